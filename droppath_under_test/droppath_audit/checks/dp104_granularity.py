@@ -1,0 +1,160 @@
+"""DP104 granularity: one decision per sample along axis 0 (or per batch, or per element, where that is declared).
+
+What it checks
+    For inputs of rank 1 to 5 at drop_prob = 0.5: everything that shares a decision is dropped or kept together, and
+    what should be decided apart is not always alike. The first is exact; the second is an exact binomial test on how
+    often a whole group agrees by chance.
+Why it matters
+    A mask per token, per channel or per batch is another regulariser than the one in the paper that is being
+    reproduced; results stop being comparable, and nothing fails.
+How to fix
+    Draw a mask of shape (B, 1, 1, …): as many ones as x has further axes. Axis 0 must be the batch.
+Seen in
+    NAFNet issue 32 (per batch); VideoX issue 85 and adapt-image-models issue 50 (per token); Dropout2d in its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core import grid
+from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.errors import TargetRaised
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.values import moderate
+
+if TYPE_CHECKING:
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.check import Evidence, Stopping
+    from droppath_audit.core.code import Code
+    from droppath_audit.core.target import Target
+
+DROP_PROB = 0.5
+BATCH, FEATURES = 16, ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1))
+
+
+def _calls(case: Case) -> int:
+    return case.effort.pick(16, 64, 256)
+
+
+def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
+    """Count, at each rank, samples and calls in which all elements met the same fate."""
+    assert case.dtype is not None  # noqa: S101
+    framework, layer = target.framework, target.make(DROP_PROB)
+    ranks, refused = [], []
+    for features in [target.fixed_shape[1:]] if target.fixed_shape else FEATURES:
+        x = framework.tensor(moderate(rng, (BATCH, *features), case.dtype), case.dtype, case.device)
+        size = int(np.prod(features))
+        mixed_samples = mixed_calls = 0
+        for _ in range(_calls(case)):
+            try:
+                kept = framework.numpy(layer(x, training=True)) != 0
+            except TargetRaised as error:
+                refused.append(f"rank {1 + len(features)}: {error}")
+                break
+            if kept.shape != (BATCH, *features):
+                refused.append(f"rank {1 + len(features)}: the output has shape {list(kept.shape)}")
+                break
+            share = kept.reshape(BATCH, size).mean(axis=1)
+            mixed_samples += int(np.count_nonzero((share > 0) & (share < 1)))
+            mixed_calls += int(0 < kept.mean() < 1)
+        else:
+            ranks.append({"rank": 1 + len(features), "size": size, "calls": _calls(case),
+                          "mixed_samples": mixed_samples, "mixed_calls": mixed_calls})  # fmt: skip
+    return {"ranks": ranks, "refused": refused}
+
+
+def groups(row: dict[str, int], granularity: str) -> tuple[int, int, float]:
+    """Return groups seen, groups that were all alike, and the chance of that under the declared granularity.
+
+    The groups are what must not be decided as one: the calls for decisions per sample, the samples for decisions
+    per element.
+    """
+    if granularity == "sample":
+        return row["calls"], row["calls"] - row["mixed_calls"], 2.0 * 0.5**BATCH
+    samples = row["calls"] * BATCH
+    return samples, samples - row["mixed_samples"], 2.0 * 0.5 ** row["size"]
+
+
+def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
+    """Fail where one decision's elements differ, or where decisions that should differ agree beyond chance."""
+    from droppath_audit.stats.exact import binomial_test
+
+    granularity, ranks = case.dialect.granularity, evidence["ranks"]
+    if not ranks:
+        return Verdict.not_applicable(f"no rank keeps its shape (see DP005): {evidence['refused'][0]}")
+    promised = f"one decision per {granularity}"
+    mixed = "mixed_samples" if granularity == "sample" else "mixed_calls"
+    smallest = 1.0
+    for row in ranks:
+        if granularity != "element" and row[mixed]:
+            if granularity == "sample":
+                observed = f"at rank {row['rank']}, {row['mixed_samples']} of {row['calls'] * BATCH} samples are partly dropped"
+                hint = "if every element is meant to be decided alone, add granularity=element to the SPEC"
+            else:
+                observed = f"at rank {row['rank']}, {row['mixed_calls']} of {row['calls']} calls are partly dropped"
+                hint = "if every sample is meant to be decided alone, add granularity=sample to the SPEC"
+            return Verdict.failed(observed, promised=promised, hint=hint)
+        if granularity == "batch" or (granularity == "element" and row["size"] == 1):
+            continue
+        seen, alike, chance = groups(row, granularity)
+        p_value = binomial_test(alike, seen, chance) if alike > seen * chance else 1.0
+        smallest = min(smallest, p_value)
+        if p_value <= alpha / len(ranks):
+            whole, smaller = ("call", "batch") if granularity == "sample" else ("sample", "sample")
+            observed = (
+                f"at rank {row['rank']}, {alike} of {seen} {whole}s are dropped or kept as a whole "
+                f"(by chance {chance * seen:.2g})"
+            )
+            hint = (
+                f"if one decision per {smaller} is meant, add granularity={smaller} to the SPEC"
+                if alike == seen
+                else ""
+            )
+            return Verdict.failed(observed, promised=promised, p_value=p_value, hint=hint)
+    seen_ranks = ", ".join(str(row["rank"]) for row in ranks)
+    return Verdict.passed(f"{promised} at rank {seen_ranks}", p_value=smallest if granularity != "batch" else None)
+
+
+def design(case: Case, alpha: float) -> Design:
+    """Return the share of calls decided as a whole that is seen with certainty 1 - β at each rank."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import binomial_detectable
+
+    calls = _calls(case)
+    excess = binomial_detectable(calls, 2.0 * 0.5**BATCH, alpha / len(FEATURES), BETA)
+    return Design(excess, "share of calls decided as a whole", calls * BATCH * len(FEATURES))
+
+
+def snippet(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that looks at one batch."""
+    assert case.dtype is not None  # noqa: S101
+    granularity = case.dialect.granularity
+    rows = evidence["ranks"]
+    broken = {"sample": "mixed_samples", "batch": "mixed_calls"}.get(granularity)
+    row = next((row for row in rows if broken and row[broken]), rows[0])
+    features = next((f for f in FEATURES if len(f) + 1 == row["rank"]), (12,))
+    lines = code.run(DROP_PROB, (256, *features), case.dtype, case.device)
+    lines.append("kept = [float((sample != 0).sum()) / max(1, sample.numel()) for sample in y]")
+    lines.append("print('share kept in each sample:', kept[:8])")
+    if granularity == "sample":
+        lines.append("assert set(kept) == {0.0, 1.0}")
+    elif granularity == "batch":
+        lines.append("assert set(kept) in ({0.0}, {1.0})")
+    else:
+        lines.append("assert not set(kept) <= {0.0, 1.0}")
+    return "\n".join(lines)
+
+
+CHECK = Check(
+    doc=__doc__,
+    level=Level.MUST,
+    cases=grid.per_dtype,
+    collect=collect,
+    judge=judge,
+    snippet=snippet,
+    mutants=("per_batch", "per_channel", "per_token", "per_element"),
+    design=design,
+)

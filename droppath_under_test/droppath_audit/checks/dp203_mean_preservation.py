@@ -1,0 +1,172 @@
+"""DP203 mean-preservation: the mean of the training output is x (keep_prob times x in the unscaled dialects).
+
+What it checks
+    The mean is not estimated from noisy outputs but computed from its two parts: the interval of the keep
+    probability, and the factor of a kept value, which is observed exactly. A second test weighs decisions by |x| on
+    random x, which sees masks that depend on x. Statistical half-width and rounding are stated apart.
+Why it matters
+    In training the layers behind a block must see what they will see in evaluation, on average. One combined
+    tolerance would hide a scale that is wrong by half a percent behind the rounding of half precision.
+How to fix
+    Correct whichever part is wrong: the frequency (see DP102) or the factor (see DP201).
+Seen in
+    composer issue 372, where training and evaluation disagree; floor(keep_prob + rand) in bfloat16, whose mean
+    output at drop_prob = 0.1 is 0.997 x.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from droppath_reference.law import kept_interval, multiplier
+
+from droppath_audit.core import grid
+from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.certifying import certificate_design, certificate_for
+from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.values import moderate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.check import Evidence, Stopping
+    from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.target import Target
+    from droppath_audit.stats.certificate import Certificate
+
+BATCH = 65_536
+
+
+def cases(device: str, effort: Effort) -> Iterator[Case]:
+    """Yield the cells in which samples are both kept and dropped."""
+    return grid.per_cell(device, effort, grid.INTERIOR)
+
+
+def stopping(case: Case, alpha: float) -> Certificate:
+    """Return the certificate of the frequency; the weighted test has the other half of the share."""
+    return certificate_for(case, alpha / 2)
+
+
+def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:
+    """Draw a certificate, then weigh the decisions on random x by |x|."""
+    assert stopping is not None  # noqa: S101 - the engine gives a sequential check its certificate
+    evidence = Sampler(target, case).draw_until(stopping).to_evidence()
+    return evidence | {"weighted": None if case.dialect.granularity == "batch" else _weigh(target, case, rng)}
+
+
+def _weigh(target: Target, case: Case, rng: np.random.Generator) -> dict[str, float]:
+    """Return the deviation of the weighted mean of the mask from keep_prob, with what its bound needs."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    framework = target.framework
+    feature = features(target, case.dtype, case.device)
+    batch = max(1, BATCH // max(1, int(np.prod(feature))))
+    x = moderate(rng, (batch, *feature), case.dtype)
+    y = framework.numpy(target.make(case.drop_prob)(framework.tensor(x, case.dtype, case.device), training=True))
+    if case.dialect.granularity == "element":
+        weights, mask = np.abs(x).reshape(-1), y.reshape(-1) != 0
+    else:
+        weights, mask = np.abs(x).reshape(batch, -1).mean(axis=1), y.reshape(batch, -1)[:, 0] != 0
+    weights = weights / weights.sum()
+    return {
+        "deviation": float(weights @ mask - (1.0 - case.drop_prob)),
+        "sum_of_squared_weights": float(weights @ weights),
+        "largest_weight": float(weights.max()),
+    }
+
+
+def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
+    """Fail where the frequency, the factor or the weighted mean is proven wrong."""
+    from droppath_audit.stats.mean import weighted_mean_test
+
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    certificate, scaling = stopping(case, alpha), case.dialect.scaling
+    factor = multiplier(case.drop_prob, scaling)
+    promised = f"mean output {certificate.keep_prob * factor:.6g} of x"
+    if evidence["other"]:
+        return Verdict.failed("outputs for x = 1 are not of two values, so their mean is not x", promised=promised)
+    kept, decisions = evidence["kept"], evidence["decisions"]
+    p_value = certificate.p_value(kept, decisions)
+    low, high = certificate.interval(kept, decisions)
+    frequency = kept / decisions if decisions else float("nan")
+    values = evidence["kept_values"]
+    observed_factor = max(values, key=lambda value: abs(value - factor), default=factor)
+    one_low, one_high = (float(end) for end in kept_interval(1.0, case.drop_prob, case.dtype, scaling=scaling))
+    observed = (
+        f"mean output {frequency * observed_factor:.6g} of x: "
+        f"frequency {(frequency - certificate.keep_prob) * factor:+.2g} "
+        f"(in [{(low - certificate.keep_prob) * factor:+.2g}, {(high - certificate.keep_prob) * factor:+.2g}]), "
+        f"rounding of the factor {frequency * (observed_factor - factor):+.2g} (exact)"
+    )
+    if not one_low <= observed_factor <= one_high:
+        return Verdict.failed(
+            f"{observed}; the factor is {observed_factor:.6g}, where {one_low:.6g} to {one_high:.6g} is rounding",
+            promised=promised,
+        )
+    outcome = certificate.outcome(kept, decisions)
+    if outcome == "fail":
+        return Verdict.failed(observed, promised=promised, p_value=p_value)
+    weighted = evidence["weighted"]
+    if weighted is not None:
+        by_weight = weighted_mean_test(
+            weighted["deviation"],
+            weighted["sum_of_squared_weights"],
+            weighted["largest_weight"],
+            certificate.keep_prob,
+        )
+        p_value = min(p_value, by_weight)
+        if by_weight <= alpha / 2:
+            return Verdict.failed(
+                f"weighted by |x|, {certificate.keep_prob + weighted['deviation']:.6g} is kept on random x: "
+                "the mask depends on x",
+                promised=promised,
+                p_value=by_weight,
+            )
+    if outcome == "open":
+        return Verdict.inconclusive(f"time ran out: {observed}", p_value=p_value)
+    return Verdict.passed(observed, p_value=p_value)
+
+
+def design(case: Case, alpha: float) -> Design:
+    """Return what the certificate resolves, as a share of x."""
+    assert case.drop_prob is not None  # noqa: S101
+    frequency = certificate_design(case, alpha / 2)
+    return Design(
+        frequency.resolves * multiplier(case.drop_prob, case.dialect.scaling),
+        "mean output, as a share of x",
+        frequency.decisions,
+    )
+
+
+def snippet(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that averages outputs for x = 1."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    p = case.drop_prob
+    q = 1.0 - p
+    mean = q * multiplier(p, case.dialect.scaling)
+    calls = max(1, evidence["decisions"] // 65536)
+    width = 6.0 * mean * (p / q / (calls * 65536)) ** 0.5
+    lines = [*code.setup(), *code.construct(p), *code.input((65536, 1), case.dtype, case.device)]
+    return "\n".join([
+        *lines,
+        f"mean = sum(float({code.output(p)}.double().mean()) for _ in range({calls})) / {calls}",
+        f"print('mean output for x = 1:', mean, 'promised:', {mean!r})",
+        f"assert abs(mean - {mean!r}) <= {width:.2g}  # six standard deviations",
+    ])  # fmt: skip
+
+
+CHECK = Check(
+    doc=__doc__,
+    level=Level.MUST,
+    cases=cases,
+    collect=collect,
+    judge=judge,
+    snippet=snippet,
+    mutants=("floor_mask", "never_scaled", "off_by_half_a_percent", "drops_large_samples"),
+    design=design,
+    stopping=stopping,
+)

@@ -1,0 +1,121 @@
+"""DP401 gradient-mask: the gradient is mask/keep_prob with the mask of the same forward pass, exactly.
+
+What it checks
+    For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one lies in the
+    hull of the roundings of cotangent/keep_prob, where dropped and kept are read off the output of the same pass.
+Why it matters
+    A backward pass that draws a second mask, or forgets the factor, trains: towards something else. Losses fall,
+    and accuracy is a little worse than it could be.
+How to fix
+    Let autograd differentiate the multiplication; in a custom backward, save the mask and the factor of the forward.
+Seen in
+    pytorch issue 190717: a compiled backward pass that draws its mask again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from droppath_reference.law import gradient_interval
+
+from droppath_audit.core import grid
+from droppath_audit.core.check import Check, Level
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.values import moderate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.check import Evidence, Stopping
+    from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.target import Target
+
+BATCH = 512
+PROMISED = "cotangent times the forward's own mask and factor"
+
+
+def cases(device: str, effort: Effort) -> Iterator[Case]:
+    """Yield cells in which a few hundred samples show both fates."""
+    return grid.per_cell(device, effort, (0.1, 0.3, 0.5, 0.9))
+
+
+def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
+    """Compare gradients with outputs, element by element."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    framework, layer = target.framework, target.make(case.drop_prob)
+    shape = (BATCH, *features(target, case.dtype, case.device, wide=True))
+    totals = {"elements": 0, "dropped": 0, "kept": 0, "dropped_with_gradient": 0, "kept_wrong": 0}
+    example = None
+    for _ in range(case.effort.pick(2, 4, 16) * (8 if case.dialect.granularity == "batch" else 1)):
+        cotangent = moderate(rng, shape, case.dtype)
+        x = framework.tensor(moderate(rng, shape, case.dtype), case.dtype, case.device)
+        result = framework.gradient(layer, x, framework.tensor(cotangent, case.dtype, case.device))
+        if result.gradient is None:
+            return {"reason": result.reason}
+        dropped = framework.numpy(result.output) == 0
+        gradient = framework.numpy(result.gradient)
+        low, high = gradient_interval(cotangent, case.drop_prob, case.dtype, scaling=case.dialect.scaling)
+        wrong_dropped = dropped & (gradient != 0)
+        wrong_kept = ~dropped & ~((low <= gradient) & (gradient <= high))
+        for name, where in (
+            ("dropped", dropped),
+            ("kept", ~dropped),
+            ("dropped_with_gradient", wrong_dropped),
+            ("kept_wrong", wrong_kept),
+        ):
+            totals[name] += int(np.count_nonzero(where))
+        totals["elements"] += dropped.size
+        if example is None and wrong_kept.any():
+            example = [float(cotangent[wrong_kept][0]), float(gradient[wrong_kept][0])]
+    return {"reason": "", "example": example, "features": list(shape[1:]), **totals}
+
+
+def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
+    """Fail on a single element whose gradient is not what its output says."""
+    if evidence["reason"]:
+        return Verdict.failed(evidence["reason"], promised=PROMISED)
+    observed = []
+    if evidence["dropped_with_gradient"]:
+        observed.append(
+            f"{evidence['dropped_with_gradient']} of {evidence['dropped']} dropped elements have a gradient"
+        )
+    if evidence["kept_wrong"]:
+        cotangent, gradient = evidence["example"]
+        observed.append(
+            f"{evidence['kept_wrong']} of {evidence['kept']} kept elements have a wrong gradient, "
+            f"such as {gradient:.6g} for a cotangent of {cotangent:.6g}"
+        )
+    if observed:
+        return Verdict.failed("; ".join(observed), promised=PROMISED)
+    return Verdict.passed(f"{evidence['elements']} of {evidence['elements']} gradients agree with their outputs")
+
+
+def snippet(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the gradient of ones with the output for ones."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    lines = [
+        *code.setup(),
+        *code.construct(case.drop_prob),
+        *code.input((BATCH, *evidence.get("features", (12,))), case.dtype, case.device),
+        code.track,
+        f"y = {code.output(case.drop_prob)}",
+        code.backward,
+        "print((x.grad != y).sum(), 'of', y.numel(), 'gradients differ from the outputs for x = 1')",
+        "assert (x.grad == y).all()",
+    ]
+    return "\n".join(lines)
+
+
+CHECK = Check(
+    doc=__doc__,
+    level=Level.MUST,
+    cases=cases,
+    collect=collect,
+    judge=judge,
+    snippet=snippet,
+    mutants=("gradient_with_another_mask", "gradient_without_factor", "detached_from_the_graph"),
+)

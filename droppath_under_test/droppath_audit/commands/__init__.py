@@ -1,0 +1,91 @@
+"""The command line: one file a subcommand, found by being here.
+
+A file defines ``command``; its name is the subcommand's. A command line that begins with a SPEC, or with nothing, is
+an audit.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import cast
+
+import click
+
+from droppath_audit import __version__
+from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.report import UNUSABLE
+
+DEFAULT = "audit"
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(module.name for module in iter_modules(__path__))
+
+
+class Commands(click.Group):
+    """The group of subcommands; what is none of them is a SPEC."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the files in this folder."""
+        return sorted(_names())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a subcommand, importing its file."""
+        if cmd_name not in _names():
+            return None
+        return cast("click.Command", import_module(f"{__name__}.{cmd_name}").command)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default subcommand in front, unless the first word is one or asks for help."""
+        first = args[0] if args else ""
+        if first not in (*_names(), "--help", "-h", "--version"):
+            if first and not first.startswith("-") and not _is_target(first):
+                raise UsageError(
+                    f"{first!r} is neither a subcommand nor a SPEC (package.module:Name or path/to/file.py:Name)."
+                    + nearest(first, _names())
+                )
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+def _is_target(word: str) -> bool:
+    """Return whether a first word is meant as a SPEC; dotted names and files are, though they lack their colon."""
+    return ":" in word or "." in word or "/" in word or "?" in word
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="droppath-audit")
+def cli() -> None:
+    """Verify an implementation of DropPath (stochastic depth), with stated error rates.
+
+    \b
+    droppath-audit                                  audit the embedded reference
+    droppath-audit timm.layers:DropPath             audit a class of an installed package
+    droppath-audit path/to/file.py:drop_path        audit a function in a file
+    droppath-audit audit --help                     every option of an audit
+
+    Exit status: 0 every MUST holds, 1 at least one finding, 2 usage or loading error, 3 no finding but something
+    inconclusive.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except UsageError as error:
+        click.echo(f"droppath-audit: {error.message}", err=True)
+        if error.detail and any(flag in sys.argv for flag in ("-v", "--verbose")):
+            click.echo(error.detail.rstrip(), err=True)
+        sys.exit(UNUSABLE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNUSABLE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("droppath-audit: interrupted", err=True)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

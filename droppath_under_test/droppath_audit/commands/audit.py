@@ -1,0 +1,147 @@
+"""``droppath-audit [audit] [SPEC …]``: audit implementations and end with the verdict."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from droppath_audit.core.collected import Collector
+    from droppath_audit.core.report import Report
+    from droppath_audit.plan import Settings
+
+REFERENCE = "droppath_reference:DropPath"
+
+
+@click.command()
+@click.argument("specs", nargs=-1, metavar="[SPEC ...]")
+@click.option("--effort", default="standard", show_default=True, metavar="NAME",
+              help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="Device to run on; repeatable.  [default: cpu]")
+@click.option("--only", multiple=True, metavar="PATTERN",
+              help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.")
+@click.option("--skip", multiple=True, metavar="PATTERN", help="Leave these trials out.")
+@click.option("--seed", default="0", show_default=True, metavar="N", help="Root seed; 'fresh' draws one and prints it.")
+@click.option("--budget", type=float, default=None, metavar="P",
+              help="Bound on the probability that a correct implementation fails.  [default: 1e-6]")
+@click.option("--strict", is_flag=True, help="A broken SHOULD fails the audit as well.")
+@click.option("--plan", is_flag=True, help="Print every trial with what it can see and cost; run nothing.")
+@click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this module before the target.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Write the JSON report ('-' for standard output).")
+@click.option("--no-isolation", is_flag=True, help="Run the target in this process, for debuggers.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, what the target prints, and every finding in full.")
+def command(specs: tuple[str, ...], **options: Any) -> int:
+    """Audit implementations of DropPath; without a SPEC, the embedded reference.
+
+    SPEC is package.module:Name or path/to/file.py:Name, followed by what its signature does not say:
+    '?granularity=batch&scaling=none', 'prob=NAME:keep', 'training=NAME' …
+    """
+    from droppath_audit.plan import Settings
+    from droppath_audit.stats.budget import DEFAULT_BUDGET
+
+    settings = Settings(
+        effort=options["effort"],
+        seed=_seed(options["seed"]),
+        budget=DEFAULT_BUDGET if options["budget"] is None else options["budget"],
+        strict=options["strict"],
+        only=options["only"],
+        skip=options["skip"],
+    )
+    reports: list[Report] = []
+    for spec in specs or (REFERENCE,):
+        if options["plan"]:
+            _plan(spec, settings, options)
+        else:
+            reports.append(_audit(spec, settings, options))
+    if options["json_file"]:
+        _write_json(options["json_file"], reports)
+    statuses = [report.exit_status for report in reports]
+    # The gravest: a finding before a question left open before nothing executed.
+    return next((status for status in (1, 2, 3) if status in statuses), 0)
+
+
+def _seed(text: str) -> int:
+    from droppath_audit.core.errors import UsageError
+
+    if text == "fresh":
+        import secrets
+
+        return secrets.randbelow(2**32)
+    if not text.isdecimal():
+        raise UsageError(f"--seed is a whole number from 0 on, or 'fresh', not {text!r}.")
+    return int(text)
+
+
+def _collector(stack: ExitStack, spec: str, options: dict[str, Any]) -> Collector:
+    devices = options["devices"] or ("cpu",)
+    if options["no_isolation"]:
+        from droppath_audit.targets.loader import load
+        from droppath_audit.worker import InProcess
+
+        return InProcess(load(spec, devices=devices, imports=options["imports"]))
+    from droppath_audit.supervisor import Supervisor
+    from droppath_audit.targets.spec import parse
+
+    parse(spec)  # a slip of the pen is answered before a process is started
+    return stack.enter_context(
+        Supervisor(spec, devices=devices, imports=options["imports"], verbose=options["verbose"])
+    )
+
+
+def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
+    from rich.console import Console
+
+    from droppath_audit import __version__, engine
+    from droppath_audit.core.events import AuditFinished
+    from droppath_audit.report.terminal import Terminal
+
+    console = Console(stderr=options["json_file"] == "-", highlight=False)
+    terminal = Terminal(console, __version__, verbose=options["verbose"])
+    with ExitStack() as stack:
+        collector = _collector(stack, spec, options)
+        for event in terminal.show(engine.run(collector, settings, imports=options["imports"])):
+            if isinstance(event, AuditFinished):
+                report = event.report
+    return report
+
+
+def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from droppath_audit.plan import make
+    from droppath_audit.report.terminal import show_plan
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160)
+    with ExitStack() as stack:
+        facts = _collector(stack, spec, options).facts
+        show_plan(console, facts, make(facts, settings))
+
+
+def _write_json(file: str, reports: list[Report]) -> None:
+    from droppath_audit.report.json import dumps
+
+    if not reports:
+        return
+    if file == "-":
+        click.echo(dumps(reports), nl=False)
+    else:
+        path: Path = _path(file)
+        path.write_text(dumps(reports), encoding="utf-8")
+
+
+def _path(file: str) -> Path:
+    from pathlib import Path
+
+    from droppath_audit.core.errors import UsageError
+
+    path = Path(file)
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
+    return path

@@ -1,0 +1,64 @@
+"""Case: the point of the matrix at which a check runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.effort import EFFORTS, Effort
+
+EAGER = "eager"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where, and on what, a check runs.
+
+    Attributes:
+        device: Device name, such as ``cpu`` or ``cuda:0``.
+        dtype: Name of the dtype of x, or None where the check itself walks over dtypes.
+        drop_prob: The drop probability p, or None where the check fixes it or walks over several.
+        variant: How the target is executed; ``eager`` is the default and then absent from ids.
+        dialect: What the target declares.
+        effort: How small a discrepancy is looked for.
+    """
+
+    device: str = "cpu"
+    dtype: str | None = None
+    drop_prob: float | None = None
+    variant: str = EAGER
+    dialect: Dialect = Dialect()
+    effort: Effort = EFFORTS["standard"]
+
+    @property
+    def slug(self) -> str:
+        """The case as it stands in a trial's id, such as ``cpu-bfloat16-p0.1``."""
+        parts = [self.device]
+        if self.dtype is not None:
+            parts.append(self.dtype)
+        if self.drop_prob is not None:
+            parts.append(f"p{self.drop_prob:g}")
+        if self.variant != EAGER:
+            parts.append(self.variant)
+        return "-".join(parts)
+
+    def describe(self) -> str:
+        """Return the case for a reader, such as ``cpu, bfloat16, drop_prob 0.1``."""
+        parts = [self.device]
+        if self.dtype is not None:
+            parts.append(self.dtype)
+        if self.drop_prob is not None:
+            parts.append(f"drop_prob {self.drop_prob:g}")
+        if self.variant != EAGER:
+            parts.append(self.variant)
+        return ", ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return device, dtype, drop_prob and variant; dialect and effort belong to the whole report."""
+        return {
+            "device": self.device,
+            "dtype": self.dtype,
+            "drop_prob": self.drop_prob,
+            "variant": self.variant,
+        }

@@ -1,0 +1,110 @@
+"""How a target is written down in its own language: templates from which reports make standalone snippets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source text of a target's set-up, construction and call, as plain data.
+
+    Placeholders: ``{p}`` the probability argument as the target understands it, ``{training}`` True or False as the
+    target's mode argument wants it, ``{shape}``, ``{dtype}``, ``{device}``, ``{seed}``.
+
+    Attributes:
+        imports: Lines that import the framework and the target.
+        keep: Whether the probability argument is a keep_prob.
+        inverted: Whether the mode argument means evaluation (``deterministic``, ``is_test``).
+        make: Lines that bind ``layer``; empty for functions.
+        mode: Line that sets the mode of ``layer``; empty where the call says it.
+        call: Expression that returns the output for ``x`` (and ``shortcut`` in residual forms).
+        seed: Line that seeds the framework.
+        ones: Expression for a tensor of ones.
+        random: Expression for a tensor of normal values.
+        tensor: Expression for a tensor of given values, with ``{values}``.
+        layouts: Lines that give ``x`` other strides, by the framework's name for them.
+        track: Line that asks for the gradient of ``x``.
+        backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
+    """
+
+    imports: tuple[str, ...] = ()
+    keep: bool = False
+    inverted: bool = False
+    make: str = ""
+    mode: str = ""
+    call: str = "layer(x)"
+    seed: str = ""
+    ones: str = ""
+    random: str = ""
+    tensor: str = ""
+    layouts: dict[str, str] = field(default_factory=dict)
+    track: str = ""
+    backward: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the templates as a plain dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Code:
+        """Return the templates that ``to_json`` wrote."""
+        return cls(**{**data, "imports": tuple(data["imports"])})
+
+    def _fill(self, template: str, drop_prob: float, training: bool) -> str:
+        probability = 1.0 - drop_prob if self.keep else drop_prob
+        flag = training != self.inverted
+        return template.replace("{p}", repr(probability)).replace("{training}", repr(flag))
+
+    def setup(self, seed: int = 0) -> list[str]:
+        """Return the lines up to, and with, the seed."""
+        return [*self.imports, *([self.seed.replace("{seed}", str(seed))] if self.seed else [])]
+
+    def construct(self, drop_prob: float, *, training: bool = True) -> list[str]:
+        """Return the lines that build ``layer`` and put it into its mode."""
+        lines = self._fill(self.make, drop_prob, training).splitlines()
+        if self.mode:
+            lines.append(self._fill(self.mode, drop_prob, training))
+        return lines
+
+    def output(self, drop_prob: float, *, training: bool = True) -> str:
+        """Return the expression for the output of ``layer`` on ``x``."""
+        return self._fill(self.call, drop_prob, training)
+
+    def input(self, shape: tuple[int, ...], dtype: str, device: str, *, random: bool = False) -> list[str]:
+        """Return the lines that bind ``x`` (and ``shortcut``, zeros, where the call takes one)."""
+        return self._bind_x(self.random if random else self.ones, shape, dtype, device)
+
+    def literal(
+        self, values: list[complex], shape: tuple[int, ...], dtype: str, device: str, layout: str
+    ) -> list[str]:
+        """Return the lines that bind ``x`` to these values, with strides as ``layout`` names them."""
+        lines = self._bind_x(self.tensor.replace("{values}", repr(values)), shape, dtype, device)
+        strides = self.layouts.get(layout, "")
+        return [lines[0], *([strides] if strides else []), *lines[1:]]
+
+    def _bind_x(self, template: str, shape: tuple[int, ...], dtype: str, device: str) -> list[str]:
+        value = (
+            template.replace("{shape}", repr(shape)).replace("{dtype}", dtype).replace("{device}", repr(device))
+        )
+        return [f"x = {value}", *(["shortcut = 0 * x"] if "shortcut" in self.call else [])]
+
+    def run(
+        self,
+        drop_prob: float,
+        shape: tuple[int, ...],
+        dtype: str,
+        device: str,
+        *,
+        training: bool = True,
+        random: bool = False,
+        seed: int = 0,
+    ) -> list[str]:
+        """Return the lines from the imports to ``y``, the usual beginning of a snippet."""
+        return [
+            *self.setup(seed),
+            *self.construct(drop_prob, training=training),
+            *self.input(shape, dtype, device, random=random),
+            f"y = {self.output(drop_prob, training=training)}",
+        ]

@@ -1,0 +1,44 @@
+"""Collected: what came back from running one trial, as plain data that can leave a worker."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.core.trial import Trial
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Evidence, or the reason why there is none.
+
+    Attributes:
+        evidence: What was measured; None where one of the next two says why not.
+        error: What went wrong: the target raised, crashed, hung, or was not run for that reason.
+        not_applicable: Why the trial does not apply after all.
+        traceback: Where the target raised, or the last words of a process that died.
+        seconds: Time it took.
+    """
+
+    evidence: dict[str, Any] | None = None
+    error: str = ""
+    not_applicable: str = ""
+    traceback: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+class Collector(Protocol):
+    """Runs trials on a loaded target, here or in another process."""
+
+    facts: Facts
+
+    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+        """Yield what came of each trial, in order."""

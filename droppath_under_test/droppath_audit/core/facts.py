@@ -1,0 +1,66 @@
+"""Facts: what the loader learned of a target, as plain data that can leave the worker."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from droppath_audit.core.code import Code
+from droppath_audit.core.dialect import Dialect
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A loaded target, described.
+
+    Attributes:
+        spec: The SPEC as it was given, or a description of the object handed to ``audit``.
+        kind: ``class``, ``function``, ``instance`` or ``factory``.
+        origin: ``file:line`` of its definition, or an empty text.
+        package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
+        arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
+        dialect: What it declares.
+        framework: Name of its framework.
+        framework_version: Version of the framework.
+        devices: Device name to the dtypes that exist there.
+        evaluates: Whether the target has an evaluation mode.
+        fixed_shape: Shape of inputs with -1 for the batch, where the SPEC fixes it.
+        code: Templates for snippets.
+        import_seconds: What importing the target took, its framework included.
+        environment: Versions and platform, for the report.
+        importable: Whether ``spec`` can be given to a command; False for local objects.
+    """
+
+    spec: str
+    kind: str
+    origin: str
+    package: str
+    arguments: str
+    dialect: Dialect
+    framework: str
+    framework_version: str
+    devices: dict[str, tuple[str, ...]]
+    evaluates: bool = True
+    fixed_shape: tuple[int, ...] | None = None
+    code: Code = field(default_factory=Code)
+    import_seconds: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+    importable: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Facts:
+        """Return the facts that ``to_json`` wrote."""
+        shape = data["fixed_shape"]
+        return cls(
+            **{
+                **data,
+                "dialect": Dialect(**data["dialect"]),
+                "devices": {device: tuple(dtypes) for device, dtypes in data["devices"].items()},
+                "fixed_shape": None if shape is None else tuple(shape),
+                "code": Code.from_json(data["code"]),
+            }
+        )

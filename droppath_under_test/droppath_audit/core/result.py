@@ -1,0 +1,87 @@
+"""Result: a finished trial, as it stands in the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.check import Level
+from droppath_audit.core.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from droppath_audit.core.trial import Trial
+
+BAD = (Outcome.FAIL, Outcome.ERROR)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trial with its verdict and everything a reader needs to act on it.
+
+    Attributes:
+        trial: What was run.
+        verdict: What the judge said.
+        evidence: What was measured.
+        promised: What should have been seen.
+        why: Why it matters; only for findings and failed SHOULDs.
+        fix: How to fix it; likewise.
+        reproduce: Command that runs this trial alone; likewise.
+        snippet: Script that shows the fault without this package; likewise.
+        traceback: Where the target raised, if it did.
+        seconds: Time spent on collecting the evidence.
+    """
+
+    trial: Trial
+    verdict: Verdict
+    evidence: dict[str, Any] = field(default_factory=dict)
+    promised: str = ""
+    why: str = ""
+    fix: str = ""
+    reproduce: str = ""
+    snippet: str = ""
+    traceback: str = ""
+    seconds: float = 0.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict's outcome."""
+        return self.verdict.outcome
+
+    @property
+    def bad(self) -> bool:
+        """Whether the promise was broken, whatever its level."""
+        return self.outcome in BAD
+
+    def is_finding(self, *, strict: bool = False) -> bool:
+        """Return whether the result fails the audit: a broken MUST, under ``strict`` a broken SHOULD as well."""
+        return self.bad and (self.trial.level is Level.MUST or (strict and self.trial.level is Level.SHOULD))
+
+    def is_open(self, *, strict: bool = False) -> bool:
+        """Return whether a question that counts stayed unanswered."""
+        counts = self.trial.level is Level.MUST or (strict and self.trial.level is Level.SHOULD)
+        return counts and self.outcome is Outcome.INCONCLUSIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain data, with the names of the JSON report."""
+        design = self.trial.design
+        return {
+            "trial": self.trial.id,
+            "check": self.trial.check,
+            "slug": self.trial.slug,
+            "level": str(self.trial.level),
+            "case": self.trial.case.to_json(),
+            "verdict": str(self.outcome),
+            "message": self.verdict.observed,
+            "promised": self.promised,
+            "why": self.why,
+            "fix": self.fix,
+            "hint": self.verdict.hint,
+            "evidence": self.evidence,
+            "alpha": self.trial.alpha if design else None,
+            "p_value": self.verdict.p_value,
+            "resolves": design.resolves if design else None,
+            "reproduce": self.reproduce,
+            "snippet": self.snippet,
+            "traceback": self.traceback,
+            "seconds": self.seconds,
+        }

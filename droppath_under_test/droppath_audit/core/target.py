@@ -1,0 +1,125 @@
+"""What a check may ask of a target and of its framework: structural types, no code.
+
+Tensors of a framework are opaque here (``Any``); values cross as float64 or complex128 NumPy arrays, which hold
+every value of every narrower floating type exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from droppath_audit.core.dialect import Dialect
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Shape, dtype and device of a tensor, in words that every framework shares."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{list(self.shape)} on {self.device}"
+
+
+class Count(NamedTuple):
+    """Elements of an output that are kept (equal to the kept value), dropped (zero), and neither."""
+
+    kept: int
+    dropped: int
+    other: int
+
+
+class Gradient(NamedTuple):
+    """Outcome of one forward and backward pass: output, gradient of x (None if disconnected), and why not."""
+
+    output: Tensor
+    gradient: Tensor | None
+    reason: str
+
+
+class Layer(Protocol):
+    """One instance of the target with its drop_prob fixed.
+
+    Raises:
+        TargetRaised: Whatever the implementation raises, in either method.
+    """
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return what the layer makes of the branch output ``x``; a residual form is given a shortcut of zeros."""
+
+    def with_shortcut(self, x: Tensor, shortcut: Tensor, *, training: bool) -> Tensor:
+        """Return the output of a residual form for the branch output ``x`` and a shortcut of the same shape."""
+
+
+class Framework(Protocol):
+    """The operations on tensors that checks need, in one framework."""
+
+    name: str
+    layouts: Sequence[str]
+
+    def dtypes(self, device: str) -> tuple[str, ...]:
+        """Return the floating and complex dtypes in which ``device`` stores and moves values, by experiment."""
+
+    def tensor(
+        self, values: npt.NDArray[Any], dtype: str, device: str, *, layout: str = "contiguous"
+    ) -> Tensor:
+        """Return a tensor of these values, rounded to ``dtype``, with strides as ``layout`` names them."""
+
+    def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
+        """Return a tensor of ones."""
+
+    def numpy(self, tensor: Tensor) -> npt.NDArray[Any]:
+        """Return the values as float64 or complex128, exactly."""
+
+    def bits(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
+        """Return the bytes of the values in logical order, for comparisons bit for bit."""
+
+    def info(self, tensor: Tensor) -> TensorInfo:
+        """Return shape, dtype and device.
+
+        Raises:
+            TypeError: If ``tensor`` is not a tensor of this framework.
+        """
+
+    def count(self, tensors: Sequence[Tensor], kept_value: float) -> Count:
+        """Count the elements of tensors of one shape; data stays on the device."""
+
+    def first_nonzero(self, tensor: Tensor) -> float:
+        """Return the first element other than zero (NaN counts as one), or 0 where all are zero."""
+
+    def gradient(self, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
+        """Run ``layer`` on ``x`` in training and the backward pass from ``cotangent``."""
+
+    def seed(self, seed: int) -> None:
+        """Seed every generator of the framework."""
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Return a context that restores the framework's global state (generators, modes) on leaving."""
+
+
+class Target(Protocol):
+    """An implementation under test made drivable through one call."""
+
+    dialect: Dialect
+    framework: Framework
+    fixed_shape: tuple[int, ...] | None
+    evaluates: bool
+
+    def make(self, drop_prob: float) -> Layer:
+        """Return a fresh instance for this drop_prob.
+
+        Raises:
+            TargetRaised: Whatever its constructor raises.
+        """

@@ -1,0 +1,67 @@
+"""Verdict: what a judge says of evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(str, Enum):
+    """The six verdicts a trial can end with."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not-applicable"
+    ERROR = "error"
+    WAIVED = "waived"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from one trial's evidence.
+
+    Attributes:
+        outcome: One of the six verdicts.
+        observed: What was seen, in words and numbers; for a statistic with its interval.
+        promised: What should have been seen; empty where the check's own promise says it already.
+        p_value: Probability, for a correct target, of evidence at least this strong against it; for a certificate
+            min(1, 1/e). None for deterministic checks.
+        hint: What to try, where the evidence itself suggests it (the option that declares another dialect).
+    """
+
+    outcome: Outcome
+    observed: str = ""
+    promised: str = ""
+    p_value: float | None = None
+    hint: str = ""
+
+    @classmethod
+    def passed(cls, observed: str = "", *, p_value: float | None = None) -> Verdict:
+        """Return a pass."""
+        return cls(Outcome.PASS, observed, p_value=p_value)
+
+    @classmethod
+    def failed(
+        cls, observed: str, *, promised: str = "", p_value: float | None = None, hint: str = ""
+    ) -> Verdict:
+        """Return a failure."""
+        return cls(Outcome.FAIL, observed, promised, p_value, hint)
+
+    @classmethod
+    def inconclusive(cls, observed: str, *, p_value: float | None = None) -> Verdict:
+        """Return an inconclusive verdict: nothing wrong was shown, but the promised resolution was not reached."""
+        return cls(Outcome.INCONCLUSIVE, observed, p_value=p_value)
+
+    @classmethod
+    def not_applicable(cls, reason: str) -> Verdict:
+        """Return a not-applicable verdict with its reason."""
+        return cls(Outcome.NOT_APPLICABLE, reason)
+
+    @classmethod
+    def error(cls, observed: str, *, promised: str = "") -> Verdict:
+        """Return an error: the target raised, crashed or hung where it must not."""
+        return cls(Outcome.ERROR, observed, promised)

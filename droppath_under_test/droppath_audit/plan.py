@@ -1,0 +1,117 @@
+"""The plan: every trial of an audit, in order, before anything is run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from droppath_audit.checks import catalogue
+from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.trial import Trial
+from droppath_audit.stats.budget import DEFAULT_BUDGET, TRIALS_PER_AUDIT, share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from droppath_audit.core.facts import Facts
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user decides about an audit.
+
+    Attributes:
+        effort: Name of the effort.
+        seed: Root seed.
+        budget: Bound on the probability of any false alarm.
+        strict: Whether a broken SHOULD is a finding.
+        only: Patterns of trials to run; all where empty.
+        skip: Patterns of trials to leave out.
+
+    Raises:
+        UsageError: If a value is out of range.
+    """
+
+    effort: str = "standard"
+    seed: int = 0
+    budget: float = DEFAULT_BUDGET
+    strict: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            raise UsageError(
+                f"There is no effort {self.effort!r}; efforts are {', '.join(EFFORTS)}." + nearest(self.effort, EFFORTS)
+            )
+        if not 0.0 < self.budget < 1.0:
+            raise UsageError(f"The budget is a probability between 0 and 1, not {self.budget:g}.")
+        if self.seed < 0:
+            raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
+
+
+def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
+    """Return every trial in order; those that do not apply carry the reason.
+
+    Raises:
+        UsageError: If a pattern of the selection matches nothing, or the audit has more statistical trials than the
+            budget is divided into.
+    """
+    trials = tuple(_all(facts, settings))
+    if sum(trial.design is not None for trial in trials) > TRIALS_PER_AUDIT:
+        raise UsageError(
+            f"This audit has more than {TRIALS_PER_AUDIT} statistical trials, into which the budget is divided."
+        )
+    return _selected(trials, settings)
+
+
+def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
+    effort = EFFORTS[settings.effort]
+    for device in facts.devices:
+        for check in catalogue().values():
+            for bare in check.cases(device, effort):
+                case = replace(bare, dialect=facts.dialect)
+                alpha = share(settings.budget) if check.design is not None else 0.0
+                trial = Trial(check.id, check.slug, check.level, case, settings.seed, alpha)
+                reason = check.applicable(facts, case)
+                if not reason and case.dtype is not None and case.dtype not in facts.devices[device]:
+                    reason = f"{facts.framework} has no {case.dtype} on {device}"
+                if reason:
+                    yield trial.not_applicable(reason)
+                else:
+                    design = check.design(case, alpha) if check.design is not None else None
+                    yield replace(trial, design=design)
+
+
+def matches(trial: Trial, pattern: str) -> bool:
+    """Return whether a pattern selects a trial.
+
+    A pattern is a trial's id, a check's id or name (``DP301``, ``keep-prob-zero``), a family (``DP3xx``, ``DP3``), or
+    any of these with ``*`` for any text. Case is ignored.
+    """
+    text = pattern.lower()
+    text = f"{text[:3]}*" if re.fullmatch(r"dp\d(xx)?", text) else text
+    expression = re.compile(".*".join(re.escape(part) for part in text.split("*")))
+    names = (trial.id, trial.check, trial.slug)
+    return any(expression.fullmatch(name.lower()) for name in names)
+
+
+def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...]:
+    for pattern in (*settings.only, *settings.skip):
+        if not any(matches(trial, pattern) for trial in trials):
+            names = {trial.id for trial in trials} | {trial.check for trial in trials} | {trial.slug for trial in trials}
+            raise UsageError(
+                f"No trial of this audit matches {pattern!r}." + nearest(pattern, names)
+                + " --plan lists all of them."
+            )  # fmt: skip
+    chosen = [
+        trial
+        for trial in trials
+        if (not settings.only or any(matches(trial, pattern) for pattern in settings.only))
+        and not any(matches(trial, pattern) for pattern in settings.skip)
+    ]
+    if not chosen:
+        raise UsageError("--only and --skip together leave no trial to run.")
+    return tuple(chosen)

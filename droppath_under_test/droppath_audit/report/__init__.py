@@ -1,0 +1,1 @@
+"""Writers over a report: one file a format, each knowing ``core`` alone."""

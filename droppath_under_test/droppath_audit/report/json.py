@@ -1,0 +1,36 @@
+"""The JSON report: the primary one. ``schema.json`` beside this file describes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.report import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from droppath_audit.core.report import Report
+
+
+def document(reports: Sequence[Report]) -> dict[str, Any]:
+    """Return one report as it is, several under ``reports``."""
+    if len(reports) == 1:
+        return _finite(reports[0].to_json())  # type: ignore[no-any-return]
+    return {"schema_version": SCHEMA_VERSION, "reports": [_finite(report.to_json()) for report in reports]}
+
+
+def dumps(reports: Sequence[Report]) -> str:
+    """Return the document as text: strict JSON, in which infinities and NaN are the strings that name them."""
+    return json.dumps(document(reports), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,245 @@
+"""The terminal report: a line per check while it runs, then every finding in full, then the counts."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from droppath_audit.core.check import FAMILIES, Level
+from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.core.report import Report
+    from droppath_audit.core.result import Result
+    from droppath_audit.core.trial import Trial
+
+STYLES = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "bold red",
+    Outcome.ERROR: "bold red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.NOT_APPLICABLE: "dim",
+    Outcome.WAIVED: "cyan",
+}
+# What a check's line says when its trials differ: the first of these that occurs.
+GRAVITY = (Outcome.ERROR, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WAIVED, Outcome.PASS, Outcome.NOT_APPLICABLE)
+FINDINGS_IN_FULL = 1  # per check; the others of a check get one line each
+
+
+class Terminal:
+    """Prints events as they come.
+
+    Args:
+        console: Where to.
+        version: Version of this package, for the heading.
+        verbose: Whether to print tracebacks, snippets and every finding in full.
+    """
+
+    def __init__(self, console: Console, version: str, *, verbose: bool = False) -> None:
+        self._console, self._version, self._verbose = console, version, verbose
+        self._started: AuditStarted | None = None
+
+    def show(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield the events on, showing progress on a terminal and the report at the end."""
+        progress = Progress(
+            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
+            console=self._console, transient=True, disable=not self._console.is_terminal,
+        )  # fmt: skip
+        with progress:
+            task = progress.add_task("loading the target", total=None)
+            for event in events:
+                if isinstance(event, AuditStarted):
+                    self._started = event
+                    self._heading(event.facts)
+                    progress.update(task, description="auditing", total=len(event.trials))
+                elif isinstance(event, TrialFinished):
+                    trial = event.result.trial
+                    progress.update(task, description=f"{trial.check} {trial.slug}", advance=1)
+                yield event
+                if isinstance(event, AuditFinished):
+                    progress.stop()
+                    self._report(event.report)
+
+    def _print(self, *objects: object) -> None:
+        self._console.print(*objects, soft_wrap=not self._console.is_terminal)
+
+    def _heading(self, facts: Facts) -> None:
+        package = f"  ({facts.package})" if facts.package else ""
+        self._print(Text.assemble((f"droppath-audit {self._version}", "bold"), f"    {facts.spec}{package}"))
+        devices = ", ".join(facts.devices)
+        self._print(f"dialect  {facts.arguments} · {facts.dialect.describe()}")
+        self._print(f"on       {facts.framework} {facts.framework_version} · {devices}")
+
+    def _report(self, report: Report) -> None:
+        self._print(
+            f"audit    effort {report.effort} · seed {report.seed} · budget {report.budget:g} "
+            "(probability that any correct code fails, at most)"
+        )
+        self._print()
+        self._print(_checks(report.results))
+        for result, others in _first_of_each(report.findings):
+            self._finding(result, others)
+        for result, others in _first_of_each(report.warnings):
+            self._finding(result, others)
+        if report.open:
+            self._print()
+            for result in report.open:
+                self._print(f"inconclusive  {result.trial.id}: {result.verdict.observed}")
+        self._print()
+        self._print(_summary(report))
+
+    def _finding(self, result: Result, others: Sequence[Result]) -> None:
+        trial, verdict = result.trial, result.verdict
+        level = "" if trial.level is Level.MUST else f" ({trial.level}: does not fail the audit)"
+        self._print()
+        style = "bold red" if trial.level is Level.MUST else "yellow"
+        title = f"{trial.check} {trial.slug} [{trial.case.describe()}]{level}"
+        self._print(Rule(Text(title, style=style), align="left", characters="─" if _unicode(self._console) else "-"))
+        rows = [
+            ("promised", result.promised),
+            ("observed", verdict.observed),
+            ("hint", verdict.hint),
+            ("why", result.why),
+            ("fix", result.fix),
+            ("reproduce", result.reproduce),
+        ]
+        for name, text in rows:
+            if text:
+                self._row(name, text)
+        if others and not self._verbose:
+            shown = ", ".join(other.trial.case.describe() for other in others[:6])
+            more = f" and {len(others) - 6} more" if len(others) > 6 else ""
+            self._row("also", f"{shown}{more}")
+        if result.traceback and self._verbose:
+            self._row("traceback", result.traceback.strip())
+        if result.snippet:
+            self._row("snippet", "" if self._console.is_terminal else "(without this package)")
+            code: object = Syntax(result.snippet, "python", background_color="default", word_wrap=True)
+            if not self._console.is_terminal:
+                code = Text(result.snippet)
+            self._print(Padding(code, (0, 0, 0, 6)))  # type: ignore[arg-type]
+        if self._verbose:
+            for other in others:
+                self._finding(other, ())
+
+    def _row(self, name: str, text: str) -> None:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=12)
+        table.add_column(overflow="fold")
+        table.add_row(Text(f"  {name}", style="bold"), Text(text))
+        if self._console.is_terminal:
+            self._print(table)
+        else:
+            self._print(Text(f"  {name:<10} {text}"))
+
+
+def _unicode(console: Console) -> bool:
+    return (console.encoding or "").lower().startswith("utf")
+
+
+def _first_of_each(results: Sequence[Result]) -> list[tuple[Result, list[Result]]]:
+    """Return the first broken trial of each check with the others of that check."""
+    grouped = []
+    for _, group in groupby(results, key=lambda result: result.trial.check):
+        first, *others = group
+        grouped.append((first, others))
+    return grouped
+
+
+def _checks(results: Sequence[Result]) -> Table:
+    """Return a line per check: family, name, verdict, trials passed of trials run, and what it sees."""
+    table = Table.grid(padding=(0, 2))
+    family = ""
+    for check, group in groupby(results, key=lambda result: result.trial.check):
+        rows = list(group)
+        trial = rows[0].trial
+        worst = next(outcome for outcome in GRAVITY if any(row.outcome is outcome for row in rows))
+        ran = [row for row in rows if row.outcome is not Outcome.NOT_APPLICABLE]
+        passed = sum(row.outcome is Outcome.PASS for row in ran)
+        name = FAMILIES[check[2]]
+        word = str(worst) if trial.level is Level.MUST or worst is not Outcome.FAIL else "warn"
+        if worst is Outcome.NOT_APPLICABLE:
+            note = rows[0].verdict.observed
+        else:
+            note = _sees(ran)
+        table.add_row(
+            Text(f"  {name if name != family else ''}"),
+            Text(f"{check} {trial.slug}"),
+            Text(word, style=STYLES[worst]),
+            Text(f"{passed}/{len(ran)}" if ran else "", justify="right"),
+            Text(note, style="dim"),
+        )
+        family = name
+    return table
+
+
+def _sees(results: Sequence[Result]) -> str:
+    designs = [result.trial.design for result in results if result.trial.design is not None]
+    if not designs:
+        return ""
+    resolutions = sorted({f"{design.resolves:.2g}" for design in designs}, key=float)
+    spread = resolutions[0] if len(resolutions) == 1 else f"{resolutions[0]} to {resolutions[-1]}"
+    return f"sees ±{spread} in {designs[0].quantity}"
+
+
+def _summary(report: Report) -> Text:
+    counts = report.counts
+    words = [f"{counts['planned']} planned", f"{counts['run']} run"]
+    words += [
+        f"{counts[name]} {label}"
+        for name, label in (
+            ("not-applicable", "not applicable"),
+            ("pass", "passed"),
+            ("fail", "failed"),
+            ("error", "errors"),
+            ("inconclusive", "inconclusive"),
+            ("waived", "waived"),
+        )
+        if counts[name] or name in ("pass", "fail", "inconclusive")
+    ]
+    seconds = f"{report.seconds:.1f} s (and {report.facts.import_seconds:.1f} s to import the target)"
+    verdict = {0: "every MUST holds", 1: f"{len(report.findings)} findings", 2: "nothing was executed",
+               3: "no finding, but something is inconclusive"}[report.exit_status]  # fmt: skip
+    style = STYLES[report.verdict]
+    return Text.assemble(
+        " " + " · ".join(words) + f" · {seconds}\n", (f" {verdict}", style), f" · exit {report.exit_status}"
+    )
+
+
+def show_plan(console: Console, facts: Facts, trials: Sequence[Trial]) -> None:
+    """Print every trial with what it can see and what it costs."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("trial", "level", "sees", "of", "decisions", "false alarm"):
+        table.add_column(column, no_wrap=column == "trial", justify="right" if column == "decisions" else "left")
+    for trial in trials:
+        if trial.reason:
+            table.add_row(trial.id.replace("[", r"\["), str(trial.level), "", f"not applicable: {trial.reason}", "", "")
+        elif trial.design is None:
+            table.add_row(trial.id.replace("[", r"\["), str(trial.level), "exact", "", "", "never")
+        else:
+            design = trial.design
+            table.add_row(
+                trial.id.replace("[", r"\["), str(trial.level), f"±{design.resolves:.2g}", design.quantity,
+                f"{design.decisions:,}", f"{trial.alpha:.1e}",
+            )  # fmt: skip
+    console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False)
+    console.print(table)
+    run = [trial for trial in trials if not trial.reason]
+    statistical = [trial for trial in run if trial.design is not None]
+    decisions = sum(trial.design.decisions for trial in statistical if trial.design is not None)
+    console.print(
+        f"{len(trials)} planned, {len(run)} to run, {len(statistical)} of them statistical "
+        f"with about {decisions:,} mask decisions; nothing was run."
+    )

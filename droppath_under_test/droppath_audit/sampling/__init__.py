@@ -1,0 +1,1 @@
+"""Getting mask decisions out of a target: counting at full speed, recovering masks, generating inputs."""

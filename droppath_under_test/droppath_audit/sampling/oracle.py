@@ -1,0 +1,158 @@
+"""The oracle of one call: every deterministic promise at once, for any dtype, shape, layout, mode and drop_prob."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
+
+from droppath_audit.sampling.values import moderate, special
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.core.target import Target
+    from droppath_audit.sampling.strategies import Example
+
+    Floats = npt.NDArray[np.float64]
+
+PART = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
+
+
+def part_of(dtype: str) -> str:
+    """Return the dtype of a real number of ``dtype``: its own, or that of a complex number's two parts."""
+    return PART.get(dtype, dtype)
+
+
+def has_law(dtype: str) -> bool:
+    """Return whether the values that rounding allows are known for ``dtype``."""
+    return part_of(dtype) in FORMATS
+
+
+def values_of(example: Example, dtype: str) -> npt.NDArray[Any]:
+    """Return the values of x in this example."""
+    rng = np.random.default_rng(example.seed)
+    values = (special if example.special else moderate)(rng, example.shape, part_of(dtype))
+    if dtype in PART:
+        return values + 1j * moderate(rng, example.shape, part_of(dtype))
+    return values
+
+
+class Violation(NamedTuple):
+    """One broken promise of one call: its kind (a word, for snippets) and a sentence."""
+
+    kind: str
+    text: str
+
+
+def violations(target: Target, example: Example, dtype: str, device: str) -> list[Violation]:
+    """Run one generated call and return what it broke.
+
+    Raises:
+        TargetRaised: Whatever the target raises.
+    """
+    framework = target.framework
+    x = framework.tensor(values_of(example, dtype), dtype, device, layout=example.layout)
+    values = framework.numpy(x)
+    before = framework.bits(x).copy()
+    layer = target.make(example.drop_prob)
+    framework.seed(example.seed)
+    y = layer(x, training=example.training)
+
+    found = []
+    if framework.info(y) != framework.info(x):
+        return [Violation("info", f"{framework.info(x)} became {framework.info(y)}")]
+    if not np.array_equal(framework.bits(x), before):
+        found.append(Violation("written", "x was written to"))
+    output = framework.numpy(y)
+    exact = example.drop_prob == 0.0 or (not example.training and target.dialect.scaling != "eval")
+    if exact:
+        if not np.array_equal(framework.bits(y), before) and not _equal(output, values, target.dialect):
+            found.append(Violation("identity", "the output is not x, bit for bit"))
+    elif not example.training:
+        low, high = evaluation_interval(
+            parts(values), example.drop_prob, part_of(dtype), scaling=target.dialect.scaling
+        )
+        if not np.all(_within(parts(output), low, high)):
+            found.append(Violation("evaluation", "the evaluation output is not keep_prob times x"))
+    else:
+        found += training_violations(values, output, example.drop_prob, part_of(dtype), target.dialect)
+    if example.gradient and example.training and not found and values.size and not example.special:
+        found += _gradient_violations(target, example, x, dtype)
+    return found
+
+
+def _equal(output: npt.NDArray[Any], values: npt.NDArray[Any], dialect: Dialect) -> bool:
+    """Return equality of values, for residual forms alone: adding a shortcut of 0 turns -0 into +0."""
+    return dialect.form == "residual" and np.array_equal(output, values, equal_nan=True)
+
+
+def parts(values: npt.NDArray[Any]) -> Floats:
+    """Return the values with real and imaginary part as a last axis of size 2 (size 1 for real values)."""
+    if np.iscomplexobj(values):
+        return np.stack([values.real, values.imag], axis=-1)
+    return np.asarray(values, dtype=np.float64)[..., np.newaxis]
+
+
+def _within(y: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    return ((low <= y) & (y <= high)) | (np.isnan(y) & np.isnan(low))
+
+
+def training_violations(
+    values: npt.NDArray[Any], output: npt.NDArray[Any], drop_prob: float, dtype: str, dialect: Dialect
+) -> list[Violation]:
+    """Return what a training output breaks: zero or kept, and together where one decision covers several.
+
+    Elements that are zero, not finite, or so large that dividing them may overflow do not tell what became of them;
+    of those only a kept one is judged, by its neighbours' fate.
+    """
+    x, y = parts(values), parts(output)
+    if drop_prob == 1.0:
+        telling = np.isfinite(x)
+        if np.any(y[telling] != 0):
+            return [Violation("zeros", "keep_prob = 0 does not give zeros")]
+        return []
+    with np.errstate(over="ignore"):
+        low, high = kept_interval(x, drop_prob, dtype, scaling=dialect.scaling)
+    # Below the smallest normal number a kept value may be flushed to zero; 1/q must be representable as well.
+    form = FORMATS[dtype]
+    normal = np.abs(x) >= 2.0**form.min_exponent
+    representable = dialect.scaling != "inverted" or 1.0 / (1.0 - drop_prob) <= form.largest
+    telling = np.isfinite(x) & normal & np.isfinite(low) & np.isfinite(high) & representable
+    zero, kept = telling & (y == 0), telling & (y != 0) & _within(y, low, high)
+    if np.any(telling & ~zero & ~kept):
+        where = np.argwhere(telling & ~zero & ~kept)[0]
+        became = f"x = {x[tuple(where)]:.6g} became {y[tuple(where)]:.6g}"
+        return [Violation("values", f"{became}, which is neither 0 nor what a kept value is")]
+    if dialect.granularity == "element":
+        groups = (-1, x.shape[-1])
+    elif dialect.granularity == "batch" or values.ndim == 0:
+        groups = (1, -1)
+    else:
+        groups = (values.shape[0], -1)
+    if not x.size:
+        return []
+    any_zero, any_kept = zero.reshape(groups).any(axis=1), kept.reshape(groups).any(axis=1)
+    if np.any(any_zero & any_kept):
+        return [Violation("group", f"one {dialect.granularity} is partly dropped and partly kept")]
+    return []
+
+
+def _gradient_violations(target: Target, example: Example, x: Any, dtype: str) -> list[Violation]:
+    """Return what the backward pass breaks, by the same law applied to the cotangent."""
+    framework = target.framework
+    cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
+    framework.seed(example.seed)
+    result = framework.gradient(
+        target.make(example.drop_prob), x, framework.tensor(cotangent, dtype, framework.info(x).device)
+    )
+    if result.gradient is None:
+        return [Violation("gradient", result.reason)]
+    gradient = framework.numpy(result.gradient)
+    dropped = parts(framework.numpy(result.output)) == 0
+    if np.any(parts(gradient)[dropped] != 0):
+        return [Violation("gradient", "a dropped element has a gradient")]
+    found = training_violations(cotangent, gradient, example.drop_prob, part_of(dtype), target.dialect)
+    return [Violation("gradient", f"in the gradient: {violation.text}") for violation in found]

@@ -1,0 +1,78 @@
+"""Hypothesis strategies for inputs of a DropPath: shapes, layouts, values, drop probabilities, modes.
+
+Hypothesis draws structure and integer seeds; values come from NumPy generators seeded by those. Frequencies are
+never tested inside a Hypothesis test: its examples are not independent draws.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LARGEST = 4096  # elements of one generated tensor
+
+
+@dataclass(frozen=True)
+class Example:
+    """One generated call.
+
+    Attributes:
+        shape: Shape of x, of rank 1 to 8; sizes 0 and 1 included.
+        layout: Strides of x, by the framework's name for them.
+        drop_prob: p, its ends and their neighbours included.
+        training: The mode.
+        gradient: Whether the backward pass is run too.
+        special: Whether x holds signed zeros, subnormals, the largest number, infinities and NaN.
+        seed: Seed of the values and of the target's generator.
+    """
+
+    shape: tuple[int, ...]
+    layout: str
+    drop_prob: float
+    training: bool
+    gradient: bool
+    special: bool
+    seed: int
+
+
+def shapes(fixed: tuple[int, ...] | None) -> st.SearchStrategy[tuple[int, ...]]:
+    """Return shapes of rank 1 to 8 with sizes from 0 on; of a shape fixed by a SPEC only the batch varies."""
+    if fixed is not None:
+        return st.integers(1, 16).map(lambda batch: (batch, *fixed[1:]))
+    sizes = st.one_of(st.integers(1, 6), st.sampled_from((0, 1, 1, 2, 17)))
+    return (
+        st.lists(sizes, min_size=1, max_size=8)
+        .map(tuple)
+        .filter(lambda shape: math.prod(shape) <= LARGEST)
+    )
+
+
+def drop_probs() -> st.SearchStrategy[float]:
+    """Return drop probabilities in [0, 1], often at and next to the ends."""
+    ends = (0.0, 5e-324, 1e-7, 1e-3, 0.1, 0.3, 0.5, 0.9, 0.999, 1.0 - 1e-7, 1.0 - 2.0**-53, 1.0)
+    return st.one_of(st.sampled_from(ends), st.floats(0.0, 1.0))
+
+
+def examples(
+    layouts: Sequence[str], fixed: tuple[int, ...] | None, *, evaluates: bool, refuses_keep_prob_zero: bool
+) -> st.SearchStrategy[Example]:
+    """Return generated calls for a target with these layouts, shape and modes."""
+    probabilities = drop_probs()
+    if refuses_keep_prob_zero:
+        probabilities = probabilities.filter(lambda p: p < 1.0)
+    return st.builds(
+        Example,
+        shape=shapes(fixed),
+        layout=st.sampled_from(tuple(layouts)),
+        drop_prob=probabilities,
+        training=st.sampled_from((True, False)) if evaluates else st.just(True),
+        gradient=st.booleans(),
+        special=st.booleans(),
+        seed=st.integers(0, 2**32 - 1),
+    )

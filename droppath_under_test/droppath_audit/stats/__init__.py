@@ -1,0 +1,1 @@
+"""Statistics of random masks: pure functions over counts, with their planning twins."""

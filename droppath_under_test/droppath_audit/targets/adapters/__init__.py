@@ -1,0 +1,70 @@
+"""Frameworks: one file each, found by being here.
+
+An adapter module defines ``ADAPTER`` (see ``Adapter``). The first whose ``claims`` says yes drives the target; the
+one with the highest ``order`` is asked last.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from inspect import Parameter
+
+    from droppath_audit.core.code import Code
+    from droppath_audit.targets.binding import Binding
+    from droppath_audit.targets.bound import Bindable
+
+
+class Adapter(Protocol):
+    """What one framework knows about loading its targets. Importing an adapter does not import the framework."""
+
+    name: str
+    order: int
+
+    def claims(self, obj: Any) -> bool:
+        """Return whether the object belongs to this framework."""
+
+    def framework(self) -> Bindable:
+        """Return the framework's operations, importing it."""
+
+    def version(self) -> str:
+        """Return the framework's version."""
+
+    def is_layer(self, obj: Any) -> bool:
+        """Return whether an instance is a layer of this framework."""
+
+    def has_modes(self, cls: type) -> bool:
+        """Return whether layers of this class are switched by train() and eval()."""
+
+    def forward_parameters(self, cls: type) -> Mapping[str, Parameter]:
+        """Return the parameters of the class's call, without self."""
+
+    def function_parameters(self, obj: Any) -> Mapping[str, Parameter]:
+        """Return a function's parameters."""
+
+    def devices(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Return the dtypes of each device.
+
+        Raises:
+            UsageError: If a device does not exist here.
+        """
+
+    def code(self, binding: Binding, import_line: str) -> Code:
+        """Return the templates for snippets."""
+
+
+@cache
+def adapters() -> tuple[Adapter, ...]:
+    """Return every adapter in this folder, in the order in which they are asked."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    return tuple(sorted((cast("Adapter", module.ADAPTER) for module in modules), key=lambda a: a.order))
+
+
+def adapter_for(obj: Any) -> Adapter:
+    """Return the adapter that drives this object."""
+    return next(adapter for adapter in adapters() if adapter.claims(obj))

@@ -1,0 +1,133 @@
+"""Binding: how a target is constructed, told its mode and called; read from a signature or declared in a SPEC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.targets.spec import Mode, Probability
+
+ROLE_NAMES = {"r": "shortcut", "f": "branch", "key": "key"}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One argument of a call.
+
+    Attributes:
+        role: One of the SPEC's roles, ``constant``, or ``list`` for an argument that is a list of roles.
+        keyword: Its name where it is passed by name.
+        value: The constant, or the roles of the list.
+    """
+
+    role: str
+    keyword: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Everything needed to drive a target.
+
+    Attributes:
+        kind: ``class``, ``instance``, ``function`` or ``factory``.
+        name: The target's name, for messages and snippets.
+        dialect: The dialect in force.
+        probability: The probability argument; None for a factory, which is given drop_prob.
+        probability_at: ``init``, ``attribute``, ``call`` or ``factory``.
+        mode: How the mode is told by an argument; None for train()/eval(), ``always``, and factories.
+        mode_at: ``method``, ``init``, ``call``, ``always`` or ``factory``.
+        init_args: Positional constructor arguments.
+        init: Constructor arguments by name.
+        init_branch: Constructor argument that takes the branch, for layers that wrap it.
+        call: The call's arguments.
+        output: Index of the output, ``mask``, or None.
+        input: Shape of inputs with -1 for the batch, or None.
+    """
+
+    kind: str
+    name: str
+    dialect: Dialect
+    probability: Probability | None
+    probability_at: str
+    mode: Mode | None
+    mode_at: str
+    call: tuple[Slot, ...]
+    init_args: tuple[Any, ...] = ()
+    init: dict[str, Any] = field(default_factory=dict)
+    init_branch: str | None = None
+    output: int | str | None = None
+    input: tuple[int, ...] | None = None
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there is an evaluation mode at all."""
+        return self.mode_at != "always"
+
+    def argument(self, drop_prob: float) -> float:
+        """Return the probability argument that asks for this drop_prob."""
+        keep = self.probability is not None and self.probability.meaning == "keep"
+        return 1.0 - drop_prob if keep else drop_prob
+
+    def flag(self, training: bool) -> bool:
+        """Return the mode argument that asks for this mode."""
+        return training != (self.mode is not None and self.mode.inverted)
+
+    def describe(self) -> str:
+        """Return how probability and mode are told, such as ``class · drop_prob · train()/eval()``."""
+        words = [self.kind]
+        if self.probability is not None:
+            means_keep = self.probability.meaning == "keep"
+            known = "keep" in self.probability.name or "surviv" in self.probability.name
+            words.append(
+                self.probability.name + (" (keep_prob)" if means_keep and not known else "")
+            )
+        if self.mode is not None:
+            argument = ("!" if self.mode.inverted else "") + self.mode.name
+            words.append(f"mode by {'constructor argument ' if self.mode_at == 'init' else ''}{argument}")
+        elif self.mode_at == "method":
+            words.append("train()/eval()")
+        elif self.mode_at == "always":
+            words.append("always training")
+        return " · ".join(words)
+
+    def construction_code(self) -> str:
+        """Return the constructor call as source text, with ``{p}`` for the probability."""
+        parts = [repr(value) for value in self.init_args]
+        if self.init_branch is not None:
+            parts.append(f"{self.init_branch}=identity")
+        if self.probability is not None and self.probability_at == "init":
+            parts.append(f"{self.probability.name}={{p}}")
+        if self.mode is not None and self.mode_at == "init":
+            parts.append(f"{self.mode.name}={{training}}")
+        parts += [f"{name}={value!r}" for name, value in self.init.items()]
+        return f"{self.name.replace('.', '_')}({', '.join(parts)})"
+
+    def call_code(self, function: str) -> str:
+        """Return the call as source text, with ``{p}`` and ``{training}``."""
+
+        def one(role: str) -> str:
+            return {
+                "x": "x",
+                "r": "shortcut",
+                "p": "{p}",
+                "training": "{training}",
+                "f": "lambda shortcut: x",
+                "key": "key",
+            }[role]
+
+        parts = []
+        for slot in self.call:
+            if slot.role == "constant":
+                text = repr(slot.value)
+            elif slot.role == "list":
+                text = f"[{', '.join(one(role) for role in slot.value)}]"
+            else:
+                text = one(slot.role)
+            parts.append(f"{slot.keyword}={text}" if slot.keyword else text)
+        code = f"{function}({', '.join(parts)})"
+        if isinstance(self.output, int):
+            code += f"[{self.output}]"
+        return f"x * {code}" if self.output == "mask" else code

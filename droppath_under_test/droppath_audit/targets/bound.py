@@ -1,0 +1,202 @@
+"""A bound target: one implementation, driven through its binding in its framework."""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.target import Framework
+from droppath_audit.targets.binding import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.core.target import Tensor
+    from droppath_audit.targets.binding import Binding
+
+_PLAIN_CALL = (Slot("x"),)
+
+_OUR_FRAMES = str(Path(__file__).parent.parent)
+_OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples"))
+
+
+class Bindable(Framework, Protocol):
+    """What binding needs of a framework beyond what checks need."""
+
+    def zeros_like(self, x: Tensor) -> Tensor:
+        """Return zeros of x's shape, dtype and device, outside any graph."""
+
+    def set_mode(self, layer: Any, training: bool) -> None:
+        """Call the layer's train() or eval(), unless it is in that mode already."""
+
+    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
+        """Return ``function`` as a layer, for constructors that take the branch."""
+
+
+def reraise(error: BaseException) -> NoReturn:
+    """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_OUR_FRAMES) or frame.filename.startswith(_OWN_TARGETS)
+    ]
+    text = "".join(traceback.format_list(frames))
+    lines = str(error).strip().splitlines()
+    raise TargetRaised(type(error).__name__, lines[0] if lines else "", text) from error
+
+
+class BoundTarget:
+    """A target of any framework.
+
+    Args:
+        obj: The class, instance, function or factory.
+        binding: How it is driven.
+        framework: Operations on its tensors.
+    """
+
+    def __init__(self, obj: Any, binding: Binding, framework: Bindable) -> None:
+        self.obj = obj
+        self.binding = binding
+        self.framework = framework
+        self.dialect = binding.dialect
+        self.fixed_shape = binding.input
+        self.evaluates = binding.evaluates
+
+    def make(self, drop_prob: float) -> BoundLayer:
+        """Return a fresh instance for this drop_prob.
+
+        Raises:
+            TargetRaised: Whatever its constructor raises.
+        """
+        return BoundLayer(self, drop_prob)
+
+
+class BoundLayer:
+    """One instance of a bound target; see ``core.target.Layer``."""
+
+    def __init__(self, target: BoundTarget, drop_prob: float) -> None:
+        self._target = target
+        self._framework = target.framework
+        self._binding = target.binding
+        self._drop_prob = drop_prob
+        self._branch_output: Tensor = None
+        self._instances: dict[bool, Callable[..., Any]] = {}
+        self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None
+        # A constructor that refuses the probability must be seen here, not at the first call.
+        self._instance(True)
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        if self._only_x:
+            function = self._instance(training)
+            try:
+                return function(x)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                reraise(error)
+        shortcut = self._framework.zeros_like(x) if self._binding.dialect.form == "residual" else None
+        return self._call(x, shortcut, training)
+
+    def with_shortcut(self, x: Tensor, shortcut: Tensor, *, training: bool) -> Tensor:
+        """Return the output of a residual form for the branch output ``x`` and a shortcut of the same shape."""
+        return self._call(x, shortcut, training)
+
+    def _call(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
+        function = self._instance(training)
+        self._branch_output = x
+        arguments, keywords = [], {}
+        for slot in self._binding.call:
+            value = self._value(slot, x, shortcut, training)
+            if slot.keyword is None:
+                arguments.append(value)
+            else:
+                keywords[slot.keyword] = value
+        try:
+            output = function(*arguments, **keywords)
+            if isinstance(self._binding.output, int):
+                output = output[self._binding.output]
+            elif self._binding.output == "mask":
+                output = x * output
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            reraise(error)
+        finally:
+            self._branch_output = None
+        return output
+
+    def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
+        if slot.role == "constant":
+            return slot.value
+        if slot.role == "list":
+            return [self._role(role, x, shortcut, training) for role in slot.value]
+        return self._role(slot.role, x, shortcut, training)
+
+    def _role(self, role: str, x: Tensor, shortcut: Tensor, training: bool) -> Any:
+        if role == "x":
+            return x
+        if role == "r":
+            return shortcut
+        if role == "p":
+            return self._binding.argument(self._drop_prob)
+        if role == "training":
+            return self._binding.flag(training)
+        if role == "f":
+            return self._branch
+        raise NotApplicable(f"{self._framework.name} has no random keys to pass")
+
+    def _branch(self, shortcut: Tensor) -> Tensor:
+        """The branch as a function of the shortcut: it returns the branch output that the check chose."""
+        output = self._branch_output
+        if self._binding.dialect.form == "branch":
+            return shortcut
+        if len(shortcut) == len(output):
+            return output
+        if len(output) and bool((output == output[:1]).all()):
+            # The layer runs the branch on some of the samples; rows that are alike need no matching.
+            return output[: len(shortcut)]
+        raise NotApplicable("the layer runs its branch on a part of the batch, which needs samples that are alike")
+
+    def _instance(self, training: bool) -> Callable[..., Any]:
+        """Return the callable for this mode, constructing it on first use."""
+        binding = self._binding
+        if not training and not binding.evaluates:
+            raise NotApplicable("the target has no evaluation mode (training=always)")
+        # Only a mode given to the constructor needs two instances.
+        slot = training if binding.mode_at == "init" else True
+        if slot not in self._instances:
+            try:
+                self._instances[slot] = self._construct(training)
+            except (KeyboardInterrupt, NotApplicable):
+                raise
+            except BaseException as error:
+                reraise(error)
+        function = self._instances[slot]
+        if binding.kind in ("class", "instance"):
+            self._framework.set_mode(function, training)
+        return function
+
+    def _construct(self, training: bool) -> Callable[..., Any]:
+        binding, obj = self._binding, self._target.obj
+        argument = binding.argument(self._drop_prob)
+        if binding.kind == "function":
+            return obj  # type: ignore[no-any-return]
+        if binding.kind == "factory":
+            return obj(argument)  # type: ignore[no-any-return]
+        assert binding.probability is not None  # noqa: S101 - only a factory has none
+        if binding.kind == "instance":
+            duplicate = copy.deepcopy(obj)
+            setattr(duplicate, binding.probability.name, argument)
+            return duplicate  # type: ignore[no-any-return]
+        keywords = dict(binding.init)
+        if binding.probability_at == "init":
+            keywords[binding.probability.name] = argument
+        if binding.mode is not None and binding.mode_at == "init":
+            keywords[binding.mode.name] = binding.flag(training)
+        if binding.init_branch is not None:
+            keywords[binding.init_branch] = self._framework.branch(self._branch)
+        return obj(*binding.init_args, **keywords)  # type: ignore[no-any-return]
+

@@ -1,0 +1,264 @@
+"""From a parsed SPEC, or an object in hand, to a driven target and its description."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import platform
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.facts import Facts
+from droppath_audit.targets.adapters import adapter_for
+from droppath_audit.targets.bound import BoundTarget
+from droppath_audit.targets.signature import bind_class, bind_factory, bind_function, bind_instance
+from droppath_audit.targets.spec import Spec, parse
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from droppath_audit.targets.adapters import Adapter
+    from droppath_audit.targets.binding import Binding
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A target with its description."""
+
+    target: BoundTarget
+    facts: Facts
+
+
+def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, ...] = ()) -> Loaded:
+    """Load what a SPEC names.
+
+    Args:
+        text: The SPEC.
+        devices: Devices that must exist.
+        imports: Modules to import first, in order.
+
+    Raises:
+        UsageError: If it does not parse, cannot be imported, has no such name, is not callable, or has a signature
+            that does not settle.
+    """
+    spec = parse(text)
+    started = time.perf_counter()
+    for name in imports:
+        _import(name, f"--import {name}")
+    module = _import_file(spec.module) if spec.is_file else _import(spec.module, spec.text)
+    obj = _lookup(module, spec)
+    return _describe(obj, spec, devices, started, _import_line(spec))
+
+
+def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = ("cpu",)) -> Loaded:
+    """Describe an object in hand, with the SPEC's items as keyword arguments (``init.NAME`` included).
+
+    Raises:
+        UsageError: As for ``load``.
+    """
+    started = time.perf_counter()
+    name = getattr(obj, "__qualname__", type(obj).__qualname__)
+    query = "&".join(f"{key}={_text(value)}" for key, value in items.items())
+    plain = name.split(".")[-1].strip("<>")
+    spec = parse(f"object:{plain}" + (f"?{query}" if query else ""))
+    module = getattr(obj, "__module__", None)
+    home = sys.modules.get(module) if isinstance(module, str) else None
+    importable = module not in (None, "__main__") and getattr(home, name, None) is obj
+    if importable:
+        spec = parse(spec.text.replace("object:", f"{module}:", 1))
+    loaded = _describe(obj, spec, devices, started, _import_line(spec) if importable else "")
+    if importable:
+        return loaded
+    facts = {**loaded.facts.to_json(), "spec": f"<{name}>", "importable": False}
+    return Loaded(loaded.target, Facts.from_json(facts))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
+
+
+def _import(name: str, asked_by: str) -> ModuleType:
+    # The working directory comes last: a folder called jax in it must not shadow the package.
+    if os.getcwd() not in sys.path:  # noqa: PTH109 - entries of sys.path are texts
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        if name == missing or name.startswith(f"{missing}."):
+            known = {found.name for found in _siblings(name)}
+            raise UsageError(
+                f"There is no module {missing!r} to import for {asked_by}. Is the package installed in this "
+                f"environment ({sys.executable}), or the working directory the right one?"
+                + nearest(missing.rpartition(".")[2], known),
+                traceback.format_exc(),
+            ) from error
+        raise UsageError(
+            f"Importing {name} failed: it needs the module {missing!r}, which is not installed.",
+            traceback.format_exc(),
+        ) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UsageError(
+            f"Importing {name} failed with {type(error).__name__}: {_first_line(error)} (-v shows where)",
+            traceback.format_exc(),
+        ) from error
+
+
+def _siblings(name: str) -> Any:
+    """Return the modules beside a missing one, for suggestions."""
+    import pkgutil
+
+    parent = name.rpartition(".")[0]
+    while parent and parent not in sys.modules:
+        parent = parent.rpartition(".")[0]
+    return pkgutil.iter_modules(getattr(sys.modules[parent], "__path__", None) if parent else None)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def _import_file(path: str) -> ModuleType:
+    file = Path(path)
+    if not file.is_file():
+        folder = file.parent if file.parent.is_dir() else Path()
+        raise UsageError(
+            f"There is no file {path}." + nearest(file.name, [f.name for f in folder.glob("*.py")])
+        )
+    name = f"_droppath_audit_file_{file.stem}"
+    if str(file.parent.resolve()) not in sys.path:
+        sys.path.append(str(file.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(name, file.resolve())
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py file always has both
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UsageError(
+            f"Running {path} failed with {type(error).__name__}: {_first_line(error)} (-v shows where)",
+            traceback.format_exc(),
+        ) from error
+    return module
+
+
+def _lookup(module: ModuleType, spec: Spec) -> Any:
+    obj: Any = module
+    for part in spec.name.split("."):
+        try:
+            obj = getattr(obj, part)
+        except AttributeError:
+            names = [name for name in dir(obj) if not name.startswith("_")]
+            raise UsageError(
+                f"{spec.module} has no {spec.name!r}." + (nearest(part, names) or _callables(obj))
+            ) from None
+    if not callable(obj):
+        raise UsageError(f"{spec.module}:{spec.name} is not callable; it is a {type(obj).__name__}.")
+    return obj
+
+
+def _callables(module: Any) -> str:
+    names = [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+    return f" It defines {', '.join(names[:12])}." if names else ""
+
+
+def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
+    if spec.factory:
+        return bind_factory(spec)
+    try:
+        if inspect.isclass(obj):
+            init = inspect.signature(obj).parameters
+            return bind_class(
+                spec, init, adapter.forward_parameters(obj), has_modes=adapter.has_modes(obj)
+            )
+        if adapter.is_layer(obj):
+            cls = type(obj)
+            return bind_instance(
+                spec, vars(obj), adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls)
+            )
+        return bind_function(spec, adapter.function_parameters(obj))
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"The signature of {spec.name} cannot be read ({_first_line(error)}). Wrap it in a factory: "
+            f"FILE.py:make?form=factory, where make(drop_prob) returns f(x, training) -> y."
+        ) from error
+
+
+def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, import_line: str) -> Loaded:
+    adapter = adapter_for(obj)
+    binding = _bind(obj, spec, adapter)
+    target = BoundTarget(obj, binding, adapter.framework())
+    version = adapter.version()
+    seconds = time.perf_counter() - started
+    facts = Facts(
+        spec=spec.text,
+        kind=binding.kind,
+        origin=_origin(obj),
+        package=_package(obj),
+        arguments=binding.describe(),
+        dialect=binding.dialect,
+        framework=adapter.name,
+        framework_version=version,
+        devices=adapter.devices(devices),
+        evaluates=binding.evaluates,
+        fixed_shape=binding.input,
+        code=adapter.code(binding, import_line),
+        import_seconds=seconds,
+        environment={
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            adapter.name: version,
+            "numpy": importlib.metadata.version("numpy"),
+        },
+    )
+    return Loaded(target, facts)
+
+
+def _import_line(spec: Spec) -> str:
+    alias = spec.name.replace(".", "_")
+    first = spec.name.partition(".")[0]
+    if spec.is_file:
+        line = f"import runpy; {first} = runpy.run_path({spec.module!r})[{first!r}]"
+    else:
+        line = f"from {spec.module} import {first}"
+    return line if alias == first else f"{line}\n{alias} = {spec.name}"
+
+
+def _origin(obj: Any) -> str:
+    try:
+        source = obj if inspect.isclass(obj) or inspect.isfunction(obj) else type(obj)
+        file, line = inspect.getsourcefile(source), inspect.getsourcelines(source)[1]
+    except (TypeError, OSError):
+        return ""
+    return f"{file}:{line}" if file else ""
+
+
+def _package(obj: Any) -> str:
+    module = getattr(obj, "__module__", "") or ""
+    top = module.partition(".")[0]
+    if not top or top.startswith("_"):
+        return ""
+    for name in (*importlib.metadata.packages_distributions().get(top, ()), top):
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""

@@ -1,0 +1,239 @@
+"""SPEC: the text that names a target and declares what cannot be read from its signature.
+
+Grammar: ``target[?item&item…]`` with ``item`` = ``key=value``; values are JSON where they parse as such, otherwise
+strings; percent-encoding is allowed in both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from droppath_audit.core.dialect import CHOICES, Dialect
+from droppath_audit.core.errors import UsageError, nearest
+
+KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input")
+PREFIXES = ("init.", "arg.")
+ROLES = ("x", "r", "p", "training", "f", "key")
+
+
+@dataclass(frozen=True)
+class Probability:
+    """Which argument is the probability, and whether it is a ``drop`` or a ``keep`` probability."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the mode is told.
+
+    Attributes:
+        name: Argument's name; ``always`` for a target without a mode.
+        inverted: Whether the argument means evaluation.
+        at_init: Whether it is an argument of the constructor.
+    """
+
+    name: str
+    inverted: bool = False
+    at_init: bool = False
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A parsed SPEC.
+
+    Attributes:
+        text: As it was given.
+        module: Dotted module, or the path of a ``.py`` file.
+        name: Attribute in it, possibly dotted.
+        dialect: Declared fields of the dialect.
+        probability: Declared probability argument, if any.
+        mode: Declared mode, if any.
+        init: Constructor arguments by name.
+        args: Positional constructor arguments.
+        arg: Call arguments by name.
+        call: The call by roles; a nested tuple stands for a list argument. None if not declared.
+        output: Index of the output, ``mask``, or None.
+        input: Shape of inputs with -1 for the batch, or None.
+        factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``.
+    """
+
+    text: str
+    module: str
+    name: str
+    dialect: dict[str, str] = field(default_factory=dict)
+    probability: Probability | None = None
+    mode: Mode | None = None
+    init: dict[str, Any] = field(default_factory=dict)
+    args: tuple[Any, ...] = ()
+    arg: dict[str, Any] = field(default_factory=dict)
+    call: tuple[Any, ...] | None = None
+    output: int | str | None = None
+    input: tuple[int, ...] | None = None
+    factory: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the target stands in a file rather than in an importable module."""
+        return self.module.endswith(".py")
+
+
+def looks_like_spec(text: str) -> bool:
+    """Return whether a command line's word is meant as a SPEC rather than as a subcommand."""
+    return ":" in text or text.endswith(".py")
+
+
+def parse(text: str) -> Spec:
+    """Parse a SPEC.
+
+    Raises:
+        UsageError: If it is not one; the message says what would be.
+    """
+    target, _, query = text.strip().partition("?")
+    if not target:
+        raise UsageError(
+            "The SPEC is empty. Give package.module:Name or path/to/file.py:Name; "
+            "leave it out to audit the reference."
+        )
+    module, colon, name = target.rpartition(":")
+    if not colon:
+        hint = f"{target}:Name" if target.endswith(".py") else f"{_with_colon(target)}"
+        raise UsageError(f"{target!r} has no ':' between module and name. Write for example {hint}")
+    module, name = unquote(module), unquote(name)
+    if not module or not name or not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(
+            f"{target!r} does not name a target. Write package.module:Name or path/to/file.py:Name."
+        )
+    if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
+        raise UsageError(
+            f"{module!r} is neither a dotted module nor a file. A file is named with its ending: "
+            f"{module}.py:{name}"
+        )
+    fields: dict[str, Any] = {"dialect": {}, "init": {}, "arg": {}}
+    seen: set[str] = set()
+    for item in query.split("&") if query else ():
+        key, equals, value = (unquote(part) for part in item.partition("="))
+        if not equals:
+            raise UsageError(f"The item {item!r} of the SPEC has no value; write {item or 'key'}=VALUE.")
+        if key in seen:
+            raise UsageError(f"The SPEC says {key} twice.")
+        seen.add(key)
+        _read_item(fields, key, value)
+    return Spec(text=text.strip(), module=module, name=name, **fields)
+
+
+def _with_colon(target: str) -> str:
+    """Return the dotted name with its last dot turned into the colon, the commonest slip."""
+    head, dot, tail = target.rpartition(".")
+    return f"{head}:{tail}" if dot else f"{target}:Name"
+
+
+def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
+    """Put one item into the fields of a Spec."""
+    prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), None)
+    if prefix is not None:
+        argument = key.removeprefix(prefix)
+        if not argument.isidentifier():
+            raise UsageError(f"{key!r} does not name an argument; write {prefix}NAME=VALUE.")
+        fields[prefix.rstrip(".")][argument] = _value(value)
+    elif key == "form" and value == "factory":
+        fields["factory"] = True
+    elif key in CHOICES:
+        Dialect(**{key: value})
+        fields["dialect"][key] = value
+    elif key == "prob":
+        fields["probability"] = _probability(value)
+    elif key == "training":
+        fields["mode"] = _mode(value)
+    elif key == "args":
+        fields["args"] = tuple(_value(part) for part in value.split(","))
+    elif key == "call":
+        fields["call"] = _call(value)
+    elif key == "output":
+        fields["output"] = _output(value)
+    elif key == "input":
+        fields["input"] = _input(value)
+    else:
+        known = [*KEYS, *(f"{prefix}NAME" for prefix in PREFIXES)]
+        raise UsageError(
+            f"The SPEC has no item {key!r}; it knows {', '.join(known)}." + nearest(key, known)
+        )
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _probability(value: str) -> Probability:
+    name, _, meaning = value.partition(":")
+    if not name.isidentifier() or meaning not in ("drop", "keep"):
+        raise UsageError(
+            f"prob={value} does not say which argument is the probability of what; "
+            f"write prob={name or 'NAME'}:drop or prob={name or 'NAME'}:keep."
+        )
+    return Probability(name, meaning)
+
+
+def _mode(value: str) -> Mode:
+    at_init = value.startswith("init:")
+    name = value.removeprefix("init:")
+    inverted = name.startswith("!")
+    name = name.removeprefix("!")
+    if not name.isidentifier():
+        raise UsageError(
+            f"training={value} is not understood; write training=NAME, training=!NAME (a flag that means "
+            "evaluation), training=init:NAME or training=always."
+        )
+    return Mode(name, inverted, at_init)
+
+
+def _call(value: str) -> tuple[Any, ...]:
+    tokens = re.findall(r"\w+|[()\[\],]|\S", value)
+    roles: list[Any] = []
+    inner: list[str] | None = None
+    body = tokens[1:-1]
+    well_formed = len(tokens) > 2 and tokens[0] == "(" and tokens[-1] == ")"
+    for token in body:
+        if token == "[" and inner is None:
+            inner = []
+        elif token == "]" and inner is not None:
+            roles.append(tuple(inner))
+            inner = None
+        elif token in ROLES:
+            (roles if inner is None else inner).append(token)
+        elif token != ",":
+            well_formed = False
+    if not well_formed or inner is not None or not roles:
+        raise UsageError(
+            f"call={value} is not understood; write the arguments by role in order, such as call=(x,p,training) or "
+            f"call=([r,x]); the roles are {', '.join(ROLES)}."
+        )
+    return tuple(roles)
+
+
+def _output(value: str) -> int | str:
+    if value == "mask":
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"output={value} is not understood; write output=INDEX or output=mask.") from None
+
+
+def _input(value: str) -> tuple[int, ...]:
+    head, *rest = value.split(",")
+    try:
+        sizes = tuple(int(size) for size in rest)
+    except ValueError:
+        sizes = (-1,)
+    if head != "B" or any(size < 0 for size in sizes):
+        raise UsageError(f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8.")
+    return (-1, *sizes)

@@ -1,0 +1,193 @@
+"""The worker: collects evidence on one target, in this process or as the child of a supervisor.
+
+As a child it speaks JSON, a line a message, over what were its standard input and output; whatever the target prints
+goes to standard error. Having loaded the target it forks: the child runs trials, the parent waits, reports the child's
+death and forks another, so that a replacement costs a fork and not an import.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.collected import Collected
+from droppath_audit.core.errors import NotApplicable, TargetRaised, UsageError
+from droppath_audit.core.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from io import FileIO
+
+    from droppath_audit.core.target import Framework, Target
+    from droppath_audit.targets.loader import Loaded
+
+FINISHED = 77  # exit status of a child whose work is done
+
+
+class InProcess:
+    """Collects in this process: for objects that cannot be sent to another, and for debugging."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._target = loaded.target
+        self.facts = loaded.facts
+
+    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+        """Yield what came of each trial, in order."""
+        for trial in trials:
+            yield trial, collect_one(self._target, trial)
+
+
+def collect_one(target: Target, trial: Trial) -> Collected:
+    """Run one trial with generators seeded from its id, and restore every global state."""
+    import numpy as np
+
+    from droppath_audit.checks import catalogue
+
+    check = catalogue()[trial.check]
+    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
+    stopping = check.stopping(trial.case, trial.alpha) if check.stopping is not None else None
+    started = time.perf_counter()
+    with _restored(target.framework):
+        target.framework.seed(int(rng.integers(2**63)))
+        np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002 - a target may use the global generator
+        random.seed(int(rng.integers(2**63)))
+        try:
+            evidence = check.collect(target, trial.case, rng, stopping)
+            collected = Collected(evidence)
+        except NotApplicable as error:
+            collected = Collected(not_applicable=str(error))
+        except TargetRaised as error:
+            collected = Collected(error=f"raised {error}", traceback=error.traceback)
+        except Exception as error:  # noqa: BLE001 - whatever happens in one trial, the others get their verdicts
+            collected = Collected(
+                error=f"the output could not be examined: {type(error).__name__}: {error}",
+                traceback=traceback.format_exc(),
+            )
+    seconds = time.perf_counter() - started
+    return Collected(**{**collected.to_json(), "seconds": seconds})
+
+
+@contextmanager
+def _restored(framework: Framework) -> Iterator[None]:
+    """Restore the global generators of Python and NumPy, and whatever the framework has."""
+    import numpy as np
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with framework.scope():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+
+
+class Channel:
+    """JSON lines over two file descriptors, read byte by byte so that a fork never shares a buffer."""
+
+    def __init__(self, reader: FileIO, writer: FileIO) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    def over_standard_streams(cls) -> Channel:
+        """Take standard input and output for messages; the target gets an empty input and standard error."""
+        reader = os.fdopen(os.dup(0), "rb", buffering=0)
+        writer = os.fdopen(os.dup(1), "wb", buffering=0)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        return cls(reader, writer)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message; the newline before it ends whatever a dying process left unfinished."""
+        self._writer.write(b"\n" + json.dumps(message, default=_plain).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next message, None at the end of input."""
+        line = self._reader.readline()
+        return json.loads(line) if line else None
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as the Python number it holds."""
+    return value.item()
+
+
+def main() -> None:
+    """Serve a supervisor: load the target it names, then run its trials."""
+    channel = Channel.over_standard_streams()
+    faulthandler.enable()
+    request = channel.receive()
+    if request is None:
+        return
+    loaded = _load(channel, request)
+    if loaded is None:
+        return
+    if not _can_fork():
+        channel.send({"ready": os.getpid()})
+        _serve(channel, loaded.target)
+        return
+    while True:
+        child = os.fork()
+        if child == 0:
+            channel.send({"ready": os.getpid()})
+            _serve(channel, loaded.target)
+            os._exit(FINISHED)
+        status = os.waitpid(child, 0)[1]
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == FINISHED:
+            return
+        channel.send({"died": _describe_death(status)})
+
+
+def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
+    from droppath_audit.targets.loader import load
+
+    try:
+        loaded = load(
+            request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"])
+        )
+    except UsageError as error:
+        channel.send({"refused": error.message, "detail": error.detail})
+        return None
+    channel.send({"loaded": loaded.facts.to_json()})
+    # Imported here, before the fork, so that no child pays for it.
+    from droppath_audit.checks import catalogue
+
+    catalogue()
+    return loaded
+
+
+def _can_fork() -> bool:
+    """Return whether children of this process would work: no other threads, and no CUDA context yet."""
+    torch = sys.modules.get("torch")
+    has_context = torch is not None and torch.cuda.is_initialized()
+    return hasattr(os, "fork") and threading.active_count() == 1 and not has_context
+
+
+def _serve(channel: Channel, target: Target) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        # Small tensors gain nothing from a second thread, and other work gains a core.
+        torch.set_num_threads(1)
+    while (message := channel.receive()) is not None:
+        channel.send({"collected": collect_one(target, Trial.from_json(message["trial"])).to_json()})
+
+
+def _describe_death(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"the process was killed by {name}"
+    return f"the process ended with exit status {os.WEXITSTATUS(status)}"
