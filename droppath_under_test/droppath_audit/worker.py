@@ -2,7 +2,8 @@
 
 As a child it speaks JSON, a line a message, over what were its standard input and output; whatever the target prints
 goes to standard error. Having loaded the target it forks: the child runs trials, the parent waits, reports the child's
-death and forks another, so that a replacement costs a fork and not an import.
+death and forks another, so that a replacement costs a fork and not an import. When the supervisor is gone, so is
+everything that the worker started.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import faulthandler
 import json
 import os
 import random
+import select
 import signal
 import sys
 import threading
@@ -27,11 +29,12 @@ from droppath_audit.core.trial import Trial
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from io import FileIO
+    from typing import NoReturn
 
     from droppath_audit.core.target import Framework, Target
     from droppath_audit.targets.loader import Loaded
 
-FINISHED = 77  # exit status of a child whose work is done
+LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
 
 
 class InProcess:
@@ -116,6 +119,12 @@ class Channel:
         line = self._reader.readline()
         return json.loads(line) if line else None
 
+    def ends_within(self, seconds: float | None) -> bool:
+        """Wait, for ever where ``seconds`` is None, and return whether the other side has hung up."""
+        poll = select.poll()
+        poll.register(self._reader, 0)  # no events but a hang-up
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
+
 
 def _plain(value: Any) -> Any:
     """Return a NumPy scalar as the Python number it holds."""
@@ -129,23 +138,43 @@ def main() -> None:
     request = channel.receive()
     if request is None:
         return
+    process = os.getpid()
     loaded = _load(channel, request)
+    if os.getpid() != process:
+        os._exit(0)  # a copy of this process that the target forked while it was imported
     if loaded is None:
         return
-    if not _can_fork():
-        channel.send({"ready": os.getpid()})
-        _serve(channel, loaded.target)
-        return
+    if _can_fork():
+        _serve_in_children(channel, loaded.target)
+    threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
+    _serve(channel, loaded.target)
+
+
+def _serve_in_children(channel: Channel, target: Target) -> NoReturn:
     while True:
         child = os.fork()
         if child == 0:
-            channel.send({"ready": os.getpid()})
-            _serve(channel, loaded.target)
-            os._exit(FINISHED)
-        status = os.waitpid(child, 0)[1]
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == FINISHED:
-            return
+            try:
+                _serve(channel, target)
+            finally:
+                os._exit(0)
+        ended, status = 0, 0
+        while not ended:
+            if channel.ends_within(LOOK_SECONDS):
+                _end_everything()
+            ended, status = os.waitpid(child, os.WNOHANG)
         channel.send({"died": _describe_death(status)})
+
+
+def _end_with_supervisor(channel: Channel) -> None:
+    channel.ends_within(None)
+    _end_everything()
+
+
+def _end_everything() -> NoReturn:
+    """End this process with all that it and the target started."""
+    os.killpg(0, signal.SIGKILL)
+    raise AssertionError("a process does not outlive SIGKILL")
 
 
 def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
@@ -158,7 +187,6 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     except UsageError as error:
         channel.send({"refused": error.message, "detail": error.detail})
         return None
-    channel.send({"loaded": loaded.facts.to_json()})
     # Imported here, before the fork, so that no child pays for it.
     from droppath_audit.checks import catalogue
 

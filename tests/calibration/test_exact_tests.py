@@ -115,7 +115,7 @@ def test_pairs_needed_for_decisions_that_copy_each_other(keep_prob, exact, publi
 
 @pytest.mark.parametrize(
     ("keep_prob", "correlation", "published", "shortfall"),
-    # One decision in ten copies its neighbour; antithetic halves at q = .7 have the least correlation there is.
+    # One decision in ten copies its neighbour; antithetic halves at q = .7 have the least correlation.
     [(0.5, 0.1, 9000, 0.12), (0.9, 0.1, 11_900, 0.15), (0.7, -3.0 / 7.0, 265, 0.1)],
 )
 def test_pairs_needed_for_weaker_dependence(keep_prob, correlation, published, shortfall):
@@ -132,7 +132,7 @@ def test_antithetic_halves_at_nine_tenths_need_somewhat_more_than_published():
 
 @pytest.mark.parametrize(("change", "published"), [(1.0, 762), (0.5, 3047), (0.1, 76_170)])
 def test_decisions_needed_where_the_drop_probability_depends_on_the_half(change, published):
-    # The published sizes are the normal approximation, (z(alpha/2) + z(beta))² / correlation², to 2 in 76 170.
+    # Published is the normal approximation, (z(alpha/2) + z(beta))²/φ², the last figure rounded to tens.
     correlation = 2.0 * change * 0.1 / (2.0 * (0.9 * 0.1) ** 0.5)
     needed = ((upper_quantile(QUOTED / 2.0) + upper_quantile(BETA)) / correlation) ** 2
     assert math.ceil(needed) == pytest.approx(published, abs=2)

@@ -36,7 +36,7 @@ BATCH, FEATURES = 16, ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1))
 
 
 def _calls(case: Case) -> int:
-    return case.effort.pick(16, 64, 256)
+    return case.effort.pick(64, 256, 1024)
 
 
 def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
@@ -45,11 +45,12 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     framework, layer = target.framework, target.make(DROP_PROB)
     ranks, refused = [], []
     for features in [target.fixed_shape[1:]] if target.fixed_shape else FEATURES:
-        x = framework.tensor(moderate(rng, (BATCH, *features), case.dtype), case.dtype, case.device)
+        values = moderate(rng, (BATCH, *features), case.dtype)
         size = int(np.prod(features))
         mixed_samples = mixed_calls = 0
         for _ in range(_calls(case)):
             try:
+                x = framework.tensor(values, case.dtype, case.device)
                 kept = framework.numpy(layer(x, training=True)) != 0
             except TargetRaised as error:
                 refused.append(f"rank {1 + len(features)}: {error}")

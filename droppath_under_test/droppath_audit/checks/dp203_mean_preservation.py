@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from droppath_reference.law import kept_interval, multiplier
+from droppath_reference.law import kept_interval, multiplier, round_to
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
@@ -94,7 +94,9 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
     low, high = certificate.interval(kept, decisions)
     frequency = kept / decisions if decisions else float("nan")
     values = evidence["kept_values"]
-    observed_factor = max(values, key=lambda value: abs(value - factor), default=factor)
+    # Rounded to x's dtype: a target that widens it breaks DP005, not this promise.
+    rounded = [float(round_to(value, case.dtype)) for value in values]
+    observed_factor = max(rounded, key=lambda value: abs(value - factor), default=factor)
     one_low, one_high = (float(end) for end in kept_interval(1.0, case.drop_prob, case.dtype, scaling=scaling))
     observed = (
         f"mean output {frequency * observed_factor:.6g} of x: "

@@ -73,13 +73,14 @@ class Sampler:
         self._per_call = case.dialect.granularity == "batch"
         self._dtype, self._device = case.dtype, case.device
         self._features = features(target, case.dtype, case.device)
-        size = prod(self._features)
+        self._size = size = prod(self._features)
         # Elements that share a decision; that they agree is DP104's to show.
         self._elements = 1 if case.dialect.granularity == "element" else size
         self._decisions = size if case.dialect.granularity == "element" else 1
         self._batch = max(1, min(BATCH, LARGEST // size))
         self._deadline = time.monotonic() + case.effort.seconds
         self._inputs: dict[int, Tensor] = {}
+        self._written: bool | None = None  # whether the target writes to its input; known after the first call
         self.counts = Counts()
 
     def draw_until(self, stopping: Stopping) -> Counts:
@@ -106,18 +107,21 @@ class Sampler:
         """Draw one batch, or one bundle of calls: at most as many decisions as wanted, but at least one sample's."""
         layer = self._layer
         if self._per_call:
-            calls = min(CALLS, wanted)
-            x = self._input(1)
-            self._count([layer(x, training=True) for _ in range(calls)], calls)
+            batch, calls = 1, 1 if self._written is None else min(CALLS, wanted)
         else:
-            batch = max(1, min(self._batch, wanted // self._decisions))
-            self._count([layer(self._input(batch), training=True)], batch * self._decisions)
+            batch, calls = max(1, min(self._batch, wanted // self._decisions)), 1
+        outputs = [layer(self._input(batch), training=True) for _ in range(calls)]
+        if self._written is None:
+            x = self._inputs[batch]
+            self._written = self._framework.count([x], 1.0).kept != self._framework.info(x).shape[0] * self._size
+        self._count(outputs, calls * batch * (1 if self._per_call else self._decisions))
 
     def _input(self, batch: int) -> Tensor:
-        if batch not in self._inputs:
-            shape = (batch, *self._features)
-            self._inputs[batch] = self._framework.ones(shape, self._dtype, self._device)
-        return self._inputs[batch]
+        """Return ones; the same tensor every time, unless the target was seen to write to it (see DP004)."""
+        x = self._inputs.get(batch)
+        if x is None or self._written:
+            x = self._inputs[batch] = self._framework.ones((batch, *self._features), self._dtype, self._device)
+        return x
 
     def _count(self, outputs: Sequence[Tensor], decisions: int) -> None:
         counts, framework = self.counts, self._framework

@@ -59,15 +59,15 @@ def observe(target: Target, case: Case, rng: np.random.Generator, calls: int, ba
         raise ValueError(f"values are observed at a dtype and a drop_prob; {case.slug} lacks one")
     framework, layer = target.framework, target.make(case.drop_prob)
     x = moderate(rng, (batch, *features(target, case.dtype, case.device)), case.dtype)
-    tensor = framework.tensor(x, case.dtype, case.device)
     low, high = kept_interval(x, case.drop_prob, case.dtype, scaling=case.dialect.scaling)
     totals = {"decisions": 0, "zero": 0, "kept": 0, "leaked": 0, "misscaled": 0}
     examples: dict[str, list[list[float]]] = {"leaked": [], "misscaled": []}
     ratios: list[float] = []
     for _ in range(calls):
-        y = framework.numpy(layer(tensor, training=True))
-        if y.shape != x.shape:
-            raise ValueError(f"the output has shape {y.shape}, the input {x.shape}")
+        # A fresh tensor for every call: a target that writes to it breaks DP004, not this promise.
+        output = layer(framework.tensor(x, case.dtype, case.device), training=True)
+        # Rounded to x's dtype: a target that widens it breaks DP005, not this promise.
+        y = round_to(framework.numpy(output), case.dtype)
         zero = y == 0
         kept = ~zero & (low <= y) & (y <= high)
         leaked = ~zero & ~kept & (np.abs(y) < np.abs(x) / 2)

@@ -36,7 +36,7 @@ def divergence(x: float, y: float) -> float:
 
 def _log_ratio(x: float, y: float) -> float:
     """Return log(y/x), accurate where the two are close."""
-    return math.log1p((y - x) / x) if y > 0.5 * x else math.log(y / x)
+    return math.log1p((y - x) / x) if 0.5 * x < y < 2.0 * x else math.log(y) - math.log(x)
 
 
 def _detects_more(decisions: int, keep_prob: float, edge: float, tail: float, beta: float) -> bool:
@@ -97,7 +97,8 @@ def binomial_detectable(decisions: int, keep_prob: float, alpha: float, beta: fl
         ValueError: If ``keep_prob`` is not inside (0, 1).
     """
     _require_inside(keep_prob)
-    largest = max(keep_prob, 1.0 - keep_prob)
+    # Short of the largest discrepancy there is, where the edge is no longer told from 0 or 1.
+    largest = max(keep_prob, 1.0 - keep_prob) * (1.0 - 1e-9)
     found = first_real(lambda d: _binomial_enough(decisions, keep_prob, d, alpha, beta), 0.0, largest)
     return found if found < largest else NOTHING
 

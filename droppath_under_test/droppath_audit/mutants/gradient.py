@@ -1,0 +1,60 @@
+"""Faults of the backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _mask(x: Tensor, keep_prob: float) -> Tensor:
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+    return (torch.rand(shape).to(x.device) < keep_prob).to(x.dtype)
+
+
+class _RedrawnMask(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, keep_prob: float) -> Tensor:
+        ctx.keep_prob = keep_prob
+        return x * _mask(x, keep_prob) / keep_prob
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        return gradient * _mask(gradient, ctx.keep_prob) / ctx.keep_prob, None
+
+
+class _ForgottenFactor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, keep_prob: float) -> Tensor:
+        mask = _mask(x, keep_prob)
+        ctx.save_for_backward(mask)
+        return x * mask / keep_prob
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), (mask,) = gradients, ctx.saved_tensors
+        return gradient * mask, None
+
+
+def gradient_with_another_mask(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw the mask again in the backward pass, as a compiled one did: pytorch issue 190717."""
+    if drop_prob == 0.0 or not training:
+        return x
+    return x * 0.0 if drop_prob == 1.0 else _RedrawnMask.apply(x, 1.0 - drop_prob)  # type: ignore[no-any-return]
+
+
+def gradient_without_factor(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Save the mask before it is scaled, and so forget the factor in a hand-written backward."""
+    if drop_prob == 0.0 or not training:
+        return x
+    return x * 0.0 if drop_prob == 1.0 else _ForgottenFactor.apply(x, 1.0 - drop_prob)  # type: ignore[no-any-return]
+
+
+def detached_from_the_graph(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Scale a detached copy: everything that the branch computed stops learning."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1.0 - drop_prob
+    return x.detach() * _mask(x, keep_prob) / (keep_prob or 1.0)

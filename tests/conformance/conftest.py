@@ -1,0 +1,47 @@
+"""The targets under test, and their trials as parameters.
+
+``--droppath SPEC`` (repeatable) or ``DROPPATH_UNDER_TEST`` (SPECs separated by spaces) names the implementations; the
+reference otherwise. ``--device`` chooses where.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from droppath_audit.pytest_plugin import enforce, session_of, targets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.core.trial import Trial
+
+REFERENCE = "droppath_reference:DropPath"
+
+
+def targets(config: pytest.Config) -> tuple[str, ...]:
+    return targets_of(config) or tuple(os.environ.get("DROPPATH_UNDER_TEST", REFERENCE).split())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("checks")
+    if marker is None:
+        return
+    session = session_of(metafunc.config)
+    specs = targets(metafunc.config)
+    cases = [(spec, trial) for spec in specs for trial in session.trials(spec, marker.args)]
+    ids = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
+    metafunc.parametrize(("spec", "trial"), cases, ids=ids)
+
+
+@pytest.fixture
+def hold(request: pytest.FixtureRequest) -> Callable[[str, Trial], None]:
+    """Run a trial of a target; fail where its MUST is broken, skip where it does not apply."""
+    session = session_of(request.config)
+
+    def run(spec: str, trial: Trial) -> None:
+        enforce(session.run(spec, trial), strict=session.settings.strict)
+
+    return run

@@ -1,0 +1,13 @@
+"""Kept values are scaled as promised, dropped ones are zero."""
+
+import pytest
+
+
+@pytest.mark.checks("DP201")
+def test_every_kept_value_is_scaled(spec, trial, hold):
+    hold(spec, trial)
+
+
+@pytest.mark.checks("DP202")
+def test_every_dropped_value_is_zero(spec, trial, hold):
+    hold(spec, trial)

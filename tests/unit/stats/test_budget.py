@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from droppath_audit.stats.budget import DEFAULT_BUDGET, TRIALS_PER_AUDIT, share
+
+
+def test_the_shares_of_a_full_audit_add_up_to_the_budget():
+    assert TRIALS_PER_AUDIT == 16_384
+    assert share(DEFAULT_BUDGET) * TRIALS_PER_AUDIT == DEFAULT_BUDGET == 1e-6
+
+
+@pytest.mark.parametrize("budget", [0.0, 1.0, -1e-6, 2.0, float("nan")])
+def test_a_budget_outside_0_1_is_refused_with_its_value(budget):
+    with pytest.raises(ValueError, match=str(budget)):
+        share(budget)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from droppath_audit.stats.chi_square import frequency_table, goodness_of_fit, pool, sparse_tail
+
+HISTOGRAM = st.lists(st.tuples(st.integers(0, 1000), st.floats(0.0, 1000.0)), min_size=1, max_size=40)
+
+
+@given(HISTOGRAM, st.floats(1.0, 500.0))
+def test_pooling_keeps_totals_and_leaves_no_small_cell(cells, minimum):
+    observed, expected = zip(*cells, strict=True)
+    pooled, means = pool(observed, expected, minimum)
+    assert pooled.sum() == sum(observed)
+    assert means.sum() == pytest.approx(sum(expected))
+    assert means.size == 1 or means.min() >= minimum
+
+
+@given(HISTOGRAM)
+def test_which_cells_are_pooled_depends_on_the_expected_counts_alone(cells):
+    observed, expected = zip(*cells, strict=True)
+    assert (pool(observed, expected)[1] == pool([0] * len(expected), expected)[1]).all()
+
+
+def test_pooling_joins_neighbours_from_the_left_and_the_rest_to_the_last():
+    observed, expected = pool([1, 2, 3, 4, 5, 6], [40.0, 60.0, 150.0, 90.0, 20.0, 30.0])
+    assert expected.tolist() == [100.0, 150.0, 110.0 + 30.0]
+    assert observed.tolist() == [3.0, 3.0, 15.0]
+
+
+@pytest.mark.parametrize(("observed", "expected"), [([1, 2], [1.0]), ([], []), ([[1]], [[1.0]])])
+def test_pooling_wants_one_expected_count_for_each_observed(observed, expected):
+    with pytest.raises(ValueError, match="one expected count is needed"):
+        pool(observed, expected)
+
+
+def test_goodness_of_fit_is_scipys_on_the_pooled_cells():
+    expected = 20_000 * stats.binom.pmf(np.arange(65), 64, 0.9)
+    observed = np.random.default_rng(np.random.SeedSequence(0)).multinomial(20_000, expected / 20_000)
+    found = goodness_of_fit(observed, expected)
+    counts, means = pool(observed, expected)
+    for value, p_value, name in (
+        (found.g, found.p_value, "log-likelihood"),
+        (found.pearson, found.pearson_p_value, "pearson"),
+    ):
+        golden = stats.power_divergence(counts, means, lambda_=name)
+        assert (value, p_value) == pytest.approx((golden.statistic, golden.pvalue))
+    assert found.cells == counts.size == found.degrees_of_freedom + 1
+    assert 5 < found.cells < 65
+
+
+def test_a_perfect_fit_has_p_value_one():
+    found = goodness_of_fit([200, 300], [200.0, 300.0])
+    assert (found.g, found.p_value) == (0.0, 1.0)
+
+
+def test_totals_that_disagree_are_refused():
+    with pytest.raises(ValueError, match="500 were observed, 510 expected"):
+        goodness_of_fit([200, 300], [200.0, 310.0])
+
+
+def test_a_table_too_small_for_two_cells_is_refused():
+    with pytest.raises(ValueError, match="150 expected in all do not fill two cells of 100"):
+        goodness_of_fit([70, 80], [80.0, 70.0])
+
+
+def test_a_frequency_table_adds_one_degree_of_freedom_a_cell():
+    kept, decisions, keep_prob = [9100, 1200, 700], [10_000, 2000, 1000], [0.9, 0.6, 0.7]
+    found = frequency_table(kept, decisions, keep_prob)
+    g = sum(
+        2.0 * (k * math.log(k / (n * q)) + (n - k) * math.log((n - k) / (n - n * q)))
+        for k, n, q in zip(kept, decisions, keep_prob, strict=True)
+    )
+    pearson = sum(
+        (k - n * q) ** 2 / (n * q * (1.0 - q)) for k, n, q in zip(kept, decisions, keep_prob, strict=True)
+    )
+    assert found.degrees_of_freedom == found.cells == 3
+    assert (found.g, found.p_value) == pytest.approx((g, stats.chi2.sf(g, 3)))
+    assert (found.pearson, found.pearson_p_value) == pytest.approx((pearson, stats.chi2.sf(pearson, 3)))
+
+
+def test_a_frequency_table_sees_a_class_that_never_occurs():
+    found = frequency_table([100_000], [100_000], [0.998])
+    assert found.g == pytest.approx(-2.0 * 100_000 * math.log(0.998))
+    assert found.p_value == pytest.approx(stats.chi2.sf(found.g, 1))
+
+
+@pytest.mark.parametrize("keep_prob", [0.0, 1.0, -0.1, 1.1, float("nan")])
+def test_cells_without_randomness_are_refused(keep_prob):
+    with pytest.raises(ValueError, match=f"keep_prob {keep_prob:g} has no chi-square"):
+        frequency_table([500, 5], [1000, 10], [0.5, keep_prob])
+
+
+def test_cells_that_expect_too_few_are_refused_and_a_hundred_is_enough():
+    with pytest.raises(ValueError, match=r"990 decisions at keep_prob 0\.9 expect 99 in the smaller class"):
+        frequency_table([900], [990], [0.9])
+    assert frequency_table([900], [1000], [0.9]).p_value == pytest.approx(1.0)
+
+
+def test_tables_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="cells disagree: 2, 1 and 1"):
+        frequency_table([1, 2], [1000], [0.5])
+    with pytest.raises(ValueError, match="cells disagree: 0, 0 and 0"):
+        frequency_table([], [], [])
+    with pytest.raises(ValueError, match="1001 kept of 1000"):
+        frequency_table([1001], [1000], [0.5])
+
+
+@given(st.floats(0.0, 1e4), st.floats(0.0, 1e4), st.integers(2, 300))
+def test_the_sparse_bound_falls_with_the_statistic_and_is_above_chi_square(one, other, cells):
+    low, high = sorted((one, other))
+    assert 0.0 <= sparse_tail(high, cells) <= sparse_tail(low, cells) <= 1.0
+    assert sparse_tail(high, cells) >= stats.chi2.sf(high, cells - 1) * (1.0 - 1e-9)
+
+
+def test_the_sparse_bound_by_hand():
+    assert sparse_tail(10.0, 2) == pytest.approx(math.exp(-5.0) * math.e * 5.0)
+    assert sparse_tail(60.0, 5) == pytest.approx(math.exp(-30.0) * (math.e * 7.5) ** 4)
+    assert sparse_tail(8.0, 5) == 1.0
+
+
+def test_the_sparse_bound_needs_two_cells():
+    with pytest.raises(ValueError, match="not 1"):
+        sparse_tail(3.0, 1)

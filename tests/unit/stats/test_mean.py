@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from droppath_audit.stats.mean import detectable_weighted, weighted_mean_test
+
+KEEP_PROB = st.floats(0.001, 0.999)
+
+
+@st.composite
+def weights(draw):
+    values = draw(st.lists(st.floats(0.01, 100.0), min_size=1, max_size=50))
+    return sum(value**2 for value in values), max(values)
+
+
+def test_the_bound_by_hand():
+    # q = 1/2, 100 weights of 1, T = 10: V = 25, b = 1/2, u = 1/5.
+    h = 1.2 * math.log(1.2) - 0.2
+    assert weighted_mean_test(10.0, 100.0, 1.0, 0.5) == pytest.approx(2.0 * math.exp(-100.0 * h))
+
+
+@given(weights(), KEEP_PROB, st.floats(0.0, 1e3), st.floats(0.0, 1e3))
+def test_larger_deviations_have_smaller_p_values(summary, keep_prob, one, other):
+    near, far = sorted((one, other))
+    for side in (1.0, -1.0):
+        assert weighted_mean_test(side * far, *summary, keep_prob) <= weighted_mean_test(
+            side * near, *summary, keep_prob
+        )
+
+
+@given(weights(), st.floats(0.001, 0.999), st.floats(-1e3, 1e3))
+def test_exchanging_kept_and_dropped_turns_the_deviation_around(summary, keep_prob, deviation):
+    mirrored = weighted_mean_test(-deviation, *summary, 1.0 - keep_prob)
+    assert weighted_mean_test(deviation, *summary, keep_prob) == pytest.approx(mirrored, rel=1e-6, abs=1e-300)
+
+
+@given(weights(), KEEP_PROB, st.floats(-1e3, 1e3), st.floats(0.01, 100.0))
+def test_the_unit_of_the_weights_does_not_matter(summary, keep_prob, deviation, unit):
+    squares, largest = summary
+    scaled = weighted_mean_test(unit * deviation, unit**2 * squares, unit * largest, keep_prob)
+    assert weighted_mean_test(deviation, squares, largest, keep_prob) == pytest.approx(
+        scaled, rel=1e-6, abs=1e-300
+    )
+
+
+@given(weights(), KEEP_PROB, st.floats(-1e3, 1e3))
+def test_the_bound_is_at_most_bernsteins(summary, keep_prob, deviation):
+    squares, largest = summary
+    variance = keep_prob * (1.0 - keep_prob) * squares
+    reach = largest * max(keep_prob, 1.0 - keep_prob)
+    bernstein = 2.0 * math.exp(-(deviation**2) / (2.0 * (variance + reach * abs(deviation) / 3.0)))
+    assert weighted_mean_test(deviation, squares, largest, keep_prob) <= min(1.0, bernstein) * (1.0 + 1e-9)
+
+
+@given(weights(), KEEP_PROB, st.sampled_from([1e-2, 6.1e-11]))
+def test_what_is_detectable_rejects_with_room_for_a_miss(summary, keep_prob, alpha):
+    shift = detectable_weighted(*summary, keep_prob, alpha, 1e-3)
+    rejecting = shift - math.sqrt(summary[0] * math.log(1e3) / 2.0)
+    p_values = [weighted_mean_test(side * rejecting, *summary, keep_prob) for side in (1.0, -1.0)]
+    assert max(p_values) == pytest.approx(alpha, rel=1e-6)
+
+
+def test_no_deviation_is_no_evidence():
+    assert weighted_mean_test(0.0, 4.0, 1.0, 0.9) == 1.0
+
+
+@pytest.mark.parametrize("keep_prob", [0.0, 1.0, -1.0, float("nan")])
+def test_keep_probabilities_without_randomness_are_refused(keep_prob):
+    with pytest.raises(ValueError, match=f"not {keep_prob}"):
+        weighted_mean_test(1.0, 4.0, 1.0, keep_prob)
+
+
+@pytest.mark.parametrize(("squares", "largest"), [(4.0, 3.0), (4.0, 0.0), (0.0, 0.0), (-1.0, 1.0)])
+def test_summaries_of_no_weights_are_refused(squares, largest):
+    with pytest.raises(ValueError, match=f"no weights have a largest of {largest:g}"):
+        detectable_weighted(squares, largest, 0.5, 1e-3, 1e-3)
