@@ -39,6 +39,14 @@ _START = (
 )
 
 
+def limit(trial: Trial) -> float:
+    """Return the seconds after which a trial counts as hanging."""
+    seconds = trial.case.effort.seconds
+    if trial.design is None and trial.case.effort.name != "thorough":
+        return GRACE_SECONDS
+    return seconds + GRACE_SECONDS
+
+
 class Supervisor:
     """Collects in a worker process; see ``core.collected.Collector``. A context manager.
 
@@ -62,8 +70,10 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._words: IO[bytes] | None = None
+        self._words_before = 0  # bytes of standard error that are older than the trial in hand
         self._child = 0
         self._facts: Facts | None = None
+        self._lost = ""  # why no further worker can be had
         self._blame = Blame()
         self._start()
 
@@ -99,19 +109,22 @@ class Supervisor:
         """End the worker and everything it started."""
         if self._process is None:
             return
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        if self._child:  # which may have left the group
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._child, signal.SIGKILL)
         self._process.wait()
-        self._process = None
+        assert self._process.stdin is not None  # noqa: S101 - a pipe; the other one is its listener's to close
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process, self._child = None, 0
         if self._words is not None:
             self._words.close()
 
     def _start(self) -> None:
         self._words = None if self._verbose else tempfile.TemporaryFile()  # noqa: SIM115 - lives with the worker
+        self._words_before = 0
         self._messages = queue.SimpleQueue()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
             [sys.executable, "-c", _START, json.dumps(sys.path)],
@@ -125,7 +138,7 @@ class Supervisor:
 
     @staticmethod
     def _listen(stream: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-        with contextlib.suppress(ValueError, OSError):  # closed while reading
+        with stream:
             for line in stream:
                 with contextlib.suppress(ValueError):  # what a dying process left unfinished
                     if line.strip():
@@ -175,49 +188,68 @@ class Supervisor:
         reason = self._blame.reason(trial)
         if reason:
             return trial, Collected(error=f"not run: {reason}")
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
-            self._await_loaded()
-        self._await_ready()
+        if not self._lost:
+            self._lost = self._ready()
+        if self._lost:
+            return trial, Collected(error=f"not run: {self._lost}")
+        if self._words is not None:
+            self._words_before = os.fstat(self._words.fileno()).st_size
         self._send({"trial": trial.to_json()})
         return trial, None
 
-    def _await_ready(self) -> None:
-        """Wait until a child stands ready, unless one does."""
-        while not self._child:
-            message = self._next(LOAD_SECONDS)
-            if message is None:
-                break
-            self._child = message.get("ready", 0)
+    def _ready(self) -> str:
+        """Wait until a child stands ready, in a new worker if need be; return why there is none, or an empty text."""
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self.close()
+                self._start()
+                self._await_loaded()
+            while not self._child:
+                message = self._next(LOAD_SECONDS)
+                if message is None:
+                    self.close()
+                    return "the process ended before it could run a trial"
+                self._child = message.get("ready", 0)
+        except UsageError as error:
+            return f"the target could not be loaded again: {error.message}"
+        except queue.Empty:
+            self.close()
+            return f"no process was ready within {LOAD_SECONDS:.0f} seconds"
+        return ""
 
     def _receive(self, trial: Trial) -> Collected:
-        limit = trial.case.effort.seconds + GRACE_SECONDS if trial.design is not None else GRACE_SECONDS
-        if trial.case.effort.name == "thorough":
-            limit += trial.case.effort.seconds
+        patience = limit(trial)
+        begun = False
         started = time.monotonic()
         try:
             while True:
-                message = self._next(started + limit - time.monotonic())
+                message = self._next(started + patience - time.monotonic())
                 if message is None or "died" in message:
-                    return self._died(trial, message, time.monotonic() - started)
+                    return self._died(trial, message, time.monotonic() - started, begun=begun)
+                begun = begun or message.get("started") == trial.id
                 if "collected" in message:
-                    return Collected(**message["collected"])
+                    break
         except queue.Empty:
             self._blame.timeout(trial)
             self._kill()
             return Collected(
-                error=f"no answer within {limit:.0f} seconds; the process was stopped", seconds=limit
+                error=f"no answer within {patience:.0f} seconds; the process was stopped", seconds=patience
             )
+        assert self._process is not None  # noqa: S101 - it has just answered
+        if self._process.poll() is not None and self._process.pid != self._child:
+            # The child's last answer: without its parent nobody would replace it.
+            return self._died(trial, None, time.monotonic() - started, begun=True)
+        return Collected(**message["collected"])
 
-    def _died(self, trial: Trial, message: dict[str, Any] | None, seconds: float) -> Collected:
+    def _died(self, trial: Trial, message: dict[str, Any] | None, seconds: float, *, begun: bool) -> Collected:
         self._blame.death(trial)
         self._child = 0
         words = self._last_words()
-        if message is None:
+        if message is None or not begun:
+            # A trial that nobody has begun still lies in the pipe, and the next child would answer it.
             self.close()
-            return Collected(error="the process ended", traceback=words, seconds=seconds)
-        return Collected(error=message["died"], traceback=words, seconds=seconds)
+        error = "the process ended" if message is None else message["died"]
+        return Collected(error=error, traceback=words, seconds=seconds)
 
     def _kill(self) -> None:
         """Stop a child that hangs; its parent reports the death, which is read here, and forks another."""
@@ -236,12 +268,13 @@ class Supervisor:
             self.close()
 
     def _last_words(self) -> str:
-        """Return the end of what the worker wrote to standard error."""
+        """Return the end of what the worker wrote to standard error during the trial in hand."""
         if self._words is None:
             return ""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - LAST_WORDS))
-        return self._words.read().decode(errors="replace")
+        file = self._words.fileno()
+        start = max(self._words_before, os.fstat(file).st_size - LAST_WORDS)
+        # Not by seeking: the worker writes at the same position of the same file.
+        return os.pread(file, LAST_WORDS, start).decode(errors="replace")
 
 
 class Blame:

@@ -108,6 +108,7 @@ class Channel:
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
+        sys.stdout = sys.stderr  # which keeps nothing back that would be lost with the process
         return cls(reader, writer)
 
     def send(self, message: dict[str, Any]) -> None:
@@ -138,10 +139,7 @@ def main() -> None:
     request = channel.receive()
     if request is None:
         return
-    process = os.getpid()
     loaded = _load(channel, request)
-    if os.getpid() != process:
-        os._exit(0)  # a copy of this process that the target forked while it was imported
     if loaded is None:
         return
     if _can_fork():
@@ -151,13 +149,16 @@ def main() -> None:
 
 
 def _serve_in_children(channel: Channel, target: Target) -> NoReturn:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
     while True:
         child = os.fork()
         if child == 0:
             try:
                 _serve(channel, target)
-            finally:
-                os._exit(0)
+            except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
         ended, status = 0, 0
         while not ended:
             if channel.ends_within(LOOK_SECONDS):
@@ -180,13 +181,17 @@ def _end_everything() -> NoReturn:
 def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     from droppath_audit.targets.loader import load
 
+    loaded, process = None, os.getpid()
     try:
         loaded = load(
             request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"])
         )
+        answer = {"loaded": loaded.facts.to_json()}
     except UsageError as error:
-        channel.send({"refused": error.message, "detail": error.detail})
-        return None
+        answer = {"refused": error.message, "detail": error.detail}
+    if os.getpid() != process:
+        os._exit(0)  # a copy of the worker that the target forked while it was imported
+    channel.send(answer)
     # Imported here, before the fork, so that no child pays for it.
     from droppath_audit.checks import catalogue
 
@@ -206,8 +211,18 @@ def _serve(channel: Channel, target: Target) -> None:
     if torch is not None:
         # Small tensors gain nothing from a second thread, and other work gains a core.
         torch.set_num_threads(1)
+    process = os.getpid()
+    channel.send({"ready": process})
     while (message := channel.receive()) is not None:
-        channel.send({"collected": collect_one(target, Trial.from_json(message["trial"])).to_json()})
+        trial = Trial.from_json(message["trial"])
+        channel.send({"started": trial.id})
+        try:
+            collected = collect_one(target, trial)
+        except KeyboardInterrupt:  # nobody's: this process is in a session of its own
+            collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
+        if os.getpid() != process:
+            os._exit(0)  # a copy of the worker that the target forked
+        channel.send({"collected": collected.to_json()})
 
 
 def _describe_death(status: int) -> str:

@@ -29,7 +29,7 @@ from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.oracle import Violation, values_of, violations
-from droppath_audit.sampling.strategies import Example, examples
+from droppath_audit.sampling.strategies import Example, examples, landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +89,12 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
         report_multiple_bugs=False,
         suppress_health_check=list(hypothesis.HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
-        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate, hypothesis.Phase.shrink),
     )
     run = hypothesis.seed(int(rng.integers(2**63)))(settings(hypothesis.given(strategy)(holds)))
+    for landmark in reversed(landmarks(target.fixed_shape)):
+        if landmark.drop_prob < 1.0 or case.dialect.keep_prob_zero != "raises":
+            run = hypothesis.example(landmark)(run)
     with _storage_elsewhere():
         try:
             run()

@@ -59,6 +59,14 @@ def drop_probs() -> st.SearchStrategy[float]:
     return st.one_of(st.sampled_from(ends), st.floats(0.0, 1.0))
 
 
+def landmarks(fixed: tuple[int, ...] | None) -> tuple[Example, ...]:
+    """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p."""
+    features: tuple[tuple[int, ...], ...] = ((3,), (0,), (), (2, 3, 3)) if fixed is None else (fixed[1:],)
+    calls = [((4, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
+    calls += [((0, *feature), 0.3) for feature in features]
+    return tuple(Example(shape, "contiguous", p, True, True, False, seed) for seed, (shape, p) in enumerate(calls))
+
+
 def examples(
     layouts: Sequence[str], fixed: tuple[int, ...] | None, *, evaluates: bool, refuses_keep_prob_zero: bool
 ) -> st.SearchStrategy[Example]:

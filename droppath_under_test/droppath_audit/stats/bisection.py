@@ -37,7 +37,7 @@ def first_real(holds: Callable[[float], bool], low: float, high: float) -> float
         holds: A condition that is false up to some point and true from then on.
         low: Lower end; not evaluated.
         high: Upper end; not evaluated. Swapping the ends searches downwards. The result is exact to the last
-            bit. The result is exact to the last bit. The result is exact to the last bit.
+            bit.
     """
     while True:
         middle = low + (high - low) / 2.0

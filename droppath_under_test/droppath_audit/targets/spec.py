@@ -17,7 +17,14 @@ from droppath_audit.core.errors import UsageError, nearest
 
 KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input")
 PREFIXES = ("init.", "arg.")
-ROLES = ("x", "r", "p", "training", "f", "key")
+ROLES = {
+    "x": "branch output",
+    "r": "shortcut",
+    "p": "probability",
+    "training": "mode",
+    "f": "branch function",
+    "key": "random key",
+}
 
 
 @dataclass(frozen=True)
@@ -105,21 +112,34 @@ def parse(text: str) -> Spec:
         hint = f"{target}:Name" if target.endswith(".py") else f"{_with_colon(target)}"
         raise UsageError(f"{target!r} has no ':' between module and name. Write for example {hint}")
     module, name = unquote(module), unquote(name)
+    if ".py:" in module:
+        file, _, inner = module.partition(".py:")
+        raise UsageError(
+            f"{target!r} has more than one ':'. Write {file}.py:{f'{inner}.{name}'.strip(':.')}, with dots inside a name."
+        )
     if not module or not name or not all(part.isidentifier() for part in name.split(".")):
         raise UsageError(
             f"{target!r} does not name a target. Write package.module:Name or path/to/file.py:Name."
         )
     if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
+        importable = module.replace("-", "_")
+        is_dashed = all(part.isidentifier() for part in importable.split("."))
         raise UsageError(
-            f"{module!r} is neither a dotted module nor a file. A file is named with its ending: "
-            f"{module}.py:{name}"
+            f"{module!r} is neither a dotted module nor a file. "
+            + (
+                f"A package is named as it is imported: {importable}:{name}"
+                if is_dashed
+                else f"A file is named with its ending: {module}.py:{name}"
+            )
         )
     fields: dict[str, Any] = {"dialect": {}, "init": {}, "arg": {}}
     seen: set[str] = set()
     for item in query.split("&") if query else ():
         key, equals, value = (unquote(part) for part in item.partition("="))
+        if not item:
+            raise UsageError("The SPEC has an empty item: a '&' at an end of its items, or two in a row.")
         if not equals:
-            raise UsageError(f"The item {item!r} of the SPEC has no value; write {item or 'key'}=VALUE.")
+            raise UsageError(f"The item {key!r} of the SPEC has no value; write {key}=VALUE.")
         if key in seen:
             raise UsageError(f"The SPEC says {key} twice.")
         seen.add(key)
@@ -143,6 +163,9 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields[prefix.rstrip(".")][argument] = _value(value)
     elif key == "form" and value == "factory":
         fields["factory"] = True
+    elif key == "form" and value not in CHOICES["form"]:
+        allowed = (*CHOICES["form"], "factory")
+        raise UsageError(f"form={value} is not known; form is one of {', '.join(allowed)}." + nearest(value, allowed))
     elif key in CHOICES:
         Dialect(**{key: value})
         fields["dialect"][key] = value
@@ -151,7 +174,7 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
     elif key == "training":
         fields["mode"] = _mode(value)
     elif key == "args":
-        fields["args"] = tuple(_value(part) for part in value.split(","))
+        fields["args"] = _args(value)
     elif key == "call":
         fields["call"] = _call(value)
     elif key == "output":
@@ -170,6 +193,14 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _args(value: str) -> tuple[Any, ...]:
+    """Return positional arguments: a JSON list without its brackets, or plain words between commas."""
+    try:
+        return tuple(json.loads(f"[{value}]"))
+    except ValueError:
+        return tuple(_value(part.strip()) for part in value.split(","))
 
 
 def _probability(value: str) -> Probability:
@@ -204,7 +235,7 @@ def _call(value: str) -> tuple[Any, ...]:
     for token in body:
         if token == "[" and inner is None:
             inner = []
-        elif token == "]" and inner is not None:
+        elif token == "]" and inner:
             roles.append(tuple(inner))
             inner = None
         elif token in ROLES:
@@ -212,9 +243,10 @@ def _call(value: str) -> tuple[Any, ...]:
         elif token != ",":
             well_formed = False
     if not well_formed or inner is not None or not roles:
+        roles_text = ", ".join(f"{role} ({meaning})" for role, meaning in ROLES.items())
         raise UsageError(
             f"call={value} is not understood; write the arguments by role in order, such as call=(x,p,training) or "
-            f"call=([r,x]); the roles are {', '.join(ROLES)}."
+            f"call=([r,x]); the roles are {roles_text}."
         )
     return tuple(roles)
 
