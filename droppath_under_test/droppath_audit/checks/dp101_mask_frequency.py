@@ -22,6 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.snippets import kept_share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ EXPECTED = 100  # smallest expected count at which the tail of G is that of chi-
 def sizes(case: Case) -> dict[float, int]:
     """Return the number of decisions at each drop_prob of the table."""
     if case.dialect.granularity == "batch":
-        decisions = case.effort.pick(2**12, 2**14, 2**16)
+        decisions = case.effort.pick(2**11, 2**13, 2**16)
     else:
         decisions = case.effort.pick(2**17, 2**20, 2**22)
     return {p: decisions for p in grid.INTERIOR if min(p, 1.0 - p) * decisions >= EXPECTED}
@@ -99,19 +100,12 @@ def design(case: Case, alpha: float) -> Design:
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that counts at the drop_prob that deviates most."""
+    """Return a script that counts, at the drop_prob that deviates most, eight times as many decisions."""
     assert case.dtype is not None  # noqa: S101
     worst = max(evidence["cells"], key=_standardised)
-    p, n = worst["drop_prob"], worst["decisions"]
-    width = 7.0 * (p * (1.0 - p) / n) ** 0.5
+    p = worst["drop_prob"]
     lines = [*code.setup(), *code.construct(p), *code.input((65536, 1), case.dtype, case.device)]
-    return "\n".join([
-        *lines,
-        f"n = {max(1, n // 65536)} * 65536",
-        f"kept = sum(int(({code.output(p)} != 0).sum()) for _ in range(n // 65536))",
-        f"print('kept', kept / n, 'where', {1.0 - p!r}, 'was asked for')",
-        f"assert abs(kept / n - {1.0 - p!r}) < {width:.2g}  # seven standard deviations",
-    ])  # fmt: skip
+    return "\n".join([*lines, *kept_share(p, 8 * worst["decisions"], code)])
 
 
 CHECK = Check(

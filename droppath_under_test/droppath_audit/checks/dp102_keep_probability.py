@@ -25,6 +25,7 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.certifying import certificate_design, certificate_for
 from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.snippets import kept_share, several_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,25 +80,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that counts as many decisions as the trial needed."""
+    """Return a script that counts twice as many decisions as the trial needed."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-    q = 1.0 - case.drop_prob
-    calls = max(1, evidence["decisions"] // 65536)
-    width = 6.0 * (q * (1.0 - q) / (calls * 65536)) ** 0.5
     lines = [*code.setup(), *code.construct(case.drop_prob), *code.input((65536, 1), case.dtype, case.device)]
-    if evidence["other"]:
-        lines += [
-            f"values = {code.output(case.drop_prob)}.unique()",
-            "print('outputs for x = 1:', values)",
-            "assert len(values) <= 2",
-        ]
-        return "\n".join(lines)
-    return "\n".join([
-        *lines,
-        f"kept = sum(int(({code.output(case.drop_prob)} != 0).sum()) for _ in range({calls})) / ({calls} * 65536)",
-        f"print('kept', kept, 'where', {q!r}, 'was asked for')",
-        f"assert abs(kept - {q!r}) <= {width:.2g}  # six standard deviations",
-    ])  # fmt: skip
+    counting = several_values if evidence["other"] else kept_share
+    return "\n".join([*lines, *counting(case.drop_prob, 2 * evidence["decisions"], code)])
 
 
 CHECK = Check(

@@ -19,9 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from droppath_reference.law import multiplier
+
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
+from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.snippets import kept_factor
 from droppath_audit.sampling.values import observe
 
 if TYPE_CHECKING:
@@ -74,14 +78,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     """Return a script that shows the factors by which ones were multiplied."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-    factor = 1.0 / (1.0 - case.drop_prob) if case.dialect.scaling == "inverted" else 1.0
-    precision = {"bfloat16": 2**-7, "float16": 2**-10}.get(case.dtype, 1e-6)
-    lines = code.run(case.drop_prob, (65536, 1), case.dtype, case.device)
     return "\n".join([
-        *lines,
-        "kept = y[y != 0].double().unique()",
-        f"print('factors of kept values:', kept, 'promised:', {factor!r})",
-        f"assert (abs(kept / {factor!r} - 1) <= {2 * precision!r}).all()",
+        *code.setup(),
+        *code.construct(case.drop_prob),
+        *code.input((65536, 1), case.dtype, case.device),
+        *kept_factor(case.drop_prob, multiplier(case.drop_prob, case.dialect.scaling), rounding(case.dtype), code),
     ])  # fmt: skip
 
 

@@ -23,10 +23,12 @@ from droppath_reference.law import kept_interval, multiplier, round_to
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.certifying import certificate_design, certificate_for
 from droppath_audit.sampling.counting import Sampler
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
@@ -145,19 +147,28 @@ def design(case: Case, alpha: float) -> Design:
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that averages outputs for x = 1."""
+    """Return a script for the part that is furthest off: factor, weighted mean or frequency."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-    p = case.drop_prob
-    q = 1.0 - p
-    mean = q * multiplier(p, case.dialect.scaling)
-    calls = max(1, evidence["decisions"] // 65536)
-    width = 6.0 * mean * (p / q / (calls * 65536)) ** 0.5
-    lines = [*code.setup(), *code.construct(p), *code.input((65536, 1), case.dtype, case.device)]
+    p, q, scaling = case.drop_prob, 1.0 - case.drop_prob, case.dialect.scaling
+    factor = multiplier(p, scaling)
+    setup = [*code.setup(), *code.construct(p)]
+    ones = code.input((65536, 1), case.dtype, case.device)
+    if evidence["other"]:
+        return "\n".join([*setup, *ones, *several_values(p, 2 * evidence["decisions"], code)])
+    low, high = kept_interval(1.0, p, case.dtype, scaling=scaling)
+    if any(not low <= round_to(value, case.dtype) <= high for value in evidence["kept_values"]):
+        return "\n".join([*setup, *ones, *kept_factor(p, factor, rounding(case.dtype), code)])
+    weighted = evidence["weighted"]
+    deviations = abs(evidence["kept"] - q * evidence["decisions"]) / (p * q * max(1, evidence["decisions"])) ** 0.5
+    if weighted is None or abs(weighted["deviation"]) < deviations * (p * q * weighted["sum_of_squared_weights"]) ** 0.5:
+        return "\n".join([*setup, *ones, *kept_share(p, 2 * evidence["decisions"], code)])
     return "\n".join([
-        *lines,
-        f"mean = sum(float({code.output(p)}.double().mean()) for _ in range({calls})) / {calls}",
-        f"print('mean output for x = 1:', mean, 'promised:', {mean!r})",
-        f"assert abs(mean - {mean!r}) <= {width:.2g}  # six standard deviations",
+        *setup,
+        *code.input((65536, 1), case.dtype, case.device, random=True),
+        f"kept = {code.output(p)} != 0",
+        "weight = abs(x) / abs(x).sum()",
+        f"print('kept, weighted by |x|:', (weight * kept).sum(), 'promised:', {q!r})",
+        f"assert abs((weight * kept).sum() - {q!r}) <= 8 * ((weight**2).sum() * {p * q:.3g}) ** 0.5",
     ])  # fmt: skip
 
 

@@ -90,7 +90,9 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that prints the output at drop_prob = 1."""
     assert case.dtype is not None  # noqa: S101
-    lines = code.run(1.0, (2, *evidence.get("features", (12,))), case.dtype, case.device)
+    lines = code.run(1.0, (256, *evidence.get("features", (12,))), case.dtype, case.device)
+    if "raised" in evidence:
+        return "\n".join([*lines, "raise AssertionError('there is no ValueError at keep_prob = 0')"])
     return "\n".join([*lines, "print(y)", "assert (y == 0).all() and y.shape == x.shape and y.dtype == x.dtype"])
 
 

@@ -17,10 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from droppath_reference.law import gradient_interval
+from droppath_reference.law import gradient_interval, multiplier
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
+from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Target
 
 BATCH = 512
+SNIPPET_ELEMENTS = 2**19  # enough to meet what happens to one sample in thousands
 PROMISED = "cotangent times the forward's own mask and factor"
 
 
@@ -95,19 +97,20 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that compares the gradient of ones with the output for ones."""
+    """Return a script that compares the gradient with the mask that the output for ones shows."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-    lines = [
+    features = evidence.get("features", (12,))
+    batch = max(BATCH, SNIPPET_ELEMENTS // max(1, int(np.prod(features))))
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    return "\n".join([
         *code.setup(),
         *code.construct(case.drop_prob),
-        *code.input((BATCH, *evidence.get("features", (12,))), case.dtype, case.device),
-        code.track,
-        f"y = {code.output(case.drop_prob)}",
-        code.backward,
-        "print((x.grad != y).sum(), 'of', y.numel(), 'gradients differ from the outputs for x = 1')",
-        "assert (x.grad == y).all()",
-    ]
-    return "\n".join(lines)
+        *code.input((batch, *features), case.dtype, case.device),
+        *code.differentiate(case.drop_prob),
+        f"wrong = abs(x.grad - {factor!r} * (y != 0)) > {rounding(case.dtype)!r} * {factor!r}",
+        "print(wrong.sum(), 'of', y.numel(), 'gradients are not the mask of the output times the factor')",
+        "assert not wrong.any()",
+    ])  # fmt: skip
 
 
 CHECK = Check(

@@ -22,13 +22,16 @@ from dataclasses import asdict, dataclass, field
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from droppath_reference.law import FORMATS, multiplier
+
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
+from droppath_audit.core.code import rounding
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.oracle import Violation, values_of, violations
+from droppath_audit.sampling.oracle import Violation, part_of, values_of, violations
 from droppath_audit.sampling.strategies import Example, examples, landmarks
 
 if TYPE_CHECKING:
@@ -166,33 +169,56 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return the smallest failing call as a script, with its values."""
     assert case.dtype is not None  # noqa: S101
     example = Example(**{**evidence["example"], "shape": tuple(evidence["example"]["shape"])})
-    kind = evidence["found"][0][0]
-    p, q = example.drop_prob, 1.0 - example.drop_prob
+    kind, p = evidence["found"][0][0], example.drop_prob
+    values = values_of(example, case.dtype).reshape(-1).tolist()
     lines = [
         "from math import inf, nan",
         *code.setup(example.seed),
         *code.construct(p, training=example.training),
-        *code.literal(values_of(example, case.dtype).reshape(-1).tolist(), example.shape, case.dtype, case.device,
-                      example.layout),
-    ]  # fmt: skip
-    call = f"y = {code.output(p, training=example.training)}"
+        *code.literal(values, example.shape, case.dtype, case.device, example.layout),
+    ]
     if kind == "gradient":
-        lines += [code.track, call, code.backward]
+        lines += code.differentiate(p)
     else:
-        lines += ["before = x + 0", call]
-    lines.append("print(x, y, sep='\\n')")
-    lines.append({
-        "raised": "",
-        "info": "assert y.shape == x.shape and y.dtype == x.dtype and y.device == x.device",
-        "written": "assert ((x == before) | (before != before)).all()",
-        "identity": "assert ((y == x) | ((x != x) & (y != y))).all()",
-        "evaluation": f"assert (abs(y - {q!r} * x) <= 0.01 * abs(x)).all()",
-        "zeros": "assert (y == 0).all()",
-        "values": f"assert ((y == 0) | (abs(y - x / {q!r}) <= 0.01 * abs(x) / {q!r})).all()",
-        "group": "assert all((sample == 0).all() or (sample != 0).all() for sample in y)",
-        "gradient": "assert x.grad is not None and (x.grad[y == 0] == 0).all() and (x.grad[y != 0] != 0).all()",
-    }[kind])  # fmt: skip
-    return "\n".join(line for line in lines if line)
+        lines += ["before = x.tolist()"] if kind == "written" else []
+        lines += [f"y = {code.output(p, training=example.training)}"]
+    return "\n".join([*lines, "print(x, y, sep='\\n')", *_assertion(kind, p, case, code)])
+
+
+def _assertion(kind: str, drop_prob: float, case: Case, code: Code) -> list[str]:
+    """Return the lines of a snippet that fail for one kind of violation."""
+    assert case.dtype is not None  # noqa: S101
+    factor, tolerance = multiplier(drop_prob, case.dialect.scaling) if drop_prob < 1.0 else 1.0, rounding(case.dtype)
+    keep_prob = 1.0 - drop_prob
+    # Where rounding, overflow or x itself does not blur what became of it.
+    smallest = 2.0 ** FORMATS[part_of(case.dtype)].min_exponent
+    telling = f"telling = (abs(x) >= {smallest!r}) & (abs(x) < inf) & (abs(x * {factor!r}) < inf)"
+    fates = {
+        "sample": "all(len(set((b != 0)[t].tolist())) <= 1 for b, t in zip(y, telling))",
+        "batch": "len(set((y != 0)[telling].tolist())) <= 1",
+        "element": "((y.real == 0) == (y.imag == 0))[telling].all()",
+    }
+    return {
+        "raised": [],
+        "info": ["assert y.shape == x.shape and y.dtype == x.dtype and y.device == x.device"],
+        "written": ["assert str(x.tolist()) == str(before)"],
+        "identity": [f"assert str(y.tolist()) == str({'(shortcut + x)' if code.takes_shortcut else 'x'}.tolist())"],
+        "evaluation": [
+            telling,
+            f"assert (abs(y - {keep_prob!r} * x) <= {tolerance!r} * abs(x))[telling].all()",
+        ],
+        "zeros": ["assert (y[abs(x) < inf] == 0).all()"],
+        "values": [
+            telling,
+            f"promised = x * {factor!r}",
+            f"assert ((y == 0) | (abs(y - promised) <= {tolerance!r} * abs(promised)))[telling].all()",
+        ],
+        "group": [telling, f"assert {fates[case.dialect.granularity]}"],
+        "gradient": [
+            "assert (x.grad[y == 0] == 0).all()",
+            f"assert ((x.grad == 0) | (abs(x.grad - {factor!r}) <= {tolerance!r} * {factor!r})).all()",
+        ],
+    }[kind]
 
 
 CHECK = Check(

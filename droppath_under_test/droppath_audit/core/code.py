@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+ROUNDING = {"bfloat16": 2.0**-6, "float16": 2.0**-9}
+"""Relative error that two roundings may leave in the low-precision dtypes."""
+
+
+def rounding(dtype: str) -> float:
+    """Return the relative error that a snippet allows for rounding."""
+    return ROUNDING.get(dtype, 2e-6)
 
 
 @dataclass(frozen=True)
@@ -80,15 +89,31 @@ class Code:
         self, values: list[complex], shape: tuple[int, ...], dtype: str, device: str, layout: str
     ) -> list[str]:
         """Return the lines that bind ``x`` to these values, with strides as ``layout`` names them."""
-        lines = self._bind_x(self.tensor.replace("{values}", repr(values)), shape, dtype, device)
+        text = f"[{', '.join(_literal(value) for value in values)}]"
+        lines = self._bind_x(self.tensor.replace("{values}", text), shape, dtype, device)
         strides = self.layouts.get(layout, "")
         return [lines[0], *([strides] if strides else []), *lines[1:]]
 
     def _bind_x(self, template: str, shape: tuple[int, ...], dtype: str, device: str) -> list[str]:
-        value = (
-            template.replace("{shape}", repr(shape)).replace("{dtype}", dtype).replace("{device}", repr(device))
-        )
-        return [f"x = {value}", *(["shortcut = 0 * x"] if "shortcut" in self.call else [])]
+        def filled(text: str) -> str:
+            return text.replace("{shape}", repr(shape)).replace("{dtype}", dtype).replace("{device}", repr(device))
+
+        return [f"x = {filled(template)}", *([f"shortcut = 0 * {filled(self.ones)}"] if self.takes_shortcut else [])]
+
+    @property
+    def takes_shortcut(self) -> bool:
+        """Whether the call takes a ``shortcut``."""
+        return re.search(r"\bshortcut\b", self.call) is not None
+
+    def differentiate(self, drop_prob: float) -> list[str]:
+        """Return the lines that bind ``y`` and ``x.grad``; they fail where the graph does not reach x."""
+        return [
+            self.track,
+            f"y = {self.output(drop_prob)}",
+            "assert y.requires_grad, 'the output is not part of a graph'",
+            self.backward,
+            "assert x.grad is not None, 'the graph does not reach x'",
+        ]
 
     def run(
         self,
@@ -108,3 +133,8 @@ class Code:
             *self.input(shape, dtype, device, random=random),
             f"y = {self.output(drop_prob, training=training)}",
         ]
+
+
+def _literal(value: complex) -> str:
+    """Return a number as source text; ``repr`` of a complex one loses the sign of a zero."""
+    return f"complex({value.real!r}, {value.imag!r})" if isinstance(value, complex) else repr(value)

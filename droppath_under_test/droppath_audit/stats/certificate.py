@@ -75,8 +75,8 @@ def _ratio(start: float, step: float) -> _Ratio:
 class Certificate:
     """Rule of decision for one keep probability.
 
-    A keep_prob of 0 or 1 needs no statistics: one wrong decision is a proof, ``CERTAIN_DECISIONS`` right ones
-    pass; ``resolution`` is then not used.
+    A keep_prob of 0 or 1 needs no test: one wrong decision is a proof, and log(beta)/log(1 - resolution) right
+    ones pass (65,536 at the resolution that ``resolution`` gives these cells).
 
     Looks may come at any numbers of decisions, and counts may be merged over processes, ranks and runs. The
     test at the cap alone wants a number of decisions that does not depend on what was seen. Batches need not
@@ -136,7 +136,8 @@ class Certificate:
     def cap(self) -> int:
         """n_cap: the decisions, fixed in advance, at which sampling ends whatever was seen."""
         if self._certain:
-            return CERTAIN_DECISIONS
+            # β = (1 - δ)^n; the allowance keeps rounding from adding a decision.
+            return math.ceil(math.log(self.beta) / math.log1p(-self.resolution) * (1.0 - 1e-9))
         return certificate_samples(self.resolution, self.keep_prob, self.alpha, self.beta)
 
     def _wrong(self, kept: int, decisions: int) -> int:
@@ -170,7 +171,7 @@ class Certificate:
 
     def _passes(self, kept: int, decisions: int) -> bool:
         if self._certain:
-            return decisions >= CERTAIN_DECISIONS
+            return decisions >= self.cap
         needed = -math.log(SEQUENTIAL_SHARE * self.beta)
         return all(-edge.log(kept, decisions) >= needed for edge in self._edges)
 
@@ -245,7 +246,7 @@ class Certificate:
         near 0 and 1. Looks add about half a batch.
         """
         if self._certain:
-            return CERTAIN_DECISIONS
+            return self.cap
         needed = -math.log(SEQUENTIAL_SHARE * self.beta)
         edges = [self.keep_prob - self.resolution, self.keep_prob + self.resolution]
         inside = [edge for edge in edges if 0.0 < edge < 1.0]

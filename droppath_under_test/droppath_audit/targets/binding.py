@@ -40,6 +40,7 @@ class Binding:
         mode: How the mode is told by an argument; None for train()/eval(), ``always``, and factories.
         mode_at: ``method``, ``init``, ``call``, ``always`` or ``factory``.
         init_args: Positional constructor arguments.
+        init_positional: Names of the constructor arguments that follow them and cannot be passed by name.
         init: Constructor arguments by name.
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
         call: The call's arguments.
@@ -56,6 +57,7 @@ class Binding:
     mode_at: str
     call: tuple[Slot, ...]
     init_args: tuple[Any, ...] = ()
+    init_positional: tuple[str, ...] = ()
     init: dict[str, Any] = field(default_factory=dict)
     init_branch: str | None = None
     output: int | str | None = None
@@ -80,10 +82,9 @@ class Binding:
         words = [self.kind]
         if self.probability is not None:
             means_keep = self.probability.meaning == "keep"
-            known = "keep" in self.probability.name or "surviv" in self.probability.name
-            words.append(
-                self.probability.name + (" (keep_prob)" if means_keep and not known else "")
-            )
+            sounds_like_keep = "keep" in self.probability.name or "surviv" in self.probability.name
+            meaning = "" if means_keep == sounds_like_keep else f" ({self.probability.meaning}_prob)"
+            words.append(self.probability.name + meaning)
         if self.mode is not None:
             argument = ("!" if self.mode.inverted else "") + self.mode.name
             words.append(f"mode by {'constructor argument ' if self.mode_at == 'init' else ''}{argument}")
@@ -95,14 +96,19 @@ class Binding:
 
     def construction_code(self) -> str:
         """Return the constructor call as source text, with ``{p}`` for the probability."""
-        parts = [repr(value) for value in self.init_args]
+        texts = {}
         if self.init_branch is not None:
-            parts.append(f"{self.init_branch}=identity")
+            texts[self.init_branch] = "branch"
         if self.probability is not None and self.probability_at == "init":
-            parts.append(f"{self.probability.name}={{p}}")
+            texts[self.probability.name] = "{p}"
         if self.mode is not None and self.mode_at == "init":
-            parts.append(f"{self.mode.name}={{training}}")
-        parts += [f"{name}={value!r}" for name, value in self.init.items()]
+            texts[self.mode.name] = "{training}"
+        texts |= {name: repr(value) for name, value in self.init.items()}
+        parts = [
+            *(repr(value) for value in self.init_args),
+            *(texts.pop(name) for name in self.init_positional),
+        ]
+        parts += [f"{name}={text}" for name, text in texts.items()]
         return f"{self.name.replace('.', '_')}({', '.join(parts)})"
 
     def call_code(self, function: str) -> str:
@@ -114,7 +120,7 @@ class Binding:
                 "r": "shortcut",
                 "p": "{p}",
                 "training": "{training}",
-                "f": "lambda shortcut: x",
+                "f": self.branch_code(),
                 "key": "key",
             }[role]
 
@@ -130,4 +136,13 @@ class Binding:
         code = f"{function}({', '.join(parts)})"
         if isinstance(self.output, int):
             code += f"[{self.output}]"
-        return f"x * {code}" if self.output == "mask" else code
+        return f"(x * {code})" if self.output == "mask" else code
+
+    def branch_code(self) -> str:
+        """Return the branch as source text: it gives ``x``, or in branch form what it is given."""
+        # Some layers run the branch on a part of the batch.
+        return (
+            "lambda shortcut: x[: len(shortcut)]"
+            if self.dialect.form == "residual"
+            else "lambda value: value"
+        )

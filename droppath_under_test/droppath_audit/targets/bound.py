@@ -158,7 +158,9 @@ class BoundLayer:
         if len(output) and bool((output == output[:1]).all()):
             # The layer runs the branch on some of the samples; rows that are alike need no matching.
             return output[: len(shortcut)]
-        raise NotApplicable("the layer runs its branch on a part of the batch, which needs samples that are alike")
+        raise NotApplicable(
+            "the layer runs its branch on a part of the batch, which needs samples that are alike"
+        )
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""
@@ -176,7 +178,12 @@ class BoundLayer:
                 reraise(error)
         function = self._instances[slot]
         if binding.kind in ("class", "instance"):
-            self._framework.set_mode(function, training)
+            try:
+                self._framework.set_mode(function, training)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                reraise(error)
         return function
 
     def _construct(self, training: bool) -> Callable[..., Any]:
@@ -189,7 +196,8 @@ class BoundLayer:
         assert binding.probability is not None  # noqa: S101 - only a factory has none
         if binding.kind == "instance":
             duplicate = copy.deepcopy(obj)
-            setattr(duplicate, binding.probability.name, argument)
+            if binding.probability_at == "attribute":
+                setattr(duplicate, binding.probability.name, argument)
             return duplicate  # type: ignore[no-any-return]
         keywords = dict(binding.init)
         if binding.probability_at == "init":
@@ -198,5 +206,5 @@ class BoundLayer:
             keywords[binding.mode.name] = binding.flag(training)
         if binding.init_branch is not None:
             keywords[binding.init_branch] = self._framework.branch(self._branch)
-        return obj(*binding.init_args, **keywords)  # type: ignore[no-any-return]
-
+        positional = [keywords.pop(name) for name in binding.init_positional]
+        return obj(*binding.init_args, *positional, **keywords)  # type: ignore[no-any-return]

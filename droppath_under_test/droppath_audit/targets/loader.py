@@ -175,7 +175,9 @@ def _callables(module: Any) -> str:
     names = [
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module.__name__
+        if not name.startswith("_")
+        and callable(value)
+        and getattr(value, "__module__", "") == module.__name__
     ]
     return f" It defines {', '.join(names[:12])}." if names else ""
 
@@ -186,9 +188,7 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
     try:
         if inspect.isclass(obj):
             init = inspect.signature(obj).parameters
-            return bind_class(
-                spec, init, adapter.forward_parameters(obj), has_modes=adapter.has_modes(obj)
-            )
+            return bind_class(spec, init, adapter.forward_parameters(obj), has_modes=adapter.has_modes(obj))
         if adapter.is_layer(obj):
             cls = type(obj)
             return bind_instance(

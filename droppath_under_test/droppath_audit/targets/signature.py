@@ -5,12 +5,24 @@ Behaviour is never consulted: a layer that forgot to rescale would otherwise "be
 
 from __future__ import annotations
 
-import inspect
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.dialect import CHOICES, Dialect
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.targets.binding import Binding, Slot
+from droppath_audit.targets.calls import (
+    BRANCH_FUNCTION_NAMES,
+    INVERTED_MODE_NAMES,
+    MODE_NAMES,
+    VARIADIC,
+    call_of,
+    listing,
+    open_ended,
+    require_values,
+    required,
+    roles_of,
+)
 from droppath_audit.targets.spec import Mode, Probability
 
 if TYPE_CHECKING:
@@ -26,10 +38,8 @@ KEEP_NAMES = (
     "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
     "retain_prob",
 )  # fmt: skip
-MODE_NAMES = ("training", "train", "is_training")
-INVERTED_MODE_NAMES = ("is_test", "deterministic", "inference")
 BRANCH_NAMES = (
-    "residual_func", "residual_fn", "branch_func", "branch_fn", "branch", "module", "block", "fn", "func", "layer",
+    *BRANCH_FUNCTION_NAMES, "branch", "module", "block", "fn", "func", "layer",
 )  # fmt: skip
 
 # Arguments whose value is a declaration: argument name -> dialect field -> value -> meaning.
@@ -37,11 +47,11 @@ DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
     "mode": ("granularity", {"row": "sample", "batch": "batch"}),
     "scale_by_keep": ("scaling", {True: "inverted", False: "none"}),
     # Arguments named like the dialect's own fields, with its own values.
-    **{field: (field, {value: value for value in CHOICES[field]}) for field in ("granularity", "scaling", "form")},
+    **{
+        field: (field, {value: value for value in CHOICES[field]})
+        for field in ("granularity", "scaling", "form")
+    },
 }
-
-Parameter = inspect.Parameter
-VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def bind_function(spec: Spec, parameters: Mapping[str, Parameter]) -> Binding:
@@ -54,13 +64,11 @@ def bind_function(spec: Spec, parameters: Mapping[str, Parameter]) -> Binding:
     probability = _probability(spec, parameters, taken=spec.arg)
     mode, mode_at = _mode(spec, parameters, {}, has_modes=False)
     constants, dialect = _declarations(spec, parameters, spec.arg, "arg")
-    call = _call(spec, parameters, probability.name, mode, constants, dialect)
-    if spec.call is None or "p" in _flat(spec.call):
-        return Binding(
-            "function", spec.name, dialect, probability, "call", mode, mode_at, call, output=spec.output,
-            input=spec.input,
-        )  # fmt: skip
-    raise UsageError(f"call= of {spec.name} leaves out the role p, so its probability cannot be set.")
+    call = call_of(spec, parameters, probability.name, mode, constants, dialect)
+    return Binding(
+        "function", spec.name, dialect, probability, "call", mode, mode_at, call, output=spec.output,
+        input=spec.input,
+    )  # fmt: skip
 
 
 def bind_class(
@@ -75,29 +83,38 @@ def bind_class(
     Raises:
         UsageError: If a signature does not settle an argument's meaning; the message gives the item to add.
     """
-    in_call = spec.probability is not None and spec.probability.name in forward and (
-        spec.probability.name not in init
+    in_call = (
+        spec.probability is not None
+        and spec.probability.name in forward
+        and (spec.probability.name not in init)
     )
     if spec.probability is None and not _known(init, spec.init) and _known(forward, spec.arg):
         in_call = True
-    positional = [p for p in init.values() if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
-    given = {**spec.init, **{p.name: value for p, value in zip(positional, spec.args)}}
+    by_position = _names_of_args(spec, init)
+    given = {**spec.init, **dict(zip(by_position, spec.args, strict=False))}
     probability = _probability(spec, forward if in_call else init, taken=spec.arg if in_call else given)
     mode, mode_at = _mode(spec, forward, init, has_modes=has_modes)
     constants, dialect = _declarations(spec, init, given, "init")
     init_names = {probability.name} if not in_call else set()
     if mode is not None and mode_at == "init":
         init_names.add(mode.name)
-    branch = next((name for name in init if name in BRANCH_NAMES and _required(init[name])), None)
+    branch = next((name for name in init if name in BRANCH_NAMES and required(init[name])), None)
     if branch in constants or branch in init_names:
         branch = None
-    _require_values(init, {*constants, *init_names, *([branch] if branch else [])}, "init", spec)
-    call = _call(spec, forward, probability.name if in_call else None, mode if mode_at == "call" else None,
+    require_values(init, {*constants, *init_names, *([branch] if branch else [])}, "init", spec)
+    call = call_of(spec, forward, probability.name if in_call else None, mode if mode_at == "call" else None,
                  dict(spec.arg), dialect, wraps_branch=branch is not None)  # fmt: skip
-    by_name = {name: value for name, value in constants.items() if name not in {p.name for p, _ in zip(positional, spec.args)}}
+    positional_only = [
+        p for p in init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position
+    ]
+    for parameter in positional_only:
+        if parameter.name not in init_names and not required(parameter):
+            constants.setdefault(parameter.name, parameter.default)
     return Binding(
         "class", spec.name, dialect, probability, "call" if in_call else "init", mode, mode_at, call, spec.args,
-        by_name, branch, spec.output, spec.input,
+        tuple(parameter.name for parameter in positional_only),
+        {name: value for name, value in constants.items() if name not in by_position},
+        branch, spec.output, spec.input,
     )  # fmt: skip
 
 
@@ -110,32 +127,56 @@ def bind_instance(
         UsageError: If no attribute is known to be the probability.
     """
     names = [name for name in (*DROP_NAMES, *KEEP_NAMES) if name in attributes]
+    in_call = False
     if spec.probability is not None:
         probability = spec.probability
-        if probability.name not in attributes:
+        in_call = probability.name in forward and probability.name not in attributes
+        if probability.name not in attributes and not in_call:
             raise UsageError(
-                f"{spec.name} has no attribute {probability.name!r}; it has {_listing(attributes)}."
+                f"{spec.name} has no attribute {probability.name!r}; it has {listing(attributes)}."
+                + nearest(probability.name, attributes)
             )
+    elif not names and _known(forward, spec.arg):
+        in_call, probability = True, _probability(spec, forward, taken=spec.arg)
     elif len(names) == 1:
-        probability = Probability(names[0], "keep" if names[0] in KEEP_NAMES else "drop")
+        probability = Probability(names[0], _meaning(names[0]))
     else:
         raise UsageError(
             f"{spec.name} is an instance, and which of its attributes is the probability is not clear "
-            f"({_listing(names or attributes)}). Add prob=NAME:drop or prob=NAME:keep, or name its class."
+            f"({listing(names or attributes)}). Add prob=NAME:drop or prob=NAME:keep, or name its class."
         )
     mode, mode_at = _mode(spec, forward, {}, has_modes=has_modes)
-    dialect = Dialect(**spec.dialect)
-    call = _call(spec, forward, None, mode, dict(spec.arg), dialect)
+    declared = dict(spec.dialect)
+    for name in DECLARING:
+        if name in attributes:
+            _declare(declared, name, attributes[name], spec)
+    dialect = Dialect(**declared)
+    call = call_of(spec, forward, probability.name if in_call else None, mode, dict(spec.arg), dialect)
     return Binding(
-        "instance", spec.name, dialect, probability, "attribute", mode, mode_at, call, output=spec.output,
-        input=spec.input,
+        "instance", spec.name, dialect, probability, "call" if in_call else "attribute", mode, mode_at, call,
+        output=spec.output, input=spec.input,
     )  # fmt: skip
 
 
 def bind_factory(spec: Spec) -> Binding:
-    """Bind ``make(drop_prob)``, which returns ``f(x, training) -> y``."""
+    """Bind ``make(drop_prob)``, which returns ``f(x, training) -> y``.
+
+    Raises:
+        UsageError: If the SPEC says how to construct or call it, which the factory does itself.
+    """
+    always = spec.mode is not None and spec.mode.name == "always"
+    declared = {
+        "prob=": spec.probability, "training=": None if always else spec.mode, "init.NAME=": spec.init,
+        "args=": spec.args, "arg.NAME=": spec.arg, "call=": spec.call,
+    }  # fmt: skip
+    useless = [item for item, value in declared.items() if value]
+    if useless:
+        raise UsageError(
+            f"form=factory does not go with {', '.join(useless)}: {spec.name}(drop_prob) constructs the layer itself "
+            "and returns f(x, training) -> y."
+        )
     return Binding(
-        "factory", spec.name, Dialect(**spec.dialect), None, "factory", None, "factory",
+        "factory", spec.name, Dialect(**spec.dialect), None, "factory", None, "always" if always else "factory",
         (Slot("x"), Slot("training")), output=spec.output, input=spec.input,
     )  # fmt: skip
 
@@ -147,42 +188,46 @@ def _refuse_init(spec: Spec) -> None:
         )
 
 
-def _required(parameter: Parameter) -> bool:
-    return parameter.default is Parameter.empty and parameter.kind not in VARIADIC
+def _names_of_args(spec: Spec, init: Mapping[str, Parameter]) -> list[str]:
+    """Return the names of the constructor arguments that ``args=`` gives by position."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    names = [parameter.name for parameter in init.values() if parameter.kind in kinds]
+    if len(spec.args) > len(names) and not any(p.kind is Parameter.VAR_POSITIONAL for p in init.values()):
+        raise UsageError(
+            f"args= gives {len(spec.args)} values, but the constructor of {spec.name} takes {listing(names)}."
+        )
+    return names[: len(spec.args)]
+
+
+def _meaning(name: str) -> str:
+    return "keep" if name in KEEP_NAMES else "drop"
 
 
 def _known(parameters: Mapping[str, Parameter], taken: Mapping[str, Any]) -> list[str]:
     return [name for name in parameters if name in (*DROP_NAMES, *KEEP_NAMES) and name not in taken]
 
 
-def _open_ended(parameters: Mapping[str, Parameter]) -> bool:
-    return any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
-
-
-def _listing(names: Any) -> str:
-    listed = [str(name) for name in names if not str(name).startswith("_")]
-    return ", ".join(listed[:12]) or "no arguments"
-
-
 def _probability(spec: Spec, parameters: Mapping[str, Parameter], taken: Mapping[str, Any]) -> Probability:
     """Return the probability argument, declared or by its name."""
     if spec.probability is not None:
-        if spec.probability.name not in parameters and not _open_ended(parameters):
+        name = spec.probability.name
+        if name not in parameters and not open_ended(parameters) and "p" not in roles_of(spec.call):
             raise UsageError(
-                f"{spec.name} has no argument {spec.probability.name!r}; it has {_listing(parameters)}."
+                f"{spec.name} has no argument {name!r}; it has {listing(parameters)}."
+                + nearest(name, parameters)
             )
         return spec.probability
     names = _known(parameters, taken)
     if len(names) == 1:
-        return Probability(names[0], "keep" if names[0] in KEEP_NAMES else "drop")
+        return Probability(names[0], _meaning(names[0]))
     if names:
         raise UsageError(
             f"{spec.name} has more than one argument that could be the probability: {', '.join(names)}. "
-            f"Say which: prob={names[0]}:{'keep' if names[0] in KEEP_NAMES else 'drop'}"
+            f"Say which: {' or '.join(f'prob={name}:{_meaning(name)}' for name in names)}."
         )
     floats = [name for name in parameters if name not in taken and parameters[name].kind not in VARIADIC]
     raise UsageError(
-        f"No argument of {spec.name} has a name known to be the probability; it has {_listing(floats)}. "
+        f"No argument of {spec.name} has a name known to be the probability; it has {listing(floats)}. "
         f"Add prob=NAME:drop if that argument is the drop probability, prob=NAME:keep if it is the keep probability."
     )
 
@@ -194,23 +239,47 @@ def _mode(
     if spec.mode is not None:
         if spec.mode.name == "always":
             return None, "always"
-        place, where = (init, "init") if spec.mode.at_init else (forward, "call")
-        if spec.mode.name not in place and not _open_ended(place):
-            raise UsageError(
-                f"{spec.name} has no argument {spec.mode.name!r} for the mode; it has {_listing(place)}."
-            )
-        return spec.mode, where
+        return _declared_mode(spec, spec.mode, forward, init)
     for name in (*MODE_NAMES, *INVERTED_MODE_NAMES):
         if name in forward and name not in spec.arg:
             return Mode(name, inverted=name in INVERTED_MODE_NAMES), "call"
+    if "training" in roles_of(spec.call):
+        return Mode("training"), "call"
     if has_modes:
         return None, "method"
     for name in (*MODE_NAMES, *INVERTED_MODE_NAMES):
         if name in init and name not in spec.init:
             return Mode(name, inverted=name in INVERTED_MODE_NAMES, at_init=True), "init"
     raise UsageError(
-        f"{spec.name} has no argument known to tell training from evaluation; it has {_listing(forward)}. "
-        "Add training=NAME (training=!NAME if the flag means evaluation), or training=always if it always drops."
+        f"The call of {spec.name} has no argument known to tell training from evaluation; it has "
+        f"{listing(forward)}. Add training=NAME (training=!NAME if the flag means evaluation), or training=always "
+        "if it always drops."
+    )
+
+
+def _declared_mode(
+    spec: Spec, mode: Mode, forward: Mapping[str, Parameter], init: Mapping[str, Parameter]
+) -> tuple[Mode, str]:
+    """Return the mode that ``training=`` declares, once the argument it names is known to exist."""
+    place, where = (init, "init") if mode.at_init else (forward, "call")
+    sign = "!" if mode.inverted else ""
+    if mode.name in place or open_ended(place):
+        return mode, where
+    if not mode.at_init and "training" in roles_of(spec.call):
+        return mode, where
+    if mode.name in init:
+        raise UsageError(
+            f"{mode.name!r} is an argument of the constructor of {spec.name}, not of its call. "
+            f"Write training=init:{sign}{mode.name}"
+        )
+    if mode.at_init and mode.name in forward:
+        raise UsageError(
+            f"{mode.name!r} is an argument of the call of {spec.name}, not of a constructor. "
+            f"Write training={sign}{mode.name}"
+        )
+    raise UsageError(
+        f"The {'constructor' if mode.at_init else 'call'} of {spec.name} has no argument {mode.name!r} for the mode; "
+        f"it has {listing(place)}." + nearest(mode.name, place)
     )
 
 
@@ -227,88 +296,20 @@ def _declarations(
         elif field in declared and declared[field] in meanings.values():
             value = next(value for value, meaning in meanings.items() if meaning == declared[field])
             constants[name] = value
-        elif _required(parameters[name]):
+        elif required(parameters[name]):
             choices = " or ".join(f"{prefix}.{name}={value}" for value in meanings)
             raise UsageError(f"{spec.name} requires {name!r}, which decides its {field}: add {choices}.")
         else:
             value = parameters[name].default
-        if value in meanings:
-            meaning = meanings[value]
-            if declared.setdefault(field, meaning) != meaning and field == "granularity":
-                raise UsageError(
-                    f"{field}={declared[field]} contradicts {name}={value} of {spec.name}, which means {meaning}."
-                )
+        _declare(declared, name, value, spec)
     return constants, Dialect(**declared)
 
 
-def _require_values(
-    parameters: Mapping[str, Parameter], bound: set[str], prefix: str, spec: Spec
-) -> None:
-    """Refuse required arguments that nothing gives a value to, and values for arguments that do not exist."""
-    missing = [name for name, parameter in parameters.items() if _required(parameter) and name not in bound]
-    if missing:
-        items = "&".join(f"{prefix}.{name}=VALUE" for name in missing)
+def _declare(declared: dict[str, str], name: str, value: Any, spec: Spec) -> None:
+    """Enter what a declaring argument's value means, where nothing was declared."""
+    field, meanings = DECLARING[name]
+    meaning = meanings.get(value) if isinstance(value, (str, bool)) else None
+    if meaning is not None and declared.setdefault(field, meaning) != meaning and field == "granularity":
         raise UsageError(
-            f"{spec.name} requires {', '.join(missing)}, which the SPEC does not give. Add {items}."
+            f"{field}={declared[field]} contradicts {name}={value} of {spec.name}, which means {meaning}."
         )
-    unknown = [] if _open_ended(parameters) else [name for name in bound if name not in parameters]
-    if unknown:
-        raise UsageError(
-            f"{spec.name} has no argument {', '.join(sorted(unknown))}; it has {_listing(parameters)}."
-        )
-
-
-def _flat(call: tuple[Any, ...]) -> list[str]:
-    return [role for part in call for role in (part if isinstance(part, tuple) else (part,))]
-
-
-def _call(
-    spec: Spec,
-    parameters: Mapping[str, Parameter],
-    probability: str | None,
-    mode: Mode | None,
-    constants: dict[str, Any],
-    dialect: Dialect,
-    *,
-    wraps_branch: bool = False,
-) -> tuple[Slot, ...]:
-    """Return the call's arguments: as declared by ``call=``, otherwise by name and order."""
-    if spec.call is not None:
-        slots = [Slot("list", value=part) if isinstance(part, tuple) else Slot(part) for part in spec.call]
-        return (*slots, *(Slot("constant", name, value) for name, value in constants.items()))
-    mode_name = mode.name if mode is not None and not mode.at_init else None
-    bound = {name for name in (probability, mode_name) if name} | set(constants)
-    tensors = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
-    slots = []
-    for name, parameter in parameters.items():
-        if parameter.kind in VARIADIC:
-            continue
-        keyword = None if parameter.kind is Parameter.POSITIONAL_ONLY else name
-        if name in constants:
-            slots.append(Slot("constant", keyword, constants[name]))
-        elif name == probability:
-            slots.append(Slot("p", keyword))
-        elif name == mode_name:
-            slots.append(Slot("training", keyword))
-        elif name in BRANCH_NAMES[:4] and _required(parameter) and tensors:
-            slots.append(Slot("f", keyword))
-            tensors = [role for role in tensors if role != "x"]
-            bound.add(name)
-        elif tensors:
-            slots.append(Slot(tensors.pop(0), None if keyword is None or not slots else keyword))
-            bound.add(name)
-    if tensors and any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values()):
-        slots = [*(Slot(role) for role in tensors), *slots]
-        tensors = []
-    if tensors:
-        raise UsageError(
-            f"The call of {spec.name} takes {_listing(parameters)}: where the "
-            f"{'shortcut and the branch output' if dialect.form == 'residual' else 'input'} goes is not clear. "
-            "Say it by roles, for example call=(x,p,training)."
-        )
-    keywords = [name for name in (probability, mode_name) if name and name not in parameters]
-    roles = {probability: "p", mode_name: "training"}
-    slots += [Slot(roles[name], name) for name in keywords]
-    slots += [Slot("constant", name, v) for name, v in constants.items() if name not in parameters]
-    _require_values(parameters, bound, "arg", spec)
-    return tuple(slots)

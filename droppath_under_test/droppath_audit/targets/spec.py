@@ -165,7 +165,9 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["factory"] = True
     elif key == "form" and value not in CHOICES["form"]:
         allowed = (*CHOICES["form"], "factory")
-        raise UsageError(f"form={value} is not known; form is one of {', '.join(allowed)}." + nearest(value, allowed))
+        raise UsageError(
+            f"form={value} is not known; form is one of {', '.join(allowed)}." + nearest(value, allowed)
+        )
     elif key in CHOICES:
         Dialect(**{key: value})
         fields["dialect"][key] = value
@@ -183,9 +185,7 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["input"] = _input(value)
     else:
         known = [*KEYS, *(f"{prefix}NAME" for prefix in PREFIXES)]
-        raise UsageError(
-            f"The SPEC has no item {key!r}; it knows {', '.join(known)}." + nearest(key, known)
-        )
+        raise UsageError(f"The SPEC has no item {key!r}; it knows {', '.join(known)}." + nearest(key, known))
 
 
 def _value(text: str) -> Any:
@@ -267,5 +267,7 @@ def _input(value: str) -> tuple[int, ...]:
     except ValueError:
         sizes = (-1,)
     if head != "B" or any(size < 0 for size in sizes):
-        raise UsageError(f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8.")
+        raise UsageError(
+            f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8."
+        )
     return (-1, *sizes)

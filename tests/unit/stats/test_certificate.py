@@ -109,6 +109,12 @@ def test_at_the_cap_the_exact_test_decides_and_beyond_it_too():
     assert rule.outcome((rule.cap - 1) // 2 + first - 40, rule.cap - 1) == "open"
 
 
+@pytest.mark.parametrize("keep_prob", [0.0, 1.0])
+def test_without_randomness_a_coarser_resolution_takes_fewer_decisions(keep_prob):
+    rule = Certificate(keep_prob, 0.02, ALPHA)
+    assert (1.0 - rule.resolution) ** rule.cap <= BETA < (1.0 - rule.resolution) ** (rule.cap - 1)
+
+
 def test_what_one_float32_draw_can_miss_by_is_no_failure_at_the_cap():
     # At this resolution 2^-23 is 1.6 standard deviations at the cap. Exactly q + 2^-23 with 6.8 standard
     # deviations on top is beyond 6.9 seen from q, but not from the nearest keep probability that must pass.
@@ -123,7 +129,7 @@ def test_what_one_float32_draw_can_miss_by_is_no_failure_at_the_cap():
 
 @pytest.mark.parametrize("keep_prob", [0.0, 1.0])
 def test_without_randomness_one_wrong_decision_is_a_proof(keep_prob):
-    rule = certificate(keep_prob)
+    rule = Certificate(keep_prob, resolution(keep_prob, 5e-4), ALPHA)
 
     def right(decisions: int, wrong: int = 0) -> int:
         return decisions - wrong if keep_prob else wrong

@@ -176,8 +176,13 @@ class TorchFramework:
 
     def set_mode(self, layer: Any, training: bool) -> None:
         """Switch the layer's mode unless it is in it already."""
-        if getattr(layer, "training", None) is not training and hasattr(layer, "train"):
-            layer.train(training)
+        if (
+            getattr(layer, "training", None) is not training
+            and hasattr(layer, "train")
+            and hasattr(layer, "eval")
+        ):
+            # Not train(training): classes that are no modules have a train() without arguments.
+            layer.train() if training else layer.eval()
 
     def branch(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         """Return ``function`` as a module."""
@@ -251,7 +256,9 @@ class TorchAdapter:
         empty, keyword = inspect.Parameter.empty, inspect.Parameter.POSITIONAL_OR_KEYWORD
         return {
             argument.name: inspect.Parameter(
-                argument.name, keyword, default=argument.default_value if argument.has_default_value() else empty
+                argument.name,
+                keyword,
+                default=argument.default_value if argument.has_default_value() else empty,
             )
             for argument in schema.arguments
         }
@@ -283,11 +290,19 @@ class TorchAdapter:
         if binding.kind == "class":
             make = f"layer = {binding.construction_code()}"
         elif binding.kind == "instance" and binding.probability is not None:
-            make = f"layer = {name}\nlayer.{binding.probability.name} = {{p}}"
+            make = f"layer = {name}"
+            if binding.probability_at == "attribute":
+                make += f"\nlayer.{binding.probability.name} = {{p}}"
         elif binding.kind == "factory":
             make = f"layer = {name}({{p}})"
         if binding.init_branch is not None:
-            make = "identity = torch.nn.Identity()\n" + make
+            residual = binding.dialect.form == "residual"
+            branch = (
+                f"torch.nn.Module()\nbranch.forward = {binding.branch_code()}"
+                if residual
+                else "torch.nn.Identity()"
+            )
+            make = f"branch = {branch}\n{make}"
         if binding.mode_at == "method":
             mode = "layer.train({training})"
         return Code(

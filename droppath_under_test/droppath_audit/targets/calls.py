@@ -1,0 +1,164 @@
+"""Arguments of a call: which of them is x, the shortcut, the branch, the probability and the mode."""
+
+from __future__ import annotations
+
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.targets.binding import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.targets.spec import Mode, Spec
+
+MODE_NAMES = ("training", "train", "is_training")
+INVERTED_MODE_NAMES = ("is_test", "deterministic", "inference")
+BRANCH_FUNCTION_NAMES = ("residual_func", "residual_fn", "branch_func", "branch_fn")
+
+
+VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def required(parameter: Parameter) -> bool:
+    return parameter.default is Parameter.empty and parameter.kind not in VARIADIC
+
+
+def open_ended(parameters: Mapping[str, Parameter]) -> bool:
+    return any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def listing(names: Any) -> str:
+    listed = [str(name) for name in names if not str(name).startswith("_")]
+    return ", ".join(listed[:12]) or "no arguments"
+
+
+def require_values(parameters: Mapping[str, Parameter], bound: set[str], prefix: str, spec: Spec) -> None:
+    """Refuse required arguments that nothing gives a value to, and values for arguments that do not exist."""
+    missing = [name for name, parameter in parameters.items() if required(parameter) and name not in bound]
+    if missing:
+        items = [f"{prefix}.{name}=VALUE" for name in missing]
+        hint = ""
+        if prefix == "init":
+            modes = dict.fromkeys(MODE_NAMES, "") | dict.fromkeys(INVERTED_MODE_NAMES, "!")
+            items = [
+                f"training=init:{modes[name]}{name}" if name in modes else item
+                for name, item in zip(missing, items, strict=True)
+            ]
+        elif spec.dialect.get("form") != "residual":
+            hint = (
+                "; if it takes the branch output besides the shortcut, add form=residual; if its order is unusual, "
+                "say the call by roles, such as call=(x,p,training)"
+            )
+        raise UsageError(
+            f"{spec.name} requires {', '.join(missing)}, which the SPEC does not give. Add {'&'.join(items)}{hint}."
+        )
+    _refuse_unknown(spec, parameters, bound)
+
+
+def _refuse_unknown(spec: Spec, parameters: Mapping[str, Parameter], names: Collection[str]) -> None:
+    unknown = [] if open_ended(parameters) else sorted(name for name in names if name not in parameters)
+    if unknown:
+        raise UsageError(
+            f"{spec.name} has no argument {', '.join(unknown)}; it has {listing(parameters)}."
+            + nearest(unknown[0], parameters)
+        )
+
+
+def roles_of(call: tuple[Any, ...] | None) -> list[str]:
+    return [role for part in call or () for role in (part if isinstance(part, tuple) else (part,))]
+
+
+def call_of(
+    spec: Spec,
+    parameters: Mapping[str, Parameter],
+    probability: str | None,
+    mode: Mode | None,
+    constants: dict[str, Any],
+    dialect: Dialect,
+    *,
+    wraps_branch: bool = False,
+) -> tuple[Slot, ...]:
+    """Return the call's arguments: as declared by ``call=``, otherwise by name and order."""
+    mode_name = mode.name if mode is not None and not mode.at_init else None
+    if spec.call is not None:
+        return _declared_call(spec, parameters, probability, mode_name, constants)
+    bound = {name for name in (probability, mode_name) if name} | set(constants)
+    tensors = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
+    slots: list[Slot] = []
+    for name, parameter in parameters.items():
+        keyword = None if parameter.kind is Parameter.POSITIONAL_ONLY else name
+        if parameter.kind is Parameter.VAR_POSITIONAL and tensors:
+            # What stands before *args then goes by position.
+            slots = [
+                *(Slot(slot.role, None, slot.value) for slot in slots),
+                *(Slot(role) for role in tensors),
+            ]
+            tensors = []
+        elif parameter.kind in VARIADIC:
+            continue
+        elif name in constants:
+            slots.append(Slot("constant", keyword, constants[name]))
+        elif name == probability:
+            slots.append(Slot("p", keyword))
+        elif name == mode_name:
+            slots.append(Slot("training", keyword))
+        elif name in BRANCH_FUNCTION_NAMES and required(parameter) and "x" in tensors:
+            if dialect.form != "residual":
+                raise UsageError(
+                    f"{spec.name} takes the branch as a function, {name}. Add form=residual if it returns the "
+                    "shortcut plus the branch's output."
+                )
+            slots.append(Slot("f", keyword))
+            tensors.remove("x")
+            bound.add(name)
+        elif tensors:
+            by_position = parameter.kind is not Parameter.KEYWORD_ONLY and not slots
+            slots.append(Slot(tensors.pop(0), None if by_position else keyword))
+            bound.add(name)
+        elif keyword is None and not required(parameter):
+            slots.append(Slot("constant", None, parameter.default))
+    if tensors:
+        raise UsageError(
+            f"The call of {spec.name} takes {listing(parameters)}: where the "
+            f"{'shortcut and the branch output' if dialect.form == 'residual' else 'input'} goes is not clear. "
+            "Say it by roles, for example call=(x,p,training)."
+        )
+    keywords = [name for name in (probability, mode_name) if name and name not in parameters]
+    roles = {probability: "p", mode_name: "training"}
+    slots += [Slot(roles[name], name) for name in keywords]
+    slots += [Slot("constant", name, v) for name, v in constants.items() if name not in parameters]
+    require_values(parameters, bound, "arg", spec)
+    return tuple(slots)
+
+
+def _declared_call(
+    spec: Spec,
+    parameters: Mapping[str, Parameter],
+    probability: str | None,
+    mode: str | None,
+    constants: dict[str, Any],
+) -> tuple[Slot, ...]:
+    """Return the arguments that ``call=`` declares: by position, save those that can only be passed by name."""
+    for role, name, item in (
+        ("p", probability, ""),
+        ("training", mode, ", or training=always if it always drops"),
+    ):
+        if name is not None and role not in roles_of(spec.call):
+            raise UsageError(
+                f"call= of {spec.name} leaves out the role {role}, so its argument {name} cannot be set. "
+                f"Add the role {role} to call={item}."
+            )
+    names = {"p": probability, "training": mode}
+    by_position, by_name = [], []
+    for part in spec.call or ():
+        name = None if isinstance(part, tuple) else names.get(part)
+        if name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:
+            by_name.append(Slot(part, name))
+        else:
+            by_position.append(Slot("list", value=part) if isinstance(part, tuple) else Slot(part))
+    by_name += [Slot("constant", name, value) for name, value in constants.items()]
+    _refuse_unknown(spec, parameters, constants)
+    return (*by_position, *by_name)
