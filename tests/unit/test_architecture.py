@@ -1,0 +1,106 @@
+"""Imports point one way, and the light fronts stay light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import droppath_audit
+import droppath_reference
+
+AUDIT = Path(droppath_audit.__file__).parent
+REFERENCE = Path(droppath_reference.__file__).parent
+
+# What each layer may import of ours, besides itself.
+LAYERS = {
+    "core": set(),
+    "stats": {"core"},
+    "targets": {"core"},
+    "report": {"core"},
+    "sampling": {"core", "stats"},
+    "checks": {"core", "stats", "sampling"},
+    "mutants": set(),
+    "plan": {"core", "stats", "checks"},
+    "engine": {"core", "stats", "checks", "plan"},
+    # The worker loads targets and runs checks; the supervisor only talks to it.
+    "worker": {"core", "checks", "targets"},
+    "supervisor": {"core"},
+}
+STANDARD_LIBRARY_ONLY = ("core",)
+
+
+def layer(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(file: Path, *, typing: bool) -> set[str]:
+    """Return the modules that a file imports; those for type checkers alone only if ``typing``."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING" and not typing:
+            skipped |= {id(inner) for inner in ast.walk(node)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files(name: str) -> list[Path]:
+    folder = AUDIT / name
+    return [folder / "__init__.py", *folder.rglob("[!_]*.py")] if folder.is_dir() else [AUDIT / f"{name}.py"]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_imports_only_what_lies_below_it(name):
+    for file in files(name):
+        for module in imports(file, typing=True):
+            if module.startswith("droppath_audit.") and files(layer(module))[0].exists():
+                assert layer(module) in LAYERS[name] | {name}, f"{file.name} imports {module}"
+
+
+def test_core_needs_the_standard_library_alone():
+    for file in files("core"):
+        for module in imports(file, typing=False):
+            top = module.partition(".")[0]
+            assert top in {*sys.stdlib_module_names, "droppath_audit"}, f"{file.name} imports {module}"
+
+
+def test_the_reference_imports_nothing_of_ours():
+    for file in REFERENCE.rglob("*.py"):
+        assert not any(module.startswith("droppath_audit") for module in imports(file, typing=True))
+
+
+def test_no_module_grows_past_what_can_be_read():
+    for file in [*AUDIT.rglob("*.py"), *REFERENCE.rglob("*.py")]:
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file.name
+
+
+@pytest.mark.parametrize("module", ["droppath_audit", "droppath_audit.pytest_plugin", "droppath_audit.commands"])
+def test_the_fronts_load_neither_torch_nor_numpy(module):
+    code = f"import sys, {module}; print(*sorted({{'torch', 'numpy', 'scipy', 'hypothesis'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", _path() + code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""
+
+
+def test_the_parent_of_an_isolated_audit_never_imports_the_framework():
+    code = (
+        "import sys; from droppath_audit.commands import cli\n"
+        "status = cli.main(['--only', 'DP301', '--effort', 'quick'], standalone_mode=False)\n"
+        "assert status == 0 and 'torch' not in sys.modules and 'droppath_reference.drop_path' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", _path() + code], check=True, stdout=subprocess.DEVNULL)
+
+
+def _path() -> str:
+    return f"import sys; sys.path[:] = {sys.path!r}\n"
