@@ -110,6 +110,8 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
     words = ["droppath-audit", facts.spec, "--only", trial.id, "--seed", str(settings.seed)]
     if settings.effort != "standard":
         words += ["--effort", settings.effort]
+    if settings.strict:
+        words += ["--strict"]
     if settings.budget != DEFAULT_BUDGET:
         words += ["--budget", repr(settings.budget)]
     if trial.case.device != "cpu":

@@ -101,7 +101,9 @@ def matches(trial: Trial, pattern: str) -> bool:
 def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...]:
     for pattern in (*settings.only, *settings.skip):
         if not any(matches(trial, pattern) for trial in trials):
-            names = {trial.id for trial in trials} | {trial.check for trial in trials} | {trial.slug for trial in trials}
+            names = (
+                {trial.id for trial in trials} | {trial.check for trial in trials} | {trial.slug for trial in trials}
+            )
             raise UsageError(
                 f"No trial of this audit matches {pattern!r}." + nearest(pattern, names)
                 + " --plan lists all of them."

@@ -210,13 +210,23 @@ def targets_of(config: pytest.Config) -> tuple[str, ...]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("droppath-audit", "verification of DropPath implementations")
-    group.addoption("--droppath", dest="droppath_specs", action="append", metavar="SPEC",
-                    help="add the trials of this implementation to the session; repeatable")
+    group.addoption(
+        "--droppath",
+        dest="droppath_specs",
+        action="append",
+        metavar="SPEC",
+        help="add the trials of this implementation to the session; repeatable",
+    )
     group.addoption("--droppath-effort", default="standard", metavar="NAME", help="quick, standard or thorough")
     group.addoption("--droppath-seed", type=int, default=0, metavar="N", help="root seed of the trials")
     group.addoption("--droppath-strict", action="store_true", help="a broken SHOULD fails as well")
-    group.addoption("--device", dest="droppath_devices", action="append", metavar="NAME",
-                    help="device the trials run on; repeatable (default: cpu)")
+    group.addoption(
+        "--device",
+        dest="droppath_devices",
+        action="append",
+        metavar="NAME",
+        help="device the trials run on; repeatable (default: cpu)",
+    )
     parser.addini("droppath", "SPECs whose trials are added to every session", type="args", default=[])
     parser.addini("droppath_items", "whether --droppath adds items of its own", type="bool", default=True)
 

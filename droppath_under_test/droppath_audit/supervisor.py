@@ -33,10 +33,7 @@ SAME_DEATHS, SAME_TIMEOUTS = 3, 2  # that share a dtype or a drop_prob: the rest
 ALL_TIMEOUTS = 4  # of one target: nothing more is run
 LAST_WORDS = 2000  # characters of a dead worker's standard error that are kept
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from droppath_audit.worker import main; main()"
-)
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from droppath_audit.worker import main; main()"
 
 
 def limit(trial: Trial) -> float:
@@ -288,7 +285,9 @@ class Blame:
     @staticmethod
     def _shared(trial: Trial) -> list[tuple[str, object]]:
         case = trial.case
-        return [(name, value) for name, value in (("dtype", case.dtype), ("drop_prob", case.drop_prob)) if value is not None]
+        return [
+            (name, value) for name, value in (("dtype", case.dtype), ("drop_prob", case.drop_prob)) if value is not None
+        ]
 
     def death(self, trial: Trial) -> None:
         """Note that the worker died in this trial."""

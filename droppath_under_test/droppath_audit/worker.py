@@ -62,7 +62,7 @@ def collect_one(target: Target, trial: Trial) -> Collected:
     started = time.perf_counter()
     with _restored(target.framework):
         target.framework.seed(int(rng.integers(2**63)))
-        np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002 - a target may use the global generator
+        np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
         try:
             evidence = check.collect(target, trial.case, rng, stopping)
@@ -71,7 +71,7 @@ def collect_one(target: Target, trial: Trial) -> Collected:
             collected = Collected(not_applicable=str(error))
         except TargetRaised as error:
             collected = Collected(error=f"raised {error}", traceback=error.traceback)
-        except Exception as error:  # noqa: BLE001 - whatever happens in one trial, the others get their verdicts
+        except Exception as error:
             collected = Collected(
                 error=f"the output could not be examined: {type(error).__name__}: {error}",
                 traceback=traceback.format_exc(),
@@ -85,13 +85,13 @@ def _restored(framework: Framework) -> Iterator[None]:
     """Restore the global generators of Python and NumPy, and whatever the framework has."""
     import numpy as np
 
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python, numpy = random.getstate(), np.random.get_state()
     with framework.scope():
         try:
             yield
         finally:
             random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+            np.random.set_state(numpy)
 
 
 class Channel:
@@ -155,7 +155,7 @@ def _serve_in_children(channel: Channel, target: Target) -> NoReturn:
         if child == 0:
             try:
                 _serve(channel, target)
-            except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
+            except BaseException:
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
@@ -183,9 +183,7 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
 
     loaded, process = None, os.getpid()
     try:
-        loaded = load(
-            request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"])
-        )
+        loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
         answer = {"loaded": loaded.facts.to_json()}
     except UsageError as error:
         answer = {"refused": error.message, "detail": error.detail}

@@ -7,8 +7,8 @@ Everything the audit believes about a correct implementation is written here; no
 * ``schedule``: how drop_prob is spread over the blocks of a network, in plain Python.
 
 ``DropPath`` is exported here and loads torch when it is first used, so that ``droppath_reference.law`` and
-``droppath_reference.schedule`` can be imported without it. The function ``drop_path`` is not exported: the name
-belongs to the submodule, and which of the two it meant would depend on the order of imports.
+``droppath_reference.schedule`` can be imported without it. The function ``drop_path`` is not exported: the
+name belongs to the submodule, and which of the two it meant would depend on the order of imports.
 """
 
 from __future__ import annotations

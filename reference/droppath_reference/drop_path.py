@@ -1,10 +1,10 @@
 """DropPath, also known as stochastic depth: the layer itself.
 
-In training every sample of a batch is kept with probability ``keep_prob = 1 - drop_prob`` and otherwise replaced
-by zeros; a kept sample is divided by ``keep_prob`` so that the mean of the output is the input. In evaluation the
-layer is the identity. This is the form of EfficientNet and of most later libraries; ``granularity``, ``scaling``
-and ``form`` select its relatives, among them the original of Huang et al. 2016 (arXiv:1603.09382), which is
-``granularity="batch", scaling="eval", form="residual"``.
+In training every sample of a batch is kept with probability ``keep_prob = 1 - drop_prob`` and otherwise
+replaced by zeros; a kept sample is divided by ``keep_prob`` so that the mean of the output is the input. In
+evaluation the layer is the identity. This is the form of EfficientNet and of most later libraries;
+``granularity``, ``scaling`` and ``form`` select its relatives, among them the original of Huang et al. 2016
+(arXiv:1603.09382), which is ``granularity="batch", scaling="eval", form="residual"``.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def drop_path(
         training: Whether anything is dropped.
         granularity: What one decision covers: ``"sample"`` a slice along axis 0, ``"batch"`` all of ``x``,
             ``"element"`` a single number.
-        scaling: ``"inverted"`` returns x / q where kept; ``"none"`` returns x where kept; ``"eval"`` returns x
-            where kept and q * x in evaluation (Huang et al. 2016, arXiv:1603.09382, eq. 5).
+        scaling: ``"inverted"`` returns x / q where kept; ``"none"`` returns x where kept; ``"eval"`` returns
+            x where kept and q * x in evaluation (Huang et al. 2016, arXiv:1603.09382, eq. 5).
 
     Returns:
-        A tensor of the shape, dtype, device and memory format of ``x``. Where dropped it is zero whatever ``x``
-        holds there, NaN included, and so is the gradient. It is ``x`` itself when there is nothing to do; no
-        random numbers are drawn then.
+        A tensor of the shape, dtype, device and memory format of ``x``. Where dropped it is zero whatever
+        ``x`` holds there, NaN included, and so is the gradient. It is ``x`` itself when there is nothing to
+        do; no random numbers are drawn then.
 
     Raises:
         ValueError: If ``drop_prob`` lies outside [0, 1] or is NaN, or an option is unknown.
@@ -143,7 +143,8 @@ class DropPath(nn.Module):
 
         Raises:
             ValueError: If ``drop_prob`` was set to a value outside [0, 1].
-            TypeError: If ``branch`` is missing in the residual form or given in the other; as for `drop_path`.
+            TypeError: If ``branch`` is missing in the residual form or given in the other; as for
+                `drop_path`.
         """
         if (self.form == "residual") != (branch is not None):
             raise TypeError(f"a DropPath of form {self.form!r} takes {FORMS.index(self.form) + 1} tensor(s)")

@@ -81,8 +81,8 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
         dtype: A key of `FORMATS`.
 
     Returns:
-        A float64 array of the same shape. What is too large becomes inf, in ``float8_e4m3fn`` as well, which has no
-        inf of its own and where torch gives NaN: an end of an interval must have a place in the order.
+        A float64 array of the same shape. What is too large becomes inf, in ``float8_e4m3fn`` as well, which
+        has no inf of its own and where torch gives NaN: an end of an interval must have a place in the order.
 
     Raises:
         ValueError: If ``dtype`` is unknown.
@@ -93,8 +93,10 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
         return exact
     _, exponent = np.frexp(exact)  # |exact| lies in [2**(exponent-1), 2**exponent)
     ulp_exponent = np.maximum(exponent - 1, target.min_exponent) - (target.precision - 1)
-    rounded = np.ldexp(np.rint(np.ldexp(exact, -ulp_exponent)), ulp_exponent)
-    return np.where(np.abs(rounded) > target.largest, np.copysign(np.inf, rounded), rounded)
+    with np.errstate(over="ignore"):
+        rounded = np.ldexp(np.rint(np.ldexp(exact, -ulp_exponent)), ulp_exponent)
+    overflown = np.abs(rounded) > target.largest
+    return np.asarray(np.where(overflown, np.copysign(np.inf, rounded), rounded))
 
 
 def kept_interval(
@@ -102,10 +104,10 @@ def kept_interval(
 ) -> tuple[Float64Array, Float64Array]:
     """Bound what a kept value may be in training.
 
-    For ``scaling="inverted"`` implementations differ legitimately in how they round x / q. The interval is the hull
-    of fl(x / q~) and fl(x * fl(1 / q~)), where q~ is q in float64, float32 or the dtype (left out if that is 0),
-    fl(1 / q~) is rounded to float32 or the dtype, and each value may move by one float32 ulp before its last
-    rounding. For the other scalings, and for ``drop_prob`` 0, it is the point x.
+    For ``scaling="inverted"`` implementations differ legitimately in how they round x / q. The interval is
+    the hull of fl(x / q~) and fl(x * fl(1 / q~)), where q~ is q in float64, float32 or the dtype (left out if
+    that is 0), fl(1 / q~) is rounded to float32 or the dtype, and each value may move by one float32 ulp
+    before its last rounding. For the other scalings, and for ``drop_prob`` 0, it is the point x.
 
     Args:
         x: Real numbers of the dtype, of any shape. Zero, inf and NaN stay what they are.
@@ -114,11 +116,12 @@ def kept_interval(
         scaling: ``"inverted"``, ``"none"`` or ``"eval"``.
 
     Returns:
-        Lower and upper end, float64 arrays of the shape of ``x`` holding numbers of the dtype, inf where the division
-        may overflow.
+        Lower and upper end, float64 arrays of the shape of ``x`` holding numbers of the dtype, inf where the
+        division may overflow.
 
     Raises:
-        ValueError: If an argument is out of range, or nothing is ever kept: ``drop_prob`` 1 with inverted scaling.
+        ValueError: If an argument is out of range, or nothing is ever kept: ``drop_prob`` 1 with inverted
+            scaling.
     """
     _validate(drop_prob, scaling)
     _format(dtype)
@@ -139,8 +142,8 @@ def gradient_interval(
 ) -> tuple[Float64Array, Float64Array]:
     """Bound the gradient at a kept input, given that at the output.
 
-    The layer is linear in x, dy/dx = m / q, so a kept gradient is rounded as a kept value is: see `kept_interval`
-    for arguments, result and exceptions.
+    The layer is linear in x, dy/dx = m / q, so a kept gradient is rounded as a kept value is: see
+    `kept_interval` for arguments, result and exceptions.
     """
     return kept_interval(gradient, drop_prob, dtype, scaling=scaling)
 
@@ -148,13 +151,14 @@ def gradient_interval(
 def evaluation_interval(
     x: ArrayLike, drop_prob: float, dtype: str, *, scaling: str = "inverted"
 ) -> tuple[Float64Array, Float64Array]:
-    """Bound the output in evaluation: the point x, or for ``scaling="eval"`` the hull of the roundings of q * x.
+    """Bound the output in evaluation: the point x, or for ``scaling="eval"`` the roundings of q x.
 
-    The hull is that of fl(x * q~), with q~ and the allowance of one float32 ulp as in `kept_interval`, except that
-    q~ may be 0 here.
+    The hull is that of fl(x * q~), with q~ and the allowance of one float32 ulp as in `kept_interval`, except
+    that q~ may be 0 here.
 
     Args:
-        x: Real numbers of the dtype, of any shape. Zero, inf and NaN stay what they are, but for inf * 0 = NaN.
+        x: Real numbers of the dtype, of any shape. Zero, inf and NaN stay what they are, but inf becomes NaN
+            where q is 0.
         drop_prob: Probability p in [0, 1].
         dtype: A key of `FORMATS`.
         scaling: ``"inverted"``, ``"none"`` or ``"eval"``.
@@ -202,7 +206,7 @@ def mask_distribution(drop_prob: float) -> dict[int, float]:
 
 
 def output_distribution(x: float, drop_prob: float, scaling: str = "inverted") -> dict[float, float]:
-    """Return the values a number x can become in training, each with its probability; impossible ones are absent.
+    """Return the values that a number x can become in training, each with its probability above 0.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -215,7 +219,7 @@ def output_distribution(x: float, drop_prob: float, scaling: str = "inverted") -
 
 
 def mean(x: ArrayLike, drop_prob: float, scaling: str = "inverted") -> Float64Array:
-    """Return the mean of the output in training: x (but 0 at ``drop_prob`` 1), or q x without the scaling by 1 / q.
+    """Return the mean of the output in training: x (0 at ``drop_prob`` 1), or q x if not scaled.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -227,7 +231,7 @@ def mean(x: ArrayLike, drop_prob: float, scaling: str = "inverted") -> Float64Ar
 
 
 def variance(x: ArrayLike, drop_prob: float, scaling: str = "inverted") -> Float64Array:
-    """Return the variance of the output in training: x^2 p / q (0 at ``drop_prob`` 1), or x^2 p q if not scaled.
+    """Return its variance: x^2 p / q (0 at ``drop_prob`` 1), or x^2 p q if not scaled.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -290,8 +294,9 @@ def _keep_prob_roundings(drop_prob: float, dtype: str) -> list[float]:
 
 
 def _hull(candidates: list[Float64Array], x: Float64Array, dtype: str) -> tuple[Float64Array, Float64Array]:
-    """Round the extremes of the candidates, one float32 ulp further out, to the dtype; keep 0, inf and NaN of x."""
-    spread = np.stack([value * (1.0 + sign * FLOAT32_ULP) for value in candidates for sign in (-1.0, 1.0)])
+    """Round the extremes of the candidates, each moved by one float32 ulp; keep 0, inf and NaN of x."""
+    with np.errstate(over="ignore"):
+        spread = np.stack([value * (1.0 + ulp) for value in candidates for ulp in (-FLOAT32_ULP, FLOAT32_ULP)])
     untouched = (x == 0.0) | ~np.isfinite(x)
     lowest = np.where(untouched, x, round_to(spread.min(axis=0), dtype))
     highest = np.where(untouched, x, round_to(spread.max(axis=0), dtype))

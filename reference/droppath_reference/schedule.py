@@ -1,12 +1,15 @@
 """How drop_prob is spread over the residual blocks of a network.
 
-Blocks are numbered l = 0, ..., L-1 from the input. Every rule takes the largest drop_prob and the number of blocks L
-and returns one drop_prob a block; `stagewise` takes the number of blocks of each stage.
+Blocks are numbered l = 0, ..., L-1 from the input. Every rule takes the largest drop_prob and the number of
+blocks L and returns one drop_prob a block; `stagewise` takes the number of blocks of each stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["RULES", "constant", "efficientnet", "linear", "paper", "stagewise", "warmup"]
 

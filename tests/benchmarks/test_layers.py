@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from droppath_reference import DropPath
 from torch import Tensor, nn
+
+from droppath_reference import DropPath
 
 SHAPES = {"tall": (65536, 1), "tokens": (64, 197, 192)}
 

@@ -10,13 +10,13 @@ import time
 
 import pytest
 import torch
-from droppath_reference import DropPath
 
 from droppath_audit.core.case import Case
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.sampling.counting import BATCH, Sampler
 from droppath_audit.targets.loader import load
+from droppath_reference import DropPath
 
 CALLS = 40  # of BATCH decisions: long against the timer, short against the machine's moods
 ROUNDS = 15

@@ -84,9 +84,7 @@ def test_a_correct_target_fails_with_probability_at_most_alpha(keep_prob, resolu
 @pytest.mark.parametrize(("keep_prob", "resolution", "look"), CELLS[:3])
 def test_the_false_alarms_are_not_far_below_alpha_either(keep_prob, resolution, look):
     # Below a hundredth decisions would be wasted. In the last cell single counts weigh too much for that.
-    assert (
-        stop_probabilities(Certificate(keep_prob, resolution, ALPHA), keep_prob, look)["fail"] > ALPHA / 100.0
-    )
+    assert stop_probabilities(Certificate(keep_prob, resolution, ALPHA), keep_prob, look)["fail"] > ALPHA / 100.0
 
 
 @pytest.mark.parametrize(("keep_prob", "resolution", "look", "edge"), EDGES)

@@ -140,9 +140,7 @@ def test_decisions_needed_where_the_drop_probability_depends_on_the_half(change,
     assert math.ceil(needed) == pytest.approx(published, abs=2)
 
 
-@pytest.mark.parametrize(
-    ("chance", "published"), [(0.5**2, 73), (0.5**3, 156), (0.5**4, 322), (0.1, 197), (0.5, 30)]
-)
+@pytest.mark.parametrize(("chance", "published"), [(0.5**2, 73), (0.5**3, 156), (0.5**4, 322), (0.1, 197), (0.5, 30)])
 def test_calls_needed_where_something_never_happens(chance, published):
     # Redraw when all are dropped (B = 2, 3, 4); the first of a batch never dropped (q = .9, .5).
     one_sided = next(n for n in range(1, 1000) if binom.cdf(0, n, chance) <= QUOTED)
@@ -168,8 +166,6 @@ def test_planned_frequency_tables_have_the_promised_power():
     rng = np.random.default_rng(np.random.SeedSequence(0))
     kept = rng.binomial(decisions, 0.5, size=(4000, cells))
     kept[:, 0] = rng.binomial(decisions, 0.5 + discrepancy, size=4000)
-    missed = [
-        frequency_table(row.tolist(), [decisions] * cells, [0.5] * cells).p_value > ALPHA for row in kept
-    ]
+    missed = [frequency_table(row.tolist(), [decisions] * cells, [0.5] * cells).p_value > ALPHA for row in kept]
     assert abs(np.mean(missed) - 0.05) < 0.014
     assert chi_square_samples_needed(discrepancy / 0.5, cells, ALPHA, 0.05) == pytest.approx(decisions, abs=1)

@@ -53,9 +53,7 @@ def histogram_size(
     counts[:, largest] = entries - (np.delete(counts, largest, axis=1)).sum(axis=1)
     possible = counts[:, largest] >= 0
     counts, log_weight = counts[possible], log_weight[possible]
-    log_weight += (
-        gammaln(entries + 1) - gammaln(counts + 1).sum(axis=1) + (counts * np.log(cells)).sum(axis=1)
-    )
+    log_weight += gammaln(entries + 1) - gammaln(counts + 1).sum(axis=1) + (counts * np.log(cells)).sum(axis=1)
     mean = entries * cells
     if statistic == "pearson":
         values = ((counts - mean) ** 2 / mean).sum(axis=1)
@@ -76,9 +74,7 @@ def test_pearson_on_two_cells_with_131_expected_rejects_8_5_times_too_often():
 
 
 @pytest.mark.parametrize("alpha", [QUOTED, ALPHA])
-@pytest.mark.parametrize(
-    ("decisions", "keep_prob"), [(1000, 0.1), (50_000, 0.002), (2000, 0.5), (65_536, 0.998)]
-)
+@pytest.mark.parametrize(("decisions", "keep_prob"), [(1000, 0.1), (50_000, 0.002), (2000, 0.5), (65_536, 0.998)])
 def test_g_on_two_cells_holds_its_level_within_a_fifth(decisions, keep_prob, alpha):
     assert 0.5 * alpha < two_cell_size(decisions, keep_prob, alpha, "g") < 1.2 * alpha
 

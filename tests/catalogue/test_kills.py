@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from droppath_reference import drop_path
 
 from droppath_audit import audit
 from droppath_audit.checks import catalogue
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
+from droppath_reference import drop_path
 
 CLAIMS = [(check.id, name) for check in catalogue().values() for name in check.mutants]
 

@@ -19,13 +19,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from droppath_reference.law import evaluation_interval
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate, special
+from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
@@ -106,7 +106,11 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
     lines = code.run(case.drop_prob, (64, 12), case.dtype, case.device, training=False, random=True)
     if case.dialect.scaling == "eval":
-        lines += [f"error = abs(y - {1.0 - case.drop_prob!r} * x).max()", "print(error)", "assert error < 0.05"]
+        lines += [
+            f"error = abs(y - {1.0 - case.drop_prob!r} * x).max()",
+            "print(error)",
+            "assert error < 0.05",
+        ]
     else:
         lines += ["print((y != x).sum(), 'elements differ')", "assert (y == x).all()"]
     return "\n".join(lines)

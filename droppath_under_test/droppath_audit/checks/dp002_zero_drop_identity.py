@@ -50,7 +50,12 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     for _ in range(calls):
         y = layer(tensor, training=True)
         if framework.info(y) != framework.info(tensor):
-            return {"differing": x.size, "elements": x.size, "example": None, "became": str(framework.info(y))}
+            return {
+                "differing": x.size,
+                "elements": x.size,
+                "example": None,
+                "became": str(framework.info(y)),
+            }
         got = framework.bits(y)
         if not np.array_equal(got, expected):
             wrong = np.any((got != expected).reshape(x.size, -1), axis=1).reshape(x.shape)

@@ -92,7 +92,8 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
     for row in ranks:
         if granularity != "element" and row[mixed]:
             if granularity == "sample":
-                observed = f"at rank {row['rank']}, {row['mixed_samples']} of {row['calls'] * BATCH} samples are partly dropped"
+                samples = row["calls"] * BATCH
+                observed = f"at rank {row['rank']}, {row['mixed_samples']} of {samples} samples are partly dropped"
                 hint = "if every element is meant to be decided alone, add granularity=element to the SPEC"
             else:
                 observed = f"at rank {row['rank']}, {row['mixed_calls']} of {row['calls']} calls are partly dropped"

@@ -19,14 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_reference.law import multiplier
-
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.snippets import kept_factor
 from droppath_audit.sampling.values import observe
+from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +63,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
         return Verdict.passed(f"{kept} of {kept} kept values as promised{scale}")
     x, y = evidence["examples"]["misscaled"][0]
     observed = (
-        f"{evidence['misscaled']} of {kept} kept values are off; x = {x:.6g} became {y:.6g}, "
-        f"a factor of {y / x:.6g}"
+        f"{evidence['misscaled']} of {kept} kept values are off; x = {x:.6g} became {y:.6g}, a factor of {y / x:.6g}"
     )
     low, high = evidence["ratios"]
     near = 0.01 * abs(factor - 1.0)

@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from droppath_reference.law import kept_interval, multiplier, round_to
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
@@ -30,6 +29,7 @@ from droppath_audit.sampling.counting import Sampler
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
 from droppath_audit.sampling.values import moderate
+from droppath_reference.law import kept_interval, multiplier, round_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +160,10 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         return "\n".join([*setup, *ones, *kept_factor(p, factor, rounding(case.dtype), code)])
     weighted = evidence["weighted"]
     deviations = abs(evidence["kept"] - q * evidence["decisions"]) / (p * q * max(1, evidence["decisions"])) ** 0.5
-    if weighted is None or abs(weighted["deviation"]) < deviations * (p * q * weighted["sum_of_squared_weights"]) ** 0.5:
+    if (
+        weighted is None
+        or abs(weighted["deviation"]) < deviations * (p * q * weighted["sum_of_squared_weights"]) ** 0.5
+    ):
         return "\n".join([*setup, *ones, *kept_share(p, 2 * evidence["decisions"], code)])
     return "\n".join([
         *setup,

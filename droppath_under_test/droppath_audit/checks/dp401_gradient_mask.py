@@ -1,8 +1,8 @@
 """DP401 gradient-mask: the gradient is mask/keep_prob with the mask of the same forward pass, exactly.
 
 What it checks
-    For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one lies in the
-    hull of the roundings of cotangent/keep_prob, where dropped and kept are read off the output of the same pass.
+    For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one lies
+    in the hull of the roundings of cotangent/keep_prob, where dropped and kept are read off the output of the same pass.
 Why it matters
     A backward pass that draws a second mask, or forgets the factor, trains: towards something else. Losses fall,
     and accuracy is a little worse than it could be.
@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from droppath_reference.law import gradient_interval, multiplier
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
@@ -25,6 +24,7 @@ from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate
+from droppath_reference.law import gradient_interval, multiplier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,6 @@ from dataclasses import asdict, dataclass, field
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from droppath_reference.law import FORMATS, multiplier
-
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.code import rounding
@@ -33,6 +31,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.oracle import Violation, part_of, values_of, violations
 from droppath_audit.sampling.strategies import Example, examples, landmarks
+from droppath_reference.law import FORMATS, multiplier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +187,10 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
 def _assertion(kind: str, drop_prob: float, case: Case, code: Code) -> list[str]:
     """Return the lines of a snippet that fail for one kind of violation."""
     assert case.dtype is not None  # noqa: S101
-    factor, tolerance = multiplier(drop_prob, case.dialect.scaling) if drop_prob < 1.0 else 1.0, rounding(case.dtype)
+    factor, tolerance = (
+        multiplier(drop_prob, case.dialect.scaling) if drop_prob < 1.0 else 1.0,
+        rounding(case.dtype),
+    )
     keep_prob = 1.0 - drop_prob
     # Where rounding, overflow or x itself does not blur what became of it.
     smallest = 2.0 ** FORMATS[part_of(case.dtype)].min_exponent

@@ -60,7 +60,7 @@ def _is_target(word: str) -> bool:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="droppath-audit")
 def cli() -> None:
-    """Verify an implementation of DropPath (stochastic depth), with stated error rates.
+    r"""Verify an implementation of DropPath (stochastic depth), with stated error rates.
 
     \b
     droppath-audit                                  audit the embedded reference

@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from rich.console import Console
 
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.report import Report
     from droppath_audit.plan import Settings
 
 REFERENCE = "droppath_reference:DropPath"
+WIDTH, PLAN_WIDTH = 120, 160
 
 
 @click.command()
 @click.argument("specs", nargs=-1, metavar="[SPEC ...]")
-@click.option("--effort", default="standard", show_default=True, metavar="NAME",
-              help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.")
-@click.option("--device", "devices", multiple=True, metavar="NAME", help="Device to run on; repeatable.  [default: cpu]")
-@click.option("--only", multiple=True, metavar="PATTERN",
-              help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.")
+@click.option(
+    "--effort",
+    default="standard",
+    show_default=True,
+    metavar="NAME",
+    help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.",
+)
+@click.option(
+    "--device", "devices", multiple=True, metavar="NAME", help="Device to run on; repeatable.  [default: cpu]"
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.",
+)
 @click.option("--skip", multiple=True, metavar="PATTERN", help="Leave these trials out.")
 @click.option("--seed", default="0", show_default=True, metavar="N", help="Root seed; 'fresh' draws one and prints it.")
-@click.option("--budget", type=float, default=None, metavar="P",
-              help="Bound on the probability that a correct implementation fails.  [default: 1e-6]")
+@click.option(
+    "--budget",
+    type=float,
+    default=None,
+    metavar="P",
+    help="Bound on the probability that a correct implementation fails.  [default: 1e-6]",
+)
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the audit as well.")
 @click.option("--plan", is_flag=True, help="Print every trial with what it can see and cost; run nothing.")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this module before the target.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Write the JSON report ('-' for standard output).")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the JSON report ('-' for standard output).",
+)
 @click.option("--no-isolation", is_flag=True, help="Run the target in this process, for debuggers.")
-@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, what the target prints, and every finding in full.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Show tracebacks, what the target prints, and every finding in full.",
+)
 def command(specs: tuple[str, ...], **options: Any) -> int:
     """Audit implementations of DropPath; without a SPEC, the embedded reference.
 
@@ -43,7 +71,10 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     """
     from droppath_audit.plan import Settings
     from droppath_audit.stats.budget import DEFAULT_BUDGET
+    from droppath_audit.targets.spec import parse
 
+    if options["json_file"]:
+        _refuse_unwritable(options["json_file"])
     settings = Settings(
         effort=options["effort"],
         seed=_seed(options["seed"]),
@@ -52,8 +83,11 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
         only=options["only"],
         skip=options["skip"],
     )
+    targets = specs or (REFERENCE,)
+    for spec in targets:
+        parse(spec)  # a slip of the pen in any of them is answered before the first is audited
     reports: list[Report] = []
-    for spec in specs or (REFERENCE,):
+    for spec in targets:
         if options["plan"]:
             _plan(spec, settings, options)
         else:
@@ -85,22 +119,18 @@ def _collector(stack: ExitStack, spec: str, options: dict[str, Any]) -> Collecto
 
         return InProcess(load(spec, devices=devices, imports=options["imports"]))
     from droppath_audit.supervisor import Supervisor
-    from droppath_audit.targets.spec import parse
 
-    parse(spec)  # a slip of the pen is answered before a process is started
     return stack.enter_context(
         Supervisor(spec, devices=devices, imports=options["imports"], verbose=options["verbose"])
     )
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
-    from rich.console import Console
-
     from droppath_audit import __version__, engine
     from droppath_audit.core.events import AuditFinished
     from droppath_audit.report.terminal import Terminal
 
-    console = Console(stderr=options["json_file"] == "-", highlight=False)
+    console = _console(WIDTH, stderr=options["json_file"] == "-")
     terminal = Terminal(console, __version__, verbose=options["verbose"])
     with ExitStack() as stack:
         collector = _collector(stack, spec, options)
@@ -110,15 +140,21 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
     return report
 
 
-def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
+def _console(width: int, *, stderr: bool = False) -> Console:
+    """Return the console, of at least this width where nobody watches: a log has no edge."""
     from rich.console import Console
 
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = max(width, console.width)
+    return console
+
+
+def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
     from droppath_audit.plan import make
     from droppath_audit.report.terminal import show_plan
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
+    console = _console(PLAN_WIDTH)
     with ExitStack() as stack:
         facts = _collector(stack, spec, options).facts
         show_plan(console, facts, make(facts, settings))
@@ -132,16 +168,20 @@ def _write_json(file: str, reports: list[Report]) -> None:
     if file == "-":
         click.echo(dumps(reports), nl=False)
     else:
-        path: Path = _path(file)
-        path.write_text(dumps(reports), encoding="utf-8")
+        Path(file).write_text(dumps(reports), encoding="utf-8")
 
 
-def _path(file: str) -> Path:
-    from pathlib import Path
+def _refuse_unwritable(file: str) -> None:
+    """Raise if the report will have nowhere to go; asked before the audit, whose work would be lost."""
+    import os
 
     from droppath_audit.core.errors import UsageError
 
     path = Path(file)
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if file == "-":
+        return
+    if not folder.is_dir():
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
-    return path
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"{path} cannot be written.")

@@ -15,8 +15,6 @@ def command(check: str) -> None:
     known = catalogue()
     by_name = {name.lower(): found for found in known.values() for name in (found.id, found.slug)}
     if check.lower() not in by_name:
-        raise UsageError(
-            f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, by_name)
-        )
+        raise UsageError(f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, by_name))
     found = by_name[check.lower()]
     click.echo(f"{found.doc.strip()}\nLevel\n    {found.level}, in {found.family}.")

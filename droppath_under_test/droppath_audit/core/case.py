@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.dialect import CANONICAL, Dialect
 from droppath_audit.core.effort import EFFORTS, Effort
 
 EAGER = "eager"
@@ -28,7 +28,7 @@ class Case:
     dtype: str | None = None
     drop_prob: float | None = None
     variant: str = EAGER
-    dialect: Dialect = Dialect()
+    dialect: Dialect = CANONICAL
     effort: Effort = EFFORTS["standard"]
 
     @property

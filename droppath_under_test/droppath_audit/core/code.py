@@ -85,9 +85,7 @@ class Code:
         """Return the lines that bind ``x`` (and ``shortcut``, zeros, where the call takes one)."""
         return self._bind_x(self.random if random else self.ones, shape, dtype, device)
 
-    def literal(
-        self, values: list[complex], shape: tuple[int, ...], dtype: str, device: str, layout: str
-    ) -> list[str]:
+    def literal(self, values: list[complex], shape: tuple[int, ...], dtype: str, device: str, layout: str) -> list[str]:
         """Return the lines that bind ``x`` to these values, with strides as ``layout`` names them."""
         text = f"[{', '.join(_literal(value) for value in values)}]"
         lines = self._bind_x(self.tensor.replace("{values}", text), shape, dtype, device)
@@ -98,7 +96,10 @@ class Code:
         def filled(text: str) -> str:
             return text.replace("{shape}", repr(shape)).replace("{dtype}", dtype).replace("{device}", repr(device))
 
-        return [f"x = {filled(template)}", *([f"shortcut = 0 * {filled(self.ones)}"] if self.takes_shortcut else [])]
+        return [
+            f"x = {filled(template)}",
+            *([f"shortcut = 0 * {filled(self.ones)}"] if self.takes_shortcut else []),
+        ]
 
     @property
     def takes_shortcut(self) -> bool:

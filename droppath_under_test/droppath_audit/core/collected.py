@@ -38,7 +38,9 @@ class Collected:
 class Collector(Protocol):
     """Runs trials on a loaded target, here or in another process."""
 
-    facts: Facts
+    @property
+    def facts(self) -> Facts:
+        """What was learned of the target."""
 
     def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
         """Yield what came of each trial, in order."""

@@ -59,3 +59,6 @@ class Dialect:
         if self.keep_prob_zero != "zeros":
             words.append("refuses keep_prob = 0")
         return " · ".join(words)
+
+
+CANONICAL = Dialect()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -34,4 +34,4 @@ class AuditFinished:
     report: Report
 
 
-Event = Union[AuditStarted, TrialFinished, AuditFinished]
+Event = AuditStarted | TrialFinished | AuditFinished

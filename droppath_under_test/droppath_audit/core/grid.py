@@ -23,8 +23,6 @@ def per_dtype(device: str, effort: Effort) -> Iterator[Case]:
     return (Case(device, dtype, effort=effort) for dtype in DTYPES)
 
 
-def per_cell(
-    device: str, effort: Effort, drop_probs: Sequence[float] = DROP_PROBS
-) -> Iterator[Case]:
+def per_cell(device: str, effort: Effort, drop_probs: Sequence[float] = DROP_PROBS) -> Iterator[Case]:
     """Yield a case for each dtype and drop_prob."""
     return (Case(device, dtype, p, effort=effort) for dtype in DTYPES for p in drop_probs)

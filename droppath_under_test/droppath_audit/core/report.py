@@ -91,7 +91,8 @@ class Report:
         """
         if self.findings:
             lines = [f"{result.trial.id}: {result.verdict.observed}" for result in self.findings]
-            raise AuditFailed(f"{self.facts.spec}: {len(lines)} findings\n" + "\n".join(lines))
+            number = f"{len(lines)} finding{'s' if len(lines) > 1 else ''}"
+            raise AuditFailed("\n".join([f"{self.facts.spec}: {number}", *lines]))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data; ``report/schema.json`` describes it."""

@@ -72,9 +72,7 @@ class Framework(Protocol):
     def dtypes(self, device: str) -> tuple[str, ...]:
         """Return the floating and complex dtypes in which ``device`` stores and moves values, by experiment."""
 
-    def tensor(
-        self, values: npt.NDArray[Any], dtype: str, device: str, *, layout: str = "contiguous"
-    ) -> Tensor:
+    def tensor(self, values: npt.NDArray[Any], dtype: str, device: str, *, layout: str = "contiguous") -> Tensor:
         """Return a tensor of these values, rounded to ``dtype``, with strides as ``layout`` names them."""
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
@@ -113,9 +111,12 @@ class Target(Protocol):
     """An implementation under test made drivable through one call."""
 
     dialect: Dialect
-    framework: Framework
     fixed_shape: tuple[int, ...] | None
     evaluates: bool
+
+    @property
+    def framework(self) -> Framework:
+        """Operations on the target's tensors."""
 
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance for this drop_prob.

@@ -9,7 +9,7 @@ from enum import Enum
 class Outcome(str, Enum):
     """The six verdicts a trial can end with."""
 
-    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_APPLICABLE = "not-applicable"
@@ -45,9 +45,7 @@ class Verdict:
         return cls(Outcome.PASS, observed, p_value=p_value)
 
     @classmethod
-    def failed(
-        cls, observed: str, *, promised: str = "", p_value: float | None = None, hint: str = ""
-    ) -> Verdict:
+    def failed(cls, observed: str, *, promised: str = "", p_value: float | None = None, hint: str = "") -> Verdict:
         """Return a failure."""
         return cls(Outcome.FAIL, observed, promised, p_value, hint)
 

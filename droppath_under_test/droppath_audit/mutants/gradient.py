@@ -42,14 +42,14 @@ def gradient_with_another_mask(x: Tensor, drop_prob: float, training: bool) -> T
     """Draw the mask again in the backward pass, as a compiled one did: pytorch issue 190717."""
     if drop_prob == 0.0 or not training:
         return x
-    return x * 0.0 if drop_prob == 1.0 else _RedrawnMask.apply(x, 1.0 - drop_prob)  # type: ignore[no-any-return]
+    return x * 0.0 if drop_prob == 1.0 else _RedrawnMask.apply(x, 1.0 - drop_prob)  # type: ignore[no-untyped-call]
 
 
 def gradient_without_factor(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Save the mask before it is scaled, and so forget the factor in a hand-written backward."""
     if drop_prob == 0.0 or not training:
         return x
-    return x * 0.0 if drop_prob == 1.0 else _ForgottenFactor.apply(x, 1.0 - drop_prob)  # type: ignore[no-any-return]
+    return x * 0.0 if drop_prob == 1.0 else _ForgottenFactor.apply(x, 1.0 - drop_prob)  # type: ignore[no-untyped-call]
 
 
 def detached_from_the_graph(x: Tensor, drop_prob: float, training: bool) -> Tensor:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.rule import Rule
 from rich.syntax import Syntax
@@ -19,6 +17,8 @@ from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
 
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.report import Report
@@ -34,8 +34,15 @@ STYLES = {
     Outcome.WAIVED: "cyan",
 }
 # What a check's line says when its trials differ: the first of these that occurs.
-GRAVITY = (Outcome.ERROR, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WAIVED, Outcome.PASS, Outcome.NOT_APPLICABLE)
-FINDINGS_IN_FULL = 1  # per check; the others of a check get one line each
+GRAVITY = (
+    Outcome.ERROR,
+    Outcome.FAIL,
+    Outcome.INCONCLUSIVE,
+    Outcome.WAIVED,
+    Outcome.PASS,
+    Outcome.NOT_APPLICABLE,
+)
+OTHERS = 6  # further trials of a check with a finding that are named
 
 
 class Terminal:
@@ -44,7 +51,7 @@ class Terminal:
     Args:
         console: Where to.
         version: Version of this package, for the heading.
-        verbose: Whether to print tracebacks, snippets and every finding in full.
+        verbose: Whether to print tracebacks and every finding in full.
     """
 
     def __init__(self, console: Console, version: str, *, verbose: bool = False) -> None:
@@ -73,11 +80,17 @@ class Terminal:
                     self._report(event.report)
 
     def _print(self, *objects: object) -> None:
-        self._console.print(*objects, soft_wrap=not self._console.is_terminal)
+        self._console.print(*objects, markup=False)
+
+    def _print_unbroken(self, text: Text) -> None:
+        """Print lines that somebody may copy: what is too long for the console is not broken."""
+        self._console.print(text, soft_wrap=True)
 
     def _heading(self, facts: Facts) -> None:
         package = f"  ({facts.package})" if facts.package else ""
-        self._print(Text.assemble((f"droppath-audit {self._version}", "bold"), f"    {facts.spec}{package}"))
+        self._print_unbroken(Text.assemble((f"droppath-audit {self._version}", "bold"), f"    {facts.spec}{package}"))
+        if facts.origin:
+            self._print_unbroken(Text(f"source   {facts.origin}"))
         devices = ", ".join(facts.devices)
         self._print(f"dialect  {facts.arguments} · {facts.dialect.describe()}")
         self._print(f"on       {facts.framework} {facts.framework_version} · {devices}")
@@ -85,7 +98,7 @@ class Terminal:
     def _report(self, report: Report) -> None:
         self._print(
             f"audit    effort {report.effort} · seed {report.seed} · budget {report.budget:g} "
-            "(probability that any correct code fails, at most)"
+            "(bound on the probability that correct code fails)"
         )
         self._print()
         self._print(_checks(report.results))
@@ -106,43 +119,52 @@ class Terminal:
         self._print()
         style = "bold red" if trial.level is Level.MUST else "yellow"
         title = f"{trial.check} {trial.slug} [{trial.case.describe()}]{level}"
-        self._print(Rule(Text(title, style=style), align="left", characters="─" if _unicode(self._console) else "-"))
+        line = "─" if _unicode(self._console) else "-"
+        self._print(Rule(Text(title, style=style), align="left", characters=line))
         rows = [
             ("promised", result.promised),
             ("observed", verdict.observed),
             ("hint", verdict.hint),
             ("why", result.why),
             ("fix", result.fix),
-            ("reproduce", result.reproduce),
         ]
         for name, text in rows:
             if text:
                 self._row(name, text)
         if others and not self._verbose:
-            shown = ", ".join(other.trial.case.describe() for other in others[:6])
-            more = f" and {len(others) - 6} more" if len(others) > 6 else ""
+            shown = ", ".join(other.trial.case.slug for other in others[:OTHERS])
+            more = f" and {len(others) - OTHERS} more (-v shows them)" if len(others) > OTHERS else ""
             self._row("also", f"{shown}{more}")
+        self._print_unbroken(Text.assemble(_name("reproduce"), result.reproduce))
         if result.traceback and self._verbose:
-            self._row("traceback", result.traceback.strip())
+            self._print(_name("traceback"))
+            self._print_unbroken(_indented(Text(result.traceback.strip("\n"))))
         if result.snippet:
-            self._row("snippet", "" if self._console.is_terminal else "(without this package)")
-            code: object = Syntax(result.snippet, "python", background_color="default", word_wrap=True)
-            if not self._console.is_terminal:
-                code = Text(result.snippet)
-            self._print(Padding(code, (0, 0, 0, 6)))  # type: ignore[arg-type]
+            self._row("snippet", "shows it without this package:")
+            code = Syntax("", "python", background_color="default").highlight(result.snippet)
+            self._print_unbroken(_indented(code))
         if self._verbose:
             for other in others:
                 self._finding(other, ())
 
     def _row(self, name: str, text: str) -> None:
-        table = Table.grid(padding=(0, 1))
-        table.add_column(width=12)
+        table = Table.grid()
+        table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        table.add_row(Text(f"  {name}", style="bold"), Text(text))
-        if self._console.is_terminal:
-            self._print(table)
-        else:
-            self._print(Text(f"  {name:<10} {text}"))
+        table.add_row(_name(name), Text(text))
+        self._print(table)
+
+
+def _name(name: str) -> Text:
+    return Text(f"  {name:<10} ", style="bold")
+
+
+def _indented(text: Text) -> Text:
+    """Return the lines six columns further right, without blanks at their ends."""
+    lines = text.split("\n")
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join([Text("      ") + line for line in lines])
 
 
 def _unicode(console: Console) -> bool:
@@ -161,6 +183,9 @@ def _first_of_each(results: Sequence[Result]) -> list[tuple[Result, list[Result]
 def _checks(results: Sequence[Result]) -> Table:
     """Return a line per check: family, name, verdict, trials passed of trials run, and what it sees."""
     table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     family = ""
     for check, group in groupby(results, key=lambda result: result.trial.check):
         rows = list(group)
@@ -170,10 +195,7 @@ def _checks(results: Sequence[Result]) -> Table:
         passed = sum(row.outcome is Outcome.PASS for row in ran)
         name = FAMILIES[check[2]]
         word = str(worst) if trial.level is Level.MUST or worst is not Outcome.FAIL else "warn"
-        if worst is Outcome.NOT_APPLICABLE:
-            note = rows[0].verdict.observed
-        else:
-            note = _sees(ran)
+        note = rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran)
         table.add_row(
             Text(f"  {name if name != family else ''}"),
             Text(f"{check} {trial.slug}"),
@@ -209,9 +231,14 @@ def _summary(report: Report) -> Text:
         )
         if counts[name] or name in ("pass", "fail", "inconclusive")
     ]
-    seconds = f"{report.seconds:.1f} s (and {report.facts.import_seconds:.1f} s to import the target)"
-    verdict = {0: "every MUST holds", 1: f"{len(report.findings)} findings", 2: "nothing was executed",
-               3: "no finding, but something is inconclusive"}[report.exit_status]  # fmt: skip
+    seconds = f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s import"
+    findings = len(report.findings)
+    verdict = {
+        0: "every MUST holds",
+        1: f"{findings} finding{'s' if findings > 1 else ''}",
+        2: "nothing was executed",
+        3: "no finding, but something is inconclusive",
+    }[report.exit_status]
     style = STYLES[report.verdict]
     return Text.assemble(
         " " + " · ".join(words) + f" · {seconds}\n", (f" {verdict}", style), f" · exit {report.exit_status}"
@@ -224,17 +251,22 @@ def show_plan(console: Console, facts: Facts, trials: Sequence[Trial]) -> None:
     for column in ("trial", "level", "sees", "of", "decisions", "false alarm"):
         table.add_column(column, no_wrap=column == "trial", justify="right" if column == "decisions" else "left")
     for trial in trials:
+        name, level = Text(trial.id), str(trial.level)
         if trial.reason:
-            table.add_row(trial.id.replace("[", r"\["), str(trial.level), "", f"not applicable: {trial.reason}", "", "")
+            table.add_row(name, level, "", Text(f"not applicable: {trial.reason}"), "", "")
         elif trial.design is None:
-            table.add_row(trial.id.replace("[", r"\["), str(trial.level), "exact", "", "", "never")
+            table.add_row(name, level, "exact", "", "", "never")
         else:
             design = trial.design
             table.add_row(
-                trial.id.replace("[", r"\["), str(trial.level), f"±{design.resolves:.2g}", design.quantity,
-                f"{design.decisions:,}", f"{trial.alpha:.1e}",
-            )  # fmt: skip
-    console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False)
+                name,
+                level,
+                f"±{design.resolves:.2g}",
+                design.quantity,
+                f"{design.decisions:,}",
+                f"{trial.alpha:.1e}",
+            )
+    console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False, soft_wrap=True)
     console.print(table)
     run = [trial for trial in trials if not trial.reason]
     statistical = [trial for trial in run if trial.design is not None]

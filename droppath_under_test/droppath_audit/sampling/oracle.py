@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
 
 from droppath_audit.sampling.values import moderate, special
+from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,7 +100,8 @@ def parts(values: npt.NDArray[Any]) -> Floats:
 
 def _telling(x: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
     """Return where both parts of a number and of its interval are finite; complex arithmetic mixes the parts."""
-    return (np.isfinite(x) & np.isfinite(low) & np.isfinite(high)).all(axis=-1, keepdims=True)
+    finite: npt.NDArray[np.bool_] = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
+    return np.logical_and.reduce(finite, axis=-1, keepdims=True)
 
 
 def _within(y: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:

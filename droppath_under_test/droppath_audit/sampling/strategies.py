@@ -46,11 +46,7 @@ def shapes(fixed: tuple[int, ...] | None) -> st.SearchStrategy[tuple[int, ...]]:
     if fixed is not None:
         return st.integers(1, 16).map(lambda batch: (batch, *fixed[1:]))
     sizes = st.one_of(st.integers(1, 6), st.sampled_from((0, 1, 1, 2, 17)))
-    return (
-        st.lists(sizes, min_size=1, max_size=8)
-        .map(tuple)
-        .filter(lambda shape: math.prod(shape) <= LARGEST)
-    )
+    return st.lists(sizes, min_size=1, max_size=8).map(tuple).filter(lambda shape: math.prod(shape) <= LARGEST)
 
 
 def drop_probs() -> st.SearchStrategy[float]:

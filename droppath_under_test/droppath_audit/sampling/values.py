@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from droppath_reference.law import FORMATS, kept_interval, round_to
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def observe(target: Target, case: Case, rng: np.random.Generator, calls: int, ba
         for name, where in (("zero", zero), ("kept", kept), ("leaked", leaked), ("misscaled", misscaled)):
             totals[name] += int(np.count_nonzero(where))
             if name in examples and len(examples[name]) < EXAMPLES:
-                examples[name] += [[float(a), float(b)] for a, b in zip(x[where][:EXAMPLES], y[where])]
+                pairs = np.stack([x[where], y[where]], axis=-1)[:EXAMPLES]
+                examples[name] += pairs.tolist()
         scale = y[kept | misscaled] / x[kept | misscaled]
         if scale.size:
             ratios += [float(np.min(scale)), float(np.max(scale))]

@@ -230,9 +230,7 @@ class Certificate:
         # decisions · KL(estimate, g) = log L(estimate)/L(g) may reach log L(estimate)/mixture - log alpha.
         reach = (_log_best(kept, decisions) - _log_mixture(kept, decisions) - log_alpha) / decisions
         low = first_real(lambda g: divergence(estimate, g) <= reach, 0.0, estimate) if kept else 0.0
-        high = (
-            first_real(lambda g: divergence(estimate, g) <= reach, 1.0, estimate) if kept < decisions else 1.0
-        )
+        high = first_real(lambda g: divergence(estimate, g) <= reach, 1.0, estimate) if kept < decisions else 1.0
         return low, high
 
     def expected_decisions(self) -> int:
@@ -271,8 +269,5 @@ def _log_best(kept: int, decisions: int) -> float:
 def _log_mixture(kept: int, decisions: int) -> float:
     """Return the logarithm of the likelihood averaged over a Beta(1/2, 1/2) prior."""
     return (
-        math.lgamma(kept + 0.5)
-        + math.lgamma(decisions - kept + 0.5)
-        - math.lgamma(decisions + 1.0)
-        - math.log(math.pi)
+        math.lgamma(kept + 0.5) + math.lgamma(decisions - kept + 0.5) - math.lgamma(decisions + 1.0) - math.log(math.pi)
     )

@@ -63,9 +63,7 @@ def pool(
 
     counts, means = np.asarray(observed, dtype=np.float64), np.asarray(expected, dtype=np.float64)
     if counts.shape != means.shape or counts.ndim != 1 or not counts.size:
-        raise ValueError(
-            f"one expected count is needed for each observed: {counts.shape} against {means.shape}"
-        )
+        raise ValueError(f"one expected count is needed for each observed: {counts.shape} against {means.shape}")
     starts = [0]
     gathered = 0.0
     for index, mean in enumerate(means):
@@ -138,9 +136,7 @@ def frequency_table(kept: Sequence[int], decisions: Sequence[int], keep_prob: Se
         raise ValueError(f"cells disagree: {len(kept)}, {len(decisions)} and {len(keep_prob)} of them")
     for count, number, promised in zip(kept, decisions, keep_prob, strict=True):
         if not 0.0 < promised < 1.0:
-            raise ValueError(
-                f"a cell with keep_prob {promised:g} has no chi-square; one wrong decision is a proof"
-            )
+            raise ValueError(f"a cell with keep_prob {promised:g} has no chi-square; one wrong decision is a proof")
         if not 0 <= count <= number:
             raise ValueError(f"{count} kept of {number} decisions is not a count")
         fewest = number * min(promised, 1.0 - promised)

@@ -139,9 +139,7 @@ def certificate_samples(resolution: float, keep_prob: float, alpha: float, beta:
 
     def enough(decisions: int) -> bool:
         return all(
-            _detects_more(
-                decisions, promised + FLOAT32_MISS, promised + resolution, false_alarm / 2.0, false_pass
-            )
+            _detects_more(decisions, promised + FLOAT32_MISS, promised + resolution, false_alarm / 2.0, false_pass)
             for promised in (keep_prob, 1.0 - keep_prob)
         )
 

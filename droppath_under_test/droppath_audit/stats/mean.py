@@ -7,9 +7,7 @@ import math
 from droppath_audit.stats.bisection import first_real
 
 
-def _bennett(
-    deviation: float, sum_of_squared_weights: float, largest_weight: float, keep_prob: float
-) -> float:
+def _bennett(deviation: float, sum_of_squared_weights: float, largest_weight: float, keep_prob: float) -> float:
     """Return the bound of P(T ≥ deviation) for deviation > 0, keep_prob inside (0, 1)."""
     drop_prob = 1.0 - keep_prob
     variance = keep_prob * drop_prob * sum_of_squared_weights
@@ -23,8 +21,7 @@ def _require(sum_of_squared_weights: float, largest_weight: float, keep_prob: fl
         raise ValueError(f"a keep probability inside (0, 1) is needed, not {keep_prob}")
     if not 0.0 < largest_weight**2 <= sum_of_squared_weights * (1.0 + 1e-9):
         raise ValueError(
-            f"no weights have a largest of {largest_weight:g} and a sum of squares of "
-            f"{sum_of_squared_weights:g}"
+            f"no weights have a largest of {largest_weight:g} and a sum of squares of {sum_of_squared_weights:g}"
         )
 
 

@@ -141,8 +141,4 @@ class Binding:
     def branch_code(self) -> str:
         """Return the branch as source text: it gives ``x``, or in branch form what it is given."""
         # Some layers run the branch on a part of the batch.
-        return (
-            "lambda shortcut: x[: len(shortcut)]"
-            if self.dialect.form == "residual"
-            else "lambda value: value"
-        )
+        return "lambda shortcut: x[: len(shortcut)]" if self.dialect.form == "residual" else "lambda value: value"

@@ -158,9 +158,7 @@ class BoundLayer:
         if len(output) and bool((output == output[:1]).all()):
             # The layer runs the branch on some of the samples; rows that are alike need no matching.
             return output[: len(shortcut)]
-        raise NotApplicable(
-            "the layer runs its branch on a part of the batch, which needs samples that are alike"
-        )
+        raise NotApplicable("the layer runs its branch on a part of the batch, which needs samples that are alike")
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""

@@ -155,7 +155,7 @@ def _declared_call(
     by_position, by_name = [], []
     for part in spec.call or ():
         name = None if isinstance(part, tuple) else names.get(part)
-        if name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:
+        if name is not None and name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:
             by_name.append(Slot(part, name))
         else:
             by_position.append(Slot("list", value=part) if isinstance(part, tuple) else Slot(part))

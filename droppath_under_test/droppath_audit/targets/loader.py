@@ -6,21 +6,32 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import json
+import keyword
 import os
 import platform
 import sys
 import time
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
 from droppath_audit.targets.adapters import adapter_for
 from droppath_audit.targets.bound import BoundTarget
-from droppath_audit.targets.signature import bind_class, bind_factory, bind_function, bind_instance
-from droppath_audit.targets.spec import Spec, parse
+from droppath_audit.targets.signature import (
+    DROP_NAMES,
+    KEEP_NAMES,
+    bind_class,
+    bind_factory,
+    bind_function,
+    bind_instance,
+)
+from droppath_audit.targets.spec import PREFIXES, Spec, parse
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -66,25 +77,66 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     """
     started = time.perf_counter()
     name = getattr(obj, "__qualname__", type(obj).__qualname__)
-    query = "&".join(f"{key}={_text(value)}" for key, value in items.items())
+    query = query_of(items)
     plain = name.split(".")[-1].strip("<>")
+    plain = "target" if keyword.iskeyword(plain) or not plain.isidentifier() else plain
+    if not callable(obj):
+        raise UsageError(f"The object to audit is not callable; it is a {type(obj).__name__}.")
     spec = parse(f"object:{plain}" + (f"?{query}" if query else ""))
     module = getattr(obj, "__module__", None)
     home = sys.modules.get(module) if isinstance(module, str) else None
     importable = module not in (None, "__main__") and getattr(home, name, None) is obj
     if importable:
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
-    loaded = _describe(obj, spec, devices, started, _import_line(spec) if importable else "")
+    here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
+    loaded = _describe(obj, spec, devices, started, _import_line(spec) if importable else here)
     if importable:
         return loaded
     facts = {**loaded.facts.to_json(), "spec": f"<{name}>", "importable": False}
     return Loaded(loaded.target, Facts.from_json(facts))
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
+def query_of(items: dict[str, Any]) -> str:
+    """Return items given as Python values as the text of a SPEC after its ``?``.
+
+    Raises:
+        UsageError: If a value cannot be written in a SPEC.
+    """
+    return "&".join(f"{quote(key)}={quote(_text(key, value), safe=_READABLE)}" for key, value in items.items())
+
+
+_READABLE = "()[]{},:!=/ '\"<>*+;@?#"  # what percent-encoding would only make harder to read
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, (tuple, list)) and key == "args":
+        return json.dumps([_plain(key, part) for part in value])[1:-1]
+    if isinstance(value, (tuple, list)) and key == "input":
+        return ",".join(str(size) for size in value)
+    if isinstance(value, str) and not key.startswith(PREFIXES):
+        return value
+    text = json.dumps(_plain(key, value))
+    return value if isinstance(value, str) and _stays_text(value) else text
+
+
+def _plain(key: str, value: Any) -> Any:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{key} is a {type(value).__name__}, which a SPEC cannot say. Give a factory instead, with "
+            "form=factory: make(drop_prob) that returns f(x, training) -> y."
+        ) from None
+    return value
+
+
+def _stays_text(value: str) -> bool:
+    """Return whether a SPEC reads this text as itself, without quotes."""
+    try:
+        json.loads(value)
+    except ValueError:
+        return value not in ("True", "False", "None")
+    return False
 
 
 def _import(name: str, asked_by: str) -> ModuleType:
@@ -94,7 +146,9 @@ def _import(name: str, asked_by: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        missing = error.name or name
+        missing = error.name
+        if missing is None:
+            raise _failed(f"Importing {name}", error) from error
         if name == missing or name.startswith(f"{missing}."):
             known = {found.name for found in _siblings(name)}
             raise UsageError(
@@ -110,10 +164,13 @@ def _import(name: str, asked_by: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UsageError(
-            f"Importing {name} failed with {type(error).__name__}: {_first_line(error)} (-v shows where)",
-            traceback.format_exc(),
-        ) from error
+        raise _failed(f"Importing {name}", error) from error
+
+
+def _failed(action: str, error: BaseException) -> UsageError:
+    """Return the error that reports what somebody else's code raised; to be called where it was caught."""
+    text = f"{action} failed with {type(error).__name__}: {_first_line(error)}"
+    return UsageError(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
 
 
 def _siblings(name: str) -> Any:
@@ -123,7 +180,7 @@ def _siblings(name: str) -> Any:
     parent = name.rpartition(".")[0]
     while parent and parent not in sys.modules:
         parent = parent.rpartition(".")[0]
-    return pkgutil.iter_modules(getattr(sys.modules[parent], "__path__", None) if parent else None)
+    return pkgutil.iter_modules(getattr(sys.modules[parent], "__path__", []) if parent else None)
 
 
 def _first_line(error: BaseException) -> str:
@@ -134,9 +191,7 @@ def _import_file(path: str) -> ModuleType:
     file = Path(path)
     if not file.is_file():
         folder = file.parent if file.parent.is_dir() else Path()
-        raise UsageError(
-            f"There is no file {path}." + nearest(file.name, [f.name for f in folder.glob("*.py")])
-        )
+        raise UsageError(f"There is no file {path}." + nearest(file.name, [f.name for f in folder.glob("*.py")]))
     name = f"_droppath_audit_file_{file.stem}"
     if str(file.parent.resolve()) not in sys.path:
         sys.path.append(str(file.parent.resolve()))
@@ -149,35 +204,42 @@ def _import_file(path: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UsageError(
-            f"Running {path} failed with {type(error).__name__}: {_first_line(error)} (-v shows where)",
-            traceback.format_exc(),
-        ) from error
+        del sys.modules[name]
+        raise _failed(f"Running {path}", error) from error
     return module
 
 
 def _lookup(module: ModuleType, spec: Spec) -> Any:
     obj: Any = module
     for part in spec.name.split("."):
-        try:
-            obj = getattr(obj, part)
-        except AttributeError:
-            names = [name for name in dir(obj) if not name.startswith("_")]
-            raise UsageError(
-                f"{spec.module} has no {spec.name!r}." + (nearest(part, names) or _callables(obj))
-            ) from None
+        obj = _attribute(obj, part, spec)
+    if inspect.ismodule(obj):
+        raise UsageError(
+            f"{spec.module}:{spec.name} is a module. Name something in it: {obj.__name__}:NAME." + _callables(obj)
+        )
     if not callable(obj):
         raise UsageError(f"{spec.module}:{spec.name} is not callable; it is a {type(obj).__name__}.")
     return obj
 
 
-def _callables(module: Any) -> str:
+def _attribute(obj: Any, name: str, spec: Spec) -> Any:
+    try:
+        return getattr(obj, name)
+    except AttributeError:
+        names = [known for known in dir(obj) if not known.startswith("_")]
+        raise UsageError(f"{spec.module} has no {spec.name!r}." + (nearest(name, names) or _callables(obj))) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # modules that import their parts on first use
+        raise _failed(f"Getting {spec.name} from {spec.module}", error) from error
+
+
+def _callables(obj: Any) -> str:
+    home = getattr(obj, "__name__", None)
     names = [
         name
-        for name, value in vars(module).items()
-        if not name.startswith("_")
-        and callable(value)
-        and getattr(value, "__module__", "") == module.__name__
+        for name, value in getattr(obj, "__dict__", {}).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == home
     ]
     return f" It defines {', '.join(names[:12])}." if names else ""
 
@@ -186,20 +248,27 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
     if spec.factory:
         return bind_factory(spec)
     try:
-        if inspect.isclass(obj):
+        cls = obj.func if isinstance(obj, partial) else obj
+        if inspect.isclass(cls):
+            if not any("__call__" in vars(base) for base in cls.__mro__):
+                raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            return bind_class(spec, init, adapter.forward_parameters(obj), has_modes=adapter.has_modes(obj))
-        if adapter.is_layer(obj):
+            return bind_class(spec, init, adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
+        if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            return bind_instance(
-                spec, vars(obj), adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls)
-            )
+            return bind_instance(spec, vars(obj), adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
         return bind_function(spec, adapter.function_parameters(obj))
     except (ValueError, TypeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read ({_first_line(error)}). Wrap it in a factory: "
             f"FILE.py:make?form=factory, where make(drop_prob) returns f(x, training) -> y."
         ) from error
+
+
+def _holds_probability(obj: Any, spec: Spec) -> bool:
+    """Return whether a callable object of no framework has the probability as an attribute."""
+    names = (spec.probability.name,) if spec.probability is not None else (*DROP_NAMES, *KEEP_NAMES)
+    return not inspect.isroutine(obj) and any(name in getattr(obj, "__dict__", {}) for name in names)
 
 
 def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, import_line: str) -> Loaded:
@@ -236,13 +305,16 @@ def _import_line(spec: Spec) -> str:
     alias = spec.name.replace(".", "_")
     first = spec.name.partition(".")[0]
     if spec.is_file:
-        line = f"import runpy; {first} = runpy.run_path({spec.module!r})[{first!r}]"
+        folder = os.path.dirname(spec.module) or "."  # noqa: PTH120 - in the words of the SPEC
+        line = f"import runpy, sys; sys.path.append({folder!r})\n{first} = runpy.run_path({spec.module!r})[{first!r}]"
     else:
         line = f"from {spec.module} import {first}"
     return line if alias == first else f"{line}\n{alias} = {spec.name}"
 
 
 def _origin(obj: Any) -> str:
+    if isinstance(obj, partial):
+        obj = obj.func
     try:
         source = obj if inspect.isclass(obj) or inspect.isfunction(obj) else type(obj)
         file, line = inspect.getsourcefile(source), inspect.getsourcelines(source)[1]

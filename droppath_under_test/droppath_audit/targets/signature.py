@@ -47,10 +47,7 @@ DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
     "mode": ("granularity", {"row": "sample", "batch": "batch"}),
     "scale_by_keep": ("scaling", {True: "inverted", False: "none"}),
     # Arguments named like the dialect's own fields, with its own values.
-    **{
-        field: (field, {value: value for value in CHOICES[field]})
-        for field in ("granularity", "scaling", "form")
-    },
+    **{field: (field, {value: value for value in CHOICES[field]}) for field in ("granularity", "scaling", "form")},
 }
 
 
@@ -83,11 +80,7 @@ def bind_class(
     Raises:
         UsageError: If a signature does not settle an argument's meaning; the message gives the item to add.
     """
-    in_call = (
-        spec.probability is not None
-        and spec.probability.name in forward
-        and (spec.probability.name not in init)
-    )
+    in_call = spec.probability is not None and spec.probability.name in forward and (spec.probability.name not in init)
     if spec.probability is None and not _known(init, spec.init) and _known(forward, spec.arg):
         in_call = True
     by_position = _names_of_args(spec, init)
@@ -104,9 +97,7 @@ def bind_class(
     require_values(init, {*constants, *init_names, *([branch] if branch else [])}, "init", spec)
     call = call_of(spec, forward, probability.name if in_call else None, mode if mode_at == "call" else None,
                  dict(spec.arg), dialect, wraps_branch=branch is not None)  # fmt: skip
-    positional_only = [
-        p for p in init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position
-    ]
+    positional_only = [p for p in init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position]
     for parameter in positional_only:
         if parameter.name not in init_names and not required(parameter):
             constants.setdefault(parameter.name, parameter.default)
@@ -213,8 +204,7 @@ def _probability(spec: Spec, parameters: Mapping[str, Parameter], taken: Mapping
         name = spec.probability.name
         if name not in parameters and not open_ended(parameters) and "p" not in roles_of(spec.call):
             raise UsageError(
-                f"{spec.name} has no argument {name!r}; it has {listing(parameters)}."
-                + nearest(name, parameters)
+                f"{spec.name} has no argument {name!r}; it has {listing(parameters)}." + nearest(name, parameters)
             )
         return spec.probability
     names = _known(parameters, taken)
@@ -310,6 +300,4 @@ def _declare(declared: dict[str, str], name: str, value: Any, spec: Spec) -> Non
     field, meanings = DECLARING[name]
     meaning = meanings.get(value) if isinstance(value, (str, bool)) else None
     if meaning is not None and declared.setdefault(field, meaning) != meaning and field == "granularity":
-        raise UsageError(
-            f"{field}={declared[field]} contradicts {name}={value} of {spec.name}, which means {meaning}."
-        )
+        raise UsageError(f"{field}={declared[field]} contradicts {name}={value} of {spec.name}, which means {meaning}.")

@@ -104,8 +104,7 @@ def parse(text: str) -> Spec:
     target, _, query = text.strip().partition("?")
     if not target:
         raise UsageError(
-            "The SPEC is empty. Give package.module:Name or path/to/file.py:Name; "
-            "leave it out to audit the reference."
+            "The SPEC is empty. Give package.module:Name or path/to/file.py:Name; leave it out to audit the reference."
         )
     module, colon, name = target.rpartition(":")
     if not colon:
@@ -118,9 +117,7 @@ def parse(text: str) -> Spec:
             f"{target!r} has more than one ':'. Write {file}.py:{f'{inner}.{name}'.strip(':.')}, with dots inside a name."
         )
     if not module or not name or not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(
-            f"{target!r} does not name a target. Write package.module:Name or path/to/file.py:Name."
-        )
+        raise UsageError(f"{target!r} does not name a target. Write package.module:Name or path/to/file.py:Name.")
     if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
         importable = module.replace("-", "_")
         is_dashed = all(part.isidentifier() for part in importable.split("."))
@@ -165,9 +162,7 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["factory"] = True
     elif key == "form" and value not in CHOICES["form"]:
         allowed = (*CHOICES["form"], "factory")
-        raise UsageError(
-            f"form={value} is not known; form is one of {', '.join(allowed)}." + nearest(value, allowed)
-        )
+        raise UsageError(f"form={value} is not known; form is one of {', '.join(allowed)}." + nearest(value, allowed))
     elif key in CHOICES:
         Dialect(**{key: value})
         fields["dialect"][key] = value
@@ -267,7 +262,5 @@ def _input(value: str) -> tuple[int, ...]:
     except ValueError:
         sizes = (-1,)
     if head != "B" or any(size < 0 for size in sizes):
-        raise UsageError(
-            f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8."
-        )
+        raise UsageError(f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8.")
     return (-1, *sizes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
 from droppath_audit import engine
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.events import AuditFinished
@@ -71,9 +72,7 @@ class Audit(Protocol):
 def target(tmp_path: Path) -> Callable[..., str]:
     def write(in_training: str = "", at_import: str = "") -> str:
         """Write a sound function that also runs these statements; ``at`` is (dtype, drop_prob)."""
-        text = SOUND.format(
-            at_import=at_import, in_training=textwrap.indent(in_training or "pass", 8 * " ")
-        )
+        text = SOUND.format(at_import=at_import, in_training=textwrap.indent(in_training or "pass", 8 * " "))
         file = tmp_path / "target.py"
         file.write_text(text, encoding="utf-8")
         return f"{file}:drop_path"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from droppath_audit import supervisor
 from droppath_audit.commands import main
 from droppath_audit.core.errors import UsageError
@@ -28,9 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for left-
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 # Eight places where a target can misbehave without two of them sharing a trial.
-PLACES = {
-    f"{check}[cpu-{dtype}]": (dtype, p) for check, p in (("DP002", 0.0), ("DP301", 1.0)) for dtype in DTYPES
-}
+PLACES = {f"{check}[cpu-{dtype}]": (dtype, p) for check, p in (("DP002", 0.0), ("DP301", 1.0)) for dtype in DTYPES}
 
 DEADLY = {
     "os._exit(0)": "the process ended with exit status 0",
@@ -210,7 +209,10 @@ AT_IMPORT = {
 
 @pytest.mark.parametrize("statement", AT_IMPORT)
 def test_a_target_that_cannot_be_imported_ends_with_status_2_and_says_why(
-    statement: str, target: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    statement: str,
+    target: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     spec = target(at_import=statement)
     monkeypatch.setattr(sys, "argv", ["droppath-audit", spec, "--effort", "quick"])
@@ -230,9 +232,7 @@ def test_a_target_that_never_finishes_importing_is_given_up(
         isolated(target(at_import="forever()"))
 
 
-def test_a_copy_forked_at_import_does_not_answer(
-    target: Callable[..., str], isolated: Callable[..., Report]
-) -> None:
+def test_a_copy_forked_at_import_does_not_answer(target: Callable[..., str], isolated: Callable[..., Report]) -> None:
     report = isolated(target(at_import="os.fork()"), "DP3xx")
     assert Counter(str(r.outcome) for r in report.results) == {"pass": 8}
 
@@ -263,7 +263,9 @@ def test_a_target_that_loads_only_once_keeps_the_verdicts_it_had(
     target: Callable[..., str], isolated: Callable[..., Report], tmp_path: Path
 ) -> None:
     flag = tmp_path / "loaded"
-    once = f"{THREAD}\nif os.path.exists({str(flag)!r}):\n    raise OSError('only once')\nopen({str(flag)!r}, 'w').close()"
+    once = (
+        f"{THREAD}\nif os.path.exists({str(flag)!r}):\n    raise OSError('only once')\nopen({str(flag)!r}, 'w').close()"
+    )
     code = "if at == ('float32', 1.0):\n    os._exit(9)"
     messages = [r.verdict.observed for r in isolated(target(code, at_import=once), "DP301").results]
     assert messages[0].endswith("values are zero")

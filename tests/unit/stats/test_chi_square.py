@@ -77,9 +77,7 @@ def test_a_frequency_table_adds_one_degree_of_freedom_a_cell():
         2.0 * (k * math.log(k / (n * q)) + (n - k) * math.log((n - k) / (n - n * q)))
         for k, n, q in zip(kept, decisions, keep_prob, strict=True)
     )
-    pearson = sum(
-        (k - n * q) ** 2 / (n * q * (1.0 - q)) for k, n, q in zip(kept, decisions, keep_prob, strict=True)
-    )
+    pearson = sum((k - n * q) ** 2 / (n * q * (1.0 - q)) for k, n, q in zip(kept, decisions, keep_prob, strict=True))
     assert found.degrees_of_freedom == found.cells == 3
     assert (found.g, found.p_value) == pytest.approx((g, stats.chi2.sf(g, 3)))
     assert (found.pearson, found.pearson_p_value) == pytest.approx((pearson, stats.chi2.sf(pearson, 3)))

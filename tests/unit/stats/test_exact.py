@@ -89,9 +89,7 @@ def test_the_hypergeometric_test_handles_millions_of_pairs():
 @given(st.tuples(*[st.integers(0, 200)] * 4))
 def test_the_hypergeometric_test_does_not_depend_on_the_order_of_rows_or_columns(table):
     a, b, c, d = table
-    values = [
-        hypergeometric_test(*order) for order in ((a, b, c, d), (c, d, a, b), (b, a, d, c), (a, c, b, d))
-    ]
+    values = [hypergeometric_test(*order) for order in ((a, b, c, d), (c, d, a, b), (b, a, d, c), (a, c, b, d))]
     assert np.ptp(values) <= 1e-9 * max(values)
 
 

@@ -6,9 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize(
-    "module", ["budget", "bisection", "design", "certificate", "exact", "chi_square", "mean"]
-)
+@pytest.mark.parametrize("module", ["budget", "bisection", "design", "certificate", "exact", "chi_square", "mean"])
 def test_importing_a_module_loads_neither_numpy_nor_scipy_nor_torch(module):
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}; import droppath_audit.stats.{module}; "

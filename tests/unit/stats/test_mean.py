@@ -42,9 +42,7 @@ def test_exchanging_kept_and_dropped_turns_the_deviation_around(summary, keep_pr
 def test_the_unit_of_the_weights_does_not_matter(summary, keep_prob, deviation, unit):
     squares, largest = summary
     scaled = weighted_mean_test(unit * deviation, unit**2 * squares, unit * largest, keep_prob)
-    assert weighted_mean_test(deviation, squares, largest, keep_prob) == pytest.approx(
-        scaled, rel=1e-6, abs=1e-300
-    )
+    assert weighted_mean_test(deviation, squares, largest, keep_prob) == pytest.approx(scaled, rel=1e-6, abs=1e-300)
 
 
 @given(weights(), KEEP_PROB, st.floats(-1e3, 1e3))

@@ -64,28 +64,28 @@ class TorchFramework:
                 found.append(_name(dtype))
         return tuple(found)
 
-    def tensor(
-        self, values: npt.NDArray[Any], dtype: str, device: str, *, layout: str = "contiguous"
-    ) -> torch.Tensor:
+    def tensor(self, values: npt.NDArray[Any], dtype: str, device: str, *, layout: str = "contiguous") -> torch.Tensor:
         """Return a tensor of these values with the named strides; a layout its shape cannot have is contiguous."""
-        torch = self._torch
-        plain = torch.from_numpy(values.copy()).to(getattr(torch, dtype)).to(device)
+        plain = self._torch.from_numpy(values.copy()).to(getattr(self._torch, dtype)).to(device)
+        return self._with_layout(plain, layout)
+
+    def _with_layout(self, plain: torch.Tensor, layout: str) -> torch.Tensor:
         rank = plain.dim()
         if layout == "transposed" and rank >= 2:
             return plain.transpose(0, -1).contiguous().transpose(0, -1)
         if layout == "sliced" and rank >= 1:
-            wide = torch.zeros((*plain.shape[:-1], 2 * plain.shape[-1]), dtype=plain.dtype, device=device)
+            wide = plain.new_zeros((*plain.shape[:-1], 2 * plain.shape[-1]))
             wide[..., ::2] = plain
             return wide[..., ::2]
         if layout == "offset" and rank >= 1:
-            padded = torch.zeros(plain.numel() + 3, dtype=plain.dtype, device=device)
+            padded = plain.new_zeros(plain.numel() + 3)
             padded[3:] = plain.reshape(-1)
             return padded[3:].view(plain.shape)
         if layout == "expanded" and rank >= 2 and plain.shape[-1] > 1:
             # Zero strides: every element of the last axis is the same memory.
             return plain[..., :1].expand(plain.shape)
         if layout == "channels_last" and rank in (4, 5):
-            formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+            formats = {4: self._torch.channels_last, 5: self._torch.channels_last_3d}
             return plain.contiguous(memory_format=formats[rank])
         return plain
 
@@ -176,11 +176,7 @@ class TorchFramework:
 
     def set_mode(self, layer: Any, training: bool) -> None:
         """Switch the layer's mode unless it is in it already."""
-        if (
-            getattr(layer, "training", None) is not training
-            and hasattr(layer, "train")
-            and hasattr(layer, "eval")
-        ):
+        if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
             # Not train(training): classes that are no modules have a train() without arguments.
             layer.train() if training else layer.eval()
 
@@ -298,15 +294,13 @@ class TorchAdapter:
         if binding.init_branch is not None:
             residual = binding.dialect.form == "residual"
             branch = (
-                f"torch.nn.Module()\nbranch.forward = {binding.branch_code()}"
-                if residual
-                else "torch.nn.Identity()"
+                f"torch.nn.Module()\nbranch.forward = {binding.branch_code()}" if residual else "torch.nn.Identity()"
             )
             make = f"branch = {branch}\n{make}"
         if binding.mode_at == "method":
             mode = "layer.train({training})"
         return Code(
-            imports=("import torch", *([import_line] if import_line else [])),
+            imports=("import torch", *import_line.splitlines()),
             keep=binding.probability is not None and binding.probability.meaning == "keep",
             inverted=binding.mode is not None and binding.mode.inverted,
             make=make,

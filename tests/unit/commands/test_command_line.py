@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from droppath_audit import __version__
+from droppath_audit.checks import catalogue
+from droppath_audit.commands import cli, main
+from droppath_audit.core import effort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., tuple[int, str, str]]
+
+MUTANT = "droppath_audit.mutants.edges:clamps_keep_prob"
+ONE = ("--effort", "quick", "--only", "DP301[cpu-float32]")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*words: str) -> tuple[int, str, str]:
+        """Run the command line here; return status, standard output and standard error."""
+        monkeypatch.setattr(sys, "argv", ["droppath-audit", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return command
+
+
+def test_status_0_where_every_must_holds(run: Run) -> None:
+    status, out, err = run(*ONE)
+    assert (status, err) == (0, "")
+    assert "every MUST holds · exit 0" in out
+
+
+def test_status_1_with_a_finding(run: Run) -> None:
+    status, out, err = run(MUTANT, *ONE)
+    assert (status, err) == (1, "")
+    assert "1 finding · exit 1" in out
+
+
+USAGE = {
+    ("",): "The SPEC is empty",
+    ("   ",): "neither a subcommand nor a SPEC|The SPEC is empty",
+    ("lst",): "Did you mean 'list'",
+    ("droppath_reference.DropPath",): "droppath_reference:DropPath",
+    ("droppath_reference:DropPth",): "Did you mean 'DropPath'",
+    ("droppath_referense:DropPath",): "There is no module 'droppath_referense'",
+    ("no/such/file.py:drop",): "There is no file no/such/file.py",
+    ("droppath_reference:DropPath?scalng=none",): "Did you mean 'scaling'",
+    ("droppath_reference:DropPath?scaling=non",): "Did you mean 'none'",
+    ("--efort", "quick"): "--effort",
+    ("--effort", "quik"): "Did you mean 'quick'",
+    ("--only", "DP31"): "Did you mean 'DP301'",
+    ("--only", "keep-prob-zer"): "Did you mean 'keep-prob-zero'",
+    ("--seed", "-1"): "--seed is a whole number",
+    ("--seed", "frsh"): "'fresh'",
+    ("--budget", "2"): "between 0 and 1",
+    ("--budget", "x"): "not a valid float",
+    ("--device", "cdua"): "'cdua' is not available|cdua",
+    ("--import", "no_such_module_at_all"): "no_such_module_at_all",
+    ("explain", "DP31"): "Did you mean 'DP301'",
+    ("explain", "keep-prob-zer"): "keep-prob-zero",
+    ("explain",): "Missing argument",
+    ("list", "--nothing"): "No such option",
+}
+
+
+@pytest.mark.parametrize("words", USAGE, ids=" ".join)
+def test_status_2_with_what_would_work_and_no_traceback(words: tuple[str, ...], run: Run) -> None:
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert re.search(USAGE[words], err), err
+    assert "Traceback" not in err
+
+
+def test_status_2_where_nothing_could_be_executed(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "always.py"
+    file.write_text("def drop(x, drop_prob):\n    return x\n", encoding="utf-8")
+    status, out, _ = run(f"{file}:drop?training=always", "--effort", "quick", "--only", "DP001")
+    assert status == 2
+    assert "nothing was executed · exit 2" in out
+    assert "no evaluation mode" in out
+
+
+def test_status_3_where_time_ran_out(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(
+        "import time\nfrom droppath_reference import drop_path as fast\n"
+        "def drop(x, drop_prob, training):\n    time.sleep(0.05)\n    return fast(x, drop_prob, training=training)\n",
+        encoding="utf-8",
+    )
+    hurried = effort.Effort("quick", resolution=0.005, call_resolution=0.05, seconds=0.2)
+    monkeypatch.setitem(effort.EFFORTS, "quick", hurried)
+    only = (
+        "--only",
+        "DP102[cpu-float32-p0.5]",
+        "--only",
+        "DP301[cpu-float32]",
+        "--only",
+        "DP101[cpu-float32]",
+    )
+    status, out, _ = run(f"{file}:drop", "--effort", "quick", "--no-isolation", *only)
+    assert status == 3
+    assert "no finding, but something is inconclusive · exit 3" in out
+    assert "inconclusive  DP102[cpu-float32-p0.5]: time ran out" in out
+
+
+def test_a_json_file_that_cannot_be_written_is_refused_before_the_audit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)  # whoever audits fails otherwise
+    status, out, err = run(*ONE, "--json", str(tmp_path / "missing" / "report.json"))
+    assert (status, out) == (2, "")
+    assert "There is no folder" in err
+    status, out, err = run(*ONE, "--json", str(tmp_path))
+    assert (status, out) == (2, "")
+    assert "is a directory" in err
+
+
+def test_a_slip_in_the_second_spec_is_answered_before_the_first_is_audited(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)
+    status, out, err = run(MUTANT, "droppath_reference.DropPath", *ONE)
+    assert (status, out) == (2, "")
+    assert "has no ':'" in err
+
+
+def test_several_specs_end_with_the_gravest_status_and_one_document(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    status, out, _ = run("droppath_reference:DropPath", MUTANT, *ONE, "--json", str(file))
+    assert status == 1
+    assert out.count("droppath-audit 0.1.0") == 2
+    reports = json.loads(file.read_text(encoding="utf-8"))["reports"]
+    assert [report["exit_status"] for report in reports] == [0, 1]
+
+
+def test_json_on_standard_output_stands_there_alone(run: Run) -> None:
+    status, out, err = run(*ONE, "--json", "-")
+    assert status == 0
+    assert json.loads(out)["verdict"] == "pass"
+    assert "every MUST holds" in err
+
+
+def test_a_fresh_seed_is_printed_and_can_be_given_again(run: Run) -> None:
+    seeds = set()
+    for _ in range(2):
+        status, out, _ = run("--effort", "quick", "--only", "DP101[cpu-float32]", "--seed", "fresh", "--no-isolation")
+        assert status == 0
+        (seed,) = re.findall(r"seed (\d+)", out)
+        seeds.add(seed)
+    assert len(seeds) == 2  # equal with probability 2^-32
+    status, again, _ = run("--effort", "quick", "--only", "DP101[cpu-float32]", "--seed", seed, "--no-isolation")
+    assert (status, f"seed {seed}" in again) == (0, True)
+
+
+def test_a_plan_lists_every_trial_with_what_it_sees_and_costs_and_runs_none(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.collect", None)
+    status, out, err = run("--plan", "--effort", "quick")
+    assert (status, err) == (0, "")
+    listed = re.findall(r"^(DP\d{3}\[\S+\]) +(MUST|SHOULD|INFO) +(\S.*)$", out, re.MULTILINE)
+    planned = int(re.findall(r"(\d+) planned", out)[0])
+    assert len({trial for trial, _, _ in listed}) == len(listed) == planned > 150
+    for trial, _, rest in listed:
+        statistical = re.fullmatch(r"±[\d.e-]+ +\S.*? +[\d,]+ +\d\.\de-\d+ *", rest)
+        assert statistical or rest.split() == ["exact", "never"] or rest.startswith("not applicable: "), (
+            trial,
+            rest,
+        )
+    assert "nothing was run" in out
+
+
+def test_a_plan_shows_the_seed(run: Run) -> None:
+    _, out, _ = run("--plan", "--only", "DP301", "--seed", "77")
+    assert "seed 77" in out
+
+
+def test_the_target_prints_only_where_that_is_asked_for(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "talks.py"
+    file.write_text("def drop(x, drop_prob, training):\n    print('spoken')\n    return x * 0\n", encoding="utf-8")
+    for more, heard in (((), False), (("-v",), True)):
+        run(f"{file}:drop", "--effort", "quick", "--only", "DP302[cpu-float32]", *more)
+        assert ("spoken" in capfd.readouterr().err) is heard
+
+
+def test_list_has_a_line_per_check_with_name_level_and_promise(run: Run) -> None:
+    status, out, _ = run("list")
+    text = " ".join(out.split())
+    assert status == 0
+    for check in catalogue().values():
+        assert f"{check.id} {check.slug} {check.level}" in text
+
+
+@pytest.mark.parametrize("name", [name for check in catalogue().values() for name in (check.id, check.slug.upper())])
+def test_explain_prints_the_documentation(name: str, run: Run) -> None:
+    status, out, _ = run("explain", name)
+    assert status == 0
+    for heading in ("What it checks", "Why it matters", "How to fix", "Seen in", "Level"):
+        assert f"\n{heading}\n" in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"droppath-audit, version {__version__}\n", "")
+
+
+def test_help_names_every_subcommand_and_every_exit_status(run: Run) -> None:
+    for word in ("--help", "-h"):
+        status, out, _ = run(word)
+        assert status == 0
+        for name in cli.list_commands(click.Context(cli)):
+            assert re.search(rf"^  {name}\b", out, re.MULTILINE)
+        for code in ("0 every MUST", "1 at least", "2 usage", "3 no finding"):
+            assert code in " ".join(out.split())
+
+
+FREE_OF = ("torch", "numpy", "scipy", "hypothesis", "rich")
+
+
+def loaded_by(code: str) -> list[str]:
+    script = f"import sys\n{code}\nprint([name for name in {FREE_OF} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return eval(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]  # noqa: S307
+
+
+def test_import_and_help_load_no_heavy_package() -> None:
+    assert loaded_by("import droppath_audit; dir(droppath_audit)") == []
+    assert (
+        loaded_by(
+            "from droppath_audit.commands import cli\n"
+            "for words in (['--help'], ['audit', '--help'], ['--version']): cli.main(words, standalone_mode=False)"
+        )
+        == []
+    )
+    assert loaded_by("import torch") == ["torch", "numpy"] or "torch" in loaded_by("import torch")
+
+
+def seconds(*command: str) -> float:
+    """Return the shortest of five runs: the least disturbed by whatever else the machine does."""
+    found = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *command], capture_output=True, check=True)
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def test_help_takes_no_longer_than_a_few_starts_of_the_interpreter() -> None:
+    # 0.3 s is promised where the interpreter starts in 0.05 s and less.
+    assert seconds("-m", "droppath_audit", "--help") < max(0.3, 6 * seconds("-c", "pass"))
+    assert seconds("-c", "import droppath_audit") < max(0.1, 2 * seconds("-c", "pass"))
+
+
+def test_the_module_runs_from_a_checkout() -> None:
+    command = [sys.executable, "-m", "droppath_audit", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert __version__ in done.stdout
+
+
+def test_an_attribute_that_does_not_exist_is_refused() -> None:
+    import droppath_audit
+
+    with pytest.raises(AttributeError, match="no attribute 'adit'"):
+        _ = droppath_audit.adit

@@ -1,0 +1,382 @@
+"""Small sound layers, one for each way in which a DropPath is constructed, told its mode and called."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+
+import torch
+from torch import nn
+
+
+def drop(x, drop_prob, training=True, shape=None, divide=True):
+    if not training or drop_prob == 0.0:
+        return x
+    keep_prob = 1.0 - drop_prob
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1) if shape is None else shape
+    kept = torch.where(torch.rand(shape, dtype=torch.float64) < keep_prob, x, torch.zeros_like(x))
+    return kept / keep_prob if divide and keep_prob > 0.0 else kept
+
+
+# Classes
+
+
+class ByDropProb(nn.Module):
+    def __init__(self, drop_prob=0.0):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
+
+class ByP(nn.Module):
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class ByUnknownName(nn.Module):
+    def __init__(self, strength):
+        super().__init__()
+        self.strength = strength
+
+    def forward(self, x):
+        return drop(x, 1.0 - self.strength, self.training)
+
+
+class WithWidth(nn.Module):
+    def __init__(self, width, depth, drop_prob=0.0):
+        super().__init__()
+        assert (width, depth) == (64, "deep")
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
+
+class PositionalOnly(nn.Module):
+    def __init__(self, width=8, drop_prob=0.0, /, depth=1):
+        super().__init__()
+        assert (width, depth) == (8, 2)
+        self.drop_prob = drop_prob
+
+    def forward(self, x, /):
+        return drop(x, self.drop_prob, self.training)
+
+
+class AnyArguments(nn.Module):
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+        assert not args
+        self.drop_prob = kwargs["drop_prob"]
+
+    def forward(self, *args, **kwargs):
+        assert not kwargs
+        return drop(*args, self.drop_prob, self.training)
+
+
+class StochasticDepth(nn.Module):
+    def __init__(self, p: float, mode: str):
+        super().__init__()
+        self.p = p
+        self.mode = mode
+
+    def forward(self, input):  # noqa: A002 - torchvision's signature
+        return stochastic_depth(input, self.p, self.mode, self.training)
+
+
+class Scaling(nn.Module):
+    def __init__(self, drop_prob: float = 0.0, scale_by_keep: bool = True):
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.scale_by_keep = scale_by_keep
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training, divide=self.scale_by_keep)
+
+
+class OriginalPaper(ByDropProb):
+    def forward(self, x):
+        if not self.training:
+            return x * (1.0 - self.drop_prob)
+        return drop(x, self.drop_prob, divide=False)
+
+
+class ForwardTakesProbability(nn.Module):
+    def forward(self, x, drop_prob):
+        return drop(x, drop_prob, self.training)
+
+
+class ModeAtConstruction:
+    def __init__(self, drop_prob, training):
+        self.drop_prob, self.told = drop_prob, training
+
+    def __call__(self, x):
+        return drop(x, self.drop_prob, self.told)
+
+
+class ModeAtConstructionOddly:
+    def __init__(self, drop_prob, frozen=False, learning=True):
+        self.drop_prob, self.told = drop_prob, learning and not frozen
+
+    def __call__(self, x):
+        return drop(x, self.drop_prob, self.told)
+
+
+class PlainClass:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def __call__(self, x, training):
+        return drop(x, self.drop_prob, training)
+
+
+class PlainClassWithModes:
+    def __init__(self, drop_prob):
+        self.drop_prob, self.told = drop_prob, None
+
+    def train(self):
+        self.told = True
+
+    def eval(self):
+        self.told = False
+
+    def __call__(self, x):
+        return drop(x, self.drop_prob, self.told)
+
+
+class RefusesKeepProbZero(ByDropProb):
+    def __init__(self, drop_prob):
+        if drop_prob >= 1.0:
+            raise ValueError("drop_prob must be below 1")
+        super().__init__(drop_prob)
+
+
+class WrapsBranch(nn.Module):
+    def __init__(self, module, drop_prob):
+        super().__init__()
+        self.module = module
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(self.module(x), self.drop_prob, self.training)
+
+
+class WrapsResidualBranch(WrapsBranch):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class AddsShortcut(ByDropProb):
+    def forward(self, shortcut, x):
+        return shortcut + drop(x, self.drop_prob, self.training)
+
+
+class AddsShortcutFromList(ByDropProb):
+    def forward(self, inputs):
+        shortcut, x = inputs
+        return shortcut + drop(x, self.drop_prob, self.training)
+
+
+class AddsShortcutOfAnyArguments(ByDropProb):
+    def forward(self, *inputs):
+        shortcut, x = inputs
+        return shortcut + drop(x, self.drop_prob, self.training)
+
+
+class Images(ByDropProb):
+    def forward(self, x):
+        assert x.shape[1:] == (4, 8, 8)
+        return super().forward(x)
+
+
+class Namespace:
+    Inner = ByDropProb
+
+
+KEEP_NAMES = (
+    "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
+    "retain_prob",
+)  # fmt: skip
+DROP_NAMES = (
+    "drop_prob", "p", "drop_p", "drop_rate", "rate", "prob", "drop_path_rate", "drop_connect_rate", "death_rate",
+    "sample_drop_rate", "sample_drop_ratio", "p_drop",
+)  # fmt: skip
+for _name in (*KEEP_NAMES, *DROP_NAMES):
+    _drop_prob = f"1.0 - {_name}" if _name in KEEP_NAMES else _name
+    exec(  # noqa: S102 - one function for each spelling
+        f"def by_{_name}(x, {_name}, training=False):\n    return drop(x, {_drop_prob}, training)\n"
+    )
+
+
+# Instances
+
+ready_made = ByDropProb(0.1)
+ready_made_plain = PlainClass(0.1)
+ready_made_unscaled = Scaling(0.1, scale_by_keep=False)
+ready_made_batch = StochasticDepth(0.1, "batch")
+ready_made_without_probability = ForwardTakesProbability()
+unscaled_class = functools.partial(Scaling, scale_by_keep=False)
+
+
+# Functions
+
+
+def mode_last(x, drop_prob=0.0, training=False):
+    return drop(x, drop_prob, training)
+
+
+def mode_first(training, drop_prob, x):
+    return drop(x, drop_prob, training)
+
+
+def train_flag(x, p, train):
+    return drop(x, p, train)
+
+
+def is_training_flag(x, p, is_training):
+    return drop(x, p, is_training)
+
+
+def is_test(x, drop_prob, is_test=True):
+    return drop(x, drop_prob, not is_test)
+
+
+def deterministic(x, rate, deterministic=True):
+    return drop(x, rate, not deterministic)
+
+
+def inference(x, p, *, inference=True):
+    return drop(x, p, not inference)
+
+
+def unknown_mode(x, p, active):
+    return drop(x, p, active)
+
+
+def unknown_inverted_mode(x, p, frozen):
+    return drop(x, p, not frozen)
+
+
+def no_mode(x, drop_prob):
+    return drop(x, drop_prob)
+
+
+def positional_only(p, x, scale=1.0, training=False, /):
+    assert scale == 1.0
+    return drop(x, p, training)
+
+
+def keywords_only(*, x, drop_prob, training):
+    return drop(x, drop_prob, training)
+
+
+def any_positional(*args):
+    x, drop_prob, training = args
+    return drop(x, drop_prob, training)
+
+
+def any_keywords(x, **kwargs):
+    assert set(kwargs) == {"drop_prob", "training"}
+    return drop(x, kwargs["drop_prob"], kwargs["training"])
+
+
+def any_tensors(*inputs, drop_prob, training):
+    shortcut, x = inputs
+    return shortcut + drop(x, drop_prob, training)
+
+
+def partly_by_name(active, x, p, *, training):
+    assert active == "yes"
+    return drop(x, p, training)
+
+
+def stochastic_depth(input, p: float, mode: str, training: bool = True):  # noqa: A002 - torchvision's signature
+    assert mode in ("row", "batch")
+    return drop(input, p, training, shape=(1,) * input.ndim if mode == "batch" else None)
+
+
+def scale_by_keep(x, drop_prob=0.0, training=False, scale_by_keep=True):
+    return drop(x, drop_prob, training, divide=scale_by_keep)
+
+
+def per_element(x, drop_prob, training):
+    return drop(x, drop_prob, training, shape=x.shape)
+
+
+def add_shortcut(shortcut, x, drop_prob, training):
+    return shortcut + drop(x, drop_prob, training)
+
+
+def add_shortcut_last(x, shortcut, drop_prob, training):
+    return shortcut + drop(x, drop_prob, training)
+
+
+def add_shortcut_from_list(inputs, drop_prob, training):
+    shortcut, x = inputs
+    return shortcut + drop(x, drop_prob, training)
+
+
+def residual_function(x, residual_func, drop_prob, training):
+    return x + drop(residual_func(x), drop_prob, training)
+
+
+def apply_to_branch(fn, x, drop_prob, training):
+    return drop(fn(x), drop_prob, training)
+
+
+def tuple_output(x, drop_prob, training):
+    return drop(x, drop_prob, training), "something else"
+
+
+def mask_output(x, drop_prob, training):
+    return drop(torch.ones(len(x), *(1,) * (x.ndim - 1), dtype=x.dtype), drop_prob, training)
+
+
+def with_constant(x, scale, drop_prob, training):
+    assert scale == [1, 2]
+    return drop(x, drop_prob, training)
+
+
+@torch.no_grad()
+def decorated(x, drop_prob, training):
+    return drop(x, drop_prob, training)
+
+
+def _to_script(x: torch.Tensor, drop_prob: float, training: bool = False) -> torch.Tensor:
+    if drop_prob == 0.0 or not training:
+        return x
+    kept = torch.rand([x.shape[0]] + [1] * (x.ndim - 1), dtype=torch.float64) < 1.0 - drop_prob
+    y = torch.where(kept, x, torch.zeros_like(x))
+    return y / (1.0 - drop_prob) if drop_prob < 1.0 else y
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    scripted = torch.jit.script(_to_script)
+
+
+# Factories
+
+
+def make(drop_prob):
+    return functools.partial(mode_last, drop_prob=drop_prob)
+
+
+def make_without_mode(drop_prob):
+    return lambda x, training: drop(x, drop_prob)
+
+
+make_from_lambda = lambda drop_prob: lambda x, training: drop(x, drop_prob, training)  # noqa: E731
+
+
+not_callable = 3
+
+
+class NoCall:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
