@@ -47,8 +47,10 @@ def sizes(case: Case) -> dict[float, int]:
 def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
     """Count a fixed number of decisions at each drop_prob."""
     cells = []
-    for drop_prob, decisions in sizes(case).items():
-        counts = Sampler(target, case, drop_prob).draw(decisions)
+    # All of them first: the time that a trial has runs from here, and not anew for each cell.
+    samplers = [Sampler(target, case, drop_prob) for drop_prob in sizes(case)]
+    for (drop_prob, decisions), sampler in zip(sizes(case).items(), samplers):
+        counts = sampler.draw(decisions)
         cells.append({"drop_prob": drop_prob, "kept": counts.kept, "decisions": counts.decisions,
                       "exhausted": counts.exhausted})  # fmt: skip
     return {"cells": cells}
@@ -102,7 +104,7 @@ def design(case: Case, alpha: float) -> Design:
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that counts, at the drop_prob that deviates most, eight times as many decisions."""
     assert case.dtype is not None  # noqa: S101
-    worst = max(evidence["cells"], key=_standardised)
+    worst = max((cell for cell in evidence["cells"] if cell["decisions"]), key=_standardised)
     p = worst["drop_prob"]
     lines = [*code.setup(), *code.construct(p), *code.input((65536, 1), case.dtype, case.device)]
     return "\n".join([*lines, *kept_share(p, 8 * worst["decisions"], code)])

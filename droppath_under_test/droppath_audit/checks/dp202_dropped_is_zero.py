@@ -14,6 +14,7 @@ Seen in
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +43,11 @@ def cases(device: str, effort: Effort) -> Iterator[Case]:
 
 
 def _sizes(case: Case) -> tuple[int, int]:
-    """Return calls and batch; where a batch is one decision, calls enough to see a drop probability of 0.02 missing."""
+    """Return calls and batch; where a batch is one decision, calls enough to see p (or 0.02, if p is less) missing."""
     if case.dialect.granularity == "batch":
-        return case.effort.pick(2**10, 2**11, 2**13), 1
+        assert case.drop_prob is not None  # noqa: S101
+        # (1 - p)^(24/p) < e^-24, which is less than a share of the default budget.
+        return max(64, math.ceil(24.0 / max(case.drop_prob, 0.02))), 1
     return case.effort.pick(2, 8, 32), BATCH
 
 

@@ -1,8 +1,8 @@
 """DP401 gradient-mask: the gradient is mask/keep_prob with the mask of the same forward pass, exactly.
 
 What it checks
-    For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one lies
-    in the hull of the roundings of cotangent/keep_prob, where dropped and kept are read off the output of the same pass.
+    For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one
+    lies in the hull of the roundings of cotangent/keep_prob; which is which is read off the output of the same pass.
 Why it matters
     A backward pass that draws a second mask, or forgets the factor, trains: towards something else. Losses fall,
     and accuracy is a little worse than it could be.

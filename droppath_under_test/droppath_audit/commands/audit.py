@@ -157,7 +157,7 @@ def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
     console = _console(PLAN_WIDTH)
     with ExitStack() as stack:
         facts = _collector(stack, spec, options).facts
-        show_plan(console, facts, make(facts, settings))
+        show_plan(console, facts, make(facts, settings), settings.effort, settings.seed)
 
 
 def _write_json(file: str, reports: list[Report]) -> None:

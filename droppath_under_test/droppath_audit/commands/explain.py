@@ -13,8 +13,9 @@ def command(check: str) -> None:
     from droppath_audit.core.errors import UsageError, nearest
 
     known = catalogue()
-    by_name = {name.lower(): found for found in known.values() for name in (found.id, found.slug)}
+    names = {name: found for found in known.values() for name in (found.id, found.slug)}
+    by_name = {name.lower(): found for name, found in names.items()}
     if check.lower() not in by_name:
-        raise UsageError(f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, by_name))
+        raise UsageError(f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, names))
     found = by_name[check.lower()]
     click.echo(f"{found.doc.strip()}\nLevel\n    {found.level}, in {found.family}.")

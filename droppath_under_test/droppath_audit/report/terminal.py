@@ -245,7 +245,7 @@ def _summary(report: Report) -> Text:
     )
 
 
-def show_plan(console: Console, facts: Facts, trials: Sequence[Trial]) -> None:
+def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: str, seed: int) -> None:
     """Print every trial with what it can see and what it costs."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("trial", "level", "sees", "of", "decisions", "false alarm"):
@@ -267,6 +267,7 @@ def show_plan(console: Console, facts: Facts, trials: Sequence[Trial]) -> None:
                 f"{trial.alpha:.1e}",
             )
     console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False, soft_wrap=True)
+    console.print(f"effort {effort} · seed {seed}")
     console.print(table)
     run = [trial for trial in trials if not trial.reason]
     statistical = [trial for trial in run if trial.design is not None]

@@ -228,6 +228,7 @@ def _mode(
     """Return how the mode is told, and where."""
     if spec.mode is not None:
         if spec.mode.name == "always":
+            _refuse_known_mode(spec, forward)
             return None, "always"
         return _declared_mode(spec, spec.mode, forward, init)
     for name in (*MODE_NAMES, *INVERTED_MODE_NAMES):
@@ -245,6 +246,17 @@ def _mode(
         f"{listing(forward)}. Add training=NAME (training=!NAME if the flag means evaluation), or training=always "
         "if it always drops."
     )
+
+
+def _refuse_known_mode(spec: Spec, forward: Mapping[str, Parameter]) -> None:
+    """Refuse ``training=always`` where it would leave a mode argument at a default that may mean evaluation."""
+    for name in (*MODE_NAMES, *INVERTED_MODE_NAMES):
+        if name in forward and name not in spec.arg and "training" not in roles_of(spec.call):
+            value = "false" if name in INVERTED_MODE_NAMES else "true"
+            raise UsageError(
+                f"training=always is for targets without a mode, and {spec.name} has the argument {name}. Leave the "
+                f"item out to audit both modes, or add arg.{name}={value}."
+            )
 
 
 def _declared_mode(

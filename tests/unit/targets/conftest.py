@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from droppath_audit.targets.loader import Loaded, load
 
 FILE = Path(__file__).with_name("targets_file.py")
 
@@ -71,7 +74,6 @@ CONVENTIONS = [
     Convention("unscaled_class", scaling="none"),
     Convention("mode_last"),
     Convention("mode_last?call=(x,p,training)"),
-    Convention("mode_last?training=always", evaluates=False, runs_as_snippet=False),
     Convention("mode_last?training=always&arg.training=true", evaluates=False),
     Convention("mode_first"),
     Convention("train_flag"),
@@ -123,3 +125,11 @@ def file() -> Path:
 @pytest.fixture(params=CONVENTIONS, ids=lambda convention: convention.spec)
 def convention(request: pytest.FixtureRequest) -> Convention:
     return request.param
+
+
+load_once = cache(load)  # a target is the same each time; its layers are made anew
+
+
+@pytest.fixture
+def loaded(convention: Convention) -> Loaded:
+    return load_once(convention.text)

@@ -364,7 +364,10 @@ with warnings.catch_warnings():
 
 
 def make(drop_prob):
-    return functools.partial(mode_last, drop_prob=drop_prob)
+    def layer(x, training):
+        return drop(x, drop_prob, training)
+
+    return layer
 
 
 def make_without_mode(drop_prob):

@@ -6,7 +6,6 @@ import torch
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.stats.exact import binomial_test
-from droppath_audit.targets.loader import load
 
 DECISIONS = 2000
 # Of every convention's binomial test, so that all of them together fail a sound loader once in ten million runs.
@@ -14,12 +13,11 @@ DECISIONS = 2000
 SIZE = 1e-9
 
 
-@pytest.fixture
-def loaded(convention):
-    loaded = load(convention.text)
+@pytest.fixture(autouse=True)
+def seeded(loaded):
     with loaded.target.framework.scope():
         loaded.target.framework.seed(0)
-        yield loaded
+        yield
 
 
 def tensor(loaded, samples):

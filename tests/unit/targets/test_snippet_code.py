@@ -22,14 +22,9 @@ def run(lines):
 
 
 @pytest.fixture
-def loaded(convention):
+def shape(convention, loaded):
     if not convention.runs_as_snippet:
-        pytest.skip("has no snippet")
-    return load(convention.text)
-
-
-@pytest.fixture
-def shape(loaded):
+        pytest.skip("its snippet cannot be run")
     return SHAPE if loaded.facts.fixed_shape is None else (8, *loaded.facts.fixed_shape[1:])
 
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from droppath_audit import engine
+from droppath_audit.core.collected import Collected
+from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.facts import Facts
+from droppath_audit.plan import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from droppath_audit.core.events import Event
+    from droppath_audit.core.trial import Trial
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts(
+        spec="package.module:Name",
+        kind="class",
+        origin="package/module.py:12",
+        package="package 1.2.3",
+        arguments="class · drop_prob",
+        dialect=Dialect(),
+        framework="torch",
+        framework_version="2.0",
+        devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
+        import_seconds=1.0,
+    )
+
+
+ZEROS = {"elements": 8, "nan": 0, "nonzero": 0, "became": [], "features": [4]}
+
+
+class Recorded:
+    """A collector that answers from memory."""
+
+    def __init__(self, facts: Facts, answers: dict[str, Collected]) -> None:
+        self.facts, self._answers = facts, answers
+
+    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+        for trial in trials:
+            yield trial, self._answers.get(trial.id, Collected(ZEROS))
+
+
+@pytest.fixture
+def events(facts: Facts) -> Callable[..., Iterator[Event]]:
+    def run(answers: dict[str, Collected], *only: str) -> Iterator[Event]:
+        return engine.run(Recorded(facts, answers), Settings(effort="quick", only=only or ("DP301",)))
+
+    return run

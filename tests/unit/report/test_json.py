@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from droppath_audit import audit
+from droppath_audit.core.collected import Collected
+from droppath_audit.core.events import AuditFinished
+from droppath_audit.report.json import document, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from droppath_audit.core.events import Event
+    from droppath_audit.core.report import Report
+
+SOME = ("DP101", "DP102[cpu-float32*", "DP3xx", "DP601", "DP001")
+
+
+def refuse(token: str) -> Any:
+    raise AssertionError(f"{token} is not JSON")
+
+
+def strictly(text: str) -> Any:
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(scope="module")
+def schema() -> jsonschema.Draft202012Validator:
+    text = resources.files("droppath_audit.report").joinpath("schema.json").read_text(encoding="utf-8")
+    jsonschema.Draft202012Validator.check_schema(json.loads(text))
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[Report]:
+    specs = ("droppath_reference:DropPath", "droppath_audit.mutants.law:floor_mask", local)
+    return [audit(spec, effort="quick", only=SOME) for spec in specs]
+
+
+def local(x: Any, drop_prob: float, training: bool) -> Any:
+    if drop_prob == 1.0 and training:
+        raise ValueError("no [such] thing \x1b[0m \ud800 \u2028")
+    return x
+
+
+def test_every_report_fits_the_schema_and_is_strict(
+    reports: list[Report], schema: jsonschema.Draft202012Validator
+) -> None:
+    assert [report.exit_status for report in reports] == [0, 1, 1]
+    for chosen in ([reports[0]], [reports[1]], [reports[2]], reports):
+        schema.validate(strictly(dumps(chosen)))
+
+
+def test_the_text_is_utf_8_whatever_a_target_says(reports: list[Report]) -> None:
+    assert strictly(dumps(reports).encode("utf-8").decode("utf-8"))
+
+
+def test_the_schema_refuses_what_does_not_fit(
+    reports: list[Report], schema: jsonschema.Draft202012Validator
+) -> None:
+    good = strictly(dumps(reports[:1]))
+    wrong = [
+        {**good, "more": 1},
+        {key: value for key, value in good.items() if key != "seed"},
+        {**good, "verdict": "passed"},
+        {**good, "results": [{**good["results"][0], "trial": "DP1"}]},
+        {**good, "results": [{**good["results"][0], "p_value": 2}]},
+        {"schema_version": "1.0", "reports": [good]},
+    ]
+    for instance in wrong:
+        assert not schema.is_valid(instance)
+
+
+def test_numbers_that_are_not_finite_become_their_names(
+    events: Callable[..., Iterator[Event]], schema: jsonschema.Draft202012Validator
+) -> None:
+    evidence = {
+        "elements": 8, "nan": 3, "nonzero": 0, "became": [], "features": [4],
+        "seen": [math.nan, (math.inf, {"deep": -math.inf})],
+    }  # fmt: skip
+    *_, last = events({"DP301[cpu-float32]": Collected(evidence)}, "DP301[cpu-float32]")
+    assert isinstance(last, AuditFinished)
+    (result,) = strictly(dumps([last.report]))["results"]
+    assert result["evidence"]["seen"] == ["NaN", ["Infinity", {"deep": "-Infinity"}]]
+    schema.validate(document([replace(last.report, seconds=0.0)]))
+
+
+def test_a_report_says_what_was_asked_and_counts_add_up(reports: list[Report]) -> None:
+    for report in reports:
+        data = report.to_json()
+        counts = dict(data["counts"])
+        planned, run = counts.pop("planned"), counts.pop("run")
+        assert sum(counts.values()) == planned == len(data["results"])
+        assert run == planned - counts["not-applicable"]
+        assert (data["seed"], data["effort"], data["budget"], data["strict"]) == (0, "quick", 1e-6, False)
+
+
+def test_a_finding_has_all_that_the_design_promises(reports: list[Report]) -> None:
+    findings = [r for r in reports[1].to_json()["results"] if r["verdict"] == "fail"]
+    assert findings
+    for result in findings:
+        for name in ("message", "promised", "why", "fix", "reproduce", "snippet"):
+            assert result[name], (result["trial"], name)

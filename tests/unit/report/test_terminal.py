@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from droppath_audit.checks import catalogue
+from droppath_audit.core.collected import Collected
+from droppath_audit.report.terminal import Terminal
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from droppath_audit.core.events import Event
+
+    Events = Callable[..., Iterator[Event]]
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+REGENERATE = "DROPPATH_REGENERATE_SNAPSHOTS"
+
+COMMANDS = {
+    "reference": (),
+    "floor_mask": ("droppath_audit.mutants.law:floor_mask",),
+    "raising": ("droppath_audit.mutants.shape:raises_on_empty_batch", "-v", "--only", "DP601[cpu-float64]"),
+    "nothing_applies": ("droppath_reference:DropPath", "--only", "DP601[cpu-complex32]"),
+    "typo": ("droppath_audit.mutants.law:flor_mask",),
+    "plan": ("--plan", "--only", "DP3xx", "--only", "DP101"),
+}
+
+
+def normalised(text: str) -> str:
+    """Replace what differs between machines and moments: seconds, versions, paths, blanks at the ends of lines."""
+    text = re.sub(r"\d+\.\d s", "N.N s", text)
+    text = re.sub(r"droppath-audit \d\S*", "droppath-audit VERSION", text)
+    text = re.sub(r"torch \d\S*", "torch VERSION", text)
+    text = re.sub(r"(?m)^source   .*/(\w+\.py:)\d+$", r"source   PATH/\1LINE", text)
+    text = re.sub(r'File ".*/(\w+\.py)", line \d+', r'File "PATH/\1", line LINE', text)
+    # Which calls Hypothesis generates is its own affair.
+    text = re.sub(r"smallest example: .*?(training|evaluation)", "smallest example: EXAMPLE", text, flags=re.DOTALL)
+    text = re.sub(r"(?m)^( +x = torch\.tensor\().*$", r"\1VALUES)", text)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_output_without_a_terminal_is_the_recorded_one(name: str) -> None:
+    command = [sys.executable, "-m", "droppath_audit", *COMMANDS[name], "--effort", "quick"]
+    plain = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
+    environment = {**plain, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    text = normalised(f"{done.stdout}{done.stderr}[exit {done.returncode}]")
+    file = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get(REGENERATE):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8"), f"set {REGENERATE}=1 to record the new output"
+
+
+def shown(events: Iterator[Event], *, terminal: bool = False, width: int = 120, verbose: bool = False, **options: object) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=width, highlight=False, **options)  # type: ignore[arg-type]
+    for _ in Terminal(console, "0", verbose=verbose).show(events):
+        pass
+    return file.getvalue()
+
+
+def lines_of(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
+
+
+ANSI = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+BROKEN = {"elements": 8, "nan": 3, "nonzero": 0, "became": [], "features": [4]}
+SOME = {f"DP301[cpu-{dtype}]": Collected(BROKEN) for dtype in ("float32", "float16")}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_names_of_checks_are_never_wrapped_or_cut(width: int, events: Events) -> None:
+    everything = {}
+    text = shown(events({**everything}, "DP301", "DP302"), width=width)
+    assert re.search(r"^  edges +DP301 keep-prob-zero +pass +4/4$", "\n".join(lines_of(text)), re.MULTILINE)
+    longest = max((check for check in catalogue().values()), key=lambda check: len(check.slug))
+    assert f"{longest.id} {longest.slug} " in shown(events({}, longest.id), width=width)
+
+
+def test_what_is_copied_is_never_broken(events: Events) -> None:
+    text = shown(events(SOME), width=60, terminal=True, color_system=None)
+    (reproduce,) = [line for line in lines_of(ANSI.sub("", text)) if line.startswith("  reproduce")]
+    assert reproduce.endswith("droppath-audit package.module:Name --only 'DP301[cpu-float32]' --seed 0 --effort quick")
+    assert "      assert (y == 0).all() and y.shape == x.shape and y.dtype == x.dtype" in lines_of(text)
+
+
+def test_a_finding_says_what_why_how_to_fix_and_where_else(events: Events) -> None:
+    lines = lines_of(shown(events(SOME)))
+    title = next(line for line in lines if line.startswith("DP301 keep-prob-zero [cpu, float32]"))
+    assert len(title) == 120
+    names = [line.split()[0] for line in lines if re.match(r"  (promised|observed|why|fix|also|reproduce|snippet)\b", line)]
+    assert names == ["promised", "observed", "why", "fix", "also", "reproduce", "snippet"]
+    assert "  observed   NaN in 3 of 8 values" in lines
+    assert "  also       cpu-float16" in lines
+    assert lines[-1] == " 2 findings · exit 1"
+
+
+def test_one_finding_is_called_one(events: Events) -> None:
+    assert " 1 finding · exit 1" in shown(events(dict(list(SOME.items())[:1])))
+
+
+def test_verbose_shows_every_finding_and_the_traceback(events: Events) -> None:
+    answers = {**SOME, "DP301[cpu-bfloat16]": Collected(error="raised E: no", traceback="  in its line\n")}
+    brief, full = (shown(events(answers), verbose=verbose) for verbose in (False, True))
+    assert brief.count("DP301 keep-prob-zero [") == 1
+    assert full.count("DP301 keep-prob-zero [") == 3
+    assert "in its line" in full
+    assert "in its line" not in brief
+
+
+def test_square_brackets_of_a_target_are_not_taken_for_markup(events: Events) -> None:
+    answers = {"DP301[cpu-float32]": Collected(error="raised E: [bold]list[int][/bold] [/]")}
+    assert "raised E: [bold]list[int][/bold] [/]" in shown(events(answers))
+
+
+def test_inconclusive_trials_are_listed(events: Events) -> None:
+    cells = [{"drop_prob": 0.5, "kept": 5, "decisions": 10, "exhausted": True}]
+    text = shown(events({"DP101[cpu-float32]": Collected({"cells": cells})}, "DP101[cpu-float32]"))
+    assert "inconclusive  DP101[cpu-float32]: time ran out" in text
+    assert "exit 3" in text
+
+
+def test_a_terminal_gets_colour_and_progress(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    text = shown(events(SOME), terminal=True)
+    assert "\x1b[1;31mfail\x1b[0m" in text
+    assert "loading the target" in text
+    assert re.search(r"4/4", ANSI.sub("", text))
+    assert "\x1b[?25h" in text  # the cursor is back
+
+
+def test_no_color_is_honoured_on_a_terminal(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = shown(events(SOME), terminal=True)
+    assert not re.search(r"\x1b\[[\d;]*3\dm", text)
+
+
+def test_without_a_terminal_there_is_no_escape_and_no_progress(events: Events) -> None:
+    text = shown(events(SOME))
+    assert "\x1b" not in text
+    assert "loading the target" not in text
