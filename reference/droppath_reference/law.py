@@ -82,7 +82,7 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
 
     Returns:
         A float64 array of the same shape. What is too large becomes inf, in ``float8_e4m3fn`` as well, which
-        has no inf of its own and where torch gives NaN: an end of an interval must have a place in the order.
+        has no inf of its own and where versions of torch give NaN or 448.
 
     Raises:
         ValueError: If ``dtype`` is unknown.
@@ -93,7 +93,7 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
         return exact
     _, exponent = np.frexp(exact)  # |exact| lies in [2**(exponent-1), 2**exponent)
     ulp_exponent = np.maximum(exponent - 1, target.min_exponent) - (target.precision - 1)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is meant; a NaN may be a signalling one
         rounded = np.ldexp(np.rint(np.ldexp(exact, -ulp_exponent)), ulp_exponent)
     overflown = np.abs(rounded) > target.largest
     return np.asarray(np.where(overflown, np.copysign(np.inf, rounded), rounded))

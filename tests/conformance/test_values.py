@@ -11,3 +11,8 @@ def test_every_kept_value_is_scaled(spec, trial, hold):
 @pytest.mark.checks("DP202")
 def test_every_dropped_value_is_zero(spec, trial, hold):
     hold(spec, trial)
+
+
+@pytest.mark.checks("DP204")
+def test_variance_is_what_the_scale_makes_it(spec, trial, hold):
+    hold(spec, trial)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module
+from io import TextIOWrapper
 from pkgutil import iter_modules
 from typing import cast
 
@@ -75,6 +76,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a report is not lost to a narrow encoding
     try:
         status = cli.main(standalone_mode=False)
     except UsageError as error:

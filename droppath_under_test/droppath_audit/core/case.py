@@ -38,7 +38,7 @@ class Case:
         if self.dtype is not None:
             parts.append(self.dtype)
         if self.drop_prob is not None:
-            parts.append(f"p{self.drop_prob:g}")
+            parts.append(f"p{_shortest(self.drop_prob)}")
         if self.variant != EAGER:
             parts.append(self.variant)
         return "-".join(parts)
@@ -49,7 +49,7 @@ class Case:
         if self.dtype is not None:
             parts.append(self.dtype)
         if self.drop_prob is not None:
-            parts.append(f"drop_prob {self.drop_prob:g}")
+            parts.append(f"drop_prob {_shortest(self.drop_prob)}")
         if self.variant != EAGER:
             parts.append(self.variant)
         return ", ".join(parts)
@@ -62,3 +62,8 @@ class Case:
             "drop_prob": self.drop_prob,
             "variant": self.variant,
         }
+
+
+def _shortest(number: float) -> str:
+    """Return the shortest usual text that reads back as this number."""
+    return min((text for text in (f"{number:g}", repr(number)) if float(text) == number), key=len)

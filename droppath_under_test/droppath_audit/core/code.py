@@ -29,6 +29,9 @@ class Code:
         make: Lines that bind ``layer``; empty for functions.
         mode: Line that sets the mode of ``layer``; empty where the call says it.
         call: Expression that returns the output for ``x`` (and ``shortcut`` in residual forms).
+        nest: Line that puts ``layer`` two containers deep; empty where there are none.
+        nest_mode: Line that sets the mode of the outer one.
+        surroundings: Context expressions that must not change what happens, by the framework's name for them.
         seed: Line that seeds the framework.
         ones: Expression for a tensor of ones.
         random: Expression for a tensor of normal values.
@@ -43,6 +46,9 @@ class Code:
     inverted: bool = False
     make: str = ""
     mode: str = ""
+    nest: str = ""
+    nest_mode: str = ""
+    surroundings: dict[str, str] = field(default_factory=dict)
     call: str = "layer(x)"
     seed: str = ""
     ones: str = ""
@@ -62,7 +68,7 @@ class Code:
         return cls(**{**data, "imports": tuple(data["imports"])})
 
     def _fill(self, template: str, drop_prob: float, training: bool) -> str:
-        probability = 1.0 - drop_prob if self.keep else drop_prob
+        probability = 1.0 - drop_prob if self.keep and isinstance(drop_prob, float) else drop_prob
         flag = training != self.inverted
         return template.replace("{p}", repr(probability)).replace("{training}", repr(flag))
 
@@ -76,6 +82,14 @@ class Code:
         if self.mode:
             lines.append(self._fill(self.mode, drop_prob, training))
         return lines
+
+    def switch(self, drop_prob: float, *, training: bool, nested: bool = False) -> list[str]:
+        """Return the lines that change the mode: of the outer container, of ``layer``, or by building it anew."""
+        if nested:
+            return [self._fill(self.nest_mode, drop_prob, training)]
+        if "{training}" in self.make:
+            return self.construct(drop_prob, training=training)
+        return [self._fill(self.mode, drop_prob, training)] if self.mode else []
 
     def output(self, drop_prob: float, *, training: bool = True) -> str:
         """Return the expression for the output of ``layer`` on ``x``."""

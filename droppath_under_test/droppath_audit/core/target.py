@@ -62,12 +62,36 @@ class Layer(Protocol):
     def with_shortcut(self, x: Tensor, shortcut: Tensor, *, training: bool) -> Tensor:
         """Return the output of a residual form for the branch output ``x`` and a shortcut of the same shape."""
 
+    def nest(self) -> bool:
+        """Put this layer two containers deep and switch its mode at the outer one; False where that has no meaning."""
+
+    def copied(self, how: str) -> Layer:
+        """Return a copy of this layer, made by ``deepcopy`` or ``pickle``.
+
+        Raises:
+            NotApplicable: If there is no object to copy, or none that could be.
+        """
+
+    def set_drop_prob(self, drop_prob: float) -> None:
+        """Assign to the attribute that is named as the probability argument.
+
+        Raises:
+            NotApplicable: If there is no such attribute.
+        """
+
+    def stored(self) -> tuple[str, ...]:
+        """Return the names of what the layer would write into a checkpoint."""
+
+    def text(self) -> str:
+        """Return the layer's repr."""
+
 
 class Framework(Protocol):
     """The operations on tensors that checks need, in one framework."""
 
     name: str
     layouts: Sequence[str]
+    surroundings: Sequence[str]
 
     def dtypes(self, device: str) -> tuple[str, ...]:
         """Return the floating and complex dtypes in which ``device`` stores and moves values, by experiment."""
@@ -91,6 +115,12 @@ class Framework(Protocol):
             TypeError: If ``tensor`` is not a tensor of this framework.
         """
 
+    def version(self, tensor: Tensor) -> int:
+        """Return how often the tensor was written to, where the framework counts that; otherwise 0."""
+
+    def strides(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the strides, in elements, that an elementwise operation on the tensor leaves; 0 for sizes up to 1."""
+
     def count(self, tensors: Sequence[Tensor], kept_value: float) -> Count:
         """Count the elements of tensors of one shape; data stays on the device."""
 
@@ -100,8 +130,23 @@ class Framework(Protocol):
     def gradient(self, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
         """Run ``layer`` on ``x`` in training and the backward pass from ``cotangent``."""
 
+    def gradcheck(self, layer: Layer, x: Tensor, seed: int) -> str:
+        """Compare the gradient of ``layer`` at ``x`` in training with finite differences.
+
+        Every evaluation starts from the same seed, and so with the same mask.
+
+        Returns:
+            An empty text where they agree, otherwise what differs.
+        """
+
+    def surround(self, name: str, device: str) -> AbstractContextManager[None]:
+        """Return the context that ``surroundings`` lists by this name, such as ``no_grad``."""
+
     def seed(self, seed: int) -> None:
         """Seed every generator of the framework."""
+
+    def generator_state(self, device: str) -> bytes:
+        """Return the state of the generators that a call on ``device`` may draw from."""
 
     def scope(self) -> AbstractContextManager[None]:
         """Return a context that restores the framework's global state (generators, modes) on leaving."""

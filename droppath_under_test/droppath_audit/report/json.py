@@ -23,7 +23,9 @@ def document(reports: Sequence[Report]) -> dict[str, Any]:
 
 def dumps(reports: Sequence[Report]) -> str:
     """Return the document as text: strict JSON, in which infinities and NaN are the strings that name them."""
-    return json.dumps(document(reports), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(document(reports), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    # A target's message may hold half a surrogate pair, which UTF-8 cannot; its escape is JSON as well.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _finite(value: Any) -> Any:

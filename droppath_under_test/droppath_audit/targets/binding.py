@@ -69,9 +69,9 @@ class Binding:
         return self.mode_at != "always"
 
     def argument(self, drop_prob: float) -> float:
-        """Return the probability argument that asks for this drop_prob."""
+        """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
         keep = self.probability is not None and self.probability.meaning == "keep"
-        return 1.0 - drop_prob if keep else drop_prob
+        return 1.0 - drop_prob if keep and isinstance(drop_prob, float) else drop_prob
 
     def flag(self, training: bool) -> bool:
         """Return the mode argument that asks for this mode."""

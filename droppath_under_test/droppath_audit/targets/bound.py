@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -32,6 +33,12 @@ class Bindable(Framework, Protocol):
     def set_mode(self, layer: Any, training: bool) -> None:
         """Call the layer's train() or eval(), unless it is in that mode already."""
 
+    def container(self, layer: Any) -> Any | None:
+        """Return a container in a container with the layer in it; None for what no container of layers takes."""
+
+    def stored(self, layer: Any) -> tuple[str, ...]:
+        """Return the names of what the layer writes into a checkpoint."""
+
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
 
@@ -46,6 +53,25 @@ def reraise(error: BaseException) -> NoReturn:
     text = "".join(traceback.format_list(frames))
     lines = str(error).strip().splitlines()
     raise TargetRaised(type(error).__name__, lines[0] if lines else "", text) from error
+
+
+def _target_does(action: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what code of the target returns; what it raises is TargetRaised."""
+    try:
+        return action(*arguments)
+    except (KeyboardInterrupt, NotApplicable):
+        raise
+    except BaseException as error:
+        reraise(error)
+
+
+def _pickled(instance: Any) -> Any:
+    if "<locals>" in type(instance).__qualname__:
+        raise NotApplicable("a class defined inside a function cannot be pickled")
+    return pickle.loads(pickle.dumps(instance))  # noqa: S301 - it was written a moment ago
+
+
+_COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": _pickled}
 
 
 class BoundTarget:
@@ -84,11 +110,13 @@ class BoundLayer:
         self._drop_prob = drop_prob
         self._branch_output: Tensor = None
         self._instances: dict[bool, Callable[..., Any]] = {}
+        self._container: Any = None
         self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
 
     def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return what the layer makes of the branch output ``x``; a residual form is given a shortcut of zeros."""
         if self._only_x:
             function = self._instance(training)
             try:
@@ -103,6 +131,56 @@ class BoundLayer:
     def with_shortcut(self, x: Tensor, shortcut: Tensor, *, training: bool) -> Tensor:
         """Return the output of a residual form for the branch output ``x`` and a shortcut of the same shape."""
         return self._call(x, shortcut, training)
+
+    def nest(self) -> bool:
+        """Put this layer two containers deep and switch its mode at the outer one; False where that has no meaning."""
+        binding = self._binding
+        if binding.kind not in ("class", "instance") or binding.mode_at not in ("method", "init"):
+            return False
+        instance = self._instance(True)
+        self._container = self._framework.container(instance)
+        if self._container is None:
+            return False
+        self._instances = {True: instance, False: instance}
+        return True
+
+    def copied(self, how: str) -> BoundLayer:
+        """Return a copy of this layer, made by ``deepcopy`` or ``pickle``.
+
+        Raises:
+            NotApplicable: If there is no object to copy, or none that could be.
+        """
+        if self._binding.init_branch is not None:
+            raise NotApplicable("the layer holds the branch that the audit gave it")
+        duplicate = copy.copy(self)
+        duplicate._instances = {slot: _target_does(_COPIES[how], self._object(slot)) for slot in self._instances}
+        return duplicate
+
+    def set_drop_prob(self, drop_prob: float) -> None:
+        """Assign to the attribute that is named as the probability argument.
+
+        Raises:
+            NotApplicable: If there is no such attribute.
+        """
+        probability, argument = self._binding.probability, self._binding.argument(self._drop_prob)
+        for slot in self._instances:
+            instance = self._object(slot)
+            if probability is None or getattr(instance, probability.name, None) != argument:
+                raise NotApplicable("the probability is not kept under the argument's name")
+            _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
+
+    def stored(self) -> tuple[str, ...]:
+        """Return the names of what the layer would write into a checkpoint."""
+        return _target_does(self._framework.stored, self._object(True))  # type: ignore[no-any-return]
+
+    def text(self) -> str:
+        """Return the layer's repr."""
+        return _target_does(repr, self._object(True))  # type: ignore[no-any-return]
+
+    def _object(self, slot: bool) -> Any:
+        if self._binding.kind not in ("class", "instance"):
+            raise NotApplicable(f"a {self._binding.kind} is no layer of its own")
+        return self._instances[slot]
 
     def _call(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
         function = self._instance(training)
@@ -177,7 +255,7 @@ class BoundLayer:
         function = self._instances[slot]
         if binding.kind in ("class", "instance"):
             try:
-                self._framework.set_mode(function, training)
+                self._framework.set_mode(self._container or function, training)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:

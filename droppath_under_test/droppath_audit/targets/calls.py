@@ -9,7 +9,7 @@ from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.targets.binding import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.targets.spec import Mode, Spec
@@ -18,20 +18,22 @@ MODE_NAMES = ("training", "train", "is_training")
 INVERTED_MODE_NAMES = ("is_test", "deterministic", "inference")
 BRANCH_FUNCTION_NAMES = ("residual_func", "residual_fn", "branch_func", "branch_fn")
 
-
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def required(parameter: Parameter) -> bool:
+    """Return whether a call must give this argument a value."""
     return parameter.default is Parameter.empty and parameter.kind not in VARIADIC
 
 
 def open_ended(parameters: Mapping[str, Parameter]) -> bool:
+    """Return whether there is a ``**kwargs``, which takes arguments of any name."""
     return any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
-def listing(names: Any) -> str:
-    listed = [str(name) for name in names if not str(name).startswith("_")]
+def listing(names: Iterable[str]) -> str:
+    """Return the public names, at most twelve, for a message."""
+    listed = [name for name in names if not name.startswith("_")]
     return ", ".join(listed[:12]) or "no arguments"
 
 
@@ -49,8 +51,8 @@ def require_values(parameters: Mapping[str, Parameter], bound: set[str], prefix:
             ]
         elif spec.dialect.get("form") != "residual":
             hint = (
-                "; if it takes the branch output besides the shortcut, add form=residual; if its order is unusual, "
-                "say the call by roles, such as call=(x,p,training)"
+                ". If it takes the shortcut as well as the branch output, add form=residual instead; if its "
+                "order is unusual, say the call by roles, such as call=(x,p,training)"
             )
         raise UsageError(
             f"{spec.name} requires {', '.join(missing)}, which the SPEC does not give. Add {'&'.join(items)}{hint}."
@@ -68,6 +70,7 @@ def _refuse_unknown(spec: Spec, parameters: Mapping[str, Parameter], names: Coll
 
 
 def roles_of(call: tuple[Any, ...] | None) -> list[str]:
+    """Return the roles of a declared call, those inside lists included; none where it is not declared."""
     return [role for part in call or () for role in (part if isinstance(part, tuple) else (part,))]
 
 
@@ -105,11 +108,11 @@ def call_of(
             slots.append(Slot("p", keyword))
         elif name == mode_name:
             slots.append(Slot("training", keyword))
-        elif name in BRANCH_FUNCTION_NAMES and required(parameter) and "x" in tensors:
+        elif name in BRANCH_FUNCTION_NAMES and required(parameter) and (dialect.form != "residual" or "x" in tensors):
             if dialect.form != "residual":
                 raise UsageError(
-                    f"{spec.name} takes the branch as a function, {name}. Add form=residual if it returns the "
-                    "shortcut plus the branch's output."
+                    f"{spec.name} takes the branch as a function, {name}. Add form=residual if it returns "
+                    "the shortcut plus the branch's output."
                 )
             slots.append(Slot("f", keyword))
             tensors.remove("x")
@@ -122,9 +125,9 @@ def call_of(
             slots.append(Slot("constant", None, parameter.default))
     if tensors:
         raise UsageError(
-            f"The call of {spec.name} takes {listing(parameters)}: where the "
-            f"{'shortcut and the branch output' if dialect.form == 'residual' else 'input'} goes is not clear. "
-            "Say it by roles, for example call=(x,p,training)."
+            f"The call of {spec.name} takes {listing(parameters)}, and it is not clear which of them is the "
+            f"{'shortcut and which the branch output' if dialect.form == 'residual' else 'input'}. "
+            "Say the call by roles, for example call=(x,p,training)."
         )
     keywords = [name for name in (probability, mode_name) if name and name not in parameters]
     roles = {probability: "p", mode_name: "training"}
@@ -141,15 +144,12 @@ def _declared_call(
     mode: str | None,
     constants: dict[str, Any],
 ) -> tuple[Slot, ...]:
-    """Return the arguments that ``call=`` declares: by position, save those that can only be passed by name."""
-    for role, name, item in (
-        ("p", probability, ""),
-        ("training", mode, ", or training=always if it always drops"),
-    ):
+    """Return the arguments that ``call=`` declares, by position save those that can only be passed by name."""
+    for role, name in (("p", probability), ("training", mode)):
         if name is not None and role not in roles_of(spec.call):
             raise UsageError(
                 f"call= of {spec.name} leaves out the role {role}, so its argument {name} cannot be set. "
-                f"Add the role {role} to call={item}."
+                f"Add the role {role} to call=."
             )
     names = {"p": probability, "training": mode}
     by_position, by_name = [], []

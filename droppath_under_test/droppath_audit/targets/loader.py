@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -57,8 +57,8 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         imports: Modules to import first, in order.
 
     Raises:
-        UsageError: If it does not parse, cannot be imported, has no such name, is not callable, or has a signature
-            that does not settle.
+        UsageError: If it does not parse, cannot be imported, has no such name, is not callable, or has a
+            signature that does not settle.
     """
     spec = parse(text)
     started = time.perf_counter()
@@ -81,7 +81,7 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     plain = name.split(".")[-1].strip("<>")
     plain = "target" if keyword.iskeyword(plain) or not plain.isidentifier() else plain
     if not callable(obj):
-        raise UsageError(f"The object to audit is not callable; it is a {type(obj).__name__}.")
+        raise UsageError(f"The object to audit is not callable; it is of type {type(obj).__name__}.")
     spec = parse(f"object:{plain}" + (f"?{query}" if query else ""))
     module = getattr(obj, "__module__", None)
     home = sys.modules.get(module) if isinstance(module, str) else None
@@ -124,8 +124,8 @@ def _plain(key: str, value: Any) -> Any:
         json.dumps(value)
     except (TypeError, ValueError):
         raise UsageError(
-            f"{key} is a {type(value).__name__}, which a SPEC cannot say. Give a factory instead, with "
-            "form=factory: make(drop_prob) that returns f(x, training) -> y."
+            f"{key} is of type {type(value).__name__}, which a SPEC cannot say. Give a factory instead, with "
+            "form=factory: a function make(drop_prob) that returns f(x, training) -> y."
         ) from None
     return value
 
@@ -146,21 +146,22 @@ def _import(name: str, asked_by: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        missing = error.name
-        if missing is None:
-            raise _failed(f"Importing {name}", error) from error
-        if name == missing or name.startswith(f"{missing}."):
+        missing = error.name or ""
+        if name == missing or (missing and name.startswith(f"{missing}.")):
             known = {found.name for found in _siblings(name)}
+            parent, _, last = missing.rpartition(".")
+            inside = hasattr(sys.modules.get(parent), last)
             raise UsageError(
-                f"There is no module {missing!r} to import for {asked_by}. Is the package installed in this "
-                f"environment ({sys.executable}), or the working directory the right one?"
-                + nearest(missing.rpartition(".")[2], known),
+                f"There is no module {missing!r} to import for {asked_by}. "
+                + (
+                    f"{parent} has the name {last}: write {parent}:{last}"
+                    if inside
+                    else f"Is the package installed in this environment ({sys.executable}), or the working "
+                    f"directory the right one?{nearest(last, known)}"
+                ),
                 traceback.format_exc(),
             ) from error
-        raise UsageError(
-            f"Importing {name} failed: it needs the module {missing!r}, which is not installed.",
-            traceback.format_exc(),
-        ) from error
+        raise _failed(f"Importing {name}", error) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -169,6 +170,9 @@ def _import(name: str, asked_by: str) -> ModuleType:
 
 def _failed(action: str, error: BaseException) -> UsageError:
     """Return the error that reports what somebody else's code raised; to be called where it was caught."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        text = f"{action} failed: it needs the module {error.name!r}, which is not installed"
+        return UsageError(f"{text}.", traceback.format_exc())
     text = f"{action} failed with {type(error).__name__}: {_first_line(error)}"
     return UsageError(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
 
@@ -214,11 +218,9 @@ def _lookup(module: ModuleType, spec: Spec) -> Any:
     for part in spec.name.split("."):
         obj = _attribute(obj, part, spec)
     if inspect.ismodule(obj):
-        raise UsageError(
-            f"{spec.module}:{spec.name} is a module. Name something in it: {obj.__name__}:NAME." + _callables(obj)
-        )
+        raise UsageError(f"{spec.module}:{spec.name} is a module. Name something in it: {obj.__name__}:NAME")
     if not callable(obj):
-        raise UsageError(f"{spec.module}:{spec.name} is not callable; it is a {type(obj).__name__}.")
+        raise UsageError(f"{spec.module}:{spec.name} is not callable; it is of type {type(obj).__name__}.")
     return obj
 
 
@@ -236,11 +238,12 @@ def _attribute(obj: Any, name: str, spec: Spec) -> Any:
 
 def _callables(obj: Any) -> str:
     home = getattr(obj, "__name__", None)
-    names = [
+    defined = [
         name
         for name, value in getattr(obj, "__dict__", {}).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == home
+        if callable(value) and getattr(value, "__module__", "") == home
     ]
+    names = [name for name in defined if not name.startswith("_")]
     return f" It defines {', '.join(names[:12])}." if names else ""
 
 
@@ -260,14 +263,15 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
         return bind_function(spec, adapter.function_parameters(obj))
     except (ValueError, TypeError) as error:
         raise UsageError(
-            f"The signature of {spec.name} cannot be read ({_first_line(error)}). Wrap it in a factory: "
-            f"FILE.py:make?form=factory, where make(drop_prob) returns f(x, training) -> y."
+            f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
+            "where make(drop_prob) returns f(x, training) -> y.",
+            traceback.format_exc(),
         ) from error
 
 
 def _holds_probability(obj: Any, spec: Spec) -> bool:
     """Return whether a callable object of no framework has the probability as an attribute."""
-    names = (spec.probability.name,) if spec.probability is not None else (*DROP_NAMES, *KEEP_NAMES)
+    names = {*DROP_NAMES, *KEEP_NAMES} | ({spec.probability.name} if spec.probability is not None else set())
     return not inspect.isroutine(obj) and any(name in getattr(obj, "__dict__", {}) for name in names)
 
 
@@ -323,14 +327,17 @@ def _origin(obj: Any) -> str:
     return f"{file}:{line}" if file else ""
 
 
+# Reading the metadata of everything that is installed takes a tenth of a second.
+_distributions = cache(importlib.metadata.packages_distributions)
+
+
 def _package(obj: Any) -> str:
     module = getattr(obj, "__module__", "") or ""
     top = module.partition(".")[0]
     if not top or top.startswith("_"):
         return ""
-    for name in (*importlib.metadata.packages_distributions().get(top, ()), top):
-        try:
-            return f"{name} {importlib.metadata.version(name)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ""
+    try:
+        name = _distributions().get(top, [top])[0]
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -34,6 +34,7 @@ DROP_NAMES = (
     "drop_prob", "p", "drop_p", "drop_rate", "rate", "prob", "drop_path_rate", "drop_connect_rate", "death_rate",
     "sample_drop_rate", "sample_drop_ratio", "p_drop", "drop_path_prob", "dropout_prob",
 )  # fmt: skip
+INPUT_NAMES = ("x", "input", "inputs", "hidden_states")  # only to word a message
 KEEP_NAMES = (
     "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
     "retain_prob",
@@ -215,10 +216,13 @@ def _probability(spec: Spec, parameters: Mapping[str, Parameter], taken: Mapping
             f"{spec.name} has more than one argument that could be the probability: {', '.join(names)}. "
             f"Say which: {' or '.join(f'prob={name}:{_meaning(name)}' for name in names)}."
         )
-    floats = [name for name in parameters if name not in taken and parameters[name].kind not in VARIADIC]
+    candidates = [name for name in parameters if name not in taken and parameters[name].kind not in VARIADIC]
+    likely = [name for name in candidates if name not in (*INPUT_NAMES, *MODE_NAMES, *INVERTED_MODE_NAMES)]
+    name = likely[0] if len(likely) == 1 else "NAME"
     raise UsageError(
-        f"No argument of {spec.name} has a name known to be the probability; it has {listing(floats)}. "
-        f"Add prob=NAME:drop if that argument is the drop probability, prob=NAME:keep if it is the keep probability."
+        f"No argument of {spec.name} has a name known to be the probability; it has {listing(candidates)}. "
+        f"Add prob={name}:drop for an argument that is the drop probability, prob={name}:keep for one that is the "
+        "keep probability."
     )
 
 
@@ -243,8 +247,8 @@ def _mode(
             return Mode(name, inverted=name in INVERTED_MODE_NAMES, at_init=True), "init"
     raise UsageError(
         f"The call of {spec.name} has no argument known to tell training from evaluation; it has "
-        f"{listing(forward)}. Add training=NAME (training=!NAME if the flag means evaluation), or training=always "
-        "if it always drops."
+        f"{listing(forward)}. Add training=NAME (training=!NAME if the flag means evaluation), "
+        f"{'training=init:NAME if the constructor takes it, ' if init else ''}or training=always if it always drops."
     )
 
 

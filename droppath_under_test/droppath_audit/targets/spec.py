@@ -1,7 +1,7 @@
 """SPEC: the text that names a target and declares what cannot be read from its signature.
 
-Grammar: ``target[?item&item…]`` with ``item`` = ``key=value``; values are JSON where they parse as such, otherwise
-strings; percent-encoding is allowed in both.
+Grammar: ``target[?item&item…]`` with ``item`` = ``key=value``; values are JSON where they parse as such,
+otherwise strings; percent-encoding is allowed in both.
 """
 
 from __future__ import annotations
@@ -113,9 +113,8 @@ def parse(text: str) -> Spec:
     module, name = unquote(module), unquote(name)
     if ".py:" in module:
         file, _, inner = module.partition(".py:")
-        raise UsageError(
-            f"{target!r} has more than one ':'. Write {file}.py:{f'{inner}.{name}'.strip(':.')}, with dots inside a name."
-        )
+        dotted = ".".join(part for part in (*inner.split(":"), name) if part)
+        raise UsageError(f"{target!r} has more than one ':'. Write {file}.py:{dotted}")
     if not module or not name or not all(part.isidentifier() for part in name.split(".")):
         raise UsageError(f"{target!r} does not name a target. Write package.module:Name or path/to/file.py:Name.")
     if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
@@ -152,10 +151,10 @@ def _with_colon(target: str) -> str:
 
 def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
     """Put one item into the fields of a Spec."""
-    prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), None)
+    prefix = next((prefix for prefix in PREFIXES if f"{key}.".startswith(prefix)), None)
     if prefix is not None:
         argument = key.removeprefix(prefix)
-        if not argument.isidentifier():
+        if not argument.isidentifier() or key == argument:
             raise UsageError(f"{key!r} does not name an argument; write {prefix}NAME=VALUE.")
         fields[prefix.rstrip(".")][argument] = _value(value)
     elif key == "form" and value == "factory":
@@ -227,21 +226,21 @@ def _call(value: str) -> tuple[Any, ...]:
     inner: list[str] | None = None
     body = tokens[1:-1]
     well_formed = len(tokens) > 2 and tokens[0] == "(" and tokens[-1] == ")"
-    for token in body:
-        if token == "[" and inner is None:
+    for part in body:
+        if part == "[" and inner is None:
             inner = []
-        elif token == "]" and inner:
+        elif part == "]" and inner:
             roles.append(tuple(inner))
             inner = None
-        elif token in ROLES:
-            (roles if inner is None else inner).append(token)
-        elif token != ",":
+        elif part in ROLES:
+            (roles if inner is None else inner).append(part)
+        elif part != ",":
             well_formed = False
     if not well_formed or inner is not None or not roles:
         roles_text = ", ".join(f"{role} ({meaning})" for role, meaning in ROLES.items())
         raise UsageError(
-            f"call={value} is not understood; write the arguments by role in order, such as call=(x,p,training) or "
-            f"call=([r,x]); the roles are {roles_text}."
+            f"call={value} is not understood; write the arguments by role in order, such as "
+            f"call=(x,p,training) or call=([r,x]); the roles are {roles_text}."
         )
     return tuple(roles)
 

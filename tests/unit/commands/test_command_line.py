@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -192,9 +193,7 @@ def test_a_plan_shows_the_seed(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("more", "heard"), [((), False), (("-v",), True)])
-def test_the_target_is_heard_only_where_that_is_asked_for(
-    more: tuple[str, ...], heard: bool, tmp_path: Path
-) -> None:
+def test_the_target_is_heard_only_where_that_is_asked_for(more: tuple[str, ...], heard: bool, tmp_path: Path) -> None:
     file = tmp_path / "talks.py"
     file.write_text("def drop(x, drop_prob, training):\n    print('spoken')\n    return x * 0\n", encoding="utf-8")
     command = [sys.executable, "-m", "droppath_audit", f"{file}:drop", *ONE, *more]
@@ -231,6 +230,17 @@ def test_help_names_every_subcommand_and_every_exit_status(run: Run) -> None:
             assert re.search(rf"^  {name}\b", out, re.MULTILINE)
         for code in ("0 every MUST", "1 at least", "2 usage", "3 no finding"):
             assert code in " ".join(out.split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_no_encoding_and_no_message_of_a_target_costs_the_report(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text("def drop(x, drop_prob, training):\n    raise ValueError('\\ud800 ü')\n", encoding="utf-8")
+    command = [sys.executable, "-m", "droppath_audit", f"{file}:drop", *ONE]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"raised ValueError: \\ud800" in done.stdout
 
 
 FREE_OF = ("torch", "numpy", "scipy", "hypothesis", "rich")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import pytest
 
 from droppath_audit import audit, engine
 from droppath_audit.checks import catalogue
+from droppath_audit.core.code import Code
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished, AuditStarted, TrialFinished
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
 from droppath_audit.plan import Settings, make
+from droppath_audit.sampling.snippets import kept_share
 from droppath_audit.targets.loader import load
 
 if TYPE_CHECKING:
@@ -147,6 +150,14 @@ def outcome_of(script: str) -> str:
     except Exception as error:
         return f"raises {type(error).__name__}"
     return "holds"
+
+
+@pytest.mark.parametrize("decisions", [1, 65536, 2 * 65536, 2**20, 2**20 + 1])
+def test_a_snippet_counts_in_an_odd_number_of_calls_and_no_fewer_decisions_than_asked_for(decisions: int) -> None:
+    first, *_ = kept_share(0.1, decisions, Code())
+    (calls,) = map(int, re.findall(r"range\((\d+)\)", first))
+    assert calls % 2 == 1
+    assert calls * 65536 >= decisions
 
 
 # Half of the dtypes: every fault shows in one of them.

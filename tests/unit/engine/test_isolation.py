@@ -237,6 +237,14 @@ def test_a_copy_forked_at_import_does_not_answer(target: Callable[..., str], iso
     assert Counter(str(r.outcome) for r in report.results) == {"pass": 8}
 
 
+def test_a_copy_forked_in_a_call_does_not_answer_for_the_next_trial(
+    target: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    code = "if at == ('float64', 1.0):\n    os.fork()\nif at == ('float32', 1.0):\n    return x"
+    report = isolated(target(code), "DP301")
+    assert [str(r.outcome) for r in report.results] == ["pass", "fail", "pass", "pass"]
+
+
 THREAD = "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()"
 
 

@@ -61,9 +61,7 @@ def test_the_text_is_utf_8_whatever_a_target_says(reports: list[Report]) -> None
     assert strictly(dumps(reports).encode("utf-8").decode("utf-8"))
 
 
-def test_the_schema_refuses_what_does_not_fit(
-    reports: list[Report], schema: jsonschema.Draft202012Validator
-) -> None:
+def test_the_schema_refuses_what_does_not_fit(reports: list[Report], schema: jsonschema.Draft202012Validator) -> None:
     good = strictly(dumps(reports[:1]))
     wrong = [
         {**good, "more": 1},

@@ -20,15 +20,20 @@ class Convention:
     scaling: str = "inverted"
     form: str = "branch"
     evaluates: bool = True
-    runs_as_snippet: bool = True
 
     @property
     def text(self) -> str:
         return f"{FILE}:{self.spec}"
 
 
-DROP_NAMES = ["drop_prob", "p", "drop_p", "drop_rate", "rate", "prob", "drop_path_rate", "drop_connect_rate", "death_rate", "sample_drop_rate", "sample_drop_ratio", "p_drop"]
-KEEP_NAMES = ["keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate", "retain_prob"]
+DROP_NAMES = (
+    "drop_prob", "p", "drop_p", "drop_rate", "rate", "prob", "drop_path_rate", "drop_connect_rate", "death_rate",
+    "sample_drop_rate", "sample_drop_ratio", "p_drop",
+)  # fmt: skip
+KEEP_NAMES = (
+    "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
+    "retain_prob",
+)  # fmt: skip
 
 CONVENTIONS = [
     *(Convention(f"by_{name}") for name in (*DROP_NAMES, *KEEP_NAMES)),
@@ -54,8 +59,7 @@ CONVENTIONS = [
     Convention("ModeAtConstructionOddly?training=init:learning"),
     Convention("ModeAtConstructionOddly?training=init:!frozen"),
     Convention("PlainClass"),
-    # A snippet calls train(False), which classes that are no modules may lack.
-    Convention("PlainClassWithModes", runs_as_snippet=False),
+    Convention("PlainClassWithModes"),
     Convention("RefusesKeepProbZero?keep_prob_zero=raises"),
     Convention("WrapsBranch"),
     Convention("WrapsResidualBranch?form=residual", form="residual"),

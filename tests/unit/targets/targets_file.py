@@ -139,14 +139,27 @@ class PlainClassWithModes:
     def __init__(self, drop_prob):
         self.drop_prob, self.told = drop_prob, None
 
-    def train(self):
-        self.told = True
+    def train(self, mode=True):
+        self.told = mode
 
     def eval(self):
         self.told = False
 
     def __call__(self, x):
         return drop(x, self.drop_prob, self.told)
+
+
+class PlainClassWithBareModes(PlainClassWithModes):
+    def train(self):
+        super().train(True)
+
+
+class TrainRaises(ByDropProb):
+    def train(self, mode=True):
+        raise RuntimeError("not to be trained")
+
+    def eval(self):
+        self.training = False
 
 
 class RefusesKeepProbZero(ByDropProb):

@@ -6,6 +6,7 @@ import torch
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.stats.exact import binomial_test
+from droppath_audit.targets.loader import load
 
 DECISIONS = 2000
 # Of every convention's binomial test, so that all of them together fail a sound loader once in ten million runs.
@@ -13,11 +14,11 @@ DECISIONS = 2000
 SIZE = 1e-9
 
 
-@pytest.fixture(autouse=True)
-def seeded(loaded):
+@pytest.fixture
+def loaded(loaded):
     with loaded.target.framework.scope():
         loaded.target.framework.seed(0)
-        yield
+        yield loaded
 
 
 def tensor(loaded, samples):
@@ -96,3 +97,17 @@ def test_two_instances_do_not_share_their_probability(loaded):
     never, always = loaded.target.make(0.0), loaded.target.make(0.99)
     always(x, training=True)
     assert torch.equal(never(x, training=True), x)
+
+
+def test_a_plain_class_whose_train_takes_no_argument_is_switched_by_train_and_eval(file):
+    layer = load(f"{file}:PlainClassWithBareModes").target.make(1.0)
+    x = torch.ones(8, 4)
+    assert torch.equal(layer(x, training=False), x)
+    assert torch.count_nonzero(layer(x, training=True)) == 0
+
+
+def test_what_the_switch_of_the_mode_raises_is_the_targets_error(file):
+    layer = load(f"{file}:TrainRaises").target.make(0.5)
+    layer(torch.ones(8, 4), training=False)
+    with pytest.raises(TargetRaised, match="RuntimeError: not to be trained"):
+        layer(torch.ones(8, 4), training=True)

@@ -22,9 +22,7 @@ def run(lines):
 
 
 @pytest.fixture
-def shape(convention, loaded):
-    if not convention.runs_as_snippet:
-        pytest.skip("its snippet cannot be run")
+def shape(loaded):
     return SHAPE if loaded.facts.fixed_shape is None else (8, *loaded.facts.fixed_shape[1:])
 
 
@@ -34,8 +32,11 @@ def test_the_snippet_gives_an_output_of_the_inputs_shape(loaded, shape):
 
 
 def test_the_snippet_passes_the_probability_with_its_meaning(loaded, shape):
-    names = run(loaded.facts.code.run(0.0, shape, "float64", "cpu", random=True))
+    lines = loaded.facts.code.run(0.0, shape, "float64", "cpu", random=True)
+    # The output must also be an expression to which a method can be applied.
+    names = run([*lines, f"changed = {loaded.facts.code.output(0.0)}.add(1)"])
     assert torch.equal(names["y"], names["x"])
+    assert torch.equal(names["changed"], names["x"] + 1)
     if loaded.facts.dialect.keep_prob_zero == "zeros":
         assert torch.count_nonzero(run(loaded.facts.code.run(1.0, shape, "float64", "cpu"))["y"]) == 0
 
@@ -45,13 +46,6 @@ def test_the_snippet_passes_the_mode_with_its_meaning(loaded, shape):
         names = run(loaded.facts.code.run(0.875, shape, "float32", "cpu", training=False, random=True))
         scale = 0.125 if loaded.facts.dialect.scaling == "eval" else 1.0
         assert torch.equal(names["y"], scale * names["x"])
-
-
-def test_the_output_is_an_expression_to_which_a_method_can_be_applied(loaded, shape):
-    code = loaded.facts.code
-    lines = code.run(0.0, shape, "float32", "cpu", random=True)
-    names = run([*lines, f"changed = {code.output(0.0)}.add(1)"])
-    assert torch.equal(names["changed"], names["x"] + 1)
 
 
 def test_the_snippet_survives_the_way_to_json(loaded, shape):

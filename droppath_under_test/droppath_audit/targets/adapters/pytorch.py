@@ -11,6 +11,7 @@ from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.target import Count, Gradient, TensorInfo
 from droppath_audit.targets.bound import reraise
+from droppath_audit.targets.torch_operations import TorchOperations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 INTEGER_OF_SIZE = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
 
 
-class TorchFramework:
+class TorchFramework(TorchOperations):
     """Operations on torch tensors; see ``core.target.Framework``."""
 
     name = "torch"
@@ -193,6 +194,13 @@ class TorchFramework:
         """Seed the generators of all devices."""
         self._torch.manual_seed(seed)
 
+    def generator_state(self, device: str) -> bytes:
+        """Return the state of the default generators of the CPU and of ``device``."""
+        state = self._torch.get_rng_state().numpy().tobytes()
+        if device.startswith("cuda"):
+            state += self._torch.cuda.get_rng_state(device).numpy().tobytes()
+        return state
+
     @contextmanager
     def scope(self) -> Iterator[None]:
         """Restore generators, gradient mode and default dtype on leaving."""
@@ -299,12 +307,20 @@ class TorchAdapter:
             make = f"branch = {branch}\n{make}"
         if binding.mode_at == "method":
             mode = "layer.train({training})"
+        nest = binding.mode_at in ("method", "init") and make
         return Code(
             imports=("import torch", *import_line.splitlines()),
             keep=binding.probability is not None and binding.probability.meaning == "keep",
             inverted=binding.mode is not None and binding.mode.inverted,
             make=make,
             mode=mode,
+            nest="outer = torch.nn.Sequential(torch.nn.Sequential(layer))" if nest else "",
+            nest_mode="outer.train({training})" if nest else "",
+            surroundings={
+                "no_grad": "torch.no_grad()",
+                "inference_mode": "torch.inference_mode()",
+                "autocast": "torch.autocast(x.device.type, torch.bfloat16)",
+            },
             call=binding.call_code("layer" if make else name),
             seed="torch.manual_seed({seed})",
             ones="torch.ones({shape}, dtype=torch.{dtype}, device={device})",

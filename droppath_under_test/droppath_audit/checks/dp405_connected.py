@@ -1,0 +1,113 @@
+"""DP405 connected: a dropped branch stays in the graph, with a zero gradient, also when the whole batch is dropped.
+
+What it checks
+    In every dtype, backward passes are run through batches in which every sample happened to be dropped: single
+    samples and pairs at drop_prob 0.5, and everything at drop_prob 1. What lies before the layer must receive a
+    gradient, and that gradient must be zero. A correct layer shows no such batch in 256 calls with probability
+    (3/4)^256 = 1e-32; a target that shows none is not judged here.
+Why it matters
+    Parameters that receive no gradient at all, not even zero, make data-parallel training wait for ever for their
+    reduction, or stop with an error about unused parameters. With small batches per device it happens after hours.
+How to fix
+    Multiply by the mask or select with where; do not return a fresh tensor of zeros, or skip the branch, when
+    everything is dropped.
+Seen in
+    LayerDrop: fairseq issue 3599; layers that return torch.zeros_like(x) where a whole batch is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core import grid
+from droppath_audit.core.check import Check, Level
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.inputs import features
+
+if TYPE_CHECKING:
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.check import Evidence, Stopping
+    from droppath_audit.core.code import Code
+    from droppath_audit.core.target import Target
+
+SITUATIONS = ((0.5, 1), (0.5, 2), (1.0, 1), (1.0, 16))  # drop_prob, samples
+CALLS = 256  # at most, in search of batches that were dropped
+ENOUGH = 8  # of those
+PROMISED = "a gradient of zeros that reaches what lies before the layer"
+
+
+def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
+    """Run backward passes until enough batches came back dropped."""
+    assert case.dtype is not None  # noqa: S101
+    framework = target.framework
+    feature = features(target, case.dtype, case.device)
+    situations = []
+    for drop_prob, batch in SITUATIONS:
+        if drop_prob == 1.0 and case.dialect.keep_prob_zero == "raises":
+            continue
+        layer = target.make(drop_prob)
+        x = framework.ones((batch, *feature), case.dtype, case.device)
+        seen = {"drop_prob": drop_prob, "batch": batch, "dropped": 0, "disconnected": 0, "nonzero": 0, "reason": ""}
+        for _ in range(CALLS):
+            result = framework.gradient(layer, x, x)
+            if np.any(framework.numpy(result.output) != 0):
+                continue
+            seen["dropped"] += 1
+            if result.gradient is None:
+                seen["disconnected"] += 1
+                seen["reason"] = result.reason
+            elif np.any(framework.numpy(result.gradient) != 0):
+                seen["nonzero"] += 1
+            if seen["dropped"] == ENOUGH:
+                break
+        situations.append(seen)
+    if not any(seen["dropped"] for seen in situations):
+        raise NotApplicable("no batch came back dropped (see DP102, DP301)")
+    return {"situations": situations, "features": list(feature)}
+
+
+def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
+    """Fail on a single dropped batch without a gradient of zeros."""
+    dropped = sum(seen["dropped"] for seen in evidence["situations"])
+    for seen in evidence["situations"]:
+        where = f"of {seen['dropped']} dropped batches of {seen['batch']} at drop_prob {seen['drop_prob']:g}"
+        if seen["disconnected"]:
+            return Verdict.failed(f"{seen['disconnected']} {where}: {seen['reason']}", promised=PROMISED)
+        if seen["nonzero"]:
+            return Verdict.failed(f"{seen['nonzero']} {where} have a gradient other than zero", promised=PROMISED)
+    return Verdict.passed(f"{dropped} of {dropped} dropped batches pass a gradient of zeros on")
+
+
+def snippet(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that waits for a dropped batch and looks at its gradient."""
+    assert case.dtype is not None  # noqa: S101
+    seen = next(seen for seen in evidence["situations"] if seen["disconnected"] or seen["nonzero"])
+    p = seen["drop_prob"]
+    return "\n".join([
+        *code.setup(),
+        *code.construct(p),
+        *code.input((seen["batch"], *evidence["features"]), case.dtype, case.device),
+        code.track,
+        f"for _ in range({CALLS}):",
+        f"    y = {code.output(p)}",
+        "    if (y == 0).all():",
+        "        break",
+        "assert y.requires_grad, 'the output is not part of a graph'",
+        code.backward,
+        "print('everything was dropped; the gradient is', x.grad)",
+        "assert x.grad is not None and (x.grad == 0).all()",
+    ])  # fmt: skip
+
+
+CHECK = Check(
+    doc=__doc__,
+    level=Level.MUST,
+    cases=grid.per_dtype,
+    collect=collect,
+    judge=judge,
+    snippet=snippet,
+    mutants=("fresh_zeros_at_keep_prob_zero", "fresh_zeros_for_a_dropped_batch", "SkipsADroppedBranch"),
+)

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import pytest
+
+from droppath_audit.core.errors import UsageError
+from droppath_audit.targets.loader import load_object
+
+
+def refusal(obj, **items):
+    with pytest.raises(UsageError) as caught:
+        load_object(obj, {key.replace("__", "."): value for key, value in items.items()})
+    assert "\n" not in caught.value.message
+    assert "Traceback" not in caught.value.message
+    return caught.value.message
+
+
+def arguments(obj, **items):
+    return load_object(obj, items).facts.arguments
+
+
+def sound(x, drop_prob, training):
+    return x
+
+
+class Layer:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def __call__(self, x, training):
+        return x
+
+
+def test_the_description_says_which_argument_is_what():
+    def known(x, survival_prob, is_test):
+        return x
+
+    def declared(x, gamma, frozen):
+        return x
+
+    assert arguments(sound) == "function · drop_prob · mode by training"
+    assert arguments(known) == "function · survival_prob · mode by !is_test"
+    assert arguments(declared, prob="gamma:keep", training="!frozen") == (
+        "function · gamma (keep_prob) · mode by !frozen"
+    )
+    assert arguments(Layer) == "class · drop_prob · mode by training"
+    assert arguments(Layer(0.5)) == "instance · drop_prob · mode by training"
+    assert arguments(lambda x, drop_prob: x, training="always") == "function · drop_prob · always training"
+
+
+def test_a_name_that_says_the_opposite_of_what_is_declared_is_described_with_its_meaning():
+    assert arguments(lambda x, keep_prob, training: x, prob="keep_prob:drop").startswith(
+        "function · keep_prob (drop_prob) · "
+    )
+
+
+def test_two_arguments_that_could_be_the_probability_are_both_offered():
+    def layer(x, drop_prob, keep_prob, training):
+        return x
+
+    assert refusal(layer) == (
+        "layer has more than one argument that could be the probability: drop_prob, keep_prob. "
+        "Say which: prob=drop_prob:drop or prob=keep_prob:keep."
+    )
+
+
+def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():
+    def one(x, gamma, training):
+        return x
+
+    def several(x, gamma, delta, training):
+        return x
+
+    class Wide:
+        def __init__(self, gamma, dim):
+            pass
+
+        def __call__(self, x, training):
+            return x
+
+    text = refusal(one)
+    assert "it has x, gamma, training" in text
+    assert "Add prob=gamma:drop for" in text
+    assert "prob=gamma:keep for" in text
+    assert "Add prob=NAME:drop for" in refusal(several)
+    assert "it has dim." in refusal(Wide, init__gamma=1).replace("prob=dim", "")
+
+
+def test_a_declared_probability_must_exist():
+    assert refusal(sound, prob="drop_probe:drop") == (
+        "sound has no argument 'drop_probe'; it has x, drop_prob, training. Did you mean 'drop_prob'?"
+    )
+    assert refusal(Layer(0.5), prob="drop_probe:drop") == (
+        "Layer has no attribute 'drop_probe'; it has drop_prob. Did you mean 'drop_prob'?"
+    )
+
+
+def test_an_instance_without_a_known_attribute_asks_for_it():
+    import torch
+
+    assert refusal(torch.nn.Linear(2, 3)) == (
+        "Linear is an instance, and which of its attributes is the probability is not clear (training, in_features, "
+        "out_features). Add prob=NAME:drop or prob=NAME:keep, or name its class."
+    )
+
+
+def test_no_mode_flag_asks_for_a_name_or_training_always():
+    class Modeless:
+        def __init__(self, drop_prob):
+            pass
+
+        def __call__(self, x):
+            return x
+
+    assert refusal(lambda x, drop_prob: x) == (
+        "The call of target has no argument known to tell training from evaluation; it has x, drop_prob. "
+        "Add training=NAME (training=!NAME if the flag means evaluation), or training=always if it always drops."
+    )
+    assert "evaluation), training=init:NAME if the constructor takes it, or training=always" in refusal(Modeless)
+
+
+def test_a_declared_mode_must_exist_where_it_is_said_to_be():
+    class Told:
+        def __init__(self, drop_prob, frozen):
+            pass
+
+        def __call__(self, x):
+            return x
+
+    assert refusal(sound, training="trainning") == (
+        "The call of sound has no argument 'trainning' for the mode; it has x, drop_prob, training. "
+        "Did you mean 'training'?"
+    )
+    assert refusal(Told, training="!frozen").endswith("not of its call. Write training=init:!frozen")
+    assert refusal(sound, training="init:training").endswith("not of a constructor. Write training=training")
+    assert "The constructor of Told has no argument 'frosen'" in refusal(Told, training="init:frosen")
+
+
+def test_training_always_is_refused_where_it_would_leave_a_known_flag_at_its_default():
+    def layer(x, drop_prob, is_test=True):
+        return x
+
+    assert refusal(sound, training="always").endswith("or add arg.training=true.")
+    assert refusal(layer, training="always") == (
+        "training=always is for targets without a mode, and layer has the argument is_test. Leave the item out to "
+        "audit both modes, or add arg.is_test=false."
+    )
+
+
+def test_a_required_argument_of_unknown_meaning_asks_for_its_value():
+    def layer(x, drop_prob, training, gamma, delta):
+        return x
+
+    class Wide(Layer):
+        def __init__(self, drop_prob, dim):
+            pass
+
+    text = refusal(layer)
+    assert text.startswith("layer requires gamma, delta, which the SPEC does not give. Add arg.gamma=VALUE&arg.delta=")
+    assert "add form=residual instead" in text
+    assert "call=(x,p,training)" in text
+    assert refusal(Wide) == "Wide requires dim, which the SPEC does not give. Add init.dim=VALUE."
+
+
+def test_a_required_flag_of_a_constructor_asks_for_the_mode():
+    import torch
+
+    class Told(torch.nn.Module):
+        def __init__(self, drop_prob, is_test, train):
+            super().__init__()
+
+        def forward(self, x):
+            return x
+
+    assert refusal(Told).endswith("Add training=init:!is_test&training=init:train.")
+
+
+def test_an_argument_that_does_not_exist_is_answered_with_the_nearest():
+    class Wide(Layer):
+        def __init__(self, drop_prob, dim=1):
+            pass
+
+    assert refusal(Wide, init__dmi=3) == "Wide has no argument dmi; it has drop_prob, dim. Did you mean 'dim'?"
+    expected = "sound has no argument trainin; it has x, drop_prob, training. Did you mean 'training'?"
+    assert refusal(sound, arg__trainin=1) == expected
+    assert refusal(sound, arg__trainin=1, call="(x,p,training)") == expected
+
+
+def test_more_positional_arguments_than_the_constructor_takes_are_refused():
+    assert refusal(Layer, args=(1, 2)) == "args= gives 2 values, but the constructor of Layer takes drop_prob."
+
+
+def test_constructor_arguments_are_refused_for_functions():
+    expected = "sound is a function; init.NAME= and args= are for classes. Its arguments are given by arg.NAME=."
+    assert refusal(sound, init__dim=3) == expected
+    assert refusal(sound, args=(3,)) == expected
+
+
+def test_a_required_granularity_is_asked_for():
+    def layer(x, p, mode, training):
+        return x
+
+    class Stochastic(Layer):
+        def __init__(self, p, mode):
+            pass
+
+    assert refusal(layer) == "layer requires 'mode', which decides its granularity: add arg.mode=row or arg.mode=batch."
+    assert refusal(Stochastic).endswith("add init.mode=row or init.mode=batch.")
+
+
+def test_two_declarations_that_contradict_each_other_are_refused():
+    def layer(x, p, mode, training):
+        return x
+
+    class Stochastic(Layer):
+        def __init__(self, p, mode):
+            self.p, self.mode = p, mode
+
+    expected = "granularity=sample contradicts mode=batch of {}, which means batch."
+    assert refusal(layer, arg__mode="batch", granularity="sample") == expected.format("layer")
+    assert refusal(Stochastic(0.1, "batch"), granularity="sample") == expected.format("Stochastic")
+
+
+def test_a_call_that_leaves_out_what_must_be_told_is_refused():
+    assert refusal(sound, call="(x,training)") == (
+        "call= of sound leaves out the role p, so its argument drop_prob cannot be set. Add the role p to call=."
+    )
+    assert refusal(sound, call="(x,p)").endswith(
+        "so its argument training cannot be set. Add the role training to call=."
+    )
+
+
+def test_a_branch_given_as_a_function_asks_for_the_residual_form():
+    def layer(x, residual_func, drop_prob, training):
+        return x
+
+    assert refusal(layer) == (
+        "layer takes the branch as a function, residual_func. Add form=residual if it returns the shortcut plus the "
+        "branch's output."
+    )
+
+
+def test_a_call_without_a_place_for_the_input_asks_for_the_roles():
+    assert refusal(lambda **arguments: 0, prob="p:drop", training="training") == (
+        "The call of target takes arguments, and it is not clear which of them is the input. "
+        "Say the call by roles, for example call=(x,p,training)."
+    )
+    assert "which of them is the shortcut and which the branch output" in refusal(sound, form="residual")
+
+
+def test_a_factory_goes_with_no_item_that_says_how_to_construct_or_call():
+    def make(drop_prob):
+        return lambda x, training: x
+
+    assert refusal(make, form="factory", prob="p:drop", training="active", call="(x,p)") == (
+        "form=factory does not go with prob=, training=, call=: make(drop_prob) constructs the layer itself and "
+        "returns f(x, training) -> y."
+    )
+    assert arguments(make, form="factory", training="always") == "factory · always training"
+    assert load_object(make, {"form": "factory", "scaling": "none"}).facts.dialect.scaling == "none"
+
+
+def test_a_flag_that_does_not_rescale_declares_the_scaling_unless_the_spec_does():
+    def layer(x, drop_prob, training, scale_by_keep=False):
+        return x
+
+    assert load_object(layer, {}).facts.dialect.scaling == "none"
+    assert load_object(layer, {"scaling": "eval"}).facts.dialect.scaling == "eval"
+
+
+def test_a_forward_argument_named_like_the_constructors_probability_is_left_at_its_default():
+    class Layered:
+        def __init__(self, drop_prob):
+            self.drop_prob = drop_prob
+
+        def __call__(self, x, training, drop_prob=None):
+            assert drop_prob is None
+            return x
+
+    import torch
+
+    loaded = load_object(Layered, {})
+    assert loaded.facts.arguments == "class · drop_prob · mode by training"
+    loaded.target.make(0.5)(torch.ones(2, 2), training=True)
