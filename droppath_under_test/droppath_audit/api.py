@@ -8,7 +8,7 @@ from droppath_audit import engine
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.plan import Settings
 from droppath_audit.stats.budget import DEFAULT_BUDGET
-from droppath_audit.targets.loader import load, load_object
+from droppath_audit.targets.loader import load, load_object, query_of
 from droppath_audit.worker import InProcess
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def audit(
         **{f"arg.{name}": value for name, value in dialect.get("arg", {}).items()},
     }
     if isinstance(obj_or_spec, str):
-        query = "&".join(f"{key}={value}" for key, value in items.items())
+        query = query_of(items)
         joint = "&" if "?" in obj_or_spec else "?"
         loaded = load(f"{obj_or_spec}{joint}{query}" if query else obj_or_spec, devices=tuple(devices))
     else:

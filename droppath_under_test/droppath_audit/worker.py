@@ -47,7 +47,9 @@ class InProcess:
     def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
         """Yield what came of each trial, in order."""
         for trial in trials:
-            yield trial, collect_one(self._target, trial)
+            with _one_thread():
+                collected = collect_one(self._target, trial)
+            yield trial, collected
 
 
 def collect_one(target: Target, trial: Trial) -> Collected:
@@ -92,6 +94,21 @@ def _restored(framework: Framework) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: small tensors gain nothing from a second, and other work gains a core."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Channel:
@@ -184,7 +201,7 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     loaded, process = None, os.getpid()
     try:
         loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
-        answer = {"loaded": loaded.facts.to_json()}
+        answer: dict[str, Any] = {"loaded": loaded.facts.to_json()}
     except UsageError as error:
         answer = {"refused": error.message, "detail": error.detail}
     if os.getpid() != process:
@@ -205,17 +222,14 @@ def _can_fork() -> bool:
 
 
 def _serve(channel: Channel, target: Target) -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        # Small tensors gain nothing from a second thread, and other work gains a core.
-        torch.set_num_threads(1)
     process = os.getpid()
     channel.send({"ready": process})
     while (message := channel.receive()) is not None:
         trial = Trial.from_json(message["trial"])
         channel.send({"started": trial.id})
         try:
-            collected = collect_one(target, trial)
+            with _one_thread():
+                collected = collect_one(target, trial)
         except KeyboardInterrupt:  # nobody's: this process is in a session of its own
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:

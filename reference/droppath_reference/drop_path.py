@@ -165,14 +165,14 @@ class DropPath(nn.Module):
 
 def _draw_mask(x: Tensor, keep_prob: float, granularity: str) -> Tensor:
     """Decide what is kept: a boolean tensor that broadcasts against ``x``."""
-    if granularity == "element":
-        shape = list(x.shape)
-    else:
-        shape = [1] * x.ndim
-        if granularity == "sample" and x.ndim > 0:
-            shape[0] = x.shape[0]
     # Not in the dtype of x: a uniform bfloat16 number has 8 bits and cannot tell keep_prob 0.999 from 1.
     dtype = torch.float64 if x.device.type in FLOAT64_DEVICES else torch.float32
+    if granularity == "element":
+        # Laid out as x: the result of `where` takes the layout of a mask of full size.
+        return torch.rand_like(x, dtype=dtype) < keep_prob
+    shape = [1] * x.ndim
+    if granularity == "sample" and x.ndim > 0:
+        shape[0] = x.shape[0]
     return torch.rand(shape, dtype=dtype, device=x.device) < keep_prob
 
 

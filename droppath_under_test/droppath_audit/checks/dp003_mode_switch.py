@@ -64,8 +64,10 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
                         dropped = _drops(target, layer, x, training, DECISIONS if per_call else 1)
                     calls += 1
                     if dropped != training:
-                        wrong.append({"nested": nested, "surrounding": surrounding, "modes": sequence[: step + 1]})
-    return {"calls": calls, "wrong": [{**call, "modes": list(call["modes"])} for call in wrong], "shape": list(shape)}
+                        wrong.append(
+                            {"nested": nested, "surrounding": surrounding, "modes": list(sequence[: step + 1])}
+                        )
+    return {"calls": calls, "wrong": wrong, "shape": list(shape)}
 
 
 def _drops(target: Target, layer: Layer, x: Tensor, training: bool, calls: int) -> bool:

@@ -61,9 +61,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
                 bits, version = before[name]
                 changed = not np.array_equal(framework.bits(tensor), bits)
                 if changed or framework.version(tensor) != version:
-                    written.append(
-                        {"argument": name, "drop_prob": drop_prob, "training": training, "changed": changed}
-                    )
+                    written.append({"argument": name, "drop_prob": drop_prob, "training": training, "changed": changed})
     return {"calls": calls, "written": written, "features": list(shape[1:])}
 
 

@@ -49,7 +49,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     cells = []
     # All of them first: the time that a trial has runs from here, and not anew for each cell.
     samplers = [Sampler(target, case, drop_prob) for drop_prob in sizes(case)]
-    for (drop_prob, decisions), sampler in zip(sizes(case).items(), samplers):
+    for (drop_prob, decisions), sampler in zip(sizes(case).items(), samplers, strict=False):
         counts = sampler.draw(decisions)
         cells.append({"drop_prob": drop_prob, "kept": counts.kept, "decisions": counts.decisions,
                       "exhausted": counts.exhausted})  # fmt: skip

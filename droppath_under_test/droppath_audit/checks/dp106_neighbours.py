@@ -66,7 +66,7 @@ def _search_calls(case: Case) -> int:
 
 
 def _confirm_calls(case: Case) -> int:
-    """Return the long calls whose disjoint pairs confirm a correlation of the resolution; a lag uses a third at least."""
+    """Return the long calls whose disjoint pairs, a third of all at least, confirm a correlation of the resolution."""
     return max(2, round(3.0 * (10.0 / _resolution(case)) ** 2 / LONG))
 
 
@@ -124,7 +124,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         "    total, n = total + float((a * b).sum()), n + len(a)",
         f"correlation = total / n / {case.drop_prob * (1.0 - case.drop_prob)!r}",
         "print('correlation:', correlation)",
-        "assert abs(correlation) < 9 / n ** 0.5  # of independent decisions, in any but one of 10^10 runs",
+        "assert abs(correlation) < 9 / n ** 0.5  # one run in 10^10 of independent decisions",
     ])  # fmt: skip
 
 

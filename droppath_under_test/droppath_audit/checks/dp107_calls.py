@@ -94,7 +94,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 
 
 def design(case: Case, alpha: float) -> Design:
-    """Return the correlation that the confirmation sees; a pair of calls is used by a quarter of the starts at least."""
+    """Return the correlation that the confirmation sees with the quarter of the calls that begin a pair at least."""
     from droppath_audit.stats.budget import BETA
     from droppath_audit.stats.design import hypergeometric_detectable
 
@@ -118,7 +118,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         f"pairs = [float((masks[i] * masks[i + {lag}]).mean()) for i in {step}]",
         f"correlation = sum(pairs) / len(pairs) / {q * (1.0 - q)!r}",
         f"print('correlation of masks {lag} calls apart:', correlation)",
-        "assert abs(correlation) < 9 / (len(pairs) * 16384) ** 0.5  # of independent calls, in any but one of 10^10 runs",
+        "assert abs(correlation) < 9 / (len(pairs) * 16384) ** 0.5  # one run in 10^10 of independent calls",
     ])  # fmt: skip
 
 

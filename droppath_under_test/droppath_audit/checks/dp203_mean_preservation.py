@@ -75,8 +75,8 @@ def _weigh(target: Target, case: Case, rng: np.random.Generator) -> dict[str, fl
         weights, mask = np.abs(x).reshape(batch, -1).mean(axis=1), y.reshape(batch, -1)[:, 0] != 0
     weights = weights / weights.sum()
     return {
-        "deviation": float(weights @ mask - (1.0 - case.drop_prob)),
-        "sum_of_squared_weights": float(weights @ weights),
+        "deviation": float(weights[mask].sum() - (1.0 - case.drop_prob)),
+        "sum_of_squared_weights": float(np.square(weights).sum()),
         "largest_weight": float(weights.max()),
     }
 

@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from droppath_reference.law import kept_interval
-
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_reference.law import kept_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
@@ -68,9 +68,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
 
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
     q, n = 1.0 - case.drop_prob, evidence["decisions"]
-    low, high = (
-        float(end) for end in kept_interval(1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling)
-    )
+    low, high = (float(end) for end in kept_interval(1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling))
     mean = evidence["sum"] / n
     factor = (1.0 / q if case.dialect.scaling == "inverted" else 1.0) ** 2
     promised = factor * q * case.drop_prob

@@ -31,7 +31,20 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.target import Target
 
-SHAPES = ((0,), (1,), (3,), (0, 4), (1, 4), (3, 0), (1, 0), (0, 0), (0, 2, 3, 3), (1, 2, 3, 3), (3, 2, 0, 3), (3, 0, 1, 1))
+SHAPES = (
+    (0,),
+    (1,),
+    (3,),
+    (0, 4),
+    (1, 4),
+    (3, 0),
+    (1, 0),
+    (0, 0),
+    (0, 2, 3, 3),
+    (1, 2, 3, 3),
+    (3, 2, 0, 3),
+    (3, 0, 1, 1),
+)
 BATCHES = (0, 1)
 DROP_PROBS = (0.0, 0.5, 1.0)
 

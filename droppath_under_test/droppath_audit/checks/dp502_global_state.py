@@ -59,10 +59,10 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
 
 
 def _states(target: Target, case: Case) -> dict[str, object]:
-    numpy = np.random.get_state(legacy=False)  # noqa: NPY002 - the global generator is what is watched
+    numpy = np.random.get_state(legacy=False)
     return {
         "python": random.getstate(),
-        "numpy": repr(numpy["state"]["key"].tolist()) + repr(numpy["state"]["pos"]),  # type: ignore[index, call-overload]
+        "numpy": repr(numpy["state"]["key"].tolist()) + repr(numpy["state"]["pos"]),
         "framework": target.framework.generator_state(case.device),
     }
 

@@ -25,7 +25,7 @@ def fresh_zeros_for_a_dropped_batch(x: Tensor, drop_prob: float, training: bool)
 
 
 class SkipsADroppedBranch(nn.Module):
-    """Do not run the branch when the batch is dropped: LayerDrop, whose skipped parameters are unused (fairseq 3599)."""
+    """Do not run the branch of a dropped batch: LayerDrop, whose skipped parameters are unused (fairseq 3599)."""
 
     items = "form=residual&granularity=batch"
 
@@ -34,13 +34,17 @@ class SkipsADroppedBranch(nn.Module):
         self.branch = branch
         self.drop_prob = drop_prob
 
+    def _branch(self, x: Tensor) -> Tensor:
+        y: Tensor = self.branch(x)
+        return y
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the shortcut alone, or with the branch."""
         if not self.training or self.drop_prob == 0.0:
-            return x + self.branch(x)
+            return x + self._branch(x)
         if torch.rand(()) < self.drop_prob:
             return x
-        return x + self.branch(x) / (1.0 - self.drop_prob)
+        return x + self._branch(x) / (1.0 - self.drop_prob)
 
 
 class _MaskOfOutput(torch.autograd.Function):

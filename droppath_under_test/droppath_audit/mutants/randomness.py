@@ -18,7 +18,7 @@ def draws_from_numpy(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw with NumPy's global generator, which torch's seed does not reach and every data-loader worker shares."""
     if drop_prob == 0.0 or not training:
         return x
-    uniform = np.random.random(x.shape[0])  # noqa: NPY002 - the fault
+    uniform = np.random.random(x.shape[0])
     return _apply(x, torch.from_numpy(uniform < 1.0 - drop_prob), drop_prob)
 
 

@@ -30,3 +30,36 @@ def squeezes_single_samples(x: Tensor, drop_prob: float, training: bool) -> Tens
         return x
     y = _applied(x.unsqueeze(-1), _mask(x.unsqueeze(-1), 1.0 - drop_prob), 1.0 - drop_prob)
     return y.squeeze() if 1 not in x.shape[1:] else y.squeeze(-1)
+
+
+def whole_percents(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Compare a whole percent with a random one, as configurations in percent invite: 0.001 never drops."""
+    if drop_prob == 0.0 or not training:
+        return x
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+    mask = torch.randint(100, shape).to(x.device) >= round(100 * drop_prob)
+    return _applied(x, mask, 1.0 - drop_prob)
+
+
+def keep_prob_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Compute 1 - drop_prob in x's dtype, where 0.999 may round to 1: kept bfloat16 samples are divided by zero."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1.0 - torch.tensor(drop_prob, dtype=x.dtype, device=x.device)
+    y = torch.where(_mask(x, 1.0 - drop_prob), x, torch.zeros_like(x))
+    return torch.where(y == 0, y, y / keep_prob)
+
+
+def truncates_integers(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Convert back to x's dtype whatever it is: integers are truncated, and the mean is no longer preserved."""
+    if drop_prob == 0.0 or not training:
+        return x
+    return _applied(x, _mask(x, 1.0 - drop_prob), 1.0 - drop_prob).to(x.dtype)
+
+
+def adds_an_axis_to_scalars(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Make sure that there is a batch axis, and forget to remove it: a scalar comes back with one axis."""
+    if drop_prob == 0.0 or not training:
+        return x
+    x = x if x.ndim else x.unsqueeze(0)
+    return _applied(x, _mask(x, 1.0 - drop_prob), 1.0 - drop_prob)

@@ -41,10 +41,8 @@ def most_suspicious(rows: Masks, pairs: Masks | None) -> Proposal:
             by fast Fourier transforms.
         pairs: Many short calls, of shape (calls, batch), of which every pair of positions is looked at, or None.
     """
-    lag = _lags(rows)
-    mirror = _mirrors(rows)
-    found = [lag, mirror] if pairs is None else [lag, mirror, _pairs(pairs)]
-    return max(found, key=lambda proposal: abs(proposal.z))
+    found = _lags_and_mirrors(rows)
+    return max(found if pairs is None else [*found, _pairs(pairs)], key=lambda proposal: abs(proposal.z))
 
 
 def _centred(masks: Masks) -> Floats:
@@ -54,34 +52,30 @@ def _centred(masks: Masks) -> Floats:
     return (values - values.mean()) / deviation if deviation > 0 else np.zeros_like(values)
 
 
-def _lags(rows: Masks) -> Proposal:
+def _lags_and_mirrors(rows: Masks) -> list[Proposal]:
+    """Return the most suspicious lag up to half the batch, and the most suspicious sum of two positions."""
     calls, batch = rows.shape
-    total = np.zeros(batch)
+    correlated, convolved, squares = np.zeros(2 * batch), np.zeros(2 * batch), np.zeros(batch)
     for row in _centred(rows):
         spectrum = np.fft.rfft(row, 2 * batch)
-        total += np.fft.irfft(np.abs(spectrum) ** 2, 2 * batch)[:batch]
+        correlated += np.fft.irfft(np.abs(spectrum) ** 2, 2 * batch)
+        convolved += np.fft.irfft(spectrum**2, 2 * batch)
+        squares += row**2
     lags = np.arange(1, batch // 2 + 1)
-    z = total[lags] / np.sqrt(calls * (batch - lags))
-    best = int(np.argmax(np.abs(z)))
-    return Proposal("lag", (int(lags[best]),), float(z[best]))
-
-
-def _mirrors(rows: Masks) -> Proposal:
-    calls, batch = rows.shape
-    total = np.zeros(2 * batch - 1)
-    for row in _centred(rows):
-        total += np.fft.irfft(np.fft.rfft(row, 2 * batch) ** 2, 2 * batch)[: 2 * batch - 1]
-    # Position s holds sum over i of m[i] m[s-i]: every pair twice, and for even s the square in the middle.
+    z = correlated[lags] / np.sqrt(calls * (batch - lags))
+    lag = int(np.argmax(np.abs(z)))
+    # Sum s of the convolution holds every pair (i, s - i) twice, and for even s the square in the middle.
     sums = np.arange(2 * batch - 1)
     middle = np.zeros(2 * batch - 1)
-    squares = (_centred(rows) ** 2).sum(axis=0)
     middle[::2] = squares
-    # Pairs i < s - i with both inside the batch.
-    number = (np.minimum(sums, 2 * batch - 2 - sums) + 1) // 2
-    usable = number >= batch // 4
-    z = np.where(usable, (total - middle) / 2.0 / np.sqrt(calls * np.maximum(number, 1)), 0.0)
-    best = int(np.argmax(np.abs(z)))
-    return Proposal("mirror", (best,), float(z[best]))
+    number = (np.minimum(sums, 2 * batch - 2 - sums) + 1) // 2  # of pairs i < s - i inside the batch
+    scores = (convolved[:-1] - middle) / 2.0 / np.sqrt(calls * np.maximum(number, 1))
+    scores[number < batch // 4] = 0.0
+    mirror = int(np.argmax(np.abs(scores)))
+    return [
+        Proposal("lag", (int(lags[lag]),), float(z[lag])),
+        Proposal("mirror", (mirror,), float(scores[mirror])),
+    ]
 
 
 def _pairs(masks: Masks) -> Proposal:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Design, Documentation, Level
 from droppath_audit.core.code import Code
@@ -228,7 +229,8 @@ def test_core_needs_the_standard_library_alone() -> None:
     script = (
         "import sys, pkgutil, importlib, droppath_audit.core as core\n"
         "before = set(sys.modules)\n"
-        "for found in pkgutil.iter_modules(core.__path__): importlib.import_module('droppath_audit.core.' + found.name)\n"
+        "for found in pkgutil.iter_modules(core.__path__):\n"
+        "    importlib.import_module('droppath_audit.core.' + found.name)\n"
         "roots = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "sys.exit(str(roots - set(sys.stdlib_module_names) - {'droppath_audit'}) if "
         "roots - set(sys.stdlib_module_names) - {'droppath_audit'} else 0)"

@@ -16,7 +16,8 @@ from droppath_audit.supervisor import Supervisor
 if TYPE_CHECKING:
     from droppath_audit.core.report import Report
 
-SPEC = "droppath_audit.mutants.law:floor_mask"
+# Sound in its law, so that no trial comes near the time at which sampling ends.
+SPEC = "droppath_audit.mutants.edges:clamps_keep_prob"
 
 
 def comparable(report: Report) -> dict[str, dict[str, Any]]:
@@ -52,17 +53,17 @@ def test_order_does_not_matter(full: dict[str, Any]) -> None:
 
     loaded = load(SPEC)
     settings = Settings(effort="quick", only=("DP101", "DP3xx"))
-    backwards = reversed(make(loaded.facts, settings))
-    for trial, collected in InProcess(loaded).collect(list(backwards)):
+    backwards = [trial for trial in reversed(make(loaded.facts, settings)) if not trial.reason]
+    for trial, collected in InProcess(loaded).collect(backwards):
         result = engine.judge(trial, collected, loaded.facts, settings).to_json()
         assert result["evidence"] == full[trial.id]["evidence"]
         assert result["message"] == full[trial.id]["message"]
 
 
 def test_another_seed_draws_other_numbers(full: dict[str, Any]) -> None:
-    other = comparable(audit(SPEC, effort="quick", seed=1, only=("DP101", "DP203")))
+    other = comparable(audit(SPEC, effort="quick", seed=1, only=("DP101", "DP203[*-p0.5]")))
     same = [trial for trial, result in other.items() if result["evidence"] == full[trial]["evidence"]]
-    assert len(other) == 28
+    assert len(other) == 8
     assert same == []
 
 

@@ -160,15 +160,22 @@ def test_a_snippet_counts_in_an_odd_number_of_calls_and_no_fewer_decisions_than_
     assert calls * 65536 >= decisions
 
 
-# Half of the dtypes: every fault shows in one of them.
-HALF = ("*[cpu-float64*", "*[cpu-bfloat16*")
+def answering(mutant: str, facts: Facts) -> tuple[str, ...]:
+    """Return trials of the checks that answer for a mutant: in half of the dtypes where they run in several."""
+    chosen: list[str] = []
+    for check in catalogue().values():
+        if mutant in check.mutants:
+            trials = make(facts, Settings(effort="quick", only=(check.id,)))
+            half = [trial.id for trial in trials if trial.case.dtype in (None, "float64", "bfloat16")]
+            chosen += half or [trial.id for trial in trials]
+    return tuple(chosen)
 
 
 @pytest.mark.parametrize("name", mutants())
 def test_snippets_fail_on_the_faulty_target_and_hold_on_the_reference(name: str, reference: Facts) -> None:
-    spec = mutants()[name]
     by_check: dict[str, Result] = {}
-    for finding in audit(spec, effort="quick", only=HALF).findings:
+    results = audit(mutants()[name], effort="quick", only=answering(name, reference)).results
+    for finding in (result for result in results if result.bad):
         cheapest = by_check.get(finding.trial.check)
         if cheapest is None or finding.evidence.get("decisions", 0) < cheapest.evidence.get("decisions", 0):
             by_check[finding.trial.check] = finding

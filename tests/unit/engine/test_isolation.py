@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from droppath_audit.supervisor import Blame, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.report import Report

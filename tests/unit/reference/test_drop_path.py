@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import copy
 import math
-import pickle
 import random
 from typing import Any
 
@@ -11,9 +9,10 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from droppath_reference import law
-from droppath_reference.drop_path import GRANULARITIES, SCALINGS, DropPath, drop_path, drop_path_residual
+from droppath_reference.drop_path import GRANULARITIES, SCALINGS, drop_path
 
 REAL_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 DTYPES = (*REAL_DTYPES, torch.complex64, torch.complex128)
@@ -60,34 +59,39 @@ def test_the_other_granularities_keep_with_keep_prob(granularity: str) -> None:
     assert stats.binomtest(kept, calls * x.numel(), 0.75).pvalue >= 1e-9
 
 
+class PlannedDraws(TorchFunctionMode):
+    """Hand out prepared numbers in place of random ones, and note the dtype that was asked for."""
+
+    def __init__(self, draws: list[float]) -> None:
+        super().__init__()
+        self.draws = draws
+        self.dtypes: list[torch.dtype] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func not in (torch.rand, torch.rand_like):
+            return result
+        self.dtypes.append(result.dtype)
+        return torch.tensor(self.draws, dtype=result.dtype, device=result.device).reshape(result.shape)
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("granularity", ["sample", "element"])
 @pytest.mark.parametrize("drop_prob", [1e-12, 0.1, 1 / 3, 0.9, 1 - 2.0**-50])
-def test_a_decision_resolves_53_bits_in_every_dtype(
-    monkeypatch: pytest.MonkeyPatch, drop_prob: float, dtype: torch.dtype
-) -> None:
+def test_a_decision_resolves_53_bits_in_every_dtype(drop_prob: float, granularity: str, dtype: torch.dtype) -> None:
     keep_prob = 1.0 - drop_prob
-    draws = torch.tensor([[math.nextafter(keep_prob, 0.0)], [keep_prob]], dtype=torch.float64)
-
-    def rand(shape: list[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
-        assert (shape, dtype, device) == ([2, 1], torch.float64, torch.device("cpu"))
-        return draws
-
-    monkeypatch.setattr(torch, "rand", rand)
-    y = drop_path(torch.ones(2, 3, dtype=dtype), drop_prob, True, scaling="none")
-    assert y.real.tolist() == [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    with PlannedDraws([math.nextafter(keep_prob, 0.0), keep_prob]) as planned:
+        y = drop_path(torch.ones(2, 1, dtype=dtype), drop_prob, True, granularity=granularity, scaling="none")
+    assert y.real.tolist() == [[1.0], [0.0]]
+    assert planned.dtypes == [torch.float64]
 
 
-def test_devices_without_float64_draw_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[torch.dtype] = []
-
-    def rand(shape: list[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:  # noqa: ARG001
-        drawn.append(dtype)
-        return torch.zeros(shape, dtype=dtype, device="meta")
-
-    monkeypatch.setattr(torch, "rand", rand)
-    monkeypatch.setattr("droppath_reference.drop_path.FLOAT64_DEVICES", ("cpu",))
-    drop_path(torch.ones(4, 2, device="meta"), 0.5, True)
-    assert drawn == [torch.float32]
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_devices_without_float64_draw_float32(monkeypatch: pytest.MonkeyPatch, granularity: str) -> None:
+    monkeypatch.setattr("droppath_reference.drop_path.FLOAT64_DEVICES", ("cuda",))
+    with PlannedDraws([0.25]) as planned:
+        drop_path(torch.ones(1, 1, dtype=torch.float64), 0.5, True, granularity=granularity)
+    assert planned.dtypes == [torch.float32]
 
 
 @pytest.mark.parametrize("shape", [(64,), (64, 5), (64, 2, 3), (64, 2, 1, 3), (64, 1, 2, 2, 2)])
@@ -108,9 +112,11 @@ def test_every_element_decides_for_itself_where_asked_for() -> None:
     assert (y.var(dim=0) > 0).all()
 
 
-def test_rank_zero_is_one_decision() -> None:
-    outcomes = {drop_path(torch.tensor(3.0), 0.5, True).item() for _ in range(64)}
-    assert outcomes == {0.0, 6.0}
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_rank_zero_is_one_decision(dtype: torch.dtype) -> None:
+    outputs = [drop_path(torch.tensor(3.0, dtype=dtype), 0.5, True) for _ in range(64)]
+    assert {y.item() for y in outputs} == {0.0, 6.0}
+    assert {(y.dtype, y.shape) for y in outputs} == {(dtype, ())}
 
 
 # Values
@@ -120,16 +126,15 @@ def test_rank_zero_is_one_decision() -> None:
 @pytest.mark.parametrize("dtype", REAL_DTYPES, ids=name_of)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_kept_values_and_gradients_lie_within_the_law(dtype: torch.dtype, drop_prob: float, scaling: str) -> None:
-    significands = torch.linspace(1, 2, 1025, dtype=torch.float64)
-    x = torch.cat([significands, -significands, torch.randn(1000, dtype=torch.float64)]).to(dtype)
-    x = x.expand(4000 if drop_prob > 0.99 else 20, -1).clone().requires_grad_()
+    # Every value is a sample of its own: at p = 0.999 fewer than 100 of them are kept once in 1e14 runs.
+    significands = torch.linspace(1, 2, 1025, dtype=torch.float64).repeat(100)
+    x = torch.cat([significands, -torch.rand(100_000, dtype=torch.float64)]).to(dtype).requires_grad_()
     y = drop_path(x, drop_prob, True, scaling=scaling)
-    y.backward(x.detach())
-    kept = y[:, 0] != 0
-    assert kept.any()
-    value = x[0].detach().double().numpy()
-    for got, interval in ((y.detach(), law.kept_interval), (x.grad, law.gradient_interval)):
-        assert got is not None
+    (gradient,) = torch.autograd.grad(y, x, x.detach())
+    kept = y.detach() != 0
+    assert kept.sum() > 100
+    value = x.detach()[kept].double().numpy()
+    for got, interval in ((y.detach(), law.kept_interval), (gradient, law.gradient_interval)):
         low, high = interval(value, drop_prob, name_of(dtype), scaling=scaling)
         row = got[kept].double().numpy()
         assert np.all((low <= row) & (row <= high))
@@ -285,117 +290,3 @@ def test_nothing_is_refused_for_want_of_a_default_or_a_rank() -> None:
 def test_integer_and_boolean_input_is_refused(dtype: torch.dtype, training: bool) -> None:
     with pytest.raises(TypeError, match=str(dtype)):
         drop_path(torch.ones(3, dtype=dtype), 0.0, training)
-
-
-# Arguments
-
-
-@pytest.mark.parametrize("drop_prob", [-0.1, 1.5, math.nan, math.inf, -5e-324, 2])
-@pytest.mark.parametrize("training", [True, False])
-def test_a_drop_prob_outside_the_unit_interval_is_refused_with_its_value(drop_prob: float, training: bool) -> None:
-    with pytest.raises(ValueError, match=str(drop_prob)):
-        DropPath(drop_prob)
-    with pytest.raises(ValueError, match=str(drop_prob)):
-        drop_path(torch.ones(3), drop_prob, training)
-    module = DropPath(0.1).train(training)
-    module.drop_prob = drop_prob
-    with pytest.raises(ValueError, match=str(drop_prob)):
-        module(torch.ones(3))
-
-
-@pytest.mark.parametrize("drop_prob", ["0.1", None, True, torch.tensor(0.1), [0.1]], ids=repr)
-def test_a_drop_prob_that_is_no_number_is_refused_with_its_type(drop_prob: Any) -> None:
-    name = type(drop_prob).__name__
-    with pytest.raises(TypeError, match=name):
-        DropPath(drop_prob)
-    module = DropPath(0.1)
-    module.drop_prob = drop_prob
-    with pytest.raises(TypeError, match=name):
-        module(torch.ones(3))
-
-
-def test_drop_prob_has_no_default() -> None:
-    with pytest.raises(TypeError, match="drop_prob"):
-        DropPath()  # type: ignore[call-arg]
-
-
-@pytest.mark.parametrize("option", ["granularity", "scaling", "form"])
-def test_unknown_options_are_refused_with_their_value(option: str) -> None:
-    with pytest.raises(ValueError, match=f"{option} must be one of .*, got 'row'"):
-        DropPath(0.1, **{option: "row"})
-    if option != "form":
-        with pytest.raises(ValueError, match="'row'"):
-            drop_path(torch.ones(3), 0.1, **{option: "row"})
-
-
-@pytest.mark.parametrize("drop_prob", [0, 1])
-def test_integers_are_probabilities_too(drop_prob: int) -> None:
-    assert drop_path(torch.ones(3), drop_prob, True).tolist() == [1.0 - drop_prob] * 3
-
-
-# The module
-
-
-def test_train_and_eval_decide_on_the_parent_too() -> None:
-    parent = torch.nn.Sequential(DropPath(1.0))
-    x = torch.ones(4, 2)
-    for _ in range(2):
-        assert not parent.train()(x).any()
-        assert torch.equal(parent.eval()(x), x)
-    with torch.no_grad():
-        assert not parent.train()(x).any()
-
-
-def test_the_module_is_the_function() -> None:
-    x = torch.randn(64, 3)
-    for granularity, scaling in DIALECTS:
-        module = DropPath(0.3, granularity=granularity, scaling=scaling)
-        for training in (True, False):
-            torch.manual_seed(1)
-            expected = drop_path(x, 0.3, training, granularity=granularity, scaling=scaling)
-            torch.manual_seed(1)
-            assert torch.equal(module.train(training)(x), expected)
-
-
-def test_a_changed_drop_prob_takes_effect() -> None:
-    module = DropPath(0.0)
-    x = torch.ones(4, 2)
-    assert module(x) is x
-    module.drop_prob = 1.0
-    assert not module(x).any()
-
-
-def test_copies_pickles_and_state_behave() -> None:
-    module = DropPath(0.25, granularity="batch", scaling="eval", form="residual").eval()
-    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):  # noqa: S301
-        assert vars(twin) == vars(module)
-    assert module.state_dict() == {}
-    assert list(module.parameters()) == list(module.buffers()) == []
-
-
-def test_repr_shows_the_arguments() -> None:
-    module = DropPath(0.25, scaling="none")
-    assert repr(module) == "DropPath(drop_prob=0.25, granularity='sample', scaling='none', form='branch')"
-
-
-@pytest.mark.parametrize(("granularity", "scaling"), DIALECTS)
-@pytest.mark.parametrize("training", [True, False])
-def test_the_residual_form_adds_the_dropped_branch_to_its_shortcut(
-    granularity: str, scaling: str, training: bool
-) -> None:
-    x, branch = torch.randn(64, 3), torch.randn(64, 3)
-    torch.manual_seed(3)
-    expected = x + drop_path(branch, 0.4, training, granularity=granularity, scaling=scaling)
-    torch.manual_seed(3)
-    assert torch.equal(drop_path_residual(x, branch, 0.4, training, granularity=granularity, scaling=scaling), expected)
-    module = DropPath(0.4, granularity=granularity, scaling=scaling, form="residual").train(training)
-    torch.manual_seed(3)
-    assert torch.equal(module(x, branch), expected)
-
-
-def test_each_form_refuses_the_call_of_the_other() -> None:
-    x = torch.ones(2)
-    with pytest.raises(TypeError, match="'branch' takes 1"):
-        DropPath(0.1)(x, x)
-    with pytest.raises(TypeError, match="'residual' takes 2"):
-        DropPath(0.1, form="residual")(x)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -9,6 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.checkpoint import checkpoint
 
 from droppath_reference.drop_path import GRANULARITIES, SCALINGS, DropPath, drop_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # At p = 0.5 two masks of 512 samples agree by chance once in 2**512.
 BATCH = 512
@@ -22,6 +25,7 @@ def replayed(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]
     return seeded
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated:DeprecationWarning")  # torch's forward mode
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=str)
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -36,11 +40,13 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(
 
 
 def test_the_second_derivative_is_zero() -> None:
-    x = torch.randn(BATCH, 2, requires_grad=True)
-    (first,) = torch.autograd.grad(drop_path(x, 0.5, True).sum(), x, create_graph=True)
-    assert set(first.unique().tolist()) == {0.0, 2.0}
-    (second,) = torch.autograd.grad(first.sum(), x, allow_unused=True, materialize_grads=True)
-    assert torch.equal(second, torch.zeros_like(x))
+    x = torch.ones(BATCH, 2, requires_grad=True)
+    upstream = torch.ones(BATCH, 2, requires_grad=True)
+    y = drop_path(x, 0.5, True)
+    (first,) = torch.autograd.grad(y, x, upstream, create_graph=True)
+    by_x, by_upstream = torch.autograd.grad(first.sum(), (x, upstream), allow_unused=True, materialize_grads=True)
+    assert torch.equal(by_x, torch.zeros_like(x))
+    assert torch.equal(by_upstream, y.detach())
 
 
 @pytest.mark.parametrize("use_reentrant", [True, False])
@@ -63,26 +69,27 @@ def test_autocast_keeps_the_dtype(dtype: torch.dtype, autocast_dtype: torch.dtyp
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64], ids=str)
+@pytest.mark.parametrize("granularity", GRANULARITIES)
 @pytest.mark.parametrize("batched", [True, False])
-def test_vmap_draws_different_or_equal_masks_as_asked(dtype: torch.dtype, batched: bool) -> None:
-    x = torch.ones(3, BATCH, 2, dtype=dtype) if batched else torch.ones(BATCH, 2, dtype=dtype)
+def test_vmap_draws_different_or_equal_masks_as_asked(dtype: torch.dtype, granularity: str, batched: bool) -> None:
+    copies = BATCH if granularity == "batch" else 3
+    x = torch.ones(copies, BATCH, 2, dtype=dtype) if batched else torch.ones(BATCH, 2, dtype=dtype)
 
     def layer(x: Tensor, index: Tensor) -> Tensor:
-        return drop_path(x, 0.5, True) + 0.0 * index
+        return drop_path(x, 0.5, True, granularity=granularity) + 0.0 * index
 
     def mapped(randomness: str) -> Tensor:
         in_dims = (0 if batched else None, 0)
-        return torch.func.vmap(layer, in_dims=in_dims, randomness=randomness)(x, torch.zeros(3)).real
+        return torch.func.vmap(layer, in_dims=in_dims, randomness=randomness)(x, torch.zeros(copies)).real
 
     different, same = mapped("different"), mapped("same")
     for y in (different, same):
-        assert y.shape == (3, BATCH, 2)
-        assert torch.equal(y[..., 0], y[..., 1])
-        assert set(y.unique().tolist()) == {0.0, 2.0}
-    assert torch.equal(same[0], same[1])
-    assert torch.equal(same[0], same[2])
-    assert not torch.equal(different[0], different[1])
-    assert not torch.equal(different[1], different[2])
+        assert y.shape == (copies, BATCH, 2)
+        assert set(y.unique().tolist()) <= {0.0, 2.0}
+        assert torch.equal(y[..., 0], y[..., 1]) == (granularity != "element")
+        assert torch.equal(y[:, 0], y[:, -1]) or granularity != "batch"
+    assert torch.equal(same, same[:1].expand_as(same))
+    assert not torch.equal(different, different[:1].expand_as(different))
 
 
 def test_vmap_over_numbers_is_one_decision_each() -> None:
@@ -109,9 +116,10 @@ def test_nothing_is_created_on_another_device(device: str, granularity: str, sca
     devices: set[str] = set()
 
     class Tape(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             result = function(*args, **(kwargs or {}))
-            devices.add(result.device.type)
+            if isinstance(result, Tensor):
+                devices.add(result.device.type)
             return result
 
     with FakeTensorMode(), torch.no_grad():
@@ -134,7 +142,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 def test_compiled_whole_it_follows_drop_prob_and_mode(backend: str) -> None:
     module = DropPath(0.5)
     compiled = torch.compile(module, backend=backend, fullgraph=True)
-    for drop_prob in (0.5, 0.25, 0.75, 0.0, 1.0):
+    for drop_prob in (0.5, 0.75, 0.875, 0.0, 1.0):
         module.drop_prob = drop_prob
         x = torch.ones(BATCH, 2, requires_grad=True)
         y, again = compiled(x), compiled(x)
@@ -161,7 +169,7 @@ def test_compiled_whole_in_every_dialect(backend: str, granularity: str, dtype: 
 
 def test_an_exported_program_takes_any_batch_and_draws_afresh() -> None:
     batch = torch.export.Dim("batch", min=2)
-    program = torch.export.export(DropPath(0.5), (torch.ones(4, 2),), dynamic_shapes=({0: batch}, None)).module()
+    program = torch.export.export(DropPath(0.5), (torch.ones(4, 2),), dynamic_shapes=({0: batch},)).module()
     x = torch.ones(BATCH, 2)
     first, second = program(x), program(x)
     assert set(first.unique().tolist()) == {0.0, 2.0}

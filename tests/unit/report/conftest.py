@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from droppath_audit import engine
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import Dialect

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+
 from droppath_audit import audit
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
+
 from droppath_audit.checks import catalogue
 from droppath_audit.core.collected import Collected
 from droppath_audit.report.terminal import Terminal
-from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
