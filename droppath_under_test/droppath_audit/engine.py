@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shlex
 import time
+import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit import __version__
@@ -71,35 +73,36 @@ def judge(
 ) -> Result:
     """Return the result of one trial: its verdict and, where a promise is broken, everything needed to act on it."""
     check = catalogue()[trial.check]
-    promise = check.documentation.promise
+    snippet, trace = "", collected.traceback
     if collected.not_applicable:
         verdict = Verdict.not_applicable(collected.not_applicable)
     elif collected.evidence is None:
         verdict = Verdict.error(collected.error)
     else:
-        verdict = check.judge(collected.evidence, trial.case, trial.alpha)
+        try:
+            verdict = check.judge(collected.evidence, trial.case, trial.alpha)
+            if verdict.outcome in BAD:
+                snippet = check.snippet(trial.case, collected.evidence, facts.code)
+        except Exception as error:
+            # Evidence that nobody foresaw must cost one verdict, not the report.
+            verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
+            trace = traceback.format_exc()
     result = Result(
         trial,
         verdict,
         evidence=collected.evidence or {},
-        promised=verdict.promised or promise,
-        traceback=collected.traceback,
+        promised=verdict.promised or check.documentation.promise,
+        traceback=trace,
         seconds=collected.seconds,
     )
     if verdict.outcome not in BAD:
         return result
-    snippet = check.snippet(trial.case, collected.evidence, facts.code) if collected.evidence else ""
-    return Result(
-        trial,
-        verdict,
-        evidence=result.evidence,
-        promised=result.promised,
+    return replace(
+        result,
         why=check.documentation.why,
         fix=check.documentation.fix,
         reproduce=reproduce(trial, facts, settings, imports),
         snippet=snippet or _bare_snippet(trial, facts),
-        traceback=result.traceback,
-        seconds=result.seconds,
     )
 
 

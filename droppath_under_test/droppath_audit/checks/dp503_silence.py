@@ -7,7 +7,7 @@ Why it matters
     Where they do consume, switching a block off, or evaluating in the middle of an epoch, changes every random number
     after it: two runs that should be comparable are not.
 How to fix
-    Return x before drawing.
+    Return x before any random number is drawn: ask for the mode and for drop_prob first.
 Seen in
     EfficientNet-PyTorch's drop_connect, which draws at drop_prob = 0.
 """

@@ -46,5 +46,5 @@ class NotApplicable(Exception):
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return ``" Did you mean 'a' or 'b'?"`` for the candidates that resemble ``word``, else an empty text."""
     lowered = {name.lower(): name for name in candidates}
-    close = [lowered[match] for match in get_close_matches(word.lower(), list(lowered), n=3, cutoff=0.5)]
+    close = [lowered[match] for match in get_close_matches(word.lower(), list(lowered), n=3, cutoff=0.6)]
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

@@ -148,7 +148,8 @@ def _import(name: str, asked_by: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if name == missing or (missing and name.startswith(f"{missing}.")):
-            known = {found.name for found in _siblings(name)}
+            # Nobody keeps a DropPath in the standard library, whose many names resemble everything.
+            known = {found.name for found in _siblings(name)} - sys.stdlib_module_names
             parent, _, last = missing.rpartition(".")
             inside = hasattr(sys.modules.get(parent), last)
             raise UsageError(
@@ -228,7 +229,8 @@ def _attribute(obj: Any, name: str, spec: Spec) -> Any:
     try:
         return getattr(obj, name)
     except AttributeError:
-        names = [known for known in dir(obj) if not known.startswith("_")]
+        # A module that loads its names lazily lists them in __all__ alone.
+        names = [known for known in {*dir(obj), *getattr(obj, "__all__", ())} if not known.startswith("_")]
         raise UsageError(f"{spec.module} has no {spec.name!r}." + (nearest(name, names) or _callables(obj))) from None
     except KeyboardInterrupt:
         raise
@@ -337,7 +339,7 @@ def _package(obj: Any) -> str:
     if not top or top.startswith("_"):
         return ""
     try:
-        name = _distributions().get(top, [top])[0]
-        return f"{name} {importlib.metadata.version(name)}"
+        found = importlib.metadata.distribution(_distributions().get(top, [top])[0])
+        return f"{found.metadata['Name']} {found.version}"
     except importlib.metadata.PackageNotFoundError:
         return ""

@@ -193,3 +193,13 @@ def test_snippets_fail_on_the_faulty_target_and_hold_on_the_reference(name: str,
         check = catalogue()[finding.trial.check]
         sound = check.snippet(finding.trial.case, finding.evidence, reference.code)
         assert (*where, outcome_of(sound)) == (*where, "holds")
+
+
+def test_evidence_that_cannot_be_judged_costs_one_verdict_and_not_the_report() -> None:
+    facts = load("droppath_reference:DropPath").facts
+    (trial,) = make(facts, Settings(only=("DP301[cpu-float32]",)))
+    result = engine.judge(trial, Collected({"nothing": "foreseen"}), facts, Settings())
+    assert result.outcome is Outcome.ERROR
+    assert "could not be judged: KeyError" in result.verdict.observed
+    assert "Traceback" in result.traceback
+    assert result.reproduce

@@ -131,7 +131,7 @@ def test_three_deaths_that_share_a_dtype_end_the_trials_of_that_dtype_only(
 def test_a_hang_in_one_dtype_costs_one_trial(
     target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 2.0)
     seen = observed(isolated(target("if at == ('float32', 1.0):\n    os.setsid(); forever()"), "DP301"))
     assert seen.pop("DP301[cpu-float32]")[0] == "error"
     assert [verdict for verdict, _ in seen.values()] == ["pass"] * 3
@@ -140,11 +140,11 @@ def test_a_hang_in_one_dtype_costs_one_trial(
 def test_two_hangs_at_one_drop_prob_end_the_trials_at_that_drop_prob_only(
     target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 2.0)
     report = isolated(target("if at[1] == 0.9:\n    time.sleep(1000)"), "DP201[*-p0.9]", "DP201[*-p0.3]")
     seen = observed(report)
     errors = [seen[f"DP201[cpu-{dtype}-p0.9]"][1] for dtype in DTYPES]
-    hung = "no answer within 1 seconds; the process was stopped"
+    hung = "no answer within 2 seconds; the process was stopped"
     assert errors == 2 * [hung] + 2 * ["not run: 2 earlier trials with drop_prob 0.9 hung"]
     assert [seen[f"DP201[cpu-{dtype}-p0.3]"][0] for dtype in DTYPES] == ["pass"] * 4
 
@@ -153,7 +153,7 @@ def test_after_four_hangs_nothing_more_is_run(
     target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "limit", lambda _trial: 0.5)
-    report = isolated(target("forever()"), "DP3xx", "DP601[cpu-complex64]")
+    report = isolated(target("forever()"), "DP301", "DP302", "DP601[cpu-complex64]")
     messages = [r.verdict.observed for r in report.results]
     assert len(messages) == 9
     assert sum(message.startswith("no answer within") for message in messages) == 4
@@ -203,7 +203,7 @@ AT_IMPORT = {
     "os._exit(0)": "ended before it was done",
     "os.kill(os.getpid(), signal.SIGKILL)": "ended before it was done",
     "raise KeyboardInterrupt": "ended before it was done",
-    "import no_such_module_anywhere": "failed with ModuleNotFoundError",
+    "import no_such_module_anywhere": "it needs the module 'no_such_module_anywhere'",
 }
 
 
@@ -233,7 +233,7 @@ def test_a_target_that_never_finishes_importing_is_given_up(
 
 
 def test_a_copy_forked_at_import_does_not_answer(target: Callable[..., str], isolated: Callable[..., Report]) -> None:
-    report = isolated(target(at_import="os.fork()"), "DP3xx")
+    report = isolated(target(at_import="os.fork()"), "DP301", "DP302")
     assert Counter(str(r.outcome) for r in report.results) == {"pass": 8}
 
 
@@ -326,5 +326,5 @@ def test_the_parent_imports_neither_torch_nor_the_target(target: Callable[..., s
         "status = cli.main(sys.argv[1:], standalone_mode=False); "
         "sys.exit(10 * status + ('torch' in sys.modules))"
     )
-    command = [sys.executable, "-c", code, target(), "--only", "DP3xx", "--effort", "quick"]
+    command = [sys.executable, "-c", code, target(), "--only", "DP301", "--effort", "quick"]
     assert subprocess.run(command, capture_output=True, check=False, env=dict(os.environ)).returncode == 0

@@ -39,17 +39,23 @@ ZEROS = {"elements": 8, "nan": 0, "nonzero": 0, "became": [], "features": [4]}
 class Recorded:
     """A collector that answers from memory."""
 
-    def __init__(self, facts: Facts, answers: dict[str, Collected]) -> None:
-        self.facts, self._answers = facts, answers
+    def __init__(self, facts: Facts, answers: dict[str, Collected], otherwise: Collected) -> None:
+        self.facts, self._answers, self._otherwise = facts, answers, otherwise
 
     def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
         for trial in trials:
-            yield trial, self._answers.get(trial.id, Collected(ZEROS))
+            yield trial, self._answers.get(trial.id, self._otherwise)
 
 
 @pytest.fixture
 def events(facts: Facts) -> Callable[..., Iterator[Event]]:
-    def run(answers: dict[str, Collected], *only: str) -> Iterator[Event]:
-        return engine.run(Recorded(facts, answers), Settings(effort="quick", only=only or ("DP301",)))
+    def run(
+        answers: dict[str, Collected],
+        *only: str,
+        otherwise: Collected = Collected(ZEROS),  # noqa: B008
+    ) -> Iterator[Event]:
+        """Audit, with these answers by trial, a target whose other trials find what DP301 hopes for."""
+        settings = Settings(effort="quick", only=only or ("DP301",))
+        return engine.run(Recorded(facts, answers, otherwise), settings)
 
     return run

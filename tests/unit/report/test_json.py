@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.events import Event
     from droppath_audit.core.report import Report
 
-SOME = ("DP101", "DP102[cpu-float32*", "DP3xx", "DP601", "DP001")
+SOME = ("DP101", "DP102[cpu-float32*", "DP301", "DP302", "DP601", "DP001")
 
 
 def refuse(token: str) -> Any:

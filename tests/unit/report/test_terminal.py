@@ -26,18 +26,32 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 REGENERATE = "DROPPATH_REGENERATE_SNAPSHOTS"
 
 COMMANDS = {
-    "reference": ("--only", "DP001", "--only", "DP102", "--only", "DP20*", "--only", "DP302", "--only", "DP401"),
+    "reference": (
+        "--only",
+        "DP001",
+        "--only",
+        "DP102",
+        "--only",
+        "DP201",
+        "--only",
+        "DP203",
+        "--only",
+        "DP302",
+        "--only",
+        "DP401",
+    ),
     "floor_mask": ("droppath_audit.mutants.law:floor_mask", "--only", "DP101", "--only", "DP301"),
     "raising": ("droppath_audit.mutants.shape:raises_on_empty_batch", "-v", "--only", "DP601[cpu-float64]"),
     "hint": ("droppath_audit.mutants.values:never_scaled", "--only", "DP201[cpu-float32-p0.3]"),
     "typo": ("droppath_audit.mutants.law:flor_mask",),
-    "plan": ("--plan", "--only", "DP3xx", "--only", "DP101"),
+    "plan": ("--plan", "--only", "DP301", "--only", "DP302", "--only", "DP101"),
 }
 
 
 def normalised(text: str) -> str:
     """Replace what differs between machines and moments: seconds, versions, paths, blanks at the ends of lines."""
     text = re.sub(r"\d+\.\d s", "N.N s", text)
+    text = re.sub(r"  \(droppath-audit \d\S*\)", "", text)  # the target's package, where it is installed
     text = re.sub(r"droppath-audit \d\S*", "droppath-audit VERSION", text)
     text = re.sub(r"torch \d\S*", "torch VERSION", text)
     text = re.sub(r"(?m)^source   .*/(\w+\.py:)\d+$", r"source   PATH/\1LINE", text)
@@ -84,12 +98,10 @@ SOME = {f"DP301[cpu-{dtype}]": Collected(BROKEN) for dtype in ("float32", "float
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_names_of_checks_are_never_wrapped_or_cut(width: int, events: Events) -> None:
-    dead = {f"{check.id}[cpu-float32-p0.1]": Collected(error="dead") for check in catalogue().values()}
-    dead |= {f"{check.id}[cpu-float32]": Collected(error="dead") for check in catalogue().values()}
-    text = shown(events(dead, "*[cpu-float32]", "*[cpu-float32-p0.1]"), width=width)
+    text = shown(events({}, "*", otherwise=Collected(error="dead")), width=width)
     table = text[: text.index("─")]
     for check in catalogue().values():
-        assert re.search(rf"{check.id} {check.slug} +error +0/1", table)
+        assert re.search(rf"{check.id} {check.slug} +(error +0/\d+|not-applicable)", table)
 
 
 def test_what_is_copied_is_never_broken(events: Events) -> None:

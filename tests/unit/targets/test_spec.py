@@ -209,7 +209,7 @@ def test_a_malformed_call_is_answered_with_examples_and_the_roles(call):
     [
         ("granularty", "'granularity'"),
         ("scale", "'scaling'"),
-        ("keep_prob_0", "'keep_prob_zero' or 'prob'"),
+        ("keep_prob_0", "'keep_prob_zero'"),
         ("Training", "'training'"),
         ("inputs", "'input'"),
     ],
