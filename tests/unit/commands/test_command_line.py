@@ -145,7 +145,7 @@ def test_several_specs_end_with_the_gravest_status_and_one_document(run: Run, tm
     file = tmp_path / "report.json"
     status, out, _ = run("droppath_reference:DropPath", MUTANT, *ONE, "--json", str(file))
     assert status == 1
-    assert out.count("droppath-audit 0.1.0") == 2
+    assert sum(line.startswith("droppath-audit 0.1.0") for line in out.splitlines()) == 2
     reports = json.loads(file.read_text(encoding="utf-8"))["reports"]
     assert [report["exit_status"] for report in reports] == [0, 1]
 
