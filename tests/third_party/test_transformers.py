@@ -17,8 +17,13 @@ BROKEN = {
     "DP203": {"bfloat16"},
     "DP301": {"float64", "float32", "float16", "bfloat16"},
     "DP302": {"float64", "float32", "float16", "bfloat16"},
+    # Next to the ends: bfloat16 never drops at 0.001 and never keeps at 0.999; both types double rows near 0.
+    "DP303": {"float16", "bfloat16"},
+    "DP402": {"float64"},
     "DP601": {"float64", "float32", "float16", "bfloat16"},
 }
+# Broken SHOULDs and INFOs: a probability of 1.5 is accepted, one that changes later is not shown, and the like.
+REMARKS = {"DP007": {"float64"}, "DP008": {"float64"}, "DP009": {None}, "DP305": {"float64"}}
 # float16 is off by 7e-5 at drop_prob 0.002, less than the resolution of 1e-4: between 0 and the resolution either
 # verdict may come, so this trial is not held to one.
 EITHER = {"DP102[cpu-float16-p0.002]", "DP203[cpu-float16-p0.002]"}
@@ -44,13 +49,14 @@ def test_exactly_these_checks_fail_in_exactly_these_dtypes(audited):
     for result in audited[1]["results"]:
         if result["verdict"] in ("fail", "error") and result["trial"] not in EITHER:
             assert result["verdict"] == "fail"
+            assert (result["level"] == "MUST") == (result["check"] in BROKEN)
             broken.setdefault(result["check"], set()).add(result["case"]["dtype"])
-    assert broken == BROKEN
+    assert broken == BROKEN | REMARKS
 
 
 def test_everything_else_passes_or_says_why_it_does_not_apply(audited):
     for result in audited[1]["results"]:
-        if result["check"] not in BROKEN and result["trial"] not in EITHER:
+        if result["check"] not in BROKEN | REMARKS and result["trial"] not in EITHER:
             assert result["verdict"] in ("pass", "not-applicable")
             assert result["message"]
     assert audited[1]["counts"]["inconclusive"] == 0
