@@ -123,6 +123,13 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("active_in_evaluation", "scaled_in_evaluation"),
+    mutants=(
+        "active_in_evaluation",
+        "scaled_in_evaluation",
+        "NeverScales",
+        "ScalesSquaredInEvaluation",
+        "ScalesInTrainingOnly",
+        "MultipliesInTraining",
+    ),
     applicable=applicable,
 )

@@ -91,5 +91,13 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("never_scaled", "off_by_half_a_percent", "scaled_by_realised_share", "sometimes_doubled"),
+    mutants=(
+        "never_scaled",
+        "off_by_half_a_percent",
+        "scaled_by_realised_share",
+        "sometimes_doubled",
+        "ScalesTwice",
+        "ScalesInTrainingOnly",
+        "MultipliesInTraining",
+    ),
 )

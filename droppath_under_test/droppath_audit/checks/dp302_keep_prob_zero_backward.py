@@ -22,6 +22,7 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate
 
@@ -49,7 +50,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     x, cotangent = (
         framework.tensor(moderate(rng, (BATCH, *feature), case.dtype), case.dtype, case.device) for _ in range(2)
     )
-    result = framework.gradient(target.make(1.0), x, cotangent)
+    result = gradient_of(target, target.make(1.0), x, cotangent)
     if result.gradient is None:
         return {"reason": result.reason, "features": list(feature)}
     gradient = framework.numpy(result.gradient)

@@ -22,6 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.gradients import gradient_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,7 @@ def _outcome(target: Target, layer: Any, x: Any, mode: str) -> str:
     framework = target.framework
     try:
         if mode == "backward":
-            result = framework.gradient(layer, x, x)
+            result = gradient_of(target, layer, x, x)
             return result.reason or str(framework.info(result.gradient))
         return str(framework.info(layer(x, training=mode == "training")))
     except (TargetRaised, TypeError) as error:

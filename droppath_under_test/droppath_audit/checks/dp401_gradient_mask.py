@@ -22,6 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate
 from droppath_reference.law import gradient_interval, multiplier
@@ -55,7 +56,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     for _ in range(case.effort.pick(2, 4, 16) * (8 if case.dialect.granularity == "batch" else 1)):
         cotangent = moderate(rng, shape, case.dtype)
         x = framework.tensor(moderate(rng, shape, case.dtype), case.dtype, case.device)
-        result = framework.gradient(layer, x, framework.tensor(cotangent, case.dtype, case.device))
+        result = gradient_of(target, layer, x, framework.tensor(cotangent, case.dtype, case.device))
         if result.gradient is None:
             return {"reason": result.reason}
         dropped = framework.numpy(result.output) == 0

@@ -58,6 +58,11 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
                 continue
             seen["dropped"] += 1
             if result.gradient is None:
+                if target.dialect.skips_branch:
+                    raise NotApplicable(
+                        "a dropped branch is skipped, as in Huang et al. 2016; data-parallel training then has to be "
+                        "told of unused parameters"
+                    )
                 seen["disconnected"] += 1
                 reason = result.reason
             elif np.any(framework.numpy(result.gradient) != 0):

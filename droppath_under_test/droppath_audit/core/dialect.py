@@ -45,6 +45,11 @@ class Dialect:
                     + nearest(str(value), CHOICES[field.name])
                 )
 
+    @property
+    def skips_branch(self) -> bool:
+        """Whether a dropped branch need not be run: the unit of Huang et al. 2016 (section 3), which saves that work."""
+        return (self.granularity, self.scaling, self.form) == ("batch", "eval", "residual")
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a plain dictionary."""
         return asdict(self)

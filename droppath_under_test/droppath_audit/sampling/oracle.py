@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.values import moderate, special
 from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
 
@@ -153,8 +154,8 @@ def _gradient_violations(target: Target, example: Example, x: Any, dtype: str) -
     framework = target.framework
     cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
     framework.seed(example.seed)
-    result = framework.gradient(
-        target.make(example.drop_prob), x, framework.tensor(cotangent, dtype, framework.info(x).device)
+    result = gradient_of(
+        target, target.make(example.drop_prob), x, framework.tensor(cotangent, dtype, framework.info(x).device)
     )
     if result.gradient is None:
         return [Violation("gradient", result.reason)]
