@@ -18,6 +18,7 @@ import click
 from droppath_audit import __version__
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.report import UNUSABLE
+from droppath_audit.targets.known import known_systems
 
 DEFAULT = "audit"
 
@@ -46,8 +47,8 @@ class Commands(click.Group):
         if first not in (*_names(), "--help", "-h", "--version"):
             if first and not first.startswith("-") and not _is_target(first):
                 raise UsageError(
-                    f"{first!r} is neither a subcommand nor a SPEC (package.module:Name or path/to/file.py:Name)."
-                    + nearest(first, _names())
+                    f"{first!r} is neither a subcommand, nor a known name ('droppath-audit list --known'), nor a SPEC "
+                    "(package.module:Name or path/to/file.py:Name)." + nearest(first, (*_names(), *known_systems()))
                 )
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
@@ -55,7 +56,7 @@ class Commands(click.Group):
 
 def _is_target(word: str) -> bool:
     """Return whether a first word is meant as a SPEC; dotted names and files are, though they lack their colon."""
-    return ":" in word or "." in word or "/" in word or "?" in word
+    return word in known_systems() or any(mark in word for mark in ":./?")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,7 +66,8 @@ def cli() -> None:
 
     \b
     droppath-audit                                  audit the embedded reference
-    droppath-audit timm.layers:DropPath             audit a class of an installed package
+    droppath-audit timm                             audit a known implementation: see 'list --known'
+    droppath-audit my_package.layers:DropPath       audit a class of an installed package
     droppath-audit path/to/file.py:drop_path        audit a function in a file
     droppath-audit audit --help                     every option of an audit
 

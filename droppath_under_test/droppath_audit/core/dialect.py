@@ -47,7 +47,7 @@ class Dialect:
 
     @property
     def skips_branch(self) -> bool:
-        """Whether a dropped branch need not be run: the unit of Huang et al. 2016 (section 3), which saves that work."""
+        """Whether a dropped branch need not be run, to save its work: the unit of Huang et al. 2016 (section 3)."""
         return (self.granularity, self.scaling, self.form) == ("batch", "eval", "residual")
 
     def to_json(self) -> dict[str, Any]:

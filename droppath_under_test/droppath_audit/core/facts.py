@@ -15,6 +15,7 @@ class Facts:
 
     Attributes:
         spec: The SPEC as it was given, or a description of the object handed to ``audit``.
+        stands_for: The SPEC that it names, where it is a known name.
         kind: ``class``, ``function``, ``instance`` or ``factory``.
         origin: ``file:line`` of its definition, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
@@ -40,6 +41,7 @@ class Facts:
     framework: str
     framework_version: str
     devices: dict[str, tuple[str, ...]]
+    stands_for: str = ""
     evaluates: bool = True
     fixed_shape: tuple[int, ...] | None = None
     code: Code = field(default_factory=Code)

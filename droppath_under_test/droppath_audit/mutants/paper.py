@@ -1,4 +1,4 @@
-"""Faults of the unit of Huang et al. 2016: one decision a mini-batch, no factor in training, keep_prob in evaluation."""
+"""Faults of the unit of Huang et al. 2016: one decision a mini-batch, a factor in evaluation alone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ class _Unit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the shortcut, with the branch unless it is dropped."""
         in_training, in_evaluation = self.factors(1.0 - self.death_rate)
-        if not self.training:
-            return x + self.branch(x) * in_evaluation
-        if torch.rand((), dtype=torch.float64).item() < self.death_rate:
+        if self.training and torch.rand((), dtype=torch.float64).item() < self.death_rate:
             return x
-        return x + self.branch(x) * in_training
+        y: Tensor = self.branch(x)
+        return x + y * (in_training if self.training else in_evaluation)
 
 
 class ScalesTwice(_Unit):

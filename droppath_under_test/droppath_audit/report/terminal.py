@@ -88,7 +88,8 @@ class Terminal:
 
     def _heading(self, facts: Facts) -> None:
         package = f"  ({facts.package})" if facts.package else ""
-        self._print_unbroken(Text.assemble((f"droppath-audit {self._version}", "bold"), f"    {facts.spec}{package}"))
+        name = f"{facts.spec} = {facts.stands_for}" if facts.stands_for else facts.spec
+        self._print_unbroken(Text.assemble((f"droppath-audit {self._version}", "bold"), f"    {name}{package}"))
         if facts.origin:
             self._print_unbroken(Text(f"source   {facts.origin}"))
         devices = ", ".join(facts.devices)

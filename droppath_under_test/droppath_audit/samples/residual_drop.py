@@ -29,12 +29,10 @@ class ResidualDrop(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x plus what the mode makes of the branch."""
-        if not self.training:
-            return x + (1.0 - self.death_rate) * self.branch(x)
-        # In double precision: the default float32 would leave 2^-24 of a chance at the ends.
-        if torch.rand((), dtype=torch.float64).item() < self.death_rate:
+        if self.training and torch.rand(()).item() < self.death_rate:
             return x
-        return x + self.branch(x)
+        y: Tensor = self.branch(x)
+        return x + y if self.training else x + (1.0 - self.death_rate) * y
 
 
 def death_rates(last_keep_prob: float, blocks: int) -> list[float]:

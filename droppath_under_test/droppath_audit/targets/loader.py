@@ -36,6 +36,7 @@ from droppath_audit.targets.spec import PREFIXES, Spec, parse
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from droppath_audit.core.known import Known
     from droppath_audit.targets.adapters import Adapter
     from droppath_audit.targets.binding import Binding
 
@@ -62,11 +63,30 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     """
     spec = parse(text)
     started = time.perf_counter()
-    for name in imports:
-        _import(name, f"--import {name}")
-    module = _import_file(spec.module) if spec.is_file else _import(spec.module, spec.text)
+    before = (*imports, *(spec.known.imports if spec.known is not None else ()))
+    try:
+        for name in before:
+            _import(name, f"--import {name}")
+        module = _import_file(spec.module) if spec.is_file else _import(spec.module, spec.text)
+    except UsageError as error:
+        if spec.known is None or not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise _not_installed(spec.known, error) from error
     obj = _lookup(module, spec)
-    return _describe(obj, spec, devices, started, _import_line(spec))
+    return _describe(
+        obj, spec, devices, started, "\n".join([*(f"import {name}" for name in before), _import_line(spec)])
+    )
+
+
+def _not_installed(known: Known, error: UsageError) -> UsageError:
+    """Return the error that says how to install a known implementation; it comes from a module that is missing."""
+    missing = getattr(error.__cause__, "name", None)
+    commands = "".join(f"\n    {command}" for command in known.install)
+    return UsageError(
+        f"{known.name} ({known.title}) is not installed in this environment ({sys.executable}): there is no module "
+        f"{missing!r}. " + (f"Install it with{commands}" if commands else error.message),
+        error.detail,
+    )
 
 
 def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = ("cpu",)) -> Loaded:
@@ -285,6 +305,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
     seconds = time.perf_counter() - started
     facts = Facts(
         spec=spec.text,
+        stands_for=spec.known.spec if spec.known is not None else "",
         kind=binding.kind,
         origin=_origin(obj),
         package=_package(obj),

@@ -1,19 +1,24 @@
 """SPEC: the text that names a target and declares what cannot be read from its signature.
 
 Grammar: ``target[?item&item…]`` with ``item`` = ``key=value``; values are JSON where they parse as such,
-otherwise strings; percent-encoding is allowed in both.
+otherwise strings; percent-encoding is allowed in both. A known name stands for the SPEC that ``targets.known``
+gives it, to which further items are added.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.targets.known import known_systems
+
+if TYPE_CHECKING:
+    from droppath_audit.core.known import Known
 
 KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input")
 PREFIXES = ("init.", "arg.")
@@ -68,6 +73,7 @@ class Spec:
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``.
+        known: The known implementation that the text names, if it does.
     """
 
     text: str
@@ -83,6 +89,7 @@ class Spec:
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     factory: bool = False
+    known: Known | None = None
 
     @property
     def is_file(self) -> bool:
@@ -106,10 +113,17 @@ def parse(text: str) -> Spec:
         raise UsageError(
             "The SPEC is empty. Give package.module:Name or path/to/file.py:Name; leave it out to audit the reference."
         )
+    known = known_systems().get(target)
+    if known is not None:
+        items = ("&" if "?" in known.spec else "?") + query if query else ""
+        return replace(parse(known.spec + items), text=text.strip(), known=known)
     module, colon, name = target.rpartition(":")
     if not colon:
         hint = f"{target}:Name" if target.endswith(".py") else f"{_with_colon(target)}"
-        raise UsageError(f"{target!r} has no ':' between module and name. Write for example {hint}")
+        raise UsageError(
+            f"{target!r} has no ':' between module and name. Write for example {hint}"
+            + nearest(target, known_systems())
+        )
     module, name = unquote(module), unquote(name)
     if ".py:" in module:
         file, _, inner = module.partition(".py:")

@@ -1,0 +1,33 @@
+"""Implementations that can be audited by name: one file a package, found by being here.
+
+A file defines ``SYSTEMS``, a tuple of ``core.known.Known``. Nothing here imports the packages themselves.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from droppath_audit.core.known import Known
+
+
+@cache
+def known_systems() -> Mapping[str, Known]:
+    """Return every known implementation by its name, in the order of the files.
+
+    Raises:
+        ValueError: If two have the same name.
+    """
+    found: dict[str, Known] = {}
+    for info in sorted(iter_modules(__path__), key=lambda info: info.name):
+        systems: tuple[Known, ...] = import_module(f"{__name__}.{info.name}").SYSTEMS
+        for system in systems:
+            if system.name in found:
+                raise ValueError(f"{info.name} defines {system.name}, which another file defines already")
+            found[system.name] = system
+    return found

@@ -1,0 +1,24 @@
+"""MMCV: the floor-style class and function of OpenMMLab."""
+
+from __future__ import annotations
+
+from droppath_audit.core.known import Known
+
+INSTALL = ("pip install --no-deps mmcv-lite==2.2.0", "pip install mmengine==0.10.7")
+
+SYSTEMS = (
+    Known(
+        name="mmcv",
+        spec="mmcv.cnn.bricks:DropPath",
+        title="MMCV, the class",
+        environment="mmcv",
+        install=INSTALL,
+    ),
+    Known(
+        name="mmcv-function",
+        spec="mmcv.cnn.bricks.drop:drop_path",
+        title="MMCV, the function",
+        environment="mmcv",
+        install=INSTALL,
+    ),
+)
