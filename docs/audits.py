@@ -25,8 +25,8 @@ LEVELS = ("MUST", "SHOULD", "INFO")
 INTRODUCTION = """# Audits of real implementations
 
 Written by `tox -m audits` from the reports of audits at effort {effort}, seed {seed} and budget {budget:g}: no figure
-here has another source. `tests/third_party` holds every implementation to exactly the checks that its row names, in both
-directions. `droppath-audit NAME` audits one of them; `droppath-audit list --known NAME` says how to install it.
+here has another source. `tests/third_party` holds every implementation to exactly the checks that its row names, both
+ways. `droppath-audit NAME` audits one of them; `droppath-audit list --known NAME` says how to install it.
 
 A broken MUST fails the audit; a broken SHOULD does not, unless `--strict` is given; INFO informs.
 """

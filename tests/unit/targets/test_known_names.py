@@ -25,7 +25,7 @@ def systems(monkeypatch):
         "here": Known("here", SAMPLE, "a layer that is here", imports=("droppath_audit.samples.drop_connect",)),
         "declared": Known("declared", f"{SAMPLE}?granularity=batch", "one with an item"),
         "absent": Known(
-            "absent", "no_such_package:X", "one that is not", install=("pip install one", "pip install two")
+            "absent", "no_such_package:X", "one that is gone", install=("pip install one", "pip install two")
         ),
         "lacking": Known("lacking", SAMPLE, "one that lacks", imports=("no_such_helper",), install=("pip install it",)),
         "renamed": Known("renamed", "droppath_audit.samples.floor_style:NoSuchName", "one that was renamed"),
@@ -57,7 +57,7 @@ def test_the_report_has_the_name_and_what_it_stands_for(systems):
     assert "import droppath_audit.samples.drop_connect" in facts.code.imports
 
 
-@pytest.mark.parametrize(("name", "commands"), [("absent", ["pip install one", "pip install two"]),
+@pytest.mark.parametrize(("name", "commands"), [("absent", ["pip install a", "pip install b"]),
                                                 ("lacking", ["pip install it"])])  # fmt: skip
 def test_what_is_not_installed_comes_with_the_commands_that_install_it(systems, name, commands):
     with pytest.raises(UsageError, match="is not installed in this environment") as caught:
