@@ -76,6 +76,8 @@ def judge(
     snippet, trace = "", collected.traceback
     if collected.not_applicable:
         verdict = Verdict.not_applicable(collected.not_applicable)
+    elif collected.inconclusive:
+        verdict = Verdict.inconclusive(collected.inconclusive)
     elif collected.evidence is None:
         verdict = Verdict.error(collected.error)
     else:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.errors import NotApplicable, TargetRaised, UsageError
+from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
 from droppath_audit.core.trial import Trial
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def collect_one(target: Target, trial: Trial) -> Collected:
             collected = Collected(evidence)
         except NotApplicable as error:
             collected = Collected(not_applicable=str(error))
+        except TimeRanOut as error:
+            collected = Collected(inconclusive=str(error))
         except TargetRaised as error:
             collected = Collected(error=f"raised {error}", traceback=error.traceback)
         except Exception as error:

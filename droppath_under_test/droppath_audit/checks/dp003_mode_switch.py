@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Layer, Target, Tensor
+    from droppath_audit.core.target import Framework, Layer, Target, Tensor
 
 DECISIONS = 64
 DROP_PROB = 0.5
@@ -51,7 +51,6 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     framework = target.framework
     per_call = case.dialect.granularity == "batch"
     shape = (1 if per_call else DECISIONS, *features(target, case.dtype, case.device))
-    x = framework.ones(shape, case.dtype, case.device)
     calls, wrong = 0, []
     for nested in (False, True):
         for surrounding in ("", *framework.surroundings):
@@ -61,7 +60,11 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
                     continue
                 for step, training in enumerate(sequence):
                     with framework.surround(surrounding, case.device) if surrounding else nullcontext():
-                        dropped = _drops(target, layer, x, training, DECISIONS if per_call else 1)
+                        dropped = any(
+                            # New ones each time: a target that writes to its input breaks DP004, not this promise.
+                            _drops(framework, layer, framework.ones(shape, case.dtype, case.device), training)
+                            for _ in range(DECISIONS if per_call else 1)
+                        )
                     calls += 1
                     if dropped != training:
                         wrong.append(
@@ -70,9 +73,9 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     return {"calls": calls, "wrong": wrong, "shape": list(shape)}
 
 
-def _drops(target: Target, layer: Layer, x: Tensor, training: bool, calls: int) -> bool:
+def _drops(framework: Framework, layer: Layer, x: Tensor, training: bool) -> bool:
     """Return whether an element comes back as zero."""
-    return any(bool(np.any(target.framework.numpy(layer(x, training=training)) == 0)) for _ in range(calls))
+    return bool(np.any(framework.numpy(layer(x, training=training)) == 0))
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001

@@ -2,14 +2,16 @@
 
 What it checks
     Every lag up to half the batch and every mirror image in batches of 65 536, and every pair of positions in batches
-    of 64, are searched for the most suspicious relation; one exact test on fresh decisions says whether it is real.
+    of 2, 3, 4, 8 and 64, are searched for the most suspicious relation; one exact test on fresh decisions says whether
+    it is real.
 Why it matters
     Samples that share their fate are fewer samples: gradients of a batch become noisier than its size says, and a mask
     that repeats makes the same samples train the same sub-networks.
 How to fix
     Draw one random number for every sample; do not tile, mirror, repeat or complement a shorter draw.
 Seen in
-    torch inductor on CUDA, whose masks repeated in fours: pytorch issue 198333.
+    torch inductor on CUDA, whose masks repeated in fours: pytorch issue 198333. DINOv2's subset of fixed size, of whose
+    two samples exactly one is kept.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.target import Target
 
-LONG, SHORT = 65_536, 64
+LONG, SHORT = 65_536, (2, 3, 4, 8, 64)
 DROP_PROBS = (0.3, 0.5, 0.7)
 # The largest of 10^5 independent z scores lies below this in all but one of a hundred searches.
 NOISE = 5.5
@@ -74,9 +76,10 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     """Search, then draw the table of the proposed relation afresh."""
     source = MaskSource(target, case)
     short_calls = case.effort.pick(1024, 4096, 16_384)
-    proposal = most_suspicious(source.draw(_search_calls(case), LONG), source.draw(short_calls, SHORT))
+    short = [source.draw(short_calls, batch) for batch in SHORT]
+    proposal = most_suspicious(source.draw(_search_calls(case), LONG), *short)
     if proposal.kind == "pair":
-        fresh = source.draw(short_calls, SHORT)
+        fresh = source.draw(short_calls, proposal.batch)
     else:
         fresh = source.draw(_confirm_calls(case), LONG)
     return to_evidence(proposal, table(*paired(fresh, proposal)))
@@ -86,7 +89,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     """Fail where the proposed relation is real."""
     from droppath_audit.stats.exact import hypergeometric_test
 
-    proposal = Proposal(evidence["relation"], tuple(evidence["offset"]), evidence["search_z"])
+    proposal = Proposal(evidence["relation"], tuple(evidence["offset"]), evidence["search_z"], evidence["batch"])
     p_value = hypergeometric_test(*evidence["table"])
     pairs = sum(evidence["table"])
     found = f"{proposal.describe()}: correlation {correlation(evidence['table']):+.4f} in {pairs} fresh pairs"
@@ -106,7 +109,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that shows the correlation of the relation that was found."""
     assert case.drop_prob is not None  # noqa: S101
     kind, offset = evidence["relation"], evidence["offset"]
-    batch = SHORT if kind == "pair" else LONG
+    batch = evidence["batch"]
     calls = 4096 if kind == "pair" else 8
     first, second = {
         "lag": (f"kept[:-{offset[0]}]", f"kept[{offset[0]}:]"),
@@ -135,7 +138,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("pairs_of_samples", "antithetic_halves", "mirrored_batch", "period_of_a_thousand"),
+    mutants=("pairs_of_samples", "antithetic_halves", "mirrored_batch", "period_of_a_thousand", "fixed_count"),
     design=design,
     applicable=applicable,
 )

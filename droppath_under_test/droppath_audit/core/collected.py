@@ -17,9 +17,10 @@ class Collected:
     """Evidence, or the reason why there is none.
 
     Attributes:
-        evidence: What was measured; None where one of the next two says why not.
+        evidence: What was measured; None where one of the next three says why not.
         error: What went wrong: the target raised, crashed, hung, or was not run for that reason.
         not_applicable: Why the trial does not apply after all.
+        inconclusive: Why what was promised could not be measured.
         traceback: Where the target raised, or the last words of a process that died.
         seconds: Time it took.
     """
@@ -27,6 +28,7 @@ class Collected:
     evidence: dict[str, Any] | None = None
     error: str = ""
     not_applicable: str = ""
+    inconclusive: str = ""
     traceback: str = ""
     seconds: float = 0.0
 

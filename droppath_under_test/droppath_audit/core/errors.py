@@ -43,6 +43,10 @@ class NotApplicable(Exception):
     """A trial turns out, while it runs, to ask for something that the target legitimately lacks."""
 
 
+class TimeRanOut(Exception):
+    """The effort's time is up before a trial has drawn what it judges; nothing is said about the target."""
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return ``" Did you mean 'a' or 'b'?"`` for the candidates that resemble ``word``, else an empty text."""
     lowered = {name.lower(): name for name in candidates}

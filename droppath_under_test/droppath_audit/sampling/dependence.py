@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 class Proposal(NamedTuple):
-    """The most suspicious relation: its kind, its offset (a lag, a mirror's sum, a pair), and its z score."""
+    """The most suspicious relation: its kind, its offset (a lag, a mirror's sum, a pair), its z score, its batch."""
 
     kind: str
     offset: tuple[int, ...]
     z: float
+    batch: int
 
     def describe(self) -> str:
         """Return the relation in words."""
@@ -30,19 +31,18 @@ class Proposal(NamedTuple):
             return f"decisions {self.offset[0]} positions apart"
         if self.kind == "mirror":
             return f"decisions at positions i and {self.offset[0]} - i"
-        return f"decisions at positions {self.offset[0]} and {self.offset[1]} of a batch"
+        return f"decisions at positions {self.offset[0]} and {self.offset[1]} of a batch of {self.batch}"
 
 
-def most_suspicious(rows: Masks, pairs: Masks | None) -> Proposal:
+def most_suspicious(rows: Masks, *pairs: Masks) -> Proposal:
     """Return the relation with the largest z score.
 
     Args:
         rows: Long calls, of shape (calls, batch): every lag up to half the batch and every mirror image is looked at,
             by fast Fourier transforms.
-        pairs: Many short calls, of shape (calls, batch), of which every pair of positions is looked at, or None.
+        *pairs: Many short calls each, of shape (calls, batch), of which every pair of positions is looked at.
     """
-    found = _lags_and_mirrors(rows)
-    return max(found if pairs is None else [*found, _pairs(pairs)], key=lambda proposal: abs(proposal.z))
+    return max([*_lags_and_mirrors(rows), *map(_pairs, pairs)], key=lambda proposal: abs(proposal.z))
 
 
 def _centred(masks: Masks) -> Floats:
@@ -73,8 +73,8 @@ def _lags_and_mirrors(rows: Masks) -> list[Proposal]:
     scores[number < batch // 4] = 0.0
     mirror = int(np.argmax(np.abs(scores)))
     return [
-        Proposal("lag", (int(lags[lag]),), float(z[lag])),
-        Proposal("mirror", (mirror,), float(scores[mirror])),
+        Proposal("lag", (int(lags[lag]),), float(z[lag]), batch),
+        Proposal("mirror", (mirror,), float(scores[mirror]), batch),
     ]
 
 
@@ -83,7 +83,7 @@ def _pairs(masks: Masks) -> Proposal:
     centred = _centred(masks)
     z = np.triu(centred.T @ centred / np.sqrt(calls), k=1)
     best = int(np.argmax(np.abs(z)))
-    return Proposal("pair", (best // batch, best % batch), float(z.flat[best]))
+    return Proposal("pair", (best // batch, best % batch), float(z.flat[best]), batch)
 
 
 def table(first: Masks, second: Masks) -> list[int]:
@@ -115,6 +115,7 @@ def to_evidence(proposal: Proposal, counts: list[int]) -> dict[str, Any]:
         "relation": proposal.kind,
         "offset": list(proposal.offset),
         "search_z": proposal.z,
+        "batch": proposal.batch,
         "table": counts,
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.errors import TimeRanOut
 from droppath_audit.sampling.inputs import features
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Target
 
     Masks = npt.NDArray[np.bool_]
+
+
+LOOKS = 4  # calls after which x is looked at; one that is written to later than that is not known
 
 
 class MaskSource:
@@ -39,18 +42,20 @@ class MaskSource:
         """Return which samples were kept, of shape (calls, batch); a sample counts as kept if its first element is.
 
         Raises:
-            NotApplicable: If the effort's time is up before.
+            TimeRanOut: If the effort's time is up before.
         """
         shape = (batch, *self._features)
         masks = np.empty((calls, batch), dtype=np.bool_)
         x = self._framework.ones(shape, self._dtype, self._device)
         clean = self._framework.bits(x).copy()
+        written = False
         for call in range(calls):
             if time.monotonic() > self._deadline:
-                raise NotApplicable(f"time ran out after {call} of {calls} calls with {batch} samples")
+                raise TimeRanOut(f"time ran out after {call} of {calls} calls with {batch} samples")
             output = self._framework.numpy(self._layer(x, training=True))
             masks[call] = output.reshape(batch, -1)[:, 0] != 0
-            if call < 4 and not np.array_equal(self._framework.bits(x), clean):
-                # A target that writes to its input breaks DP004, not the law of its mask.
+            # A target that writes to its input breaks DP004, not the law of its mask.
+            written = written or (call < LOOKS and not np.array_equal(self._framework.bits(x), clean))
+            if written:
                 x = self._framework.ones(shape, self._dtype, self._device)
         return masks

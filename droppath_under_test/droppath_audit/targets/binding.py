@@ -68,6 +68,11 @@ class Binding:
         """Whether there is an evaluation mode at all."""
         return self.mode_at != "always"
 
+    @property
+    def runs_branch(self) -> bool:
+        """Whether the target is given the branch as a function, and calls it itself."""
+        return self.init_branch is not None or any(slot.role == "f" for slot in self.call)
+
     def argument(self, drop_prob: float) -> float:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
         keep = self.probability is not None and self.probability.meaning == "keep"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.target import Framework
 from droppath_audit.targets.binding import Slot
+from droppath_audit.targets.branch import Branch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from droppath_audit.core.target import Tensor
     from droppath_audit.targets.binding import Binding
@@ -29,6 +30,9 @@ class Bindable(Framework, Protocol):
 
     def zeros_like(self, x: Tensor) -> Tensor:
         """Return zeros of x's shape, dtype and device, outside any graph."""
+
+    def rows(self, x: Tensor, numbers: Sequence[int]) -> Tensor:
+        """Return these samples of x, in this order, still in x's graph."""
 
     def set_mode(self, layer: Any, training: bool) -> None:
         """Call the layer's train() or eval(), unless it is in that mode already."""
@@ -108,9 +112,10 @@ class BoundLayer:
         self._framework = target.framework
         self._binding = target.binding
         self._drop_prob = drop_prob
-        self._branch_output: Tensor = None
+        self._branch = Branch(target.framework, target.dialect)
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
+        self._runs_branch = target.binding.runs_branch
         self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
@@ -183,8 +188,16 @@ class BoundLayer:
         return self._instances[slot]
 
     def _call(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
+        self._branch.output = x
+        try:
+            if self._runs_branch:
+                self._branch.note(lambda numbered: self._call_once(x, numbered, training))
+            return self._call_once(x, shortcut, training)
+        finally:
+            self._branch.output = None
+
+    def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
         function = self._instance(training)
-        self._branch_output = x
         arguments, keywords = [], {}
         for slot in self._binding.call:
             value = self._value(slot, x, shortcut, training)
@@ -198,12 +211,10 @@ class BoundLayer:
                 output = output[self._binding.output]
             elif self._binding.output == "mask":
                 output = x * output
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, NotApplicable):
             raise
         except BaseException as error:
             reraise(error)
-        finally:
-            self._branch_output = None
         return output
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
@@ -225,18 +236,6 @@ class BoundLayer:
         if role == "f":
             return self._branch
         raise NotApplicable(f"{self._framework.name} has no random keys to pass")
-
-    def _branch(self, shortcut: Tensor) -> Tensor:
-        """The branch as a function of the shortcut: it returns the branch output that the check chose."""
-        output = self._branch_output
-        if self._binding.dialect.form == "branch":
-            return shortcut
-        if len(shortcut) == len(output):
-            return output
-        if len(output) and bool((output == output[:1]).all()):
-            # The layer runs the branch on some of the samples; rows that are alike need no matching.
-            return output[: len(shortcut)]
-        raise NotApplicable("the layer runs its branch on a part of the batch, which needs samples that are alike")
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""

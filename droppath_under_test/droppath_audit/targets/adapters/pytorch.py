@@ -175,6 +175,10 @@ class TorchFramework(TorchOperations):
             return Gradient(output.detach(), None, "the graph does not reach x")
         return Gradient(output.detach(), gradient, "")
 
+    def rows(self, x: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Return these samples of x."""
+        return x[self._torch.tensor(numbers, dtype=self._torch.int64, device=x.device)]
+
     def set_mode(self, layer: Any, training: bool) -> None:
         """Switch the layer's mode unless it is in it already."""
         if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):

@@ -9,7 +9,7 @@ SYSTEMS = (
     Known(
         name="dinov2",
         # The function unpacks (batch, tokens, channels) and has no mode: the block calls it in training alone.
-        spec="dinov2.layers.block:drop_add_residual_stochastic_depth?form=residual&training=always&input=B,4,8",
+        spec="dinov2.layers.block:drop_add_residual_stochastic_depth?form=residual&training=always&input=B,2,2",
         title="DINOv2, a random subset of the batch",
         environment="dinov2",
         dialect=Dialect(form="residual"),

@@ -1,0 +1,134 @@
+"""The branch that an audit hands to a layer: it returns what a check chose, for the samples that it is asked for.
+
+Some layers run the branch on a part of the batch, or in another order. Samples of a shortcut of zeros cannot be told
+apart, so a call with samples that differ is made from one state of every generator with a shortcut whose samples carry
+their numbers, to note which of them the branch is given, before it is made in earnest.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from droppath_audit.core.errors import NotApplicable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.core.target import Framework, Tensor
+    from droppath_audit.targets.bound import Bindable
+
+BASE = 128  # whole numbers below it are exact in every floating dtype
+DIGITS = 4
+TRUSTED = 4  # calls in which the branch was run on the whole batch in order, after which it is no longer noted
+PART = "the layer runs its branch on a part of the batch"
+
+
+class Branch:
+    """A function of the shortcut whose value for each sample is set from outside.
+
+    Args:
+        framework: Operations on its tensors.
+        dialect: In branch form the function is the identity.
+
+    Attributes:
+        output: What the branch returns for the whole batch in the call in hand, of shape (B, ...).
+    """
+
+    def __init__(self, framework: Bindable, dialect: Dialect) -> None:
+        self._framework, self._identity = framework, dialect.form == "branch"
+        self.output: Tensor = None
+        self._whole = 0  # calls that were noted to be run on the whole batch in order
+        self._notes: list[list[int]] | None = None  # the samples asked for, run by run, while they are noted
+        self._known: list[list[int]] = []  # those that the call in hand will ask for, where they are parts
+
+    def __call__(self, shortcut: Tensor) -> Tensor:
+        """Return the outputs for the samples of the shortcut.
+
+        Raises:
+            NotApplicable: If they are a part of the batch other than the one that was noted.
+        """
+        output = self.output
+        if self._identity:
+            return shortcut
+        if self._notes is not None:
+            self._notes.append(_numbers_of(self._framework, shortcut, len(output)))
+            return self._framework.rows(output, self._notes[-1])
+        if self._known:
+            numbers = self._known.pop(0)
+            if len(numbers) != len(shortcut):
+                raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
+            return self._framework.rows(output, numbers)
+        if len(shortcut) == len(output) or self._alike():
+            return output[: len(shortcut)]
+        raise NotApplicable(f"{PART} now, and did not before")
+
+    def _alike(self) -> bool:
+        """Return whether all samples of the output are the same, so that any of them will do."""
+        return not self._identity and len(self.output) > 0 and bool((self.output == self.output[:1]).all())
+
+    def note(self, call: Callable[[Tensor], Any]) -> None:
+        """Find out which samples the coming call will ask for, from a ``call`` that takes the shortcut.
+
+        Raises:
+            NotApplicable: If samples are too small to number, or if two such calls from one state differ.
+        """
+        self._known = []
+        if self._identity or self._whole >= TRUSTED or not len(self.output) or self._alike():
+            return
+        shortcut = _numbered(self._framework, self.output)
+        in_order = list(range(len(self.output)))
+        first, second = (self._samples_of(call, shortcut) for _ in range(2))
+        if all(numbers == in_order for numbers in (*first, *second)):
+            self._whole += 1
+        elif first == second:
+            self._known = first
+        else:
+            raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
+
+    def _samples_of(self, call: Callable[[Tensor], Any], shortcut: Tensor) -> list[list[int]]:
+        """Return the samples that a call asks for, leaving every generator as it was."""
+        self._notes = []
+        try:
+            with _replayed(self._framework):
+                call(shortcut)
+            return self._notes
+        finally:
+            self._notes = None
+
+
+@contextmanager
+def _replayed(framework: Framework) -> Iterator[None]:
+    """Restore the generators of the framework, NumPy and Python on leaving."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with framework.scope():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+def _numbered(framework: Framework, like: Tensor) -> Tensor:
+    """Return a shortcut like ``like``, of shape (B, ...), whose samples carry their numbers in their first elements."""
+    info = framework.info(like)
+    values = np.zeros((info.shape[0], int(np.prod(info.shape[1:]))))
+    number, digit = np.arange(info.shape[0]), 0
+    while number.any():
+        if digit == values.shape[1]:
+            raise NotApplicable(f"{PART}, whose samples have too few elements to carry a number")
+        values[:, digit], number, digit = number % BASE, number // BASE, digit + 1
+    return framework.tensor(values.reshape(info.shape), info.dtype, info.device)
+
+
+def _numbers_of(framework: Framework, samples: Tensor, batch: int) -> list[int]:
+    """Return the numbers that samples of a numbered shortcut carry."""
+    digits = framework.numpy(samples).reshape(len(samples), -1).real[:, :DIGITS]
+    numbers = digits @ BASE ** np.arange(digits.shape[1], dtype=np.float64)
+    if np.any(numbers != np.round(numbers)) or np.any((numbers < 0) | (numbers >= batch)):
+        raise NotApplicable(f"{PART} and gives it something else than samples of the shortcut")
+    return [int(number) for number in numbers]
