@@ -63,13 +63,15 @@ class Branch:
             if len(numbers) != len(shortcut):
                 raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
             return self._framework.rows(output, numbers)
-        if len(shortcut) == len(output) or self._alike():
+        if self._framework.info(shortcut).shape == self._framework.info(output).shape:
+            return output
+        if self._alike():
             return output[: len(shortcut)]
         raise NotApplicable(f"{PART} now, and did not before")
 
     def _alike(self) -> bool:
         """Return whether all samples of the output are the same, so that any of them will do."""
-        return not self._identity and len(self.output) > 0 and bool((self.output == self.output[:1]).all())
+        return bool((self.output == self.output[:1]).all())
 
     def note(self, call: Callable[[Tensor], Any]) -> None:
         """Find out which samples the coming call will ask for, from a ``call`` that takes the shortcut.
@@ -78,10 +80,11 @@ class Branch:
             NotApplicable: If samples are too small to number, or if two such calls from one state differ.
         """
         self._known = []
-        if self._identity or self._whole >= TRUSTED or not len(self.output) or self._alike():
+        batch = self._framework.info(self.output).shape[:1]
+        if self._identity or self._whole >= TRUSTED or batch in ((), (0,), (1,)) or self._alike():
             return
         shortcut = _numbered(self._framework, self.output)
-        in_order = list(range(len(self.output)))
+        in_order = list(range(*batch))
         first, second = (self._samples_of(call, shortcut) for _ in range(2))
         if all(numbers == in_order for numbers in (*first, *second)):
             self._whole += 1
@@ -127,6 +130,8 @@ def _numbered(framework: Framework, like: Tensor) -> Tensor:
 
 def _numbers_of(framework: Framework, samples: Tensor, batch: int) -> list[int]:
     """Return the numbers that samples of a numbered shortcut carry."""
+    if not len(samples):
+        return []
     digits = framework.numpy(samples).reshape(len(samples), -1).real[:, :DIGITS]
     numbers = digits @ BASE ** np.arange(digits.shape[1], dtype=np.float64)
     if np.any(numbers != np.round(numbers)) or np.any((numbers < 0) | (numbers >= batch)):
