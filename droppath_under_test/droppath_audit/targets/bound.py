@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -38,6 +39,13 @@ class Bindable(Framework, Protocol):
 
     def stored(self, layer: Any) -> tuple[str, ...]:
         """Return the names of what the layer writes into a checkpoint."""
+
+    def convert(self, layer: Any, dtype: str, device: str) -> None:
+        """Convert the layer to a dtype and device, where it stands.
+
+        Raises:
+            NotApplicable: If it is of a kind that has no such conversion.
+        """
 
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
@@ -108,7 +116,7 @@ class BoundLayer:
         self._framework = target.framework
         self._binding = target.binding
         self._drop_prob = drop_prob
-        self._branch_output: Tensor = None
+        self._handed = threading.local()  # the branch output of the call in hand, which each thread has its own of
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None
@@ -168,6 +176,16 @@ class BoundLayer:
             if probability is None or getattr(instance, probability.name, None) != argument:
                 raise NotApplicable("the probability is not kept under the argument's name")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
+        self._drop_prob = drop_prob
+
+    def convert(self, dtype: str, device: str) -> None:
+        """Convert the layer, where it stands, to a dtype and device.
+
+        Raises:
+            NotApplicable: If there is no layer to convert, or the framework has no such conversion.
+        """
+        for slot in self._instances:
+            _target_does(self._framework.convert, self._object(slot), dtype, device)
 
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""
@@ -184,7 +202,7 @@ class BoundLayer:
 
     def _call(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
         function = self._instance(training)
-        self._branch_output = x
+        self._handed.x = x
         arguments, keywords = [], {}
         for slot in self._binding.call:
             value = self._value(slot, x, shortcut, training)
@@ -203,7 +221,7 @@ class BoundLayer:
         except BaseException as error:
             reraise(error)
         finally:
-            self._branch_output = None
+            self._handed.x = None
         return output
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
@@ -228,7 +246,7 @@ class BoundLayer:
 
     def _branch(self, shortcut: Tensor) -> Tensor:
         """The branch as a function of the shortcut: it returns the branch output that the check chose."""
-        output = self._branch_output
+        output = self._handed.x
         if self._binding.dialect.form == "branch":
             return shortcut
         if len(shortcut) == len(output):
