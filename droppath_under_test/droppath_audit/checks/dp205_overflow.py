@@ -18,7 +18,7 @@ Seen in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -86,7 +86,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
         ranges |= {"overflows": (1.05 / factor * largest, largest)} if factor > 1.05 else {}
     situations = []
     for kind, (low, high) in ranges.items():
-        seen = {"kind": kind, "elements": 0, "broken": 0, "kept": 0, "low": low, "high": high}
+        seen: dict[str, Any] = {"kind": kind, "elements": 0, "broken": 0, "kept": 0, "low": low, "high": high}
         example: list[str] = []
         for _ in range(calls):
             shape = (batch, *feature)

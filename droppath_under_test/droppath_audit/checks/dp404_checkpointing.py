@@ -1,11 +1,12 @@
 """DP404 checkpointing: under activation checkpointing the recomputed mask is that of the first forward pass.
 
 What it checks
-    The layer runs under the framework's activation checkpointing, in each way that it offers (torch: use_reentrant
-    True, and from standard effort on False), a few times: the elements that the output dropped must be those without a gradient. Recomputation
-    happens with the state of the framework's default generators restored, those of the CPU and of the devices of the
-    arguments. Nothing else is: not Python's or NumPy's generators, not a torch.Generator that a layer owns, and not
-    anything a layer remembers of its calls. In a data-loader worker or another process nothing changes in this.
+    The layer runs under the framework's activation checkpointing a few times, in each way that it offers (torch:
+    use_reentrant True, and from standard effort on False): the elements that the output dropped must be those without
+    a gradient. Recomputation happens with the state of the framework's default generators restored, those of the CPU
+    and of the devices of the arguments. Nothing else is: not Python's or NumPy's generators, not a torch.Generator
+    that a layer owns, and not anything a layer remembers of its calls. In a data-loader worker or another process
+    nothing changes in this.
 Why it matters
     The loss was computed with one mask and the weights move by another. Nothing raises; large models, which are the
     ones that need checkpointing, train a little worse than the same model without.
@@ -18,7 +19,7 @@ Seen in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     # The second way of torch imports its compiler, for a second or so: not at quick effort.
     for how in case.effort.pick(framework.checkpoints[:1], framework.checkpoints, framework.checkpoints):
         layer = target.make(DROP_PROB)
-        seen = {"how": how, "elements": 0, "differ": 0, "calls": 0, "reason": ""}
+        seen: dict[str, Any] = {"how": how, "elements": 0, "differ": 0, "calls": 0, "reason": ""}
         for _ in range(DECISIONS if per_call else CALLS):
             seen["calls"] += 1
             try:

@@ -22,8 +22,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
@@ -37,6 +35,7 @@ from droppath_audit.sampling.values import moderate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     import numpy.typing as npt
 
     from droppath_audit.core.check import Evidence, Stopping
@@ -170,10 +169,10 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         code.output(DROP_PROB),
     ]
     if forks:
-        seeds = (0, 1) if processes["followed"] else (0, 0)
+        seed, seeds = code.seed.replace("{seed}", "seed"), (0, 1) if processes["followed"] else (0, 0)
         return "\n".join([
             *lines,
-            PROCESSES.format(seed=code.seed.replace("{seed}", "seed"), call=code.output(DROP_PROB), calls=calls, seeds=seeds),
+            PROCESSES.format(seed=seed, call=code.output(DROP_PROB), calls=calls, seeds=seeds),
             f"assert masks[0] {'!=' if processes['followed'] else '=='} masks[1]",
         ])  # fmt: skip
     other = batch + (1 if per_call else 16)

@@ -93,7 +93,7 @@ class ForgetsItsProbability(_Layer):
         return {name: value for name, value in self.__dict__.items() if name != "drop_prob"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self.drop_prob = 0.1
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ForgetsItsProbability:
@@ -107,7 +107,8 @@ class WidensOnceConverted(_Layer):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WidensOnceConverted:
         self._factor = torch.ones(1)
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, and multiply by the factor that conversion left."""
@@ -129,7 +130,7 @@ class StopsAfterABackward(_Layer):
             return x
         y = super().forward(x)
         if y.requires_grad and y is not x:
-            y.register_hook(self._stop)
+            y.register_hook(self._stop)  # type: ignore[no-untyped-call]
         return y
 
 
@@ -215,11 +216,12 @@ class RoundsItsProbability(_Layer):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RoundsItsProbability:
         self.drop_prob = float(fn(torch.tensor(self.drop_prob, dtype=torch.float64)))
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
 class SeedsACopyOfItsOwn(_Layer):
-    """Give each copy a generator with a fixed seed, so that copies differ: they no longer follow the seed of the run."""
+    """Give each copy a generator with a fixed seed, so that copies differ: they do not follow the run's seed then."""
 
     _generator: torch.Generator | None = None
 

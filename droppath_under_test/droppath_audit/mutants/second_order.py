@@ -29,7 +29,7 @@ class _Masked(torch.autograd.Function):
 
 class _Once(_Masked):
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (_, _, mask) = gradients, ctx.saved_tensors
         return torch.where(mask, gradient, torch.zeros_like(gradient)) / ctx.keep_prob, None

@@ -27,6 +27,7 @@ DROP_PROBS = (0.5, 0.3, 0.0, 1.0, 0.9)
 FIRST_DTYPE = "float32"
 MOST = 2  # layers that live at once
 ALL_CALLS = (1, 2, 7, 40)
+MAKES = ("construct", "deepcopy", "pickle")
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class World:
             framework.seed(seed)
             x = framework.tensor(values, dtype, self.device)
             outputs.append(framework.bits(layer(x, training=living.training)))
-        return not np.array_equal(*outputs)
+        return not np.array_equal(outputs[0], outputs[1])
 
 
 class Life:
@@ -209,6 +210,98 @@ class Life:
         else:
             self.living.append(replace(living, layer=living.layer.copied(step.action)))
         return []
+
+
+LANDMARKS: tuple[tuple[tuple[str, int, Any], ...], ...] = (
+    (
+        ("construct", 0, 0.5),
+        ("forward", 0, 40),
+        ("assign", 0, 0.3),
+        ("deepcopy", 0, None),
+        ("assign", 0, 0.9),
+        ("assign", 1, 0.5),
+    ),
+    (("construct", 0, 0.5), ("assign", 0, 0.3), ("pickle", 0, None), ("assign", 1, 0.9), ("forward", 0, 2)),
+    (
+        ("construct", 0, 0.3),
+        ("eval", 0, None),
+        ("assign", 0, 0.9),
+        ("train", 0, None),
+        ("backward", 0, True),
+        ("eval", 0, None),
+        ("train", 0, None),
+    ),
+    (
+        ("construct", 0, 0.3),
+        ("convert", 0, "float16"),
+        ("convert", 0, "float64"),
+        ("convert", 0, "bfloat16"),
+        ("convert", 0, "float32"),
+    ),
+    (("construct", 0, 0.5), ("construct", 1, 0.3), ("backward", 0, False), ("backward", 1, True), ("forward", 0, 40)),
+)
+"""Lives that are always tried first: a schedule on copies, a resumed run, an epoch, conversions, two layers."""
+
+
+def landmarks(world: World) -> list[list[Step]]:
+    """Return the lives that are always tried, without the actions that this target lacks."""
+    able = {"construct", "forward", "backward", *world.abilities} | (
+        {"train", "eval"} if world.target.evaluates else set()
+    )
+    found = []
+    for landmark in LANDMARKS:
+        steps = [Step(*step, seed) for seed, step in enumerate(landmark)]
+        for number in reversed(range(len(steps))):
+            if steps[number].action not in able:
+                steps = without(steps, number)
+        found.append(steps)
+    return found
+
+
+def without(steps: list[Step], number: int) -> list[Step]:
+    """Return a life without one of its steps; without what was done to a layer, too, that is then never made."""
+    rest = [*steps[:number], *steps[number + 1 :]]
+    if steps[number].action not in MAKES:
+        return rest
+    gone = sum(step.action in MAKES for step in steps[:number])
+    # A copy's number is that of what it was copied from; those of the layers made later move up.
+    kept = []
+    for position, step in enumerate(rest):
+        if position < number or step.layer < gone:
+            kept.append(step)
+        elif step.layer > gone:
+            kept.append(replace(step, layer=step.layer - 1))
+        elif step.action in MAKES:
+            return steps  # a copy of what is gone
+    return kept
+
+
+def shortest(world: World, steps: list[Step]) -> list[Step]:
+    """Return a life, got from this one by leaving steps out and making them simpler, that breaks a promise as well."""
+
+    def breaks(candidate: list[Step]) -> bool:
+        life = Life(world)
+        return any(life.do(step)[1] for step in candidate)
+
+    def simpler(step: Step, seed: int) -> list[Step]:
+        order: dict[str, tuple[Any, ...]] = {"forward": ALL_CALLS, "backward": (False, True), "construct": DROP_PROBS}
+        choices = order.get(step.action, (step.argument,))
+        # Only those before it, so that this comes to an end.
+        return [replace(step, seed=seed), *(replace(step, argument=a) for a in choices[: choices.index(step.argument)])]
+
+    before: list[Step] = []
+    while before != steps:
+        before = steps
+        for number in reversed(range(1, len(steps))):
+            candidate = without(steps, number)
+            if len(candidate) < len(steps) and breaks(candidate):
+                steps = candidate
+        for number in range(len(steps)):
+            for step in simpler(steps[number], number):
+                candidate = [*steps[:number], step, *steps[number + 1 :]]
+                if step != steps[number] and breaks(candidate):
+                    steps = candidate
+    return steps
 
 
 def machine(world: World, failed: Callable[[Life, int, list[Violation]], None]) -> type[RuleBasedStateMachine]:
@@ -269,7 +362,7 @@ def machine(world: World, failed: Callable[[Life, int, list[Violation]], None]) 
         def convert(self, number: int, dtype: str, seed: int) -> None:
             self.step("convert", number, dtype, seed)
 
-        @precondition(lambda self: self.room() and {"deepcopy", "pickle"} & set(world.abilities))
+        @precondition(lambda self: self.room() and not {"deepcopy", "pickle"}.isdisjoint(world.abilities))
         @rule(number=numbers, how=st.sampled_from(("deepcopy", "pickle")), seed=seeds)
         def copy(self, number: int, how: str, seed: int) -> None:
             if how in world.abilities:

@@ -160,9 +160,7 @@ def training_violations(
     return []
 
 
-def _gradient_violations(
-    target: Target, layer: Layer, example: Example, x: Any, dtype: str
-) -> list[Violation]:
+def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any, dtype: str) -> list[Violation]:
     """Return what the backward pass breaks, by the same law applied to the cotangent."""
     framework = target.framework
     cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)

@@ -67,7 +67,10 @@ class TorchOperations:
                 return SecondOrder(output, None, None, "the output does not require a gradient")
             with _theirs():
                 # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
-                (first,) = torch.autograd.grad(output, leaf, weight.clone(), create_graph=True, allow_unused=True)
+                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                    output, leaf, weight.clone(), create_graph=True, allow_unused=True
+                )
+            first = gradients[0]
             if first is None:
                 return SecondOrder(output.detach(), None, None, "the graph does not reach x")
             if not first.requires_grad:
@@ -94,7 +97,7 @@ class TorchOperations:
                 return Gradient(output, None, "the output does not require a gradient")
             with _theirs():
                 # Not torch.autograd.grad, which reentrant checkpointing refuses.
-                output.backward(cotangent)
+                output.backward(cotangent)  # type: ignore[no-untyped-call]
         return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else "the graph does not reach x")
 
     def fork_hazard(self, device: str) -> str:
