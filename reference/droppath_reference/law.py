@@ -70,6 +70,8 @@ FORMATS = {
     "bfloat16": Format(8, -126, (2.0 - 2.0**-7) * 2.0**127),
     "float8_e4m3fn": Format(4, -6, 448.0),
     "float8_e5m2": Format(3, -14, 57344.0),
+    "float8_e4m3fnuz": Format(4, -7, 240.0),
+    "float8_e5m2fnuz": Format(3, -15, 57344.0),
 }
 
 
@@ -81,8 +83,8 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
         dtype: A key of `FORMATS`.
 
     Returns:
-        A float64 array of the same shape. What is too large becomes inf, in ``float8_e4m3fn`` as well, which
-        has no inf of its own and where versions of torch give NaN or 448.
+        A float64 array of the same shape. What is too large becomes inf, in ``float8_e4m3fn`` and the ``fnuz``
+        formats as well, which have no inf of their own and where versions of torch give NaN or the largest number.
 
     Raises:
         ValueError: If ``dtype`` is unknown.

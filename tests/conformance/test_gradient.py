@@ -16,3 +16,13 @@ def test_gradient_agrees_with_finite_differences(spec, trial, hold):
 @pytest.mark.checks("DP405")
 def test_a_dropped_batch_stays_connected(spec, trial, hold):
     hold(spec, trial)
+
+
+@pytest.mark.checks("DP403")
+def test_the_gradient_can_be_differentiated(spec, trial, hold):
+    hold(spec, trial)
+
+
+@pytest.mark.checks("DP404")
+def test_checkpointing_recomputes_the_same_mask(spec, trial, hold):
+    hold(spec, trial)

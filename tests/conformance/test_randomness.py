@@ -16,3 +16,8 @@ def test_no_other_generator_moves(spec, trial, hold):
 @pytest.mark.checks("DP503")
 def test_nothing_is_drawn_for_nothing(spec, trial, hold):
     hold(spec, trial)
+
+
+@pytest.mark.checks("DP504")
+def test_threads_and_processes_have_masks_of_their_own(spec, trial, hold):
+    hold(spec, trial)

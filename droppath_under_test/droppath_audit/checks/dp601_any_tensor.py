@@ -2,10 +2,11 @@
 
 What it checks
     Hypothesis generates calls: rank 1 to 8 with sizes 0 and 1, every floating and complex dtype of the device,
-    transposed, sliced, offset, expanded and channels_last tensors, drop_prob at and next to its ends, both modes,
-    gradients, and x with signed zeros, subnormals, infinities and NaN. After each call shape, dtype, device, the
-    input's bytes, the values and the grouping of the mask are compared with the law. A failure is shrunk to its
-    smallest example.
+    transposed, sliced, offset and channels_last tensors, ones that repeat their memory along the first or the last
+    axis (strides of zero), ones that torch conjugates or negates on reading (it has no negative strides), drop_prob at
+    and next to its ends, both modes, gradients, and x with signed zeros, subnormals, infinities and NaN. After each
+    call shape, dtype, device, the input's bytes, the values and the grouping of the mask are compared with the law. A
+    failure is shrunk to its smallest example.
 Why it matters
     Layers are written and tested on one shape in one dtype; users bring the others.
 How to fix
@@ -16,22 +17,18 @@ Seen in
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
-from droppath_audit.core.code import rounding
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.oracle import Violation, part_of, values_of, violations
-from droppath_audit.sampling.strategies import Example, examples, landmarks
-from droppath_reference.law import FORMATS, multiplier
+from droppath_audit.sampling.oracle import Violation, values_of, violations
+from droppath_audit.sampling.snippets import broken_promise
+from droppath_audit.sampling.strategies import Example, examples, landmarks, storage_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,16 +42,28 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Target
 
 # Dtypes beyond the standard four; a target may refuse these by an exception.
-FURTHER = ("complex32", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2")
+FURTHER = (
+    "complex32",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+)
+WITHOUT_ZERO = ("float8_e8m0fnu",)
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
-    """Yield a case for every dtype whose law is known."""
+    """Yield a case for every floating and complex dtype that some device has."""
     return (Case(device, dtype, effort=effort) for dtype in (*DTYPES, *FURTHER))
 
 
 def applicable(facts: Facts, case: Case) -> str:
-    """Dtypes that the device does not have cannot be tried."""
+    """Dtypes that the device does not have cannot be tried, and one without a zero cannot be dropped in."""
+    if case.dtype in WITHOUT_ZERO:
+        return f"{case.dtype} has no zero to drop to"
     return "" if case.dtype in facts.devices[case.device] else f"{case.device} has no {case.dtype}"
 
 
@@ -97,7 +106,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     for landmark in reversed(landmarks(target.fixed_shape)):
         if landmark.drop_prob < 1.0 or case.dialect.keep_prob_zero != "raises":
             run = hypothesis.example(landmark)(run)
-    with _storage_elsewhere():
+    with storage_elsewhere():
         try:
             run()
         except (AssertionError, hypothesis.errors.Flaky):
@@ -135,22 +144,6 @@ def _refuse(target: Target, case: Case) -> None:
         raise NotApplicable(f"the target refuses {case.dtype}: {error}") from error
 
 
-@contextmanager
-def _storage_elsewhere() -> Iterator[None]:
-    """Keep Hypothesis, which writes a folder even without a database, out of the working directory."""
-    name = "HYPOTHESIS_STORAGE_DIRECTORY"
-    before = os.environ.get(name)
-    with TemporaryDirectory() as folder:
-        os.environ[name] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = before
-
-
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
     """Fail on a single call that breaks a promise."""
     if not evidence["found"]:
@@ -181,46 +174,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     else:
         lines += ["before = x.tolist()"] if kind == "written" else []
         lines += [f"y = {code.output(p, training=example.training)}"]
-    return "\n".join([*lines, "print(x, y, sep='\\n')", *_assertion(kind, p, case, code)])
-
-
-def _assertion(kind: str, drop_prob: float, case: Case, code: Code) -> list[str]:
-    """Return the lines of a snippet that fail for one kind of violation."""
-    assert case.dtype is not None  # noqa: S101
-    factor, tolerance = (
-        multiplier(drop_prob, case.dialect.scaling) if drop_prob < 1.0 else 1.0,
-        rounding(case.dtype),
-    )
-    keep_prob = 1.0 - drop_prob
-    # Where rounding, overflow or x itself does not blur what became of it.
-    smallest = 2.0 ** FORMATS[part_of(case.dtype)].min_exponent
-    telling = f"telling = (abs(x) >= {smallest!r}) & (abs(x) < inf) & (abs(x * {factor!r}) < inf)"
-    fates = {
-        "sample": "all(len(set((b != 0)[t].tolist())) <= 1 for b, t in zip(y, telling))",
-        "batch": "len(set((y != 0)[telling].tolist())) <= 1",
-        "element": "((y.real == 0) == (y.imag == 0))[telling].all()",
-    }
-    return {
-        "raised": [],
-        "info": ["assert y.shape == x.shape and y.dtype == x.dtype and y.device == x.device"],
-        "written": ["assert str(x.tolist()) == str(before)"],
-        "identity": [f"assert str(y.tolist()) == str({'(shortcut + x)' if code.takes_shortcut else 'x'}.tolist())"],
-        "evaluation": [
-            telling,
-            f"assert (abs(y - {keep_prob!r} * x) <= {tolerance!r} * abs(x))[telling].all()",
-        ],
-        "zeros": ["assert (y[abs(x) < inf] == 0).all()"],
-        "values": [
-            telling,
-            f"promised = x * {factor!r}",
-            f"assert ((y == 0) | (abs(y - promised) <= {tolerance!r} * abs(promised)))[telling].all()",
-        ],
-        "group": [telling, f"assert {fates[case.dialect.granularity]}"],
-        "gradient": [
-            "assert (x.grad[y == 0] == 0).all()",
-            f"assert ((x.grad == 0) | (abs(x.grad - {factor!r}) <= {tolerance!r} * {factor!r})).all()",
-        ],
-    }[kind]
+    return "\n".join([*lines, "print(x, y, sep='\\n')", *broken_promise(kind, p, case, code)])
 
 
 CHECK = Check(

@@ -39,6 +39,11 @@ class Code:
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
+        second: Lines that bind ``first``, the gradient of ``x`` for a cotangent of ones that is itself tracked, and
+            ``second``, the derivatives of its sum by x and by that cotangent; empty where the framework has none.
+        checkpoints: Expressions that run ``{call}`` under activation checkpointing, by the framework's name for them.
+        assign: Line that sets the attribute with the probability; empty where there is none.
+        convert: Line that converts ``layer`` to ``{dtype}`` and ``{device}``; empty where there is no such thing.
     """
 
     imports: tuple[str, ...] = ()
@@ -57,6 +62,10 @@ class Code:
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
     backward: str = ""
+    second: str = ""
+    checkpoints: dict[str, str] = field(default_factory=dict)
+    assign: str = ""
+    convert: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the templates as a plain dictionary."""
@@ -129,6 +138,18 @@ class Code:
             self.backward,
             "assert x.grad is not None, 'the graph does not reach x'",
         ]
+
+    def checkpointed(self, drop_prob: float, how: str) -> str:
+        """Return the expression for the output of ``layer`` on ``x`` under activation checkpointing."""
+        return self.checkpoints[how].replace("{call}", self.output(drop_prob))
+
+    def assigned(self, drop_prob: float) -> str:
+        """Return the line that sets the attribute with the probability."""
+        return self._fill(self.assign, drop_prob, training=True)
+
+    def converted(self, dtype: str, device: str) -> str:
+        """Return the line that converts ``layer``."""
+        return self.convert.replace("{dtype}", dtype).replace("{device}", repr(device))
 
     def run(
         self,

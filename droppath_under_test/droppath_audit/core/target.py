@@ -49,6 +49,22 @@ class Gradient(NamedTuple):
     reason: str
 
 
+class SecondOrder(NamedTuple):
+    """Outcome of a second backward pass.
+
+    Attributes:
+        output: The output of the forward pass.
+        by_x: Derivative by x of the gradient of x, in some direction; None where the gradient does not depend on x.
+        by_cotangent: Derivative by the cotangent of the same; None where it does not depend on that.
+        reason: Why there was no second pass; empty where there was.
+    """
+
+    output: Tensor
+    by_x: Tensor | None
+    by_cotangent: Tensor | None
+    reason: str
+
+
 class Layer(Protocol):
     """One instance of the target with its drop_prob fixed.
 
@@ -79,6 +95,13 @@ class Layer(Protocol):
             NotApplicable: If there is no such attribute.
         """
 
+    def convert(self, dtype: str, device: str) -> None:
+        """Convert the layer, where it stands, to a dtype and device, as a model that holds it is converted.
+
+        Raises:
+            NotApplicable: If there is no layer to convert, or the framework has no such conversion.
+        """
+
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""
 
@@ -92,6 +115,8 @@ class Framework(Protocol):
     name: str
     layouts: Sequence[str]
     surroundings: Sequence[str]
+    checkpoints: Sequence[str]
+    """Ways to run a layer under activation checkpointing; none where the framework has no such thing."""
 
     def dtypes(self, device: str) -> tuple[str, ...]:
         """Return the floating and complex dtypes in which ``device`` stores and moves values, by experiment."""
@@ -138,6 +163,37 @@ class Framework(Protocol):
         Returns:
             An empty text where they agree, otherwise what differs.
         """
+
+    def second_order(self, layer: Layer, x: Tensor, cotangent: Tensor, direction: Tensor) -> SecondOrder:
+        """Differentiate the gradient of ``layer`` at ``x`` in training, as a function of x and of the cotangent.
+
+        Args:
+            layer: The layer.
+            x: Branch output, of any shape and of a floating dtype.
+            cotangent: Of the first backward pass; of the shape and dtype of x.
+            direction: Cotangent of the second; of the shape and dtype of x.
+
+        Raises:
+            NotApplicable: If the framework has no gradients of gradients, saying so.
+            TargetRaised: Whatever either pass raises.
+        """
+
+    def checkpointed(self, layer: Layer, x: Tensor, cotangent: Tensor, how: str) -> Gradient:
+        """Run ``layer`` on ``x`` in training under activation checkpointing, and the backward pass that recomputes it.
+
+        Args:
+            layer: The layer.
+            x: Branch output.
+            cotangent: Of the shape and dtype of x.
+            how: One of ``checkpoints``.
+
+        Raises:
+            NotApplicable: If the framework has no checkpointing, saying so.
+            TargetRaised: Whatever either pass raises, a recomputation that does not fit the first included.
+        """
+
+    def fork_hazard(self, device: str) -> str:
+        """Return why a forked copy of this process could not compute on ``device``; an empty text where it can."""
 
     def surround(self, name: str, device: str) -> AbstractContextManager[None]:
         """Return the context that ``surroundings`` lists by this name, such as ``no_grad``."""

@@ -1,4 +1,4 @@
-"""One backward pass through a target, by the dialect's idea of what a dropped branch is part of."""
+"""Backward passes through a target, by the dialect's idea of what a dropped branch is part of."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ if TYPE_CHECKING:
 def gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
     """Run ``layer`` on ``x`` in training and the backward pass from ``cotangent``.
 
-    Where the dialect skips a dropped branch, a dropped call whose graph does not reach x has a gradient of zeros: the
-    branch was not run, and nothing of it has a share in the output.
-
     Raises:
         TargetRaised: Whatever the target raises.
     """
+    return _with_skipped(target, x, target.framework.gradient(layer, x, cotangent))
+
+
+def checkpointed_gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor, how: str) -> Gradient:
+    """Run the same under activation checkpointing, in one of the framework's ways.
+
+    Raises:
+        NotApplicable: If the framework has no checkpointing.
+        TargetRaised: Whatever the target raises.
+    """
+    return _with_skipped(target, x, target.framework.checkpointed(layer, x, cotangent, how))
+
+
+def _with_skipped(target: Target, x: Tensor, result: Gradient) -> Gradient:
+    """Return the result; where the dialect skips a dropped branch, nothing of which is in the output, with zeros."""
     framework = target.framework
-    result = framework.gradient(layer, x, cotangent)
     if result.gradient is not None or not target.dialect.skips_branch or np.any(framework.numpy(result.output) != 0):
         return result
     info = framework.info(x)

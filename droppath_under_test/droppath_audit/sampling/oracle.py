@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.dialect import Dialect
-    from droppath_audit.core.target import Target
+    from droppath_audit.core.target import Layer, Target
     from droppath_audit.sampling.strategies import Example
 
     Floats = npt.NDArray[np.float64]
@@ -35,10 +35,13 @@ def has_law(dtype: str) -> bool:
 def values_of(example: Example, dtype: str) -> npt.NDArray[Any]:
     """Return the values of x in this example."""
     rng = np.random.default_rng(example.seed)
-    values = (special if example.special else moderate)(rng, example.shape, part_of(dtype))
-    if dtype in PART:
-        return values + 1j * moderate(rng, example.shape, part_of(dtype))
-    return values
+    draw = special if example.special else moderate
+    values = draw(rng, example.shape, part_of(dtype))
+    if dtype not in PART:
+        return values
+    # Not by adding: 1j * inf has a real part, and it is NaN.
+    pair = np.stack([values, draw(rng, example.shape, part_of(dtype))], axis=-1)
+    return np.ascontiguousarray(pair).view(np.complex128)[..., 0]
 
 
 class Violation(NamedTuple):
@@ -48,8 +51,17 @@ class Violation(NamedTuple):
     text: str
 
 
-def violations(target: Target, example: Example, dtype: str, device: str) -> list[Violation]:
+def violations(
+    target: Target, example: Example, dtype: str, device: str, layer: Layer | None = None
+) -> list[Violation]:
     """Run one generated call and return what it broke.
+
+    Args:
+        target: The target.
+        example: The call.
+        dtype: Dtype of x.
+        device: Device of x.
+        layer: The instance to call, whose drop_prob is the example's; a fresh one where it is None.
 
     Raises:
         TargetRaised: Whatever the target raises.
@@ -58,7 +70,7 @@ def violations(target: Target, example: Example, dtype: str, device: str) -> lis
     x = framework.tensor(values_of(example, dtype), dtype, device, layout=example.layout)
     values = framework.numpy(x)
     before = framework.bits(x).copy()
-    layer = target.make(example.drop_prob)
+    layer = layer or target.make(example.drop_prob)
     framework.seed(example.seed)
     y = layer(x, training=example.training)
 
@@ -88,7 +100,7 @@ def violations(target: Target, example: Example, dtype: str, device: str) -> lis
     else:
         found += training_violations(values, output, example.drop_prob, part_of(dtype), target.dialect)
     if example.gradient and example.training and not found and values.size and not example.special:
-        found += _gradient_violations(target, example, x, dtype)
+        found += _gradient_violations(target, layer, example, x, dtype)
     return found
 
 
@@ -149,14 +161,12 @@ def training_violations(
     return []
 
 
-def _gradient_violations(target: Target, example: Example, x: Any, dtype: str) -> list[Violation]:
+def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any, dtype: str) -> list[Violation]:
     """Return what the backward pass breaks, by the same law applied to the cotangent."""
     framework = target.framework
     cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
     framework.seed(example.seed)
-    result = gradient_of(
-        target, target.make(example.drop_prob), x, framework.tensor(cotangent, dtype, framework.info(x).device)
-    )
+    result = gradient_of(target, layer, x, framework.tensor(cotangent, dtype, framework.info(x).device))
     if result.gradient is None:
         return [Violation("gradient", result.reason)]
     gradient = framework.numpy(result.gradient)

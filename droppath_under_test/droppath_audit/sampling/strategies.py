@@ -7,13 +7,16 @@ never tested inside a Hypothesis test: its examples are not independent draws.
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LARGEST = 4096  # elements of one generated tensor
 
@@ -80,3 +83,19 @@ def examples(
         special=st.booleans(),
         seed=st.integers(0, 2**32 - 1),
     )
+
+
+@contextmanager
+def storage_elsewhere() -> Iterator[None]:
+    """Keep Hypothesis, which writes a folder even without a database, out of the working directory."""
+    name = "HYPOTHESIS_STORAGE_DIRECTORY"
+    before = os.environ.get(name)
+    with TemporaryDirectory() as folder:
+        os.environ[name] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before

@@ -43,6 +43,13 @@ class Bindable(Framework, Protocol):
     def stored(self, layer: Any) -> tuple[str, ...]:
         """Return the names of what the layer writes into a checkpoint."""
 
+    def convert(self, layer: Any, dtype: str, device: str) -> None:
+        """Convert the layer to a dtype and device, where it stands.
+
+        Raises:
+            NotApplicable: If it is of a kind that has no such conversion.
+        """
+
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
 
@@ -173,6 +180,16 @@ class BoundLayer:
             if probability is None or getattr(instance, probability.name, None) != argument:
                 raise NotApplicable("the probability is not kept under the argument's name")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
+        self._drop_prob = drop_prob
+
+    def convert(self, dtype: str, device: str) -> None:
+        """Convert the layer, where it stands, to a dtype and device.
+
+        Raises:
+            NotApplicable: If there is no layer to convert, or the framework has no such conversion.
+        """
+        for slot in self._instances:
+            _target_does(self._framework.convert, self._object(slot), dtype, device)
 
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""

@@ -8,6 +8,7 @@ their numbers, to note which of them the branch is given, before it is made in e
 from __future__ import annotations
 
 import random
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ TRUSTED = 4  # calls in which the branch was run on the whole batch in order, af
 PART = "the layer runs its branch on a part of the batch"
 
 
-class Branch:
-    """A function of the shortcut whose value for each sample is set from outside.
+class Branch(threading.local):
+    """A function of the shortcut whose value for each sample is set from outside, by each thread for itself.
 
     Args:
         framework: Operations on its tensors.

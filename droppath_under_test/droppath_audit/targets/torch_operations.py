@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.errors import TargetRaised
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.target import Gradient, SecondOrder
 from droppath_audit.targets.bound import reraise
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class TorchOperations:
     """The part of ``core.target.Framework`` that looks at memory, modes, gradients and modules."""
 
     surroundings: Sequence[str] = ("no_grad", "inference_mode", "autocast")
+    checkpoints: Sequence[str] = ("use_reentrant=True", "use_reentrant=False")
 
     def version(self, tensor: torch.Tensor) -> int:
         """Return the tensor's version counter."""
@@ -52,6 +54,59 @@ class TorchOperations:
             reraise(error)
         return ""
 
+    def second_order(
+        self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, direction: torch.Tensor
+    ) -> SecondOrder:
+        """Differentiate the gradient of ``layer`` once more; see ``core.target.Framework``."""
+        import torch
+
+        with torch.enable_grad():
+            leaf, weight = (tensor.detach().clone().requires_grad_() for tensor in (x, cotangent))
+            output = layer(leaf.clone(), training=True)
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return SecondOrder(output, None, None, "the output does not require a gradient")
+            with _theirs():
+                # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
+                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                    output, leaf, weight.clone(), create_graph=True, allow_unused=True
+                )
+            first = gradients[0]
+            if first is None:
+                return SecondOrder(output.detach(), None, None, "the graph does not reach x")
+            if not first.requires_grad:
+                return SecondOrder(output.detach(), None, None, "the gradient is not part of a graph")
+            with _theirs():
+                by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
+        return SecondOrder(output.detach(), by_x, by_cotangent, "")
+
+    def checkpointed(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, how: str) -> Gradient:
+        """Run forward, forget, recompute and run backward; see ``core.target.Framework``."""
+        import torch
+        from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
+
+        # Undecorated: the decorator imports the compiler, which takes a second, to say that it is not to be used.
+        bare = getattr(checkpoint, "__wrapped__", checkpoint)
+        with torch.enable_grad():
+            leaf = x.detach().clone().requires_grad_()
+            # To the end: what stops a recomputation early is an exception, raised inside the target.
+            with _theirs(), set_checkpoint_early_stop(False):
+                output = bare(
+                    lambda branch: layer(branch, training=True), leaf.clone(), use_reentrant=how.endswith("True")
+                )
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return Gradient(output, None, "the output does not require a gradient")
+            with _theirs():
+                # Not torch.autograd.grad, which reentrant checkpointing refuses.
+                output.backward(cotangent)  # type: ignore[no-untyped-call]
+        return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else "the graph does not reach x")
+
+    def fork_hazard(self, device: str) -> str:
+        """Return why a forked process could not use the device: only the CPU survives a fork."""
+        import torch
+
+        # A process that has used an accelerator cannot use it in a fork, and one that has not would be slow to start.
+        return "" if torch.device(device).type == "cpu" else f"a forked process cannot use {device}"
+
     @contextmanager
     def surround(self, name: str, device: str) -> Iterator[None]:
         """Enter ``no_grad``, ``inference_mode`` or ``autocast``."""
@@ -70,8 +125,31 @@ class TorchOperations:
 
         return torch.nn.Sequential(torch.nn.Sequential(layer)) if isinstance(layer, torch.nn.Module) else None
 
+    def convert(self, layer: Any, dtype: str, device: str) -> None:
+        """Convert a module with half() or to(), where it stands; see ``targets.bound.Bindable``."""
+        import torch
+
+        if not isinstance(layer, torch.nn.Module):
+            raise NotApplicable("what is no module has no dtype to convert")
+        layer.to(device)
+        if dtype == "float16":
+            layer.half()
+        else:
+            layer.to(getattr(torch, dtype))
+
     def stored(self, layer: Any) -> tuple[str, ...]:
         """Return the keys of the layer's state_dict; none for what is no module."""
         import torch
 
         return tuple(layer.state_dict()) if isinstance(layer, torch.nn.Module) else ()
+
+
+@contextmanager
+def _theirs() -> Iterator[None]:
+    """Raise as TargetRaised whatever the target's code raises inside."""
+    try:
+        yield
+    except (KeyboardInterrupt, NotApplicable, TargetRaised):
+        raise
+    except BaseException as error:
+        reraise(error)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Layer
     from droppath_audit.targets.binding import Binding
 
+SECOND = """v = torch.ones_like(y).requires_grad_()
+first, = torch.autograd.grad(y, x, v, create_graph=True)
+second = torch.autograd.grad(first, (x, v), torch.ones_like(y), allow_unused=True)"""
+
 INTEGER_OF_SIZE = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
 
 
@@ -37,6 +41,9 @@ class TorchFramework(TorchOperations):
         "offset",
         "expanded",
         "channels_last",
+        "repeated",
+        "conjugated",
+        "negated",
     )
 
     def __init__(self) -> None:
@@ -88,6 +95,13 @@ class TorchFramework(TorchOperations):
         if layout == "channels_last" and rank in (4, 5):
             formats = {4: self._torch.channels_last, 5: self._torch.channels_last_3d}
             return plain.contiguous(memory_format=formats[rank])
+        if layout == "repeated" and rank >= 1 and plain.shape[0] > 1:
+            return plain[:1].expand(plain.shape)
+        # Torch has no negative strides; what it has of that kind is conjugated and negated on reading.
+        if layout == "conjugated" and plain.is_complex():
+            return plain.conj().resolve_conj().conj()
+        if layout == "negated" and plain.dtype.itemsize > 1:
+            return self._torch._neg_view(-plain)
         return plain
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> torch.Tensor:
@@ -195,8 +209,14 @@ class TorchFramework(TorchOperations):
         return Branch()
 
     def seed(self, seed: int) -> None:
-        """Seed the generators of all devices."""
-        self._torch.manual_seed(seed)
+        """Seed the generators of all devices that are in use."""
+        torch = self._torch
+        if torch.cuda.is_initialized() or torch.xpu.is_initialized() or torch.backends.mps.is_available():
+            torch.manual_seed(seed)
+        else:
+            # What manual_seed does for devices that nobody has used yet is to note, with a stack trace for each of
+            # them, that they shall be seeded: a hundred times the cost, and memory that is never given back.
+            torch.default_generator.manual_seed(seed)
 
     def generator_state(self, device: str) -> bytes:
         """Return the state of the default generators of the CPU and of ``device``."""
@@ -312,6 +332,7 @@ class TorchAdapter:
         if binding.mode_at == "method":
             mode = "layer.train({training})"
         nest = binding.mode_at in ("method", "init") and make
+        attribute = binding.probability_at in ("init", "attribute")
         return Code(
             imports=("import torch", *import_line.splitlines()),
             keep=binding.probability is not None and binding.probability.meaning == "keep",
@@ -335,10 +356,23 @@ class TorchAdapter:
                 "sliced": "x = x.repeat_interleave(2, -1)[..., ::2]",
                 "offset": "x = torch.cat([x.new_zeros(3), x.reshape(-1)])[3:].view(x.shape)",
                 "expanded": "x = x[..., :1].expand(x.shape)",
-                "channels_last": "x = x.contiguous(memory_format=torch.channels_last)",
+                "channels_last": (
+                    "x = x.contiguous(memory_format={4: torch.channels_last, 5: torch.channels_last_3d}"
+                    ".get(x.dim(), torch.contiguous_format))"
+                ),
+                "repeated": "x = x[:1].expand(x.shape)",
+                "conjugated": "x = x.conj().resolve_conj().conj()",
+                "negated": "x = torch._neg_view(-x)",
             },
             track="x.requires_grad_()",
             backward="y.sum().backward()",
+            second=SECOND,
+            checkpoints={
+                how: f"torch.utils.checkpoint.checkpoint(lambda x: {{call}}, x, {how})"
+                for how in TorchFramework.checkpoints
+            },
+            assign=f"layer.{binding.probability.name} = {{p}}" if make and attribute and binding.probability else "",
+            convert="layer.to(device={device}, dtype=torch.{dtype})" if nest else "",
         )
 
 

@@ -1,0 +1,130 @@
+"""Faults between threads and processes: what is shared where it must not be, and what is not there after a fork."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
+    """Apply decisions of shape (B,) correctly, so that a mutant has one fault only."""
+    mask = decisions.to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))
+    return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+
+class DrawsManyAhead(nn.Module):
+    """Draw ten thousand numbers at a time and hand them out: every fork inherits the same rest of them."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._stock = torch.empty(0, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take numbers from the stock."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        if len(self._stock) < x.shape[0]:
+            self._stock = torch.rand(10_000 + x.shape[0], dtype=torch.float64)
+        uniform, self._stock = self._stock[: x.shape[0]], self._stock[x.shape[0] :]
+        return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class DrawsInTheBackground(nn.Module):
+    """Let a thread draw ahead into a queue: a forked worker has the queue and not the thread, and waits for ever."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._waiting: queue.Queue[Tensor] | None = None
+
+    def _draw(self, numbers: queue.Queue[Tensor]) -> None:
+        while True:
+            numbers.put(torch.rand(16, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Wait for as many numbers as there are samples."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        if self._waiting is None:
+            self._waiting = queue.Queue(maxsize=2)
+            threading.Thread(target=self._draw, args=(self._waiting,), daemon=True).start()
+        blocks = [self._waiting.get() for _ in range(x.shape[0] // 16 + 1)]
+        return _apply(x, torch.cat(blocks)[: x.shape[0]] < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class SeedsByProcess(nn.Module):
+    """Seed a generator by the process id, so that workers differ: they no longer follow the seed of the run."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._generators: dict[int, torch.Generator] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draw from the generator of this process."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        process = os.getpid()
+        if process not in self._generators:
+            self._generators[process] = torch.Generator().manual_seed(process)
+        uniform = torch.rand(x.shape[0], dtype=torch.float64, generator=self._generators[process])
+        return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class KeepsItsMask(nn.Module):
+    """Keep the mask on the layer between drawing and applying it, to look at it later: a thread applies another's."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.mask = torch.empty(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draw, keep and apply."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        self.mask = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob
+        return _apply(x, self.mask, self.drop_prob)
+
+
+class KeepsItsShape(nn.Module):
+    """Flatten, drop and restore the shape that was kept on the layer meanwhile: a thread restores another's."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.shape: Any = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in two dimensions."""
+        if not self.training or self.drop_prob == 0.0 or x.numel() == 0:
+            return x
+        self.shape = x.shape
+        flat = x.reshape(x.shape[0], -1)
+        y = _apply(flat, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+        return y.reshape(self.shape)
+
+
+class GeneratorOfTheThread(nn.Module):
+    """Give every thread a generator with the seed of the run: replicas in threads drop the same samples."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._generators: dict[tuple[int, int], torch.Generator] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draw from the generator of this thread."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        thread = (os.getpid(), threading.get_ident())
+        if thread not in self._generators:
+            self._generators[thread] = torch.Generator().manual_seed(torch.initial_seed())
+        uniform = torch.rand(x.shape[0], dtype=torch.float64, generator=self._generators[thread])
+        return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
