@@ -191,8 +191,16 @@ class TorchFramework(TorchOperations):
         return Branch()
 
     def seed(self, seed: int) -> None:
-        """Seed the generators of all devices."""
-        self._torch.manual_seed(seed)
+        """Seed the generators of all devices that are in use."""
+        torch = self._torch
+        # Not torch.manual_seed: for a device that was never used it formats the stack, to seed it should it ever be.
+        # That is 110 µs a call instead of 1.
+        torch.default_generator.manual_seed(seed)
+        for backend in (torch.cuda, torch.xpu):
+            if backend.is_initialized():
+                backend.manual_seed_all(seed)
+        if torch.backends.mps.is_available():
+            torch.mps.manual_seed(seed)
 
     def generator_state(self, device: str) -> bytes:
         """Return the state of the default generators of the CPU and of ``device``."""
