@@ -47,7 +47,7 @@ def cases(device: str, effort: Effort) -> Iterator[Case]:
 def _calls(case: Case, size: int) -> int:
     """Return the calls with batches of this size."""
     if case.dialect.granularity == "batch":
-        return case.effort.pick(128, 1024, 2**14)
+        return case.effort.pick(128, 1024, 2**14) // (8 if size == SIZES[-1] else 1)
     smallest = case.effort.pick(1024, 2**13, 2**17)
     return int(CALLS_OF.get(size, 0.0) * smallest) or case.effort.pick(16, 64, 512)
 

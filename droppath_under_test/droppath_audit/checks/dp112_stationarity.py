@@ -42,7 +42,8 @@ def cases(device: str, effort: Effort) -> Iterator[Case]:
 
 def _spans(case: Case) -> list[int]:
     """Return the calls of each span: 1, 1, 2, 4, …; their sum is a power of two."""
-    doublings = case.effort.pick(9, 13, 16)
+    # One decision a call: a span needs some hundred calls.
+    doublings = case.effort.pick(11 if case.dialect.granularity == "batch" else 9, 13, 16)
     return [1, *(2**power for power in range(doublings))]
 
 

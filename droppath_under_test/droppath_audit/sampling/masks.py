@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ class MaskSource:
         self._layer = target.make(case.drop_prob) if layer is None else layer
         self._dtype, self._device = case.dtype, case.device
         self._features = features(target, case.dtype, case.device)
+        self._inputs: dict[int, ReusedInput] = {}
         self._deadline = time.monotonic() + case.effort.seconds
 
     def draw(self, calls: int, batch: int) -> Masks:
@@ -43,9 +45,12 @@ class MaskSource:
         Raises:
             NotApplicable: If the effort's time is up before.
         """
-        shape = (batch, *self._features)
         masks = np.empty((calls, batch), dtype=np.bool_)
-        x = ReusedInput(self._framework, lambda: self._framework.ones(shape, self._dtype, self._device))
+        x = self._inputs.get(batch)
+        if x is None:
+            shape = (batch, *self._features)
+            make = partial(self._framework.ones, shape, self._dtype, self._device)
+            x = self._inputs[batch] = ReusedInput(self._framework, make)
         for call in range(calls):
             if time.monotonic() > self._deadline:
                 raise NotApplicable(f"time ran out after {call} of {calls} calls with {batch} samples")
