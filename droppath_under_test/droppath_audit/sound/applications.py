@@ -75,9 +75,8 @@ class module_of_modules(nn.Module):  # noqa: N801 - named like the other variant
         if self.drop_prob == 0.0 or not self.training:
             return x
         self._ones_dropped.p = self.drop_prob
-        return x * self._ones_dropped(
-            torch.ones(_over(x, x.new_ones(x.shape[0])).shape, dtype=x.dtype, device=x.device)
-        )
+        factors: Tensor = self._ones_dropped(_over(x, torch.ones(x.shape[0], dtype=x.dtype, device=x.device)))
+        return x * factors
 
 
 class pairs_of_complex_numbers(nn.Module):  # noqa: N801 - named like the other variants
