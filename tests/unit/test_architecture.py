@@ -24,6 +24,7 @@ LAYERS = {
     "sampling": {"core", "stats"},
     "checks": {"core", "stats", "sampling"},
     "mutants": set(),
+    "sound": set(),
     "plan": {"core", "stats", "checks"},
     "engine": {"core", "stats", "checks", "plan"},
     # The worker loads targets and runs checks; the supervisor only talks to it.

@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 
 if TYPE_CHECKING:
-    from droppath_audit.core.target import Target
+    from collections.abc import Callable
+
+    from droppath_audit.core.target import Framework, Target, Tensor
 
 # Tried in this order: features of a sample, so that x has shape (B, *features).
 FEATURES: tuple[tuple[int, ...], ...] = ((1,), (1, 1, 1), (1, 1), ())
 
 # Of the tensors on which structure is looked at; small enough to hold thousands of them.
 WIDE: tuple[tuple[int, ...], ...] = ((12,), (3, 2, 2), (4, 3), ())
+
+
+class ReusedInput:
+    """A tensor for many calls; made anew for each of them once the target was seen to write to it.
+
+    Writing to the input breaks DP004 and is said there; the law of the mask is still worth knowing.
+
+    Args:
+        framework: Operations on it.
+        make: Returns a tensor of the values wanted.
+    """
+
+    def __init__(self, framework: Framework, make: Callable[[], Tensor]) -> None:
+        self._framework, self._make = framework, make
+        self._tensor = make()
+        self._version = framework.version(self._tensor)
+        self._clean = framework.bits(self._tensor).copy()
+        self._looks = 5  # at all values; frameworks that count writes are asked every time
+        self._written = False
+
+    def get(self) -> Tensor:
+        """Return the tensor for the next call."""
+        if not self._written:
+            self._written = self._framework.version(self._tensor) != self._version
+            if self._looks:
+                self._looks -= 1
+                self._written |= not np.array_equal(self._framework.bits(self._tensor), self._clean)
+        if self._written:
+            self._tensor = self._make()
+        return self._tensor
 
 
 def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PLAIN_CALL = (Slot("x"),)
 
 _OUR_FRAMES = str(Path(__file__).parent.parent)
-_OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples"))
+_OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples", "sound"))
 
 
 class Bindable(Framework, Protocol):

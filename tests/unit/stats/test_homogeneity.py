@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from droppath_audit.stats.design import NOTHING
+from droppath_audit.stats.homogeneity import all_alike, group_detectable, one_against_rest, one_detectable
+
+ALPHA, BETA = 6.1e-11, 1e-3
+
+
+def test_g_is_that_of_a_contingency_table():
+    kept, decisions = [700, 650, 720, 2900], [1000, 1000, 1000, 4000]
+    fit = all_alike(kept, decisions)
+    table = np.array([kept, np.subtract(decisions, kept)])
+    expected = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+    assert fit is not None
+    assert (fit.g, fit.p_value, fit.degrees_of_freedom) == pytest.approx((expected[0], expected[1], 3))
+    assert fit.pearson == pytest.approx(stats.chi2_contingency(table, correction=False)[0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=12))
+def test_every_group_that_is_left_expects_a_hundred_kept_and_dropped(groups):
+    kept, decisions = [k for k, _ in groups], [k + d for k, d in groups]
+    fit = all_alike(kept, decisions)
+    smaller = min(sum(kept), sum(decisions) - sum(kept))
+    if smaller < 200:
+        assert fit is None
+    elif fit is not None:
+        assert 2 <= fit.cells <= smaller / 100 + 1e-9
+        assert fit.degrees_of_freedom == fit.cells - 1
+
+
+def test_one_group_or_one_fate_leaves_nothing_to_compare():
+    assert all_alike([700], [1000]) is None
+    assert all_alike([1000, 1000], [1000, 1000]) is None
+    assert all_alike([0, 0], [1000, 1000]) is None
+    assert all_alike([], []) is None
+
+
+def test_a_wrong_keep_probability_common_to_all_is_not_seen():
+    fit = all_alike([100_000] * 8, [1_000_000] * 8)
+    assert fit is not None
+    assert fit.g == pytest.approx(0.0, abs=1e-6)
+    assert one_against_rest([100_000] * 8, [1_000_000] * 8, 0) == 1.0
+
+
+def test_one_against_the_rest_is_fishers_test():
+    kept, decisions = [9, 30, 31], [10, 50, 50]
+    smaller_tail = stats.fisher_exact([[9, 1], [61, 39]], alternative="greater").pvalue
+    assert one_against_rest(kept, decisions, 0) == pytest.approx(2.0 * smaller_tail)
+
+
+@pytest.mark.parametrize(("kept", "decisions"), [([5], [4]), ([-1, 2], [4, 4]), ([1, 2], [4])])
+def test_impossible_counts_are_refused(kept, decisions):
+    with pytest.raises(ValueError, match="no counts"):
+        all_alike(kept, decisions)
+
+
+def test_more_decisions_or_a_larger_rest_detect_less():
+    assert group_detectable(4000, 8, 0.7, ALPHA, BETA) < group_detectable(1000, 8, 0.7, ALPHA, BETA)
+    assert group_detectable(4000, 8, 0.7, ALPHA, BETA) < group_detectable(4000, 64, 0.7, ALPHA, BETA)
+    assert one_detectable(4000, 10**6, 0.7, ALPHA, BETA) < one_detectable(4000, 4000, 0.7, ALPHA, BETA)
+    assert one_detectable(3, 10**6, 0.5, ALPHA, BETA) == NOTHING
+
+
+def test_two_groups_of_one_size_are_planned_alike_by_both():
+    by_table = group_detectable(100_000, 2, 0.7, ALPHA, BETA)
+    assert one_detectable(100_000, 100_000, 0.7, ALPHA, BETA) == pytest.approx(by_table, rel=0.02)
