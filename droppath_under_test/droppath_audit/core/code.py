@@ -38,6 +38,7 @@ class Code:
         tensor: Expression for a tensor of given values, with ``{values}``.
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
+        tracked: Expression for whether ``y`` is part of a graph.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
     """
 
@@ -56,6 +57,7 @@ class Code:
     tensor: str = ""
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
+    tracked: str = ""
     backward: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -120,12 +122,17 @@ class Code:
         """Whether the call takes a ``shortcut``."""
         return re.search(r"\bshortcut\b", self.call) is not None
 
+    @property
+    def must_be_tracked(self) -> str:
+        """The line that fails where ``y`` is not part of a graph."""
+        return f"assert {self.tracked}, 'the output is not part of a graph'"
+
     def differentiate(self, drop_prob: float) -> list[str]:
         """Return the lines that bind ``y`` and ``x.grad``; they fail where the graph does not reach x."""
         return [
             self.track,
             f"y = {self.output(drop_prob)}",
-            "assert y.requires_grad, 'the output is not part of a graph'",
+            self.must_be_tracked,
             self.backward,
             "assert x.grad is not None, 'the graph does not reach x'",
         ]

@@ -42,6 +42,9 @@ class Bindable(Framework, Protocol):
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
 
+    def can_fork(self) -> bool:
+        """Return whether a fork of this process could compute: an accelerator in use would not survive it."""
+
 
 def reraise(error: BaseException) -> NoReturn:
     """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""

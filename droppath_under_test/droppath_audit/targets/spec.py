@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.errors import UsageError, nearest
 
-KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input")
+KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input", "framework")
 PREFIXES = ("init.", "arg.")
 ROLES = {
     "x": "branch output",
@@ -68,6 +68,7 @@ class Spec:
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``.
+        framework: Name of the framework whose tensors it takes; empty where it is to be read from the code.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Spec:
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     factory: bool = False
+    framework: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -177,6 +179,8 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["output"] = _output(value)
     elif key == "input":
         fields["input"] = _input(value)
+    elif key == "framework":
+        fields["framework"] = value
     else:
         known = [*KEYS, *(f"{prefix}NAME" for prefix in PREFIXES)]
         raise UsageError(f"The SPEC has no item {key!r}; it knows {', '.join(known)}." + nearest(key, known))

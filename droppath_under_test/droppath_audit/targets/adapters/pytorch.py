@@ -190,6 +190,10 @@ class TorchFramework(TorchOperations):
 
         return Branch()
 
+    def can_fork(self) -> bool:
+        """Return whether there is no CUDA context yet."""
+        return not self._torch.cuda.is_initialized()
+
     def seed(self, seed: int) -> None:
         """Seed the generators of all devices."""
         self._torch.manual_seed(seed)
@@ -289,22 +293,7 @@ class TorchAdapter:
 
     def code(self, binding: Binding, import_line: str) -> Code:
         """Return the templates for snippets in torch."""
-        make, mode = "", ""
-        name = binding.name.replace(".", "_")
-        if binding.kind == "class":
-            make = f"layer = {binding.construction_code()}"
-        elif binding.kind == "instance" and binding.probability is not None:
-            make = f"layer = {name}"
-            if binding.probability_at == "attribute":
-                make += f"\nlayer.{binding.probability.name} = {{p}}"
-        elif binding.kind == "factory":
-            make = f"layer = {name}({{p}})"
-        if binding.init_branch is not None:
-            residual = binding.dialect.form == "residual"
-            branch = (
-                f"torch.nn.Module()\nbranch.forward = {binding.branch_code()}" if residual else "torch.nn.Identity()"
-            )
-            make = f"branch = {branch}\n{make}"
+        make, mode = binding.making_code("torch.nn.Module()", "torch.nn.Identity()"), ""
         if binding.mode_at == "method":
             mode = "layer.train({training})"
         nest = binding.mode_at in ("method", "init") and make
@@ -321,7 +310,7 @@ class TorchAdapter:
                 "inference_mode": "torch.inference_mode()",
                 "autocast": "torch.autocast(x.device.type, torch.bfloat16)",
             },
-            call=binding.call_code("layer" if make else name),
+            call=binding.call_code("layer" if make else binding.name.replace(".", "_")),
             seed="torch.manual_seed({seed})",
             ones="torch.ones({shape}, dtype=torch.{dtype}, device={device})",
             random="torch.randn({shape}, device={device}).to(torch.{dtype})",
@@ -334,6 +323,7 @@ class TorchAdapter:
                 "channels_last": "x = x.contiguous(memory_format=torch.channels_last)",
             },
             track="x.requires_grad_()",
+            tracked="y.requires_grad",
             backward="y.sum().backward()",
         )
 
