@@ -38,6 +38,7 @@ class Code:
         tensor: Expression for a tensor of given values, with ``{values}``.
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
+        version: Expression for how often a tensor was written to, with ``{tensor}``; 0 where nothing counts it.
         tracked: Expression for whether ``y`` is part of a graph.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
     """
@@ -57,6 +58,7 @@ class Code:
     tensor: str = ""
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
+    version: str = "0"
     tracked: str = ""
     backward: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class PaddleFramework:
     layouts: Sequence[str] = ("contiguous", "transposed", "sliced", "offset")
 
     def __init__(self) -> None:
-        import paddle
+        paddle = import_module("paddle")
 
         self._paddle = paddle
         self._bit_patterns: dict[tuple[str, float], int] = {}
@@ -74,12 +75,11 @@ class PaddleFramework:
             return plain
         if layout == "transposed":
             return plain.swapaxes(0, -1).contiguous().swapaxes(0, -1)
+        flat = plain.flatten()  # slices and views of rank 1, because slices exist up to rank 6 alone
         if layout == "sliced":
-            return plain.repeat_interleave(2, -1)[..., ::2]
+            return paddle.stack([flat, flat], -1)[:, 0].view(plain.shape)
         if layout == "offset":
-            return paddle.concat([paddle.zeros_like(plain).flatten()[:1].expand([3]), plain.flatten()])[3:].view(
-                plain.shape
-            )
+            return paddle.concat([paddle.zeros_like(flat[:1])] * 3 + [flat])[3:].view(plain.shape)
         return plain
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> Tensor:

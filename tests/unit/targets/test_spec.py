@@ -218,5 +218,5 @@ def test_an_unknown_item_is_answered_with_all_items_and_the_nearest(key, nearest
     text = message(f"m:X?{key}=1")
     assert text.startswith(
         f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, prob, training, args, "
-        f"call, output, input, init.NAME, arg.NAME. Did you mean {nearest}"
+        f"call, output, input, framework, init.NAME, arg.NAME. Did you mean {nearest}"
     )

@@ -6,6 +6,7 @@ import inspect
 import sys
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.code import Code
@@ -56,13 +57,13 @@ class PaddleAdapter:
 
     def version(self) -> str:
         """Return paddle's version."""
-        import paddle
+        paddle = import_module("paddle")
 
         return str(paddle.__version__)
 
     def is_layer(self, obj: Any) -> bool:
         """Return whether the object is a layer."""
-        import paddle
+        paddle = import_module("paddle")
 
         return isinstance(obj, paddle.nn.Layer)
 
@@ -72,9 +73,10 @@ class PaddleAdapter:
 
     def forward_parameters(self, cls: type) -> Mapping[str, inspect.Parameter]:
         """Return the parameters of forward, or of __call__ for a plain class."""
-        import paddle
+        paddle = import_module("paddle")
 
-        method = cls.forward if issubclass(cls, paddle.nn.Layer) else cls.__call__
+        called: Any = cls
+        method = called.forward if issubclass(cls, paddle.nn.Layer) else called.__call__
         return dict(list(inspect.signature(method).parameters.items())[1:])
 
     def function_parameters(self, obj: Any) -> Mapping[str, inspect.Parameter]:
@@ -87,7 +89,7 @@ class PaddleAdapter:
         Raises:
             UsageError: If paddle has no such device, or none of it is here.
         """
-        import paddle
+        paddle = import_module("paddle")
 
         framework, found = self.framework(), {}
         for name in names:
@@ -123,10 +125,11 @@ class PaddleAdapter:
             tensor="paddle.to_tensor({values}, dtype='{dtype}', place={device}).reshape({shape})",
             layouts={
                 "transposed": "x = x.swapaxes(0, -1).contiguous().swapaxes(0, -1)",
-                "sliced": "x = x.repeat_interleave(2, -1)[..., ::2]",
+                "sliced": "x = paddle.stack([x.flatten()] * 2, -1)[:, 0].view(x.shape)",
                 "offset": "x = paddle.concat([paddle.zeros([3], x.dtype), x.flatten()])[3:].view(x.shape)",
             },
             track="x.stop_gradient = False",
+            version="{tensor}.inplace_version",
             tracked="not y.stop_gradient",
             backward="y.sum().backward()",
         )

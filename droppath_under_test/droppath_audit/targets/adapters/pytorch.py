@@ -192,7 +192,7 @@ class TorchFramework(TorchOperations):
 
     def can_fork(self) -> bool:
         """Return whether there is no CUDA context yet."""
-        return not self._torch.cuda.is_initialized()
+        return not self._torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
     def seed(self, seed: int) -> None:
         """Seed the generators of all devices."""
@@ -323,6 +323,7 @@ class TorchAdapter:
                 "channels_last": "x = x.contiguous(memory_format=torch.channels_last)",
             },
             track="x.requires_grad_()",
+            version="{tensor}._version",
             tracked="y.requires_grad",
             backward="y.sum().backward()",
         )
