@@ -62,7 +62,8 @@ class TestClaims:
         assert ADAPTER.claims(caller)
 
     def test_a_function_that_names_paddle_only_inside_a_function_inside_it(self):
-        outer = function("def outer(p):\n    return lambda x, training: paddle.floor(x)", paddle=paddle)
+        source = "def outer(p):\n    return lambda x, training: paddle.floor(x)"
+        outer = function(source, paddle=paddle, torch=module("torch"))
         assert ADAPTER.claims(outer)
 
     def test_a_closure_over_a_layer(self):

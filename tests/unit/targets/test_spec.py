@@ -66,6 +66,7 @@ def test_the_target_is_a_module_or_a_file_and_a_name_in_it(text, module, name, i
         ("output=mask", "output", "mask"),
         ("input=B", "input", (-1,)),
         ("input=B,4,8,8", "input", (-1, 4, 8, 8)),
+        ("framework=paddle", "framework", "paddle"),
         ("init.dim=64", "init", {"dim": 64}),
         ("arg.scale=64", "arg", {"scale": 64}),
     ],
