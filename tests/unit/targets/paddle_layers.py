@@ -1,4 +1,4 @@
-"""DropPath in paddle: one that is sound, and faulty ones that checks must catch; see FAULTS."""
+"""DropPath in paddle: one that is sound, and faulty ones; which check must catch which is in test_paddle_audits."""
 
 from __future__ import annotations
 
@@ -346,58 +346,3 @@ def reseeds_every_call(x, drop_prob, training):
 def draws_for_nothing(x, drop_prob, training):
     mask = _mask(x, 1.0 - drop_prob)
     return _applied(x, mask, drop_prob) if training and drop_prob else x
-
-
-FAULTS = {
-    "active_in_evaluation": ("DP001",),
-    "scaled_in_evaluation": ("DP001",),
-    "drops_at_zero": ("DP002",),
-    "ModeOfOwnSwitch": ("DP003",),
-    "mode_of_gradients": ("DP003",),
-    "writes_its_input": ("DP004", "DP601"),
-    "adds_to_its_shortcut?form=residual": ("DP004",),
-    "mask_of_rank_four": ("DP005", "DP601"),
-    "widened": ("DP005",),
-    "accepts_any_probability": ("DP007",),
-    "ShowsNothing": ("DP008",),
-    "HoldsALambda": ("DP008",),
-    "StoresItsProbability": ("DP008",),
-    "ComputesKeepProbOnce": ("DP008",),
-    "truncates_integers": ("DP009",),
-    "biased": ("DP101", "DP102", "DP203"),
-    "keeps_what_it_should_drop": ("DP102",),
-    "whole_percents": ("DP303",),
-    "batchwise": ("DP104",),
-    "elementwise": ("DP104", "DP601"),
-    "sound?granularity=batch": ("DP104",),
-    "sound?granularity=element": ("DP104",),
-    "fixed_count": ("DP105",),
-    "pairs_of_samples": ("DP106",),
-    "FrozenAfterFirstCall": ("DP107",),
-    "off_by_half_a_percent": ("DP201", "DP203"),
-    "unscaled": ("DP201", "DP601"),
-    "leaks_a_thousandth": ("DP202",),
-    "never_floored": ("DP201", "DP202", "DP102"),
-    "heavier_are_dropped": ("DP203",),
-    "random_scale": ("DP204",),
-    "divides_by_zero": ("DP301", "DP302", "DP402", "DP601"),
-    "identity_at_keep_prob_zero": ("DP301",),
-    "fresh_zeros_at_keep_prob_zero": ("DP302", "DP405"),
-    "fresh_zeros_for_a_dropped_batch": ("DP405",),
-    "raises_on_empty_batch": ("DP304", "DP601"),
-    "adds_an_axis_to_scalars": ("DP305",),
-    "sound?keep_prob_zero=raises": ("DP306",),
-    "gradient_without_factor": ("DP401", "DP402", "DP601"),
-    "detached_from_the_graph": ("DP401", "DP601"),
-    "draws_from_numpy": ("DP501", "DP502"),
-    "draws_from_python": ("DP501", "DP502"),
-    "reseeds_every_call": ("DP502",),
-    "draws_for_nothing": ("DP503",),
-}  # fmt: skip
-"""SPEC after the file -> checks that must fail."""
-
-SOUND = (
-    "sound", "careful", "Sound", "make?form=factory", "Plain", "batchwise?granularity=batch",
-    "elementwise?granularity=element", "residual?form=residual", "unscaled?scaling=none",
-    "of_the_paper?scaling=eval", "refuses_one?keep_prob_zero=raises",
-)  # fmt: skip

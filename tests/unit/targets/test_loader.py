@@ -170,7 +170,7 @@ def test_a_signature_that_cannot_be_read_is_answered_with_a_factory():
 
 def test_a_framework_is_taken_from_the_spec_where_it_is_said():
     assert load_object(drop_all, {"framework": "torch"}).facts.framework == "torch"
-    with pytest.raises(UsageError, match="framework=pytorch is not known; framework is one of .*torch"):
+    with pytest.raises(UsageError, match=r"framework=pytorch is not known; framework is one of .*torch"):
         load_object(drop_all, {"framework": "pytorch"})
 
 
