@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from droppath_audit.core.target import Framework, Target
+    from droppath_audit.targets.bound import Bindable
     from droppath_audit.targets.loader import Loaded
 
 LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
@@ -161,7 +162,7 @@ def main() -> None:
     loaded = _load(channel, request)
     if loaded is None:
         return
-    if _can_fork():
+    if _can_fork(loaded.target.framework):
         _serve_in_children(channel, loaded.target)
     threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
     _serve(channel, loaded.target)
@@ -216,11 +217,9 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     return loaded
 
 
-def _can_fork() -> bool:
-    """Return whether children of this process would work: no other threads, and no CUDA context yet."""
-    torch = sys.modules.get("torch")
-    has_context = torch is not None and torch.cuda.is_initialized()
-    return hasattr(os, "fork") and threading.active_count() == 1 and not has_context
+def _can_fork(framework: Bindable) -> bool:
+    """Return whether children of this process would work: no other threads, and nothing that a fork leaves behind."""
+    return hasattr(os, "fork") and threading.active_count() == 1 and framework.can_fork()
 
 
 def _serve(channel: Channel, target: Target) -> None:

@@ -38,8 +38,10 @@ BATCH = 64
 REPEATS = 4
 
 
-def applicable(facts: Facts, case: Case) -> str:  # noqa: ARG001
-    """A target without an evaluation mode promises nothing about it."""
+def applicable(facts: Facts, case: Case) -> str:
+    """A target without an evaluation mode promises nothing about it, one that refuses a drop_prob nothing there."""
+    if facts.dialect.keep_prob_zero == "raises" and case.drop_prob == 1.0:
+        return "the target declares that it refuses keep_prob = 0"
     return "" if facts.evaluates else "the target has no evaluation mode (training=always)"
 
 
@@ -101,9 +103,20 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     return Verdict.failed(observed, promised=promised, hint=hint)
 
 
-def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
-    """Return a script that compares an evaluation output with x."""
+def snippet(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares an evaluation output with x, or with the value that no random x has."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    x, y = evidence["example"] or (1.0, 1.5)
+    if not np.isfinite(x) or x == y:
+        return "\n".join([
+            "from math import inf, nan",
+            *code.setup(),
+            *code.construct(case.drop_prob, training=False),
+            *code.literal([x] * 12, (4, 3), case.dtype, case.device, "contiguous"),
+            f"y = {code.output(case.drop_prob, training=False)}",
+            "print(x, y, sep='\\n')",
+            "assert str(y.tolist()) == str(x.tolist())",
+        ])  # fmt: skip
     lines = code.run(case.drop_prob, (64, 12), case.dtype, case.device, training=False, random=True)
     if case.dialect.scaling == "eval":
         lines += [

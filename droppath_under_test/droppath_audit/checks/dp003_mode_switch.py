@@ -70,7 +70,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
                         wrong.append(
                             {"nested": nested, "surrounding": surrounding, "modes": list(sequence[: step + 1])}
                         )
-    return {"calls": calls, "wrong": wrong, "shape": list(shape)}
+    return {"calls": calls, "wrong": wrong, "shape": list(shape), "surroundings": list(framework.surroundings)}
 
 
 def _drops(framework: Framework, layer: Layer, x: Tensor, training: bool) -> bool:
@@ -82,7 +82,8 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     """Fail on a single call in the wrong mode."""
     wrong, calls = evidence["wrong"], evidence["calls"]
     if not wrong:
-        return Verdict.passed(f"{calls} of {calls} calls are in the mode that was set last")
+        under = ", ".join(["alone", *evidence["surroundings"]])  # what a framework lacks is not claimed
+        return Verdict.passed(f"{calls} of {calls} calls are in the mode that was set last: {under}")
     first = wrong[0]
     words = ["train()" if training else "eval()" for training in first["modes"]]
     where = " of a container around it" if first["nested"] else ""

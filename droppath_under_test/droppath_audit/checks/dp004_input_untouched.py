@@ -82,15 +82,15 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     first = next((write for write in evidence["written"] if write["changed"]), evidence["written"][0])
     name, p, training = first["argument"], first["drop_prob"], first["training"]
     name = name if code.takes_shortcut else "x"
-    shape = (BATCH, *evidence["features"])
+    shape, version = (BATCH, *evidence["features"]), code.version.replace("{tensor}", name)
     return "\n".join([
         *code.setup(),
         *code.construct(p, training=training),
         *code.input(shape, case.dtype, case.device, random=True),
-        f"before, version = {name}.clone(), {name}._version",
+        f"before, version = {name}.clone(), {version}",
         code.output(p, training=training),
-        f"print(({name} != before).sum(), 'elements changed, version', version, '->', {name}._version)",
-        f"assert ({name} == before).all() and {name}._version == version",
+        f"print(({name} != before).sum(), 'elements changed, version', version, '->', {version})",
+        f"assert ({name} == before).all() and {version} == version",
     ])  # fmt: skip
 
 

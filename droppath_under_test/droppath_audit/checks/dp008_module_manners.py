@@ -118,6 +118,8 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     argument = 1.0 - DROP_PROB if code.keep else DROP_PROB
     outputs = f"ys = [{code.output(DROP_PROB)} for _ in range({repeats})]"
     still_drops = [outputs, "assert any((y == 0).any() for y in ys)"]
+    if "evaluation" in evidence["outcomes"][name]:
+        still_drops = [*code.switch(DROP_PROB, training=False), outputs, "assert not any((y == 0).any() for y in ys)"]
     ending = {
         "deepcopy": ["import copy", "layer = copy.deepcopy(layer)", *still_drops],
         "pickle": [

@@ -139,7 +139,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     row = next((row for row in rows if broken and row[broken]), rows[0])
     features = next((f for f in FEATURES if len(f) + 1 == row["rank"]), (12,))
     lines = code.run(DROP_PROB, (256, *features), case.dtype, case.device)
-    lines.append("kept = [float((sample != 0).sum()) / max(1, sample.numel()) for sample in y]")
+    lines.append("kept = [float((sample != 0).sum()) / max(1, int(sample.numel())) for sample in y]")
     lines.append("print('share kept in each sample:', kept[:8])")
     if granularity == "sample":
         lines.append("assert set(kept) == {0.0, 1.0}")

@@ -170,8 +170,8 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         *code.input((65536, 1), case.dtype, case.device, random=True),
         f"kept = {code.output(p)} != 0",
         "weight = abs(x) / abs(x).sum()",
-        f"print('kept, weighted by |x|:', (weight * kept).sum(), 'promised:', {q!r})",
-        f"assert abs((weight * kept).sum() - {q!r}) <= 8 * ((weight**2).sum() * {p * q:.3g}) ** 0.5",
+        f"print('kept, weighted by |x|:', weight[kept].sum(), 'promised:', {q!r})",
+        f"assert abs(weight[kept].sum() - {q!r}) <= 8 * ((weight**2).sum() * {p * q:.3g}) ** 0.5",
     ])  # fmt: skip
 
 

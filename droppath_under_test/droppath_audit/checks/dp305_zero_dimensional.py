@@ -95,7 +95,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
         "    raise AssertionError(f'unclear: {error!r}') from error",
         "else:",
         "    print(ys[0])",
-        f"    assert all(y.shape == () and (y == 0 or abs(y - {kept!r}) <= {0.01 * kept!r}) for y in ys)",
+        f"    assert all(len(y.shape) == 0 and (y == 0 or abs(y - {kept!r}) <= {0.01 * kept!r}) for y in ys)",
     ])  # fmt: skip
 
 

@@ -80,7 +80,8 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that compares masks of two runs."""
     repeatable = not evidence["differ_with_one_seed"]
     batch, calls = (1, DECISIONS) if case.dialect.granularity == "batch" else (DECISIONS, 1)
-    run = [*code.construct(DROP_PROB), f"masks.append([{code.output(DROP_PROB)}.tolist() for _ in range({calls})])"]
+    mask = f"({code.output(DROP_PROB)} != 0).tolist()"
+    run = [*code.construct(DROP_PROB), f"masks.append([{mask} for _ in range({calls})])"]
     again = code.setup(1 if repeatable else 0)[-1]
     lines = [*code.setup(0), *code.input((batch, 1), "float32", case.device), "masks = []", *run, again, *run]
     claim = "masks[0] != masks[1]" if repeatable else "masks[0] == masks[1]"

@@ -38,6 +38,8 @@ class Code:
         tensor: Expression for a tensor of given values, with ``{values}``.
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
+        version: Expression for how often a tensor was written to, with ``{tensor}``; 0 where nothing counts it.
+        tracked: Expression for whether ``y`` is part of a graph.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
         second: Lines that bind ``first``, the gradient of ``x`` for a cotangent of ones that is itself tracked, and
             ``second``, the derivatives of its sum by x and by that cotangent; empty where the framework has none.
@@ -61,6 +63,8 @@ class Code:
     tensor: str = ""
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
+    version: str = "0"
+    tracked: str = ""
     backward: str = ""
     second: str = ""
     checkpoints: dict[str, str] = field(default_factory=dict)
@@ -129,12 +133,17 @@ class Code:
         """Whether the call takes a ``shortcut``."""
         return re.search(r"\bshortcut\b", self.call) is not None
 
+    @property
+    def must_be_tracked(self) -> str:
+        """The line that fails where ``y`` is not part of a graph."""
+        return f"assert {self.tracked}, 'the output is not part of a graph'"
+
     def differentiate(self, drop_prob: float) -> list[str]:
         """Return the lines that bind ``y`` and ``x.grad``; they fail where the graph does not reach x."""
         return [
             self.track,
             f"y = {self.output(drop_prob)}",
-            "assert y.requires_grad, 'the output is not part of a graph'",
+            self.must_be_tracked,
             self.backward,
             "assert x.grad is not None, 'the graph does not reach x'",
         ]

@@ -1,4 +1,4 @@
 """Example targets: layers as tutorials and papers print them, ready to audit.
 
-``droppath-audit list --known`` says what the audit finds in each, and why.
+A module here imports the framework it is for. ``droppath-audit list --known`` says what an audit finds, and why.
 """

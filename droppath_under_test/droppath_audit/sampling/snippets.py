@@ -64,7 +64,7 @@ def broken_promise(kind: str, drop_prob: float, case: Case, code: Code) -> list[
     fates = {
         "sample": "all(len(set((b != 0)[t].tolist())) <= 1 for b, t in zip(y, telling))",
         "batch": "len(set((y != 0)[telling].tolist())) <= 1",
-        "element": "((y.real == 0) == (y.imag == 0))[telling].all()",
+        "element": "all((value.real == 0) == (value.imag == 0) for value in y[telling].tolist())",
     }
     return {
         "raised": [],

@@ -116,6 +116,28 @@ class Binding:
         parts += [f"{name}={text}" for name, text in texts.items()]
         return f"{self.name.replace('.', '_')}({', '.join(parts)})"
 
+    def making_code(self, layer: str, identity: str) -> str:
+        """Return the lines that bind ``layer`` (and the ``branch`` that its constructor takes); empty for functions.
+
+        Args:
+            layer: Expression for an empty layer of the framework, whose ``forward`` can be assigned.
+            identity: Expression for its layer that returns what it is given.
+        """
+        name, make = self.name.replace(".", "_"), ""
+        if self.kind == "class":
+            make = f"layer = {self.construction_code()}"
+        elif self.kind == "instance" and self.probability is not None:
+            make = f"layer = {name}"
+            if self.probability_at == "attribute":
+                make += f"\nlayer.{self.probability.name} = {{p}}"
+        elif self.kind == "factory":
+            make = f"layer = {name}({{p}})"
+        if self.init_branch is not None:
+            residual = self.dialect.form == "residual"
+            branch = f"{layer}\nbranch.forward = {self.branch_code()}" if residual else identity
+            make = f"branch = {branch}\n{make}"
+        return make
+
     def call_code(self, function: str) -> str:
         """Return the call as source text, with ``{p}`` and ``{training}``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -14,7 +15,7 @@ from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from droppath_audit.core.target import Tensor
     from droppath_audit.targets.binding import Binding
@@ -53,6 +54,9 @@ class Bindable(Framework, Protocol):
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
 
+    def can_fork(self) -> bool:
+        """Return whether a fork of this process could compute: an accelerator in use would not survive it."""
+
 
 def reraise(error: BaseException) -> NoReturn:
     """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
@@ -66,14 +70,21 @@ def reraise(error: BaseException) -> NoReturn:
     raise TargetRaised(type(error).__name__, lines[0] if lines else "", text) from error
 
 
-def _target_does(action: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what code of the target returns; what it raises is TargetRaised."""
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Raise as TargetRaised whatever the target's code raises inside."""
     try:
-        return action(*arguments)
-    except (KeyboardInterrupt, NotApplicable):
+        yield
+    except (KeyboardInterrupt, NotApplicable, TargetRaised):
         raise
     except BaseException as error:
         reraise(error)
+
+
+def _target_does(action: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what code of the target returns; what it raises is TargetRaised."""
+    with theirs():
+        return action(*arguments)
 
 
 def _pickled(instance: Any) -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
-from droppath_audit.targets.adapters import adapter_for
+from droppath_audit.targets.adapters import adapter_for, adapters
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.signature import (
     DROP_NAMES,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.known import Known
     from droppath_audit.targets.adapters import Adapter
     from droppath_audit.targets.binding import Binding
+    from droppath_audit.targets.bound import Bindable
 
 
 @dataclass(frozen=True)
@@ -298,9 +299,10 @@ def _holds_probability(obj: Any, spec: Spec) -> bool:
 
 
 def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, import_line: str) -> Loaded:
-    adapter = adapter_for(obj)
+    adapter = adapter_for(obj, spec.framework)
+    framework = _framework(adapter, spec)
     binding = _bind(obj, spec, adapter)
-    target = BoundTarget(obj, binding, adapter.framework())
+    target = BoundTarget(obj, binding, framework)
     version = adapter.version()
     seconds = time.perf_counter() - started
     facts = Facts(
@@ -326,6 +328,19 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
         },
     )
     return Loaded(target, facts)
+
+
+def _framework(adapter: Adapter, spec: Spec) -> Bindable:
+    """Return the framework's operations, or refuse a target whose framework is not installed."""
+    try:
+        return adapter.framework()
+    except ModuleNotFoundError as error:
+        others = ", ".join(other.name for other in adapters() if other is not adapter)
+        raise UsageError(
+            f"{spec.name} is taken for a target of {adapter.name}, which is not installed."
+            + ("" if spec.framework else f" If it is another framework's, say so: framework=NAME, one of {others}."),
+            traceback.format_exc(),
+        ) from error
 
 
 def _import_line(spec: Spec) -> str:

@@ -20,7 +20,7 @@ from droppath_audit.targets.known import known_systems
 if TYPE_CHECKING:
     from droppath_audit.core.known import Known
 
-KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input")
+KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input", "framework")
 PREFIXES = ("init.", "arg.")
 ROLES = {
     "x": "branch output",
@@ -74,6 +74,7 @@ class Spec:
         input: Shape of inputs with -1 for the batch, or None.
         factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``.
         known: The known implementation that the text names, if it does.
+        framework: Name of the framework whose tensors it takes; empty where it is to be read from the code.
     """
 
     text: str
@@ -90,6 +91,7 @@ class Spec:
     input: tuple[int, ...] | None = None
     factory: bool = False
     known: Known | None = None
+    framework: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -191,6 +193,8 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["output"] = _output(value)
     elif key == "input":
         fields["input"] = _input(value)
+    elif key == "framework":
+        fields["framework"] = value
     else:
         known = [*KEYS, *(f"{prefix}NAME" for prefix in PREFIXES)]
         raise UsageError(f"The SPEC has no item {key!r}; it knows {', '.join(known)}." + nearest(key, known))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.target import Gradient, SecondOrder
-from droppath_audit.targets.bound import reraise
+from droppath_audit.targets.bound import reraise, theirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ class TorchOperations:
             output = layer(leaf.clone(), training=True)
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return SecondOrder(output, None, None, "the output does not require a gradient")
-            with _theirs():
+            with theirs():
                 # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
                 gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
                     output, leaf, weight.clone(), create_graph=True, allow_unused=True
@@ -75,7 +75,7 @@ class TorchOperations:
                 return SecondOrder(output.detach(), None, None, "the graph does not reach x")
             if not first.requires_grad:
                 return SecondOrder(output.detach(), None, None, "the gradient is not part of a graph")
-            with _theirs():
+            with theirs():
                 by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
         return SecondOrder(output.detach(), by_x, by_cotangent, "")
 
@@ -89,13 +89,13 @@ class TorchOperations:
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()
             # To the end: what stops a recomputation early is an exception, raised inside the target.
-            with _theirs(), set_checkpoint_early_stop(False):
+            with theirs(), set_checkpoint_early_stop(False):
                 output = bare(
                     lambda branch: layer(branch, training=True), leaf.clone(), use_reentrant=how.endswith("True")
                 )
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return Gradient(output, None, "the output does not require a gradient")
-            with _theirs():
+            with theirs():
                 # Not torch.autograd.grad, which reentrant checkpointing refuses.
                 output.backward(cotangent)  # type: ignore[no-untyped-call]
         return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else "the graph does not reach x")
@@ -142,14 +142,3 @@ class TorchOperations:
         import torch
 
         return tuple(layer.state_dict()) if isinstance(layer, torch.nn.Module) else ()
-
-
-@contextmanager
-def _theirs() -> Iterator[None]:
-    """Raise as TargetRaised whatever the target's code raises inside."""
-    try:
-        yield
-    except (KeyboardInterrupt, NotApplicable, TargetRaised):
-        raise
-    except BaseException as error:
-        reraise(error)

@@ -168,6 +168,18 @@ def test_a_signature_that_cannot_be_read_is_answered_with_a_factory():
     assert "no signature found" in error.detail
 
 
+def test_a_framework_is_taken_from_the_spec_where_it_is_said():
+    assert load_object(drop_all, {"framework": "torch"}).facts.framework == "torch"
+    with pytest.raises(UsageError, match=r"framework=pytorch is not known; framework is one of .*torch"):
+        load_object(drop_all, {"framework": "pytorch"})
+
+
+def test_a_framework_that_is_not_installed_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "paddle", None)
+    with pytest.raises(UsageError, match=r"drop_all is taken for a target of paddle, which is not installed\.$"):
+        load_object(drop_all, {"framework": "paddle"})
+
+
 def test_a_device_that_is_not_here_is_refused():
     missing = "xpu" if not torch.xpu.is_available() else "mps"
     with pytest.raises(UsageError, match=f"The device '{missing}' is not available to torch"):

@@ -66,6 +66,7 @@ def test_the_target_is_a_module_or_a_file_and_a_name_in_it(text, module, name, i
         ("output=mask", "output", "mask"),
         ("input=B", "input", (-1,)),
         ("input=B,4,8,8", "input", (-1, 4, 8, 8)),
+        ("framework=paddle", "framework", "paddle"),
         ("init.dim=64", "init", {"dim": 64}),
         ("arg.scale=64", "arg", {"scale": 64}),
     ],
@@ -218,5 +219,5 @@ def test_an_unknown_item_is_answered_with_all_items_and_the_nearest(key, nearest
     text = message(f"m:X?{key}=1")
     assert text.startswith(
         f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, prob, training, args, "
-        f"call, output, input, init.NAME, arg.NAME. Did you mean {nearest}"
+        f"call, output, input, framework, init.NAME, arg.NAME. Did you mean {nearest}"
     )

@@ -11,6 +11,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from droppath_audit.core.errors import UsageError, nearest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from inspect import Parameter
@@ -65,6 +67,18 @@ def adapters() -> tuple[Adapter, ...]:
     return tuple(sorted((cast("Adapter", module.ADAPTER) for module in modules), key=lambda a: a.order))
 
 
-def adapter_for(obj: Any) -> Adapter:
-    """Return the adapter that drives this object."""
-    return next(adapter for adapter in adapters() if adapter.claims(obj))
+def adapter_for(obj: Any, framework: str = "") -> Adapter:
+    """Return the adapter that drives this object: that of the named framework, or the first that claims it.
+
+    Raises:
+        UsageError: If there is no framework of that name.
+    """
+    if not framework:
+        return next(adapter for adapter in adapters() if adapter.claims(obj))
+    known = {adapter.name: adapter for adapter in adapters()}
+    if framework not in known:
+        raise UsageError(
+            f"framework={framework} is not known; framework is one of {', '.join(sorted(known))}."
+            + nearest(framework, known)
+        )
+    return known[framework]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.target import Count, Gradient, TensorInfo
-from droppath_audit.targets.bound import reraise
+from droppath_audit.targets.bound import theirs
 from droppath_audit.targets.torch_operations import TorchOperations
 
 if TYPE_CHECKING:
@@ -179,12 +179,8 @@ class TorchFramework(TorchOperations):
             output = layer(leaf.clone(), training=True)
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return Gradient(output, None, "the output does not require a gradient")
-            try:
+            with theirs():
                 (gradient,) = torch.autograd.grad(output, leaf, cotangent, allow_unused=True)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                reraise(error)
         if gradient is None:
             return Gradient(output.detach(), None, "the graph does not reach x")
         return Gradient(output.detach(), gradient, "")
@@ -207,6 +203,10 @@ class TorchFramework(TorchOperations):
                 return function(x)
 
         return Branch()
+
+    def can_fork(self) -> bool:
+        """Return whether there is no CUDA context yet."""
+        return not self._torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
     def seed(self, seed: int) -> None:
         """Seed the generators of all devices that are in use."""
@@ -313,22 +313,7 @@ class TorchAdapter:
 
     def code(self, binding: Binding, import_line: str) -> Code:
         """Return the templates for snippets in torch."""
-        make, mode = "", ""
-        name = binding.name.replace(".", "_")
-        if binding.kind == "class":
-            make = f"layer = {binding.construction_code()}"
-        elif binding.kind == "instance" and binding.probability is not None:
-            make = f"layer = {name}"
-            if binding.probability_at == "attribute":
-                make += f"\nlayer.{binding.probability.name} = {{p}}"
-        elif binding.kind == "factory":
-            make = f"layer = {name}({{p}})"
-        if binding.init_branch is not None:
-            residual = binding.dialect.form == "residual"
-            branch = (
-                f"torch.nn.Module()\nbranch.forward = {binding.branch_code()}" if residual else "torch.nn.Identity()"
-            )
-            make = f"branch = {branch}\n{make}"
+        make, mode = binding.making_code("torch.nn.Module()", "torch.nn.Identity()"), ""
         if binding.mode_at == "method":
             mode = "layer.train({training})"
         nest = binding.mode_at in ("method", "init") and make
@@ -346,7 +331,7 @@ class TorchAdapter:
                 "inference_mode": "torch.inference_mode()",
                 "autocast": "torch.autocast(x.device.type, torch.bfloat16)",
             },
-            call=binding.call_code("layer" if make else name),
+            call=binding.call_code("layer" if make else binding.name.replace(".", "_")),
             seed="torch.manual_seed({seed})",
             ones="torch.ones({shape}, dtype=torch.{dtype}, device={device})",
             random="torch.randn({shape}, device={device}).to(torch.{dtype})",
@@ -365,6 +350,8 @@ class TorchAdapter:
                 "negated": "x = torch._neg_view(-x)",
             },
             track="x.requires_grad_()",
+            version="{tensor}._version",
+            tracked="y.requires_grad",
             backward="y.sum().backward()",
             second=SECOND,
             checkpoints={
