@@ -39,6 +39,8 @@ class Code:
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
+        feed: Lines that bind ``feed``, a context in which draws have the values ``{values}`` (their own where that is
+            None), and in which ``feed.drawn`` lists how many numbers each draw had; empty where there is no tape.
     """
 
     imports: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ class Code:
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
     backward: str = ""
+    feed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the templates as a plain dictionary."""

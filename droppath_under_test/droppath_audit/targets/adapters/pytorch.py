@@ -11,7 +11,7 @@ from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.target import Count, Gradient, TensorInfo
 from droppath_audit.targets.bound import reraise
-from droppath_audit.targets.torch_operations import TorchOperations
+from droppath_audit.targets.torch_operations import FEED, TorchOperations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -335,6 +335,7 @@ class TorchAdapter:
             },
             track="x.requires_grad_()",
             backward="y.sum().backward()",
+            feed=FEED,
         )
 
 
