@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.target import Target
 
-EXTREMES = (1e-7, 0.001, 0.999, 1.0 - 1e-7)
+DROP_PROBS = tuple(sorted((*grid.DROP_PROBS, 1e-7, 0.001, 0.999, 1.0 - 1e-7)))
 MISS = Fraction(1, 2**23)  # what one float32 draw may be off by
 SIGMAS = 12.0  # of the deviation, in a snippet that samples
 MOST_DECISIONS = 2**27  # of a snippet; a smaller deviation is shown by feeding values
@@ -50,7 +50,7 @@ ANY_ALPHA = 1e-9  # the resolution of a certificate does not depend on it
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
     """Yield the grid and its extremes, at every effort alike."""
-    return grid.per_cell(device, effort, tuple(sorted((*grid.DROP_PROBS, *EXTREMES))))
+    return grid.per_cell(device, effort, DROP_PROBS)
 
 
 def applicable(facts: Facts, case: Case) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.core.tape import tape_of
+from droppath_audit.core.tape import NO_DRAW, tape_of
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 
@@ -55,7 +55,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     with tape.record(values=False) as draws:
         framework.gradient(layer, x, framework.ones(shape, case.dtype, case.device))
     if not draws:
-        raise NotApplicable(f"the target draws nothing from {framework.name}'s generators in this thread")
+        raise NotApplicable(f"{NO_DRAW} {framework.name}")
     return {
         "shape": list(shape),
         "numbers": sum(draw.numbers for draw in draws),
@@ -65,7 +65,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
 
 def decisions(evidence: Evidence, case: Case) -> int:
     """Return the decisions that the call had to make."""
-    shape = evidence["shape"]
+    shape: list[int] = evidence["shape"]
     return {"sample": shape[0], "batch": 1, "element": prod(shape)}[case.dialect.granularity]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Framework
 
 UNIFORM, INTEGER, BERNOULLI, OTHER = "uniform", "integer", "bernoulli", "other"
+NO_DRAW = "in this thread the target draws nothing from the generators of"  # and the framework's name
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Tape(Protocol):
         """
 
     def redraw(self, draw: Draw, numbers: int, seed: int) -> npt.NDArray[np.float64]:
-        """Make a draw again: the same op, dtype, device and range, in shape (numbers,), from a freshly seeded generator.
+        """Make a draw again, in shape (numbers,), with the same op, dtype, device and range, from a fresh generator.
 
         Raises:
             NotApplicable: If that op cannot be called alone.

@@ -16,7 +16,9 @@ def mask_of_full_size(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     uniform = torch.rand(x.shape, dtype=torch.float64, device=x.device)
-    return _apply(x, uniform.flatten(1)[:, 0] if x.ndim > 1 and x.numel() else uniform.flatten()[: x.shape[0]], drop_prob)
+    return _apply(
+        x, uniform.flatten(1)[:, 0] if x.ndim > 1 and x.numel() else uniform.flatten()[: x.shape[0]], drop_prob
+    )
 
 
 def draws_the_mask_twice(x: Tensor, drop_prob: float, training: bool) -> Tensor:

@@ -24,7 +24,7 @@ def compares_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> T
 
 
 def loses_the_upper_end(x: Tensor, drop_prob: float, training: bool) -> Tensor:
-    """Keep where rand in x's dtype exceeds drop_prob, where what is rounded up to 1 has become 0: 2^-9 too many drop."""
+    """Keep where rand in x's dtype exceeds drop_prob; what is rounded up to 1 has become 0, and 2^-9 too many drop."""
     if drop_prob == 0.0 or not training:
         return x
     mask = torch.rand(_shape(x), dtype=x.dtype, device=x.device) > drop_prob
@@ -41,7 +41,7 @@ def drops_at_equality(x: Tensor, drop_prob: float, training: bool) -> Tensor:
 
 
 def eight_bit_threshold(x: Tensor, drop_prob: float, training: bool) -> Tensor:
-    """Compare a random byte with 256 times keep_prob, as integer kernels do: 0.998 becomes 1, and 0.002 becomes 1/256."""
+    """Compare a random byte with 256 times keep_prob, as integer kernels do: 0.998 becomes 255/256, and 0.002 1/256."""
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob

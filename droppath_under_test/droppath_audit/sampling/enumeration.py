@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.core.tape import BERNOULLI, OTHER, tape_of
+from droppath_audit.core.tape import BERNOULLI, NO_DRAW, OTHER, tape_of
 from droppath_audit.sampling.generators import identify
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.steps import Steps, steps
@@ -50,6 +50,7 @@ class MaskLaw:
         states: Number of equally likely states.
         outputs: What x = 1 becomes, ascending, each with its states.
         per_sample: Random numbers consumed for each sample.
+        unit: What one of them decides: a ``sample``, an ``element``, or a whole ``call``.
     """
 
     draw: str
@@ -58,6 +59,7 @@ class MaskLaw:
     states: int
     outputs: tuple[tuple[float, int], ...]
     per_sample: Fraction
+    unit: str
 
     @property
     def keep_prob(self) -> Fraction:
@@ -86,6 +88,7 @@ class MaskLaw:
         return {
             "draw": self.draw,
             "generator": self.generator,
+            "unit": self.unit,
             "whole": self.whole,
             "states": self.states,
             "keep_prob": [self.keep_prob.numerator, self.keep_prob.denominator],
@@ -160,13 +163,14 @@ class _Enumeration:
             states=alphabet.states,
             outputs=tuple(sorted(weights.items())),
             per_sample=Fraction(self._draw.numbers, LEAST),
+            unit=self._unit,
         )
 
     def _only_draw(self) -> Draw:
         with self._tape.record(values=False) as draws:
             self._layer(self._input(LEAST), training=True)
         if not draws:
-            raise NotApplicable(f"the target draws nothing from {self._framework.name}'s generators in this thread")
+            raise NotApplicable(f"{NO_DRAW} {self._framework.name}")
         if len(draws) > 1:
             names = ", ".join(draw.describe() for draw in draws[:3]) + (", …" if len(draws) > 3 else "")
             raise NotApplicable(f"a call makes {len(draws)} draws ({names}), and only masks of one are enumerated")
@@ -181,8 +185,7 @@ class _Enumeration:
         by_number = {LEAST * self._size: "element", LEAST: "sample", 1: "call"}
         if draw.numbers not in by_number:
             raise NotApplicable(
-                f"the mask is made of a draw of shape {list(draw.shape)}, where x has shape "
-                f"{[LEAST, *self._features]}"
+                f"the mask is made of a draw of shape {list(draw.shape)}, where x has shape {[LEAST, *self._features]}"
             )
         return by_number[draw.numbers]
 
@@ -236,7 +239,9 @@ class _Enumeration:
             with self._tape.replace(fed) as numbers:
                 output = self._layer(self._input(batch), training=True)
             if numbers != [fed.size]:
-                raise NotApplicable("not every call makes this one draw, so the mask depends on earlier calls or values")
+                raise NotApplicable(
+                    "not every call makes this one draw, so the mask depends on earlier calls or values"
+                )
             outcomes[start : start + part.size] = self._decisions(output, batch)[: part.size]
         return outcomes
 

@@ -41,15 +41,15 @@ LARGEST_INTEGERS = 2**53  # whole numbers beyond are no float64
 
 
 class Alphabet(Protocol):
-    """The values that one random number can take, in order; ``states`` equally likely states of the generator.
+    """The values that one random number can take, in order, and how many states of the generator give each."""
 
-    Attributes:
-        size: Number of ranks.
-        states: Number of states.
-    """
+    @property
+    def size(self) -> int:
+        """Number of ranks."""
 
-    size: int
-    states: int
+    @property
+    def states(self) -> int:
+        """Number of equally likely states."""
 
     def values(self, ranks: npt.NDArray[np.int64]) -> Values:
         """Return the values at these ranks; they never decrease, and neighbours may be equal."""
@@ -399,6 +399,8 @@ def identify(draw: Draw, redraw: Callable[[Draw, int, int], Values]) -> Model | 
     real = [redraw(draw, PROBE_NUMBERS, seed) for seed in PROBE_SEEDS]
     for model in MODELS:
         predictions = [model.predict(draw, PROBE_NUMBERS, seed) for seed in PROBE_SEEDS]
-        if all(guess is not None and np.array_equal(guess, seen) for guess, seen in zip(predictions, real, strict=True)):
+        if all(
+            guess is not None and np.array_equal(guess, seen) for guess, seen in zip(predictions, real, strict=True)
+        ):
             return model
     return None

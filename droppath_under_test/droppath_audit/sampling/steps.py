@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WHOLE = 2**16  # ranks that are evaluated one and all
 WHOLE_IF_COSTLY = 64
-WHOLE_AT_MOST = 2**24  # where the outcomes neither rise nor fall throughout
 GRID, AT_RANDOM, AT_ENDS = 4096, 1024, 64
 CHANGES = 64  # beyond which it is no step function
 
@@ -56,7 +55,7 @@ def steps(evaluate: Evaluate, size: int, rng: np.random.Generator, *, costly: bo
         costly: Whether each evaluation is one call of the target.
 
     Raises:
-        NotApplicable: If the outcomes are too many for a mask, or change back and forth on too many ranks.
+        NotApplicable: If the outcomes are too many for a mask, or neither rise nor fall on a large alphabet.
     """
     if size <= (WHOLE_IF_COSTLY if costly else WHOLE):
         return _whole(evaluate, size)
@@ -71,9 +70,7 @@ def steps(evaluate: Evaluate, size: int, rng: np.random.Generator, *, costly: bo
     )  # fmt: skip
     outcomes = evaluate(ranks)
     if not _monotone(outcomes):
-        if costly or size > WHOLE_AT_MOST:
-            raise NotApplicable("the mask neither rises nor falls with the random number, so no threshold is found")
-        return _whole(evaluate, size)
+        raise NotApplicable("the mask neither rises nor falls with the random number, so no threshold is found")
     while True:
         changes = _changes(outcomes)
         if len(changes) > CHANGES:

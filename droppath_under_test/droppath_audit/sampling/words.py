@@ -26,7 +26,7 @@ def mt19937(seed: int, numbers: int, each: int) -> Words:
         A uint64 array of shape (numbers, each) with values below 2^32.
     """
     # RandomState keeps the initialisation of the generator's authors, which default_rng does not use.
-    raw = np.random.RandomState(seed & 0xFFFFFFFF).randint(0, 2**32, numbers * each, dtype=np.uint64)  # noqa: NPY002
+    raw = np.random.RandomState(seed & 0xFFFFFFFF).randint(0, 2**32, numbers * each, dtype=np.uint64)
     return np.asarray(raw, dtype=np.uint64).reshape(numbers, each)
 
 

@@ -103,11 +103,11 @@ class TorchTape:
         return drawn.cpu().double().numpy()
 
 
-class _Draws(TorchDispatchMode):
+class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every call of a generator to a function of op, arguments by name, and the call itself."""
 
     def __init__(self, handle: Callable[[Any, dict[str, Any], Callable[[], Any]], Any]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._handle = handle
 
     @classmethod
@@ -115,7 +115,7 @@ class _Draws(TorchDispatchMode):
         """Return False, as torch's own modes do: otherwise the first call imports its compiler, which takes 1 s."""
         return False
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not _is_random(func):
             return func(*args, **kwargs)
@@ -148,7 +148,9 @@ def _apply_dropout(result: Any, arguments: dict[str, Any]) -> None:
 def _draw(
     name: str, arguments: dict[str, Any], probability: tuple[float | None, str], drawn: torch.Tensor, *, values: bool
 ) -> Draw:
-    kind, low, high = KINDS.get(name, OTHER), 0.0, 1.0
+    kind = KINDS.get(name, OTHER)
+    low: Any = 0.0
+    high: Any = 1.0
     if kind == UNIFORM:
         low, high = arguments.get("from", 0.0), arguments.get("to", 1.0)
     elif kind == INTEGER:
