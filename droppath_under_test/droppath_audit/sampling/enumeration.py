@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.tape import Draw, Tape
     from droppath_audit.core.target import Target, Tensor
-    from droppath_audit.sampling.generators import Alphabet, Model
+    from droppath_audit.sampling.alphabets import Alphabet
+    from droppath_audit.sampling.generators import Model
 
 BATCH, LARGEST = 65_536, 2**22  # samples, and elements, of one call that is fed
 LEAST = 64  # samples of a call; fewer values are repeated

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
 from droppath_audit.sampling import enumeration
 from droppath_audit.sampling.enumeration import MaskLaw, enumerate_mask
-from droppath_audit.sampling.generators import exact_threshold
 from droppath_audit.targets.loader import load, load_object
 
 
@@ -23,6 +23,11 @@ def law_of(spec, dtype: str, drop_prob: float, **items) -> MaskLaw:
     loaded = load(spec) if isinstance(spec, str) else load_object(spec, items)
     case = Case("cpu", dtype, drop_prob, dialect=loaded.facts.dialect)
     return enumerate_mask(loaded.target, case, np.random.default_rng(0))
+
+
+def exact_threshold(keep_prob: float, bits: int) -> Fraction:
+    """P(k 2^-bits < keep_prob) for k uniform below 2^bits."""
+    return Fraction(ceil(Fraction(keep_prob) * 2**bits), 2**bits)
 
 
 def shape(x):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from droppath_audit.core.tape import BERNOULLI, INTEGER, UNIFORM, Draw
-from droppath_audit.sampling.generators import CPU, MODELS, Model, continuous, identify
+from droppath_audit.sampling.alphabets import continuous
+from droppath_audit.sampling.generators import CPU, MODELS, Model, identify
 from droppath_audit.sampling.words import mt19937, philox, philox4x32
 from droppath_audit.stats.chi_square import goodness_of_fit
 from droppath_audit.targets.torch_tape import TorchTape

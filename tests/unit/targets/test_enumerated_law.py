@@ -16,7 +16,7 @@ ALPHA = 1e-9  # of one comparison: at most that probability of a false alarm, a 
 
 
 def test_the_certificates_interval_contains_the_enumerated_keep_probability(loaded) -> None:
-    case = Case("cpu", "bfloat16", 0.3, dialect=loaded.facts.dialect, effort=EFFORTS["quick"])
+    case = Case("cpu", "bfloat16", 0.3, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
     with loaded.target.framework.scope():
         law = enumerate_mask(loaded.target, case, np.random.default_rng(0))
         loaded.target.framework.seed(20_160_330)
