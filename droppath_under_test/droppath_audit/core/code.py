@@ -46,6 +46,8 @@ class Code:
         checkpoints: Expressions that run ``{call}`` under activation checkpointing, by the framework's name for them.
         assign: Line that sets the attribute with the probability; empty where there is none.
         convert: Line that converts ``layer`` to ``{dtype}`` and ``{device}``; empty where there is no such thing.
+        feed: Lines that bind ``feed``, a context in which draws have the values ``{values}`` (their own where that is
+            None), and in which ``feed.drawn`` lists how many numbers each draw had; empty where there is no tape.
     """
 
     imports: tuple[str, ...] = ()
@@ -70,6 +72,7 @@ class Code:
     checkpoints: dict[str, str] = field(default_factory=dict)
     assign: str = ""
     convert: str = ""
+    feed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the templates as a plain dictionary."""

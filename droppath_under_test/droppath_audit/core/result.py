@@ -48,17 +48,22 @@ class Result:
         return self.verdict.outcome
 
     @property
+    def level(self) -> Level:
+        """What it weighs: the check's level, or the lesser one of a failure by little."""
+        return self.trial.level if self.verdict.level is None else self.verdict.level
+
+    @property
     def bad(self) -> bool:
         """Whether the promise was broken, whatever its level."""
         return self.outcome in BAD
 
     def is_finding(self, *, strict: bool = False) -> bool:
         """Return whether the result fails the audit: a broken MUST, under ``strict`` a broken SHOULD as well."""
-        return self.bad and (self.trial.level is Level.MUST or (strict and self.trial.level is Level.SHOULD))
+        return self.bad and (self.level is Level.MUST or (strict and self.level is Level.SHOULD))
 
     def is_open(self, *, strict: bool = False) -> bool:
         """Return whether a question that counts stayed unanswered."""
-        counts = self.trial.level is Level.MUST or (strict and self.trial.level is Level.SHOULD)
+        counts = self.level is Level.MUST or (strict and self.level is Level.SHOULD)
         return counts and self.outcome is Outcome.INCONCLUSIVE
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +73,7 @@ class Result:
             "trial": self.trial.id,
             "check": self.trial.check,
             "slug": self.trial.slug,
-            "level": str(self.trial.level),
+            "level": str(self.level),
             "case": self.trial.case.to_json(),
             "verdict": str(self.outcome),
             "message": self.verdict.observed,

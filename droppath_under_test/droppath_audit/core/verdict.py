@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from droppath_audit.core.check import Level
 
 
 class Outcome(str, Enum):
@@ -31,6 +35,8 @@ class Verdict:
         p_value: Probability, for a correct target, of evidence at least this strong against it; for a certificate
             min(1, 1/e). None for deterministic checks.
         hint: What to try, where the evidence itself suggests it (the option that declares another dialect).
+        level: What a failure weighs where that is less than the check's level: a promise that is broken by little.
+            None for the check's own.
     """
 
     outcome: Outcome
@@ -38,6 +44,7 @@ class Verdict:
     promised: str = ""
     p_value: float | None = None
     hint: str = ""
+    level: Level | None = None
 
     @classmethod
     def passed(cls, observed: str = "", *, p_value: float | None = None) -> Verdict:
@@ -45,9 +52,17 @@ class Verdict:
         return cls(Outcome.PASS, observed, p_value=p_value)
 
     @classmethod
-    def failed(cls, observed: str, *, promised: str = "", p_value: float | None = None, hint: str = "") -> Verdict:
+    def failed(
+        cls,
+        observed: str,
+        *,
+        promised: str = "",
+        p_value: float | None = None,
+        hint: str = "",
+        level: Level | None = None,
+    ) -> Verdict:
         """Return a failure."""
-        return cls(Outcome.FAIL, observed, promised, p_value, hint)
+        return cls(Outcome.FAIL, observed, promised, p_value, hint, level)
 
     @classmethod
     def inconclusive(cls, observed: str, *, p_value: float | None = None) -> Verdict:

@@ -116,9 +116,9 @@ class Terminal:
 
     def _finding(self, result: Result, others: Sequence[Result]) -> None:
         trial, verdict = result.trial, result.verdict
-        level = "" if trial.level is Level.MUST else f" ({trial.level}: does not fail the audit)"
+        level = "" if result.level is Level.MUST else f" ({result.level}: does not fail the audit)"
         self._print()
-        style = "bold red" if trial.level is Level.MUST else "yellow"
+        style = "bold red" if result.level is Level.MUST else "yellow"
         title = f"{trial.check} {trial.slug} [{trial.case.describe()}]{level}"
         line = "─" if _unicode(self._console) else "-"
         self._print(Rule(Text(title, style=style), align="left", characters=line))
@@ -195,7 +195,8 @@ def _checks(results: Sequence[Result]) -> Table:
         ran = [row for row in rows if row.outcome is not Outcome.NOT_APPLICABLE]
         passed = sum(row.outcome is Outcome.PASS for row in ran)
         name = FAMILIES[check[2]]
-        word = str(worst) if trial.level is Level.MUST or worst is not Outcome.FAIL else "warn"
+        heavy = worst is not Outcome.FAIL or any(row.bad and row.level is Level.MUST for row in rows)
+        word = str(worst) if heavy else "warn"
         note = rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran)
         table.add_row(
             Text(f"  {name if name != family else ''}"),

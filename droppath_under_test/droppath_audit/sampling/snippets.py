@@ -50,6 +50,22 @@ def kept_factor(drop_prob: float, factor: float, tolerance: float, code: Code) -
     ]
 
 
+def fed_share(drop_prob: float, dtype: str, device: str, code: Code) -> list[str]:
+    """Return lines that give the draw every multiple of 2^-24 once and fail where too many or too few are kept.
+
+    Rounded to the dtype of a draw as the CPU's generator rounds, its upper end replaced by 0.
+    """
+    keep_prob = 1.0 - drop_prob
+    return [
+        *code.input((2**24, 1), dtype, device),
+        *code.feed.replace("{values}", "torch.arange(2**24).div(2**24).to(y.dtype) % 1").splitlines(),
+        "with feed:",
+        f"    kept = int(({code.output(drop_prob)} != 0).sum()) / 2**24",
+        f"print('kept', kept, 'of all that the generator gives, where', {keep_prob!r}, 'was asked for')",
+        f"assert abs(kept - {keep_prob!r}) <= 2**-23",
+    ]
+
+
 def broken_promise(kind: str, drop_prob: float, case: Case, code: Code) -> list[str]:
     """Return the lines of a snippet that fail for one kind of the oracle's violations of ``x`` and ``y``."""
     assert case.dtype is not None  # noqa: S101

@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     import torch
 
     from droppath_audit.core.target import Layer
+    from droppath_audit.targets.torch_tape import TorchTape
+
+
+FEED = """\
+from torch.utils._python_dispatch import TorchDispatchMode
+class Feed(TorchDispatchMode):
+    drawn = []
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        y = op(*args, **(kwargs or {}))
+        if torch.Tag.nondeterministic_seeded in op.tags:
+            self.drawn.append(y.numel())
+            values = {values}
+            return y if values is None else y.copy_(values.reshape(y.shape))
+        return y
+feed = Feed()"""
 
 
 class TorchOperations:
@@ -22,6 +37,12 @@ class TorchOperations:
 
     surroundings: Sequence[str] = ("no_grad", "inference_mode", "autocast")
     checkpoints: Sequence[str] = ("use_reentrant=True", "use_reentrant=False")
+
+    def tape(self) -> TorchTape:
+        """Return what records and replaces the draws of a target; see ``core.tape``."""
+        from droppath_audit.targets.torch_tape import TorchTape
+
+        return TorchTape()
 
     def version(self, tensor: torch.Tensor) -> int:
         """Return the tensor's version counter."""

@@ -11,7 +11,7 @@ from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.target import Count, Gradient, TensorInfo
 from droppath_audit.targets.bound import theirs
-from droppath_audit.targets.torch_operations import TorchOperations
+from droppath_audit.targets.torch_operations import FEED, TorchOperations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -360,6 +360,7 @@ class TorchAdapter:
             },
             assign=f"layer.{binding.probability.name} = {{p}}" if make and attribute and binding.probability else "",
             convert="layer.to(device={device}, dtype=torch.{dtype})" if nest else "",
+            feed=FEED,
         )
 
 

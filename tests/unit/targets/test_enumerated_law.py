@@ -1,0 +1,27 @@
+"""Every sound calling convention has the exact law that it was asked for, and sampling agrees."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from droppath_audit.core.case import Case
+from droppath_audit.core.effort import EFFORTS
+from droppath_audit.sampling.certifying import certificate_for
+from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.enumeration import enumerate_mask
+
+ALPHA = 1e-9  # of one comparison: at most that probability of a false alarm, a hundred times
+
+
+def test_the_certificates_interval_contains_the_enumerated_keep_probability(loaded) -> None:
+    case = Case("cpu", "bfloat16", 0.3, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
+    with loaded.target.framework.scope():
+        law = enumerate_mask(loaded.target, case, np.random.default_rng(0))
+        loaded.target.framework.seed(20_160_330)
+        counts = Sampler(loaded.target, case).draw(1000 if law.unit == "call" else 2**16)
+    assert abs(law.keep_prob - (1 - Fraction(0.3))) <= Fraction(1, 2**23)
+    low, high = certificate_for(case, ALPHA).interval(counts.kept, counts.decisions)
+    assert low <= law.keep_prob <= high
+    assert high - low < (0.25 if law.unit == "call" else 0.04)
