@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 BAD = ("fail", "error")
 
 
@@ -38,3 +41,25 @@ def test_every_finding_can_be_acted_on(known, audited):
             assert result["snippet"]
             assert result["reproduce"].startswith(f"droppath-audit {known.name} --only ")
             assert result["check"] in audited.output
+
+
+def test_what_the_framework_lacks_is_said_and_not_passed(known, audited):
+    target = audited.report["target"]
+    for result in audited.report["results"]:
+        dtype, device = result["case"]["dtype"], result["case"]["device"]
+        if dtype is not None and dtype not in target["devices"][device]:
+            assert result["verdict"] == "not-applicable"
+            assert f"no {dtype}" in result["message"]
+
+
+def test_a_snippet_of_every_broken_check_fails_by_assertion(known, audited):
+    broken = {r["check"]: r for r in audited.report["results"] if r["verdict"] == "fail"}
+    assert {result["trial"]: outcome_of(result["snippet"]) for result in broken.values()} == {
+        result["trial"]: "AssertionError" for result in broken.values()
+    }
+
+
+def outcome_of(script: str) -> str:
+    """Run a snippet and return the name of the exception that it ends with."""
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
+    return run.stderr.strip().splitlines()[-1].partition(":")[0] if run.returncode else "holds"
