@@ -39,6 +39,8 @@ class Code:
         layouts: Lines that give ``x`` other strides, by the framework's name for them.
         track: Line that asks for the gradient of ``x``.
         backward: Line that runs the backward pass from the sum of ``y``; the gradient is then ``x.grad``.
+        recording: For a recording, whose ``imports`` define ``read(name)``, what the number in a name such as ``x.0``
+            counts: ``blocks`` or ``calls``. Empty for a target that is run.
     """
 
     imports: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ class Code:
     layouts: dict[str, str] = field(default_factory=dict)
     track: str = ""
     backward: str = ""
+    recording: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the templates as a plain dictionary."""

@@ -36,15 +36,16 @@ from droppath_audit.targets.spec import PREFIXES, Spec, parse
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from droppath_audit.core.recording import Recording
     from droppath_audit.targets.adapters import Adapter
     from droppath_audit.targets.binding import Binding
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A target with its description."""
+    """A target, or a recording of one, with its description."""
 
-    target: BoundTarget
+    target: BoundTarget | Recording
     facts: Facts
 
 
@@ -61,6 +62,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             signature that does not settle.
     """
     spec = parse(text)
+    if spec.is_recording:
+        from droppath_audit.targets.recording import describing
+
+        return Loaded(*describing.load(spec, devices))
     started = time.perf_counter()
     for name in imports:
         _import(name, f"--import {name}")
