@@ -56,7 +56,7 @@ class Settings:
             raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
 
 
-NOT_DRIVEN = "needs the layer itself; a recording cannot be driven"
+NOT_DRIVEN = "a recording cannot be driven"
 
 
 def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:

@@ -133,10 +133,11 @@ class Recorder:
     def _lines(self) -> list[str]:
         lines = [json.dumps(self._description)]
         for says, arrays in self._calls:
-            dtypes = {
-                role: says.get("output_dtype", says["dtype"]) if role == "y" else says["dtype"] for role in arrays
+            output = says.get("output_dtype", says["dtype"])
+            numbers = {
+                role: _numbers(decode(array, output if role == "y" else says["dtype"]))
+                for role, array in arrays.items()
             }
-            numbers = {role: _numbers(decode(array, dtypes[role])) for role, array in arrays.items()}
             lines.append(json.dumps({**says, "shape": list(arrays["x"].shape), **numbers}))
         return [*lines, json.dumps({"calls": len(self._calls)})]
 
@@ -165,5 +166,4 @@ def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
 def _numbers(values: npt.NDArray[np.float64]) -> list[float | str]:
     """Return a flat list for JSON, which has no word for what is not finite."""
     words = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
-    flat = values.reshape(-1).tolist()
-    return flat if np.isfinite(values).all() else [words.get(str(value), value) for value in flat]
+    return [words.get(str(value), value) for value in values.reshape(-1).tolist()]

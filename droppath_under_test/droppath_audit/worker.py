@@ -78,7 +78,7 @@ def _look(recording: Recording, trial: Trial) -> Evidence:
 
     recorded = catalogue()[trial.check].recorded
     if recorded is None:
-        raise NotApplicable("needs the layer itself; a recording cannot be driven")
+        raise NotApplicable("a recording cannot be driven")
     return recorded.collect(recording, trial.case)
 
 

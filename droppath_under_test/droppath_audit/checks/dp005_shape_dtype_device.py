@@ -20,7 +20,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.recorded import per_dtype
+from droppath_audit.sampling.recorded import dtype_script, per_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,9 +94,8 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:  # noqa: ARG
 
 
 def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
-    """Return a script with the dtypes that the recording names; what it holds of them is not lost in reading."""
-    dtypes = sorted({block.output_dtype for block in case.blocks})
-    return f"outputs = {dtypes!r}  # of y in the recording, for x of {case.dtype}\nassert outputs == [{case.dtype!r}]"
+    """Return a script with the dtypes that the recording names."""
+    return dtype_script(case)
 
 
 CHECK = Check(

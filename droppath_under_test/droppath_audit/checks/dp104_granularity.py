@@ -219,7 +219,7 @@ def recorded_design(case: Case, alpha: float) -> Design | None:
             group, number = block.width // block.shape[0], block.calls * block.shape[0]
         key = len(block.shape), group, block.drop_prob
         seen[key] = seen.get(key, 0) + number
-    chances = {key: key[2] ** key[1] + (1.0 - key[2]) ** key[1] for key in seen}
+    chances = {key: max(1e-15, key[2] ** key[1] + (1.0 - key[2]) ** key[1]) for key in seen}
     level = alpha / len(seen)
     found = [
         binomial_detectable(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()

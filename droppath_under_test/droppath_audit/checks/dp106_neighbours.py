@@ -171,18 +171,18 @@ def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
     batch, (first, second) = evidence["batch"], _pair_of(evidence, evidence["batch"])
     each = [
         *mask_lines(case),
-        f"masks = kept.reshape(-1, {batch}) - {1.0 - (case.drop_prob or 0.0)!r}",
-        "for kept in masks:",
+        f"for kept in kept.reshape(-1, {batch}):",
         f"    a = {first}",
         f"    b = {second}",
-        "    total, n = total + float((a * b).sum()), n + len(a)",
+        "    pairs.append([a, b])",
     ]
     after = [
-        f"correlation = total / n / {(case.drop_prob or 0.0) * (1.0 - (case.drop_prob or 0.0))!r}",
+        "first, second = np.concatenate(pairs, axis=1)",
+        "correlation = np.corrcoef(first, second)[0, 1]",
         "print('correlation:', correlation)",
-        "assert abs(correlation) < 6 / n ** 0.5  # six standard deviations",
+        "assert abs(correlation) < 6 / len(first) ** 0.5  # six standard deviations",
     ]
-    return script(case, code, each, after, before=["total = n = 0"])
+    return script(case, code, each, after, before=["pairs = []"])
 
 
 CHECK = Check(

@@ -167,15 +167,16 @@ def recorded_design(case: Case, alpha: float) -> Design:
 
 def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that compares the masks of recorded calls."""
-    assert case.drop_prob is not None  # noqa: S101
-    lag, phase, q = evidence["lag"], evidence["phase"], 1.0 - case.drop_prob
-    step = f"range({phase or 0}, len(masks) - {lag}, {1 if phase is None else 2})"
-    each = [*mask_lines(case), f"masks += list(kept.reshape(len(y), -1) - {q!r})"]
+    lag, phase = evidence["lag"], evidence["phase"]
+    chosen = f"i // {lag} % 2 == 0" + ("" if phase is None else " and i % 2 == 0")
+    each = [*mask_lines(case), "masks += list(kept.reshape(len(y), -1))"]
     after = [
-        f"pairs = [masks[i] * masks[i + {lag}] for i in {step} if len(masks[i]) == len(masks[i + {lag}])]",
-        f"correlation = np.mean(np.concatenate(pairs)) / {q * (1.0 - q)!r}",
+        f"masks = masks[{phase or 0}:]  # one after the other",
+        f"pairs = [(masks[i], masks[i + {lag}]) for i in range(len(masks) - {lag}) if {chosen}]",
+        "first, second = (np.concatenate(part) for part in zip(*[(a, b) for a, b in pairs if len(a) == len(b)]))",
+        "correlation = np.corrcoef(first, second)[0, 1]",
         f"print('correlation of masks {lag} calls apart:', correlation)",
-        "assert abs(correlation) < 6 / sum(map(len, pairs)) ** 0.5  # six standard deviations",
+        "assert abs(correlation) < 6 / len(first) ** 0.5  # six standard deviations",
     ]
     return script(case, code, each, after, before=["masks = []"])
 

@@ -27,7 +27,15 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.certifying import certificate_design, certificate_for
 from droppath_audit.sampling.counting import Sampler
 from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, count, interior_cells, script, share_script
+from droppath_audit.sampling.recorded import (
+    NOT_INTERIOR,
+    chunks,
+    count,
+    interior_cells,
+    mask_lines,
+    script,
+    share_script,
+)
 from droppath_audit.sampling.recorded_values import factors
 from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
 from droppath_audit.sampling.values import moderate
@@ -208,8 +216,21 @@ def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script for the mean of y over that of x, or for the frequency."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
     low, high = kept_interval(1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling)
+    p, q, weighted = case.drop_prob, 1.0 - case.drop_prob, evidence["weighted"]
     if all(low <= round_to(value, case.dtype) <= high for value in evidence["kept_values"]):
-        return share_script(case, code)
+        deviations = abs(evidence["kept"] - q * evidence["decisions"]) / (p * q * evidence["decisions"]) ** 0.5
+        spread = (p * q * weighted["sum_of_squared_weights"]) ** 0.5 if weighted else 0.0
+        if weighted is None or abs(weighted["deviation"]) < deviations * spread:
+            return share_script(case, code)
+        each = [
+            *mask_lines(case, weigh=True),
+            "total, of_kept = total + weight.sum(), of_kept + (weight * kept).sum()",
+        ]
+        after = [
+            f"print('kept, weighted by |x|:', of_kept / total, 'promised:', {q!r})",
+            f"assert abs(of_kept / total - {q!r}) <= {6.0 * spread:.3g}  # six standard deviations",
+        ]
+        return script(case, code, each, after, before=["total = of_kept = 0"])
     factor = multiplier(case.drop_prob, case.dialect.scaling)
     each = [
         "kept = (y != dropped) & np.isfinite(x)",

@@ -22,7 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, interior_cells, resolved, script
+from droppath_audit.sampling.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells, resolved, script
 from droppath_audit.sampling.recorded_values import factors
 from droppath_reference.law import kept_interval
 
@@ -143,19 +143,19 @@ def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
     q = 1.0 - case.drop_prob
     factor = 1.0 / q if case.dialect.scaling == "inverted" else 1.0
     moment = round(q * factor**2, 12)
-    width = 6.0 * factor**2 * (q * (1.0 - q) / evidence["decisions"]) ** 0.5 + 0.02 * moment * (
-        case.dtype == "bfloat16"
-    )
+    rounding = 0.008 * moment * (case.dtype == "bfloat16")  # two roundings of the factor, squared
+    width = 6.0 * factor**2 * (q * (1.0 - q) / evidence["decisions"]) ** 0.5 + rounding
     each = [
-        "x = np.broadcast_to(x, y.shape)",
-        "squares += ((y - dropped)[x != 0] / x[x != 0]).tolist()",
+        "with np.errstate(all='ignore'):",
+        f"    ratio = ((y - dropped) / x).reshape({SHAPE[case.dialect.granularity]})[..., 0]",
+        "ratios += ratio[np.isfinite(ratio)].tolist()",
     ]
     after = [
-        "moment = np.mean(np.square(squares))",
+        "moment = np.mean(np.square(ratios))",
         f"print('mean square of y/x:', moment, 'promised:', {moment!r})",
         f"assert abs(moment - {moment!r}) <= {width:.2g}  # six standard deviations, and rounding",
     ]
-    return script(case, code, each, after, before=["squares = []"])
+    return script(case, code, each, after, before=["ratios = []"])
 
 
 CHECK = Check(

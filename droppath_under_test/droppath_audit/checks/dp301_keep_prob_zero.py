@@ -22,7 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import chunks, per_dtype, script
+from droppath_audit.sampling.recorded import chunks, dtype_script, per_dtype, script
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
     return {"elements": elements, "nan": nan, "nonzero": nonzero, "became": became, "features": []}
 
 
-def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
-    """Return a script that prints recorded outputs at drop_prob = 1."""
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that prints recorded outputs at drop_prob = 1, or names their dtypes."""
+    if not evidence["nan"] and not evidence["nonzero"]:
+        return dtype_script(case)
     return script(case, code, ["print(y)", "assert (y == dropped)[np.broadcast_to(np.isfinite(x), y.shape)].all()"], ())
 
 

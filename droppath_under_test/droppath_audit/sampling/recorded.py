@@ -83,7 +83,7 @@ class Chunk(NamedTuple):
     """Some calls of one block, exactly, in arrays of shape (calls, batch, elements of a sample).
 
     y is rounded to x's dtype: a layer that widens it breaks DP005 and nothing else. ``base`` is what a dropped element
-    comes back as: zeros, or the shortcut.
+    comes back as: zeros, or the shortcut. ``stored`` is x as the file has it.
     """
 
     facts: BlockFacts
@@ -93,6 +93,7 @@ class Chunk(NamedTuple):
     base: Floats
     readable: Masks
     gradient: Floats | None
+    stored: npt.NDArray[Any]
 
     def grouped(self, array: npt.NDArray[Any], granularity: str) -> npt.NDArray[Any]:
         """Return the elements of shape (calls, decisions, elements of a decision)."""
@@ -157,6 +158,7 @@ def chunks(recording: Recording, case: Case) -> Iterator[Chunk]:
                 np.zeros(shape) if block.shortcut is None else exact(part(block.shortcut), facts.dtype),
                 part(block.readable),
                 None if block.gradient is None else exact(part(block.gradient), facts.dtype),
+                part(block.x),
             )
 
 
@@ -228,13 +230,32 @@ def script(case: Case, code: Code, each: Sequence[str], after: Sequence[str], *,
     ])  # fmt: skip
 
 
-def mask_lines(case: Case) -> list[str]:
-    """Return lines that bind ``kept`` to the decisions of a block, of shape (calls, decisions) if all can be read."""
-    shape = {"sample": "*y.shape[:2], -1", "batch": "len(y), 1, -1", "element": "len(y), -1, 1"}
-    lines = [f"kept = (y != dropped).reshape({shape[case.dialect.granularity]}).any(-1)"]
+def dtype_script(case: Case) -> str:
+    """Return a script with the dtypes of y that the recording names; which they were is not lost in reading."""
+    dtypes = sorted({block.output_dtype for block in case.blocks})
+    return f"outputs = {dtypes!r}  # of y in the recording, for x of {case.dtype}\nassert outputs == [{case.dtype!r}]"
+
+
+SHAPE = {"sample": "*y.shape[:2], -1", "batch": "len(y), 1, -1", "element": "len(y), -1, 1"}
+"""What gives an array the axes calls, decisions and elements of a decision, in a script."""
+
+
+def mask_lines(case: Case, *, weigh: bool = False) -> list[str]:
+    """Return lines that bind ``kept`` to the decisions of a block, of shape (calls, decisions) if all can be read.
+
+    Args:
+        case: What the script looks at.
+        weigh: Whether to bind ``weight`` to the mean |x| of each decision as well.
+    """
+    shape = SHAPE[case.dialect.granularity]
+    lines = [f"kept = (y != dropped).reshape({shape}).any(-1)"]
+    if weigh:
+        lines.append(f"weight = abs(np.broadcast_to(x, y.shape)).reshape({shape}).mean(-1)")
     if case.decisions != sum(block.calls * block.width for block in case.blocks):
-        there = f"np.broadcast_to(x != 0, y.shape).reshape({shape[case.dialect.granularity]}).any(-1)"
-        lines.append(f"kept = kept[{there}]  # where x is 0, nothing can be seen")
+        lines += [
+            f"seen = np.broadcast_to(x != 0, y.shape).reshape({shape}).any(-1)",
+            f"kept{', weight' * weigh} = kept[seen]{', weight[seen]' * weigh}  # where x is 0, nothing can be seen",
+        ]
     return lines
 
 

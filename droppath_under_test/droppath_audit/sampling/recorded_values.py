@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from droppath_audit.sampling.recorded import blocks_of, chunks, exact
-from droppath_reference.law import FORMATS, evaluation_interval, kept_interval, round_to
+from droppath_reference.law import FLOAT32_ULP, FORMATS, evaluation_interval, kept_interval, multiplier, round_to
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from droppath_audit.sampling.recorded import Chunk, Floats, Masks
 
 EXAMPLES = 3
-LEFT_OUT = "where x is 0, subnormal or not finite"
 
 
 def _added(low: Floats, high: Floats, base: Floats, dtype: str, *, rounded: bool) -> tuple[Floats, Floats]:
@@ -30,13 +30,51 @@ def _added(low: Floats, high: Floats, base: Floats, dtype: str, *, rounded: bool
         )
 
 
-def _kept_hull(chunk: Chunk, where: Masks, case: Case) -> tuple[Floats, Floats]:
-    """Return the hull of a kept output for the elements chosen."""
-    x, dtype = chunk.x[where], chunk.facts.dtype
-    low, high = kept_interval(x, chunk.facts.drop_prob, dtype, scaling=case.dialect.scaling)
-    if not chunk.facts.shortcut:
-        return low, high
-    return _added(low, high, chunk.base[where], dtype, rounded=False)
+@lru_cache(maxsize=8)
+def _kept_table(drop_prob: float, dtype: str, scaling: str) -> tuple[Floats, Floats]:
+    """Return the hull of a kept value for every bit pattern of a 16-bit dtype; rounding millions of x takes longer."""
+    patterns = np.arange(2**16).astype("<u2")
+    every = exact(patterns if dtype == "bfloat16" else patterns.view("<f2"), dtype)
+    return kept_interval(every, drop_prob, dtype, scaling=scaling)
+
+
+def _surely_kept(x: Floats, branch: Floats, case: Case) -> Masks:
+    """Return where a value lies within less than one float32 ulp of the exact one, and so within every hull."""
+    assert case.drop_prob is not None  # noqa: S101
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.abs(branch - x * factor) <= np.abs(x) * (factor * 0.9 * FLOAT32_ULP))
+
+
+class _Values(NamedTuple):
+    """Chosen elements: x, y, y without its shortcut, and whether y is a legitimate kept value."""
+
+    x: Floats
+    y: Floats
+    branch: Floats
+    kept: Masks
+
+
+def _values(chunk: Chunk, where: Masks, case: Case) -> _Values:
+    """Return the elements chosen, none of which is dropped."""
+    facts, scaling = chunk.facts, case.dialect.scaling
+    x, y, base = chunk.x[where], chunk.y[where], chunk.base[where]
+    branch = y - base
+    if chunk.stored.itemsize == 2:
+        least, most = _kept_table(facts.drop_prob, facts.dtype, scaling)
+        bits = _bits(chunk.stored)[where]
+        low, high = least[bits], most[bits]
+    elif not facts.shortcut:
+        kept = _surely_kept(x, branch, case)
+        doubtful = ~kept
+        low, high = kept_interval(x[doubtful], facts.drop_prob, facts.dtype, scaling=scaling)
+        kept[doubtful] = (low <= y[doubtful]) & (y[doubtful] <= high)
+        return _Values(x, y, branch, kept)
+    else:
+        low, high = kept_interval(x, facts.drop_prob, facts.dtype, scaling=scaling)
+    if facts.shortcut:
+        low, high = _added(low, high, base, facts.dtype, rounded=False)
+    return _Values(x, y, branch, (low <= y) & (y <= high))
 
 
 def observe(recording: Recording, case: Case) -> dict[str, Any]:
@@ -54,11 +92,7 @@ def observe(recording: Recording, case: Case) -> dict[str, Any]:
         seen = chunk.grouped(where, case.dialect.granularity).any(axis=2)
         totals["decisions"] += int(np.count_nonzero(seen))
         totals["zero"] += int(np.count_nonzero(chunk.grouped(zero & where, case.dialect.granularity).any(axis=2)))
-        where = where & ~zero
-        x, y = chunk.x[where], chunk.y[where]
-        low, high = _kept_hull(chunk, where, case)
-        branch = y - chunk.base[where]
-        kept = (low <= y) & (y <= high)
+        x, _, branch, kept = _values(chunk, where & ~zero, case)
         leaked = ~kept & (np.abs(branch) < np.abs(x) / 2)
         misscaled = ~kept & ~leaked
         for name, chosen in (("kept", kept), ("leaked", leaked), ("misscaled", misscaled)):
@@ -79,21 +113,15 @@ def factors(chunk: Chunk, case: Case) -> tuple[Floats, Masks]:
     """
     granularity = case.dialect.granularity
     mask, seen = chunk.decisions(granularity)
-    first = chunk.grouped(chunk.readable, granularity).argmax(axis=2)[:, :, None]
-
-    def read(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.take_along_axis(chunk.grouped(array, granularity), first, axis=2)[:, :, 0]
-
-    kept = mask & seen
+    readable = chunk.grouped(chunk.readable, granularity)
+    read = np.zeros(readable.shape, np.bool_)
+    np.put_along_axis(read, readable.argmax(axis=2)[:, :, None], (mask & seen)[:, :, None], axis=2)
+    x, _, branch, kept = _values(chunk, read.reshape(chunk.x.shape), case)
+    least, most = (
+        float(end) for end in kept_interval(1.0, chunk.facts.drop_prob, chunk.facts.dtype, scaling=case.dialect.scaling)
+    )
     found = np.zeros(mask.shape)
-    x, y, base = read(chunk.x)[kept], read(chunk.y)[kept], read(chunk.base)[kept]
-    dtype, p, scaling = chunk.facts.dtype, chunk.facts.drop_prob, case.dialect.scaling
-    low, high = kept_interval(x, p, dtype, scaling=scaling)
-    if chunk.facts.shortcut:
-        low, high = _added(low, high, base, dtype, rounded=False)
-    least, most = (float(end) for end in kept_interval(1.0, p, dtype, scaling=scaling))
-    ratio = (y - base) / x
-    found[kept] = np.where((low <= y) & (y <= high), np.clip(ratio, least, most), ratio)
+    found[mask & seen] = np.where(kept, np.clip(branch / x, least, most), branch / x)
     return found, seen
 
 
