@@ -99,10 +99,13 @@ def _npy_header(stream: IO[bytes], name: str) -> tuple[str, bool, tuple[int, ...
     text = stream.read(length).decode("latin-1")
     descr = re.search(r"'descr': *'([^']{1,40})' *[,}]", text)
     order = re.search(r"'fortran_order': *(True|False) *[,}]", text)
-    shape = re.search(r"'shape': *\(((?:\d{1,19} *,? *){0,33})\) *[,}]", text)
-    if len(text) != length or descr is None or order is None or shape is None:
+    shape = re.search(r"'shape': *\(([\d, ]{0,500})\) *[,}]", text)  # one quantifier: nothing to backtrack over
+    parts = [part.strip() for part in shape[1].split(",")] if shape is not None else []
+    sizes = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 20)
+    # A comma may follow the last size, and must follow a single one; () has no part but an empty one.
+    plain = len(sizes) == len(parts) - (not parts or not parts[-1]) and len(sizes) < 33
+    if len(text) != length or descr is None or order is None or shape is None or not plain:
         raise Unreadable(f"{name} has an .npy header that names no plain dtype, order and shape")
-    sizes = tuple(int(part) for part in re.findall(r"\d+", shape[1]))
     return descr[1], order[1] == "True", sizes, 8 + width + length
 
 

@@ -91,9 +91,9 @@ def _take(arrays: Arrays, number: int) -> Arrays:
 
 def _assemble(header: BlockHeader, index: int, arrays: Arrays, dialect: Dialect, position: dict[str, int]) -> Block:
     """Return a block whose arrays fit each other."""
-    calls, *shape = arrays["y"][1].shape
-    if not shape:
+    if arrays["y"][1].ndim < 2:
         raise Unreadable(f"y.{index} has shape {arrays['y'][1].shape}; its axes are calls, batch and features")
+    calls, *shape = arrays["y"][1].shape
     for role, (dtype, array) in arrays.items():
         promised = header.output_dtype if role == "y" else header.dtype
         if dtype != promised:
