@@ -158,7 +158,7 @@ def _items(query: str) -> dict[str, Any]:
 
 def _of_recording(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields if they speak of the dialect alone."""
-    said = [key for key, value in fields.items() if value and key != "dialect"]
+    said = [key for key, value in fields.items() if key != "dialect" and value != {}]
     if said:
         words = {"probability": "prob", "mode": "training", "factory": "form=factory", "init": "init.", "arg": "arg."}
         raise UsageError(
