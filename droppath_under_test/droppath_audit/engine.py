@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from droppath_audit import __version__
 from droppath_audit.checks import catalogue
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
@@ -84,7 +85,8 @@ def judge(
         try:
             verdict = check.judge(collected.evidence, trial.case, trial.alpha)
             if verdict.outcome in BAD:
-                snippet = check.snippet(trial.case, collected.evidence, facts.code)
+                show = check.snippet if check.recorded is None or facts.recording is None else check.recorded.snippet
+                snippet = show(trial.case, collected.evidence, facts.code)
         except Exception as error:
             # Evidence that nobody foresaw must cost one verdict, not the report.
             verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
@@ -119,7 +121,7 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
         words += ["--strict"]
     if settings.budget != DEFAULT_BUDGET:
         words += ["--budget", repr(settings.budget)]
-    if trial.case.device != "cpu":
+    if trial.case.device not in ("cpu", RECORDED):
         words += ["--device", trial.case.device]
     for module in imports:
         words += ["--import", module]
@@ -128,6 +130,8 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
 
 def _bare_snippet(trial: Trial, facts: Facts) -> str:
     """Return a call at the trial's case, for a target that raised or died before there was evidence."""
+    if facts.recording is not None:
+        return ""
     case = trial.case
     probability = 0.5 if case.drop_prob is None else case.drop_prob
     return "\n".join(facts.code.run(probability, (8, 4), case.dtype or "float32", case.device))

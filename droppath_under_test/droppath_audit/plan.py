@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue
+from droppath_audit.core.case import Case
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.trial import Trial
 from droppath_audit.stats.budget import DEFAULT_BUDGET, TRIALS_PER_AUDIT, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from droppath_audit.core.check import Check, Design
     from droppath_audit.core.facts import Facts
 
 
@@ -52,6 +56,9 @@ class Settings:
             raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
 
 
+NOT_DRIVEN = "a recording cannot be driven"
+
+
 def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
     """Return every trial in order; those that do not apply carry the reason.
 
@@ -59,7 +66,7 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
         UsageError: If a pattern of the selection matches nothing, or the audit has more statistical trials than the
             budget is divided into.
     """
-    trials = tuple(_all(facts, settings))
+    trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
     if sum(trial.design is not None for trial in trials) > TRIALS_PER_AUDIT:
         raise UsageError(
             f"This audit has more than {TRIALS_PER_AUDIT} statistical trials, into which the budget is divided."
@@ -72,17 +79,52 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
     for device in facts.devices:
         for check in catalogue().values():
             for bare in check.cases(device, effort):
-                case = replace(bare, dialect=facts.dialect)
-                alpha = share(settings.budget) if check.design is not None else 0.0
-                trial = Trial(check.id, check.slug, check.level, case, settings.seed, alpha)
-                reason = check.applicable(facts, case)
-                if not reason and case.dtype is not None and case.dtype not in facts.devices[device]:
-                    reason = f"{facts.framework} has no {case.dtype} on {device}"
-                if reason:
-                    yield trial.not_applicable(reason)
+                trial = _applied(check, bare, facts, settings)
+                case = trial.case
+                if not trial.reason and case.dtype is not None and case.dtype not in facts.devices[device]:
+                    trial = trial.not_applicable(f"{facts.framework} has no {case.dtype} on {device}")
+                if trial.reason or check.design is None:
+                    yield trial
                 else:
-                    design = check.design(case, alpha) if check.design is not None else None
-                    yield replace(trial, design=design)
+                    yield replace(trial, design=check.design(case, trial.alpha))
+
+
+def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
+    """Yield what a recording allows; a check that finds nothing in it stands there once, with the reason."""
+    effort, blocks = EFFORTS[settings.effort], facts.recording or ()
+    for check in catalogue().values():
+        recorded = check.recorded
+        cases = [] if recorded is None else list(recorded.cases(blocks, effort))
+        if recorded is None or not cases:
+            trial = _trial(check, Case(RECORDED, effort=effort), facts, settings)
+            yield trial.not_applicable(NOT_DRIVEN if recorded is None else recorded.lacking)
+            continue
+        for bare in cases:
+            trial = _applied(check, bare, facts, settings)
+            design = recorded.design or check.design
+            yield trial if trial.reason or design is None else _as_long_as_it_is(trial, design(trial.case, trial.alpha))
+
+
+def _trial(check: Check, bare: Case, facts: Facts, settings: Settings) -> Trial:
+    """Return a trial without its design."""
+    case = replace(bare, dialect=facts.dialect)
+    alpha = share(settings.budget) if check.design is not None else 0.0
+    return Trial(check.id, check.slug, check.level, case, settings.seed, alpha)
+
+
+def _applied(check: Check, bare: Case, facts: Facts, settings: Settings) -> Trial:
+    """Return a trial without its design, with the reason if the check does not apply."""
+    trial = _trial(check, bare, facts, settings)
+    return trial.not_applicable(check.applicable(facts, trial.case))
+
+
+def _as_long_as_it_is(trial: Trial, design: Design | None) -> Trial:
+    """Return the trial with its design, or the reason why the recording is too short for it."""
+    if design is None or not math.isinf(design.resolves):
+        return replace(trial, design=design)
+    return trial.not_applicable(
+        f"too short: {design.decisions:,} recorded decisions resolve no {design.quantity} at all"
+    )
 
 
 def matches(trial: Trial, pattern: str) -> bool:

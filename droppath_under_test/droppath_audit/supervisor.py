@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from math import prod
 from typing import IO, TYPE_CHECKING, Any
 
 from droppath_audit.core.collected import Collected
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS = 300.0
 GRACE_SECONDS = 10.0  # beyond what a trial may sample
+SECONDS_PER_NUMBER = 2e-6  # of a recording: tens of times what looking at one takes
 SAME_DEATHS, SAME_TIMEOUTS = 3, 2  # that share a dtype or a drop_prob: the rest of those trials are not run
 ALL_TIMEOUTS = 4  # of one target: nothing more is run
 LAST_WORDS = 2000  # characters of a dead worker's standard error that are kept
@@ -39,6 +41,8 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from droppath
 def limit(trial: Trial) -> float:
     """Return the seconds after which a trial counts as hanging."""
     seconds = trial.case.effort.seconds
+    if trial.case.blocks:
+        return GRACE_SECONDS + SECONDS_PER_NUMBER * sum(block.calls * prod(block.shape) for block in trial.case.blocks)
     if trial.design is None and trial.case.effort.name != "thorough":
         return GRACE_SECONDS
     return seconds + GRACE_SECONDS

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
+from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from io import FileIO
     from typing import NoReturn
 
+    from droppath_audit.core.check import Evidence
     from droppath_audit.core.target import Framework, Target
-    from droppath_audit.targets.bound import Bindable
+    from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
 LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
@@ -53,8 +55,38 @@ class InProcess:
             yield trial, collected
 
 
-def collect_one(target: Target, trial: Trial) -> Collected:
-    """Run one trial with generators seeded from its id, and restore every global state."""
+def collect_one(target: Target | Recording, trial: Trial) -> Collected:
+    """Run one trial, or look at what was recorded for it."""
+    started = time.perf_counter()
+    try:
+        evidence = _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
+        collected = Collected(evidence)
+    except NotApplicable as error:
+        collected = Collected(not_applicable=str(error))
+    except TimeRanOut as error:
+        collected = Collected(inconclusive=str(error))
+    except TargetRaised as error:
+        collected = Collected(error=f"raised {error}", traceback=error.traceback)
+    except Exception as error:
+        collected = Collected(
+            error=f"the output could not be examined: {type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+    seconds = time.perf_counter() - started
+    return Collected(**{**collected.to_json(), "seconds": seconds})
+
+
+def _look(recording: Recording, trial: Trial) -> Evidence:
+    from droppath_audit.checks import catalogue
+
+    recorded = catalogue()[trial.check].recorded
+    if recorded is None:
+        raise NotApplicable("a recording cannot be driven")
+    return recorded.collect(recording, trial.case)
+
+
+def _drive(target: Target, trial: Trial) -> Evidence:
+    """Collect with generators seeded from the trial's id, and restore every global state."""
     import numpy as np
 
     from droppath_audit.checks import catalogue
@@ -62,27 +94,11 @@ def collect_one(target: Target, trial: Trial) -> Collected:
     check = catalogue()[trial.check]
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if check.stopping is not None else None
-    started = time.perf_counter()
     with _restored(target.framework):
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
-        try:
-            evidence = check.collect(target, trial.case, rng, stopping)
-            collected = Collected(evidence)
-        except NotApplicable as error:
-            collected = Collected(not_applicable=str(error))
-        except TimeRanOut as error:
-            collected = Collected(inconclusive=str(error))
-        except TargetRaised as error:
-            collected = Collected(error=f"raised {error}", traceback=error.traceback)
-        except Exception as error:
-            collected = Collected(
-                error=f"the output could not be examined: {type(error).__name__}: {error}",
-                traceback=traceback.format_exc(),
-            )
-    seconds = time.perf_counter() - started
-    return Collected(**{**collected.to_json(), "seconds": seconds})
+        return check.collect(target, trial.case, rng, stopping)
 
 
 @contextmanager
@@ -162,13 +178,13 @@ def main() -> None:
     loaded = _load(channel, request)
     if loaded is None:
         return
-    if _can_fork(loaded.target.framework):
+    if _can_fork(loaded.target):
         _serve_in_children(channel, loaded.target)
     threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
     _serve(channel, loaded.target)
 
 
-def _serve_in_children(channel: Channel, target: Target) -> NoReturn:
+def _serve_in_children(channel: Channel, target: Target | Recording) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
     while True:
         child = os.fork()
@@ -217,12 +233,13 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     return loaded
 
 
-def _can_fork(framework: Bindable) -> bool:
+def _can_fork(target: BoundTarget | Recording) -> bool:
     """Return whether children of this process would work: no other threads, and nothing that a fork leaves behind."""
-    return hasattr(os, "fork") and threading.active_count() == 1 and framework.can_fork()
+    alone = hasattr(os, "fork") and threading.active_count() == 1
+    return alone and (isinstance(target, Recording) or target.framework.can_fork())
 
 
-def _serve(channel: Channel, target: Target) -> None:
+def _serve(channel: Channel, target: Target | Recording) -> None:
     process = os.getpid()
     channel.send({"ready": process})
     while (message := channel.receive()) is not None:

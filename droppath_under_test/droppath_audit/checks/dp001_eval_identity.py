@@ -21,17 +21,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import per_cell, script
+from droppath_audit.sampling.recorded_values import compare_with_x
 from droppath_audit.sampling.values import moderate, special
 from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 BATCH = 64
@@ -129,6 +135,28 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     return "\n".join(lines)
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each cell of evaluation calls."""
+    return per_cell([block for block in blocks if not block.training], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Compare recorded evaluation outputs with x."""
+    return compare_with_x(recording, case, training=False)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that compares recorded outputs with x."""
+    assert case.drop_prob is not None  # noqa: S101
+    factor = f"{1.0 - case.drop_prob!r} * " if case.dialect.scaling == "eval" else ""
+    each = [
+        f"wrong = ~np.isclose(y, dropped + {factor}x, rtol={0.01 if factor else 0}, atol=0, equal_nan=True)",
+        "print(wrong.sum(), 'of', wrong.size, 'elements differ')",
+        "assert not wrong.any()",
+    ]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -145,4 +173,5 @@ CHECK = Check(
         "MultipliesInTraining",
     ),
     applicable=applicable,
+    recorded=Recorded(recorded_cases, collect_recorded, show_recorded, "the recording has no calls in evaluation"),
 )

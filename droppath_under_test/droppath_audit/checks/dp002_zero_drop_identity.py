@@ -20,15 +20,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import per_dtype, script
+from droppath_audit.sampling.recorded_values import compare_with_x
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 BATCH = 65_536
@@ -83,6 +89,26 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     return "\n".join([*lines, "print((y != x).sum(), 'of', 2**20, 'samples differ')", "assert (y == x).all()"])
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each dtype that was recorded at drop_prob = 0."""
+    return per_dtype([block for block in blocks if block.training and block.drop_prob == 0.0], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Compare recorded outputs with x, byte by byte."""
+    return compare_with_x(recording, case, training=True)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that compares recorded outputs with x."""
+    each = [
+        "wrong = ~np.isclose(y, dropped + x, rtol=0, atol=0, equal_nan=True)",
+        "print(wrong.sum(), 'of', wrong.size, 'elements differ')",
+        "assert not wrong.any()",
+    ]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -91,4 +117,7 @@ CHECK = Check(
     judge=judge,
     snippet=snippet,
     mutants=("floor_without_shortcut", "drops_at_zero_uniform"),
+    recorded=Recorded(
+        recorded_cases, collect_recorded, show_recorded, "the recording has no calls in training at drop_prob = 0"
+    ),
 )

@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.recorded import dtype_script, per_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
 SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2, 2))
@@ -81,6 +83,21 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:  # noqa: ARG001
+    """List the blocks whose outputs are of another dtype; those of another shape are no recording."""
+    wrong = [
+        {"shape": list(block.shape), "training": block.training, "promised": f"{block.dtype}{list(block.shape)}",
+         "found": f"{block.output_dtype}{list(block.shape)}"}
+        for block in case.blocks if block.output_dtype != block.dtype for _ in range(block.calls)
+    ]  # fmt: skip
+    return {"calls": sum(block.calls for block in case.blocks), "wrong": wrong}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script with the dtypes that the recording names."""
+    return dtype_script(case)
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -89,4 +106,5 @@ CHECK = Check(
     judge=judge,
     snippet=snippet,
     mutants=("mask_of_rank_four", "widened_to_float32"),
+    recorded=Recorded(per_dtype, collect_recorded, show_recorded, "the recording is empty"),
 )

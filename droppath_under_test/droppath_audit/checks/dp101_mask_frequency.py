@@ -16,20 +16,26 @@ Seen in
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.recorded import count, interior, per_dtype, resolved, share_script
 from droppath_audit.sampling.snippets import kept_share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 EXPECTED = 100  # smallest expected count at which the tail of G is that of chi-square (STATISTICS: within 1.2 α)
@@ -110,6 +116,47 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     return "\n".join([*lines, *kept_share(p, 8 * worst["decisions"], code)])
 
 
+def recorded_sizes(case: Case) -> dict[float, int]:
+    """Return the recorded decisions at each drop_prob that fill its cell of the table."""
+    found: dict[float, int] = {}
+    for block in case.blocks:
+        found[block.drop_prob] = found.get(block.drop_prob, 0) + block.decisions
+    return {p: n for p, n in sorted(found.items()) if min(p, 1.0 - p) * n >= EXPECTED}
+
+
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each dtype of which one cell is filled at least."""
+    return (case for case in per_dtype([b for b in blocks if interior(b)], effort) if recorded_sizes(case))
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count all decisions of each cell."""
+    cells = []
+    for drop_prob in recorded_sizes(case):
+        blocks = tuple(block for block in case.blocks if block.drop_prob == drop_prob)
+        kept, decisions = count(recording, replace(case, blocks=blocks))
+        cells.append({"drop_prob": drop_prob, "kept": kept, "decisions": decisions, "exhausted": False})
+    return {"cells": cells}
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the deviation seen with certainty 1 - β if one cell alone had it, where that is largest."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import chi_square_detectable
+
+    planned = recorded_sizes(case)
+    effects = {p: chi_square_detectable(n, len(planned), alpha, BETA) for p, n in planned.items()}
+    largest = max(effect * (p * (1.0 - p)) ** 0.5 for p, effect in effects.items())
+    return Design(resolved(largest), "keep probability of one cell", sum(planned.values()))
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that counts at the drop_prob that deviates most."""
+    p = max(evidence["cells"], key=_standardised)["drop_prob"]
+    blocks = tuple(block for block in case.blocks if block.drop_prob == p)
+    return share_script(replace(case, blocks=blocks, drop_prob=p), code)
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -119,4 +166,11 @@ CHECK = Check(
     snippet=snippet,
     mutants=("floor_mask", "keeps_what_it_should_drop"),
     design=design,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        f"no drop_prob of the recording has {EXPECTED} decisions to be expected of either kind",
+        recorded_design,
+    ),
 )

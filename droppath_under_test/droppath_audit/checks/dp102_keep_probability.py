@@ -20,20 +20,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.certifying import certificate_design, certificate_for
 from droppath_audit.sampling.counting import Sampler
+from droppath_audit.sampling.recorded import count, per_cell, share_script
 from droppath_audit.sampling.snippets import kept_share, several_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 
@@ -87,6 +92,22 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     return "\n".join([*lines, *counting(case.drop_prob, 2 * evidence["decisions"], code)])
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield every cell that was recorded in training and in which a decision can be read."""
+    return (case for case in per_cell([block for block in blocks if block.training], effort) if case.decisions)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count the decisions of the cell; that kept ones have the right value is DP201's to say."""
+    kept, decisions = count(recording, case)
+    return {"decisions": decisions, "kept": kept, "other": 0, "kept_values": [], "exhausted": False}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that counts the recorded decisions."""
+    return share_script(case, code)
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -98,4 +119,5 @@ CHECK = Check(
     design=certificate_design,
     stopping=certificate_for,
     applicable=applicable,
+    recorded=Recorded(recorded_cases, collect_recorded, show_recorded, "the recording has no calls in training"),
 )

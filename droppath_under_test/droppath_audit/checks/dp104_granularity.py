@@ -15,20 +15,27 @@ Seen in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, interior, per_dtype, resolved, script
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 DROP_PROB = 0.5
@@ -67,16 +74,24 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     return {"ranks": ranks, "refused": refused}
 
 
-def groups(row: dict[str, int], granularity: str) -> tuple[int, int, float]:
+def groups(row: dict[str, Any], granularity: str) -> tuple[int, int, float]:
     """Return groups seen, groups that were all alike, and the chance of that under the declared granularity.
 
     The groups are what must not be decided as one: the calls for decisions per sample, the samples for decisions
     per element.
     """
+    # A recording has other sizes and probabilities, and its chance is that of the share of kept ones seen in it: a
+    # wrong keep probability is DP102's to find.
+    share = row.get("share", DROP_PROB)
+    size = row.get("batch", BATCH) if granularity == "sample" else row["size"]
+    chance = share**size + (1.0 - share) ** size
     if granularity == "sample":
-        return row["calls"], row["calls"] - row["mixed_calls"], 2.0 * 0.5**BATCH
-    samples = row["calls"] * BATCH
-    return samples, samples - row["mixed_samples"], 2.0 * 0.5 ** row["size"]
+        return row["calls"], row["calls"] - row["mixed_calls"], chance
+    return _samples(row), _samples(row) - row["mixed_samples"], chance
+
+
+def _samples(row: dict[str, Any]) -> int:
+    return int(row.get("samples", row["calls"] * BATCH))
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
@@ -92,8 +107,9 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
     for row in ranks:
         if granularity != "element" and row[mixed]:
             if granularity == "sample":
-                samples = row["calls"] * BATCH
-                observed = f"at rank {row['rank']}, {row['mixed_samples']} of {samples} samples are partly dropped"
+                observed = (
+                    f"at rank {row['rank']}, {row['mixed_samples']} of {_samples(row)} samples are partly dropped"
+                )
                 hint = "if every element is meant to be decided alone, add granularity=element to the SPEC"
             else:
                 observed = f"at rank {row['rank']}, {row['mixed_calls']} of {row['calls']} calls are partly dropped"
@@ -116,7 +132,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
                 else ""
             )
             return Verdict.failed(observed, promised=promised, p_value=p_value, hint=hint)
-    seen_ranks = ", ".join(str(row["rank"]) for row in ranks)
+    seen_ranks = ", ".join(dict.fromkeys(str(row["rank"]) for row in ranks))
     return Verdict.passed(f"{promised} at rank {seen_ranks}", p_value=smallest if granularity != "batch" else None)
 
 
@@ -150,6 +166,100 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     return "\n".join(lines)
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each dtype of the blocks in which samples are both kept and dropped."""
+    return per_dtype([block for block in blocks if interior(block)], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count samples and calls in which all elements met the same fate, for each rank, size and drop_prob."""
+    rows: dict[tuple[float, ...], dict[str, float]] = {}
+    for chunk in chunks(recording, case):
+        granularity, kept, seen = case.dialect.granularity, chunk.y != chunk.base, chunk.readable
+        number = np.count_nonzero(seen, axis=2)
+        # A group of which a part cannot be read is more easily alike: it may show a mixture, but not its absence.
+        whole = {"sample": number > 0, "batch": number.any(axis=1)[:, None], "element": number == seen.shape[2]}[
+            granularity
+        ]
+        calls = whole.all(axis=1)
+        per_sample = np.count_nonzero(kept & seen, axis=2)
+        mixed = (per_sample > 0) & (per_sample < number)
+        mixed_calls = (per_sample.sum(axis=1) > 0) & (per_sample.sum(axis=1) < number.sum(axis=1))
+        counted = {
+            "calls": calls,
+            "samples": whole if granularity == "element" else number > 0,
+            "mixed_samples": mixed & whole if granularity == "element" else mixed,
+            "mixed_calls": mixed_calls & calls,
+            "kept": per_sample * whole if granularity == "element" else per_sample > 0,
+        }
+        rank, batch, size = len(chunk.facts.shape), kept.shape[1], kept.shape[2]
+        row = rows.setdefault(
+            (rank, batch, size, chunk.facts.drop_prob),
+            {"rank": rank, "size": size, "batch": batch, **dict.fromkeys(counted, 0)},
+        )
+        for name, values in counted.items():
+            row[name] += int(values.sum())
+    for row in rows.values():
+        decisions = row["samples"] * (row["size"] if case.dialect.granularity == "element" else 1)
+        row["share"] = row.pop("kept") / decisions if decisions else 0.0
+    return {"ranks": list(rows.values()), "refused": []}
+
+
+def recorded_design(case: Case, alpha: float) -> Design | None:
+    """Return the share of calls decided as a whole that is seen for every batch size and drop_prob; None if none is."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import binomial_detectable
+
+    if case.dialect.granularity == "batch":
+        return None
+    seen: dict[tuple[int, int, float], int] = {}
+    for block in case.blocks:
+        group, number = block.shape[0], block.calls
+        if case.dialect.granularity == "element":
+            group, number = block.width // block.shape[0], block.calls * block.shape[0]
+        key = len(block.shape), group, block.drop_prob
+        seen[key] = seen.get(key, 0) + number
+    chances = {key: max(1e-15, key[2] ** key[1] + (1.0 - key[2]) ** key[1]) for key in seen}
+    level = alpha / len(seen)
+    found = [
+        binomial_detectable(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()
+    ]
+    if resolved(max(found)) == math.inf:
+        return None
+    group_name = "calls" if case.dialect.granularity == "sample" else "samples"
+    return Design(max(found), f"share of {group_name} decided as a whole", case.decisions)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that looks for samples decided in part, or for too many calls decided as a whole."""
+    granularity, rows = case.dialect.granularity, evidence["ranks"]
+    broken = {"sample": "mixed_samples", "batch": "mixed_calls"}.get(granularity, "")
+    mixed = any(row.get(broken) for row in rows)
+    per_sample = granularity == ("sample" if mixed else "element")
+    shape, group = ("*y.shape[:2], -1", "samples") if per_sample else ("len(y), -1", "calls")
+    each = [
+        f"seen = np.broadcast_to(x != 0, y.shape).reshape({shape})",
+        f"kept = (y != dropped).reshape({shape})",
+        "whole = ~(kept & seen).any(-1) | (kept | ~seen).all(-1)",
+    ]
+    if mixed:
+        each += [f"print((~whole).sum(), 'of', whole.size, '{group} are dropped in part')", "assert whole.all()"]
+        return script(case, code, each, ())
+    row = max(
+        rows, key=lambda row: groups(row, granularity)[1] - groups(row, granularity)[0] * groups(row, granularity)[2]
+    )
+    number, _, chance = groups(row, granularity)
+    wanted = (row["rank"], row["batch"], row["size"])
+    blocks = tuple(b for b in case.blocks if (len(b.shape), b.shape[0], math.prod(b.shape[1:])) == wanted)
+    limit = chance + 6.0 * (chance * (1.0 - chance) / number) ** 0.5
+    after = [
+        f"print(alike, 'of', number, '{group} are dropped or kept as a whole')",
+        f"assert alike <= {limit:.3g} * number",
+    ]
+    each.append("alike, number = alike + whole.sum(), number + whole.size")
+    return script(replace(case, blocks=blocks), code, each, after, before=["alike = number = 0"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -159,4 +269,11 @@ CHECK = Check(
     snippet=snippet,
     mutants=("per_batch", "per_channel", "per_token", "per_element"),
     design=design,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        NOT_INTERIOR,
+        recorded_design,
+    ),
 )

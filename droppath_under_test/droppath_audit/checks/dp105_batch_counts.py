@@ -21,17 +21,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, mask_lines, runs, script, whole_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
 BATCH = 64
@@ -58,25 +62,37 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     return {"histogram": np.bincount(masks.sum(axis=1), minlength=BATCH + 1).tolist()}
 
 
-def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
+def _few(expected: npt.NDArray[np.float64]) -> bool:
+    """Return whether a histogram has too few entries, by what is promised of it, for three cells of a chi-square."""
+    from droppath_audit.stats.chi_square import pool
+
+    return len(pool(expected, expected)[1]) < 3
+
+
+def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
     """Fail where G is larger than chance allows."""
     from scipy.stats import binom
 
-    from droppath_audit.stats.chi_square import goodness_of_fit
+    from droppath_audit.stats.chi_square import goodness_of_fit, goodness_of_fit_of_few
 
     histogram = evidence["histogram"]
-    calls = sum(histogram)
-    counts = np.arange(BATCH + 1)
-    share = float(counts @ np.array(histogram)) / (calls * BATCH)
-    variance = float((counts - share * BATCH) ** 2 @ np.array(histogram)) / calls
-    ratio = variance / (BATCH * share * (1.0 - share)) if 0.0 < share < 1.0 else 0.0
+    calls, batch = sum(histogram), len(histogram) - 1
+    counts = np.arange(batch + 1)
+    share = float(counts @ np.array(histogram)) / (calls * batch)
+    variance = float((counts - share * batch) ** 2 @ np.array(histogram)) / calls
+    ratio = variance / (batch * share * (1.0 - share)) if 0.0 < share < 1.0 else 0.0
     spread = f"variance of the kept count {ratio:.3f} of the binomial's"
-    promised = f"kept counts as Binomial({BATCH}, {share:.4g})"
+    promised = f"kept counts as Binomial({batch}, {share:.4g})"
     if not 0.0 < share < 1.0:
         return Verdict.not_applicable("all samples met the same fate, so there are no counts to compare (see DP102)")
-    fit = goodness_of_fit(histogram, (calls * binom.pmf(counts, BATCH, share)).tolist())
+    assert case.drop_prob is not None  # noqa: S101
+    few = _few(calls * binom.pmf(counts, batch, 1.0 - case.drop_prob))
+    try:
+        fit = (goodness_of_fit_of_few if few else goodness_of_fit)(histogram, calls * binom.pmf(counts, batch, share))
+    except ValueError:  # only where the frequency is far from what was asked for
+        return Verdict.not_applicable(f"{share:.4g} were kept, and nearly all counts are alike (see DP102)")
     observed = (
-        f"{spread} in {calls} batches of {BATCH}; G = {fit.g:.1f}, Pearson's X² = {fit.pearson:.1f}, "
+        f"{spread} in {calls} batches of {batch}; G = {fit.g:.1f}, Pearson's X² = {fit.pearson:.1f}, "
         f"{fit.degrees_of_freedom} degrees of freedom, p = {fit.p_value:.2g}"
     )
     if fit.p_value <= alpha:
@@ -109,6 +125,50 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count the recorded calls in which 0, 1, … decisions kept."""
+    width = max(block.width for block in case.blocks)
+    kept = [run.masks.sum(axis=1) for run in runs(recording, case) if run.masks.shape[1] == width]
+    return {"histogram": np.bincount(np.concatenate(kept), minlength=width + 1).tolist()}
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the relative error of the count's variance that is seen, 1 where only a fixed count is."""
+    from scipy.stats import binom
+
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.chi_square import FEW_CELLS, pool, sparse_tail
+    from droppath_audit.stats.design import chi_square_detectable
+
+    assert case.drop_prob is not None  # noqa: S101
+    width = max(block.width for block in case.blocks)
+    calls = sum(block.whole for block in case.blocks if block.width == width)
+    expected = calls * binom.pmf(np.arange(width + 1), width, 1.0 - case.drop_prob)
+    quantity = "variance of the kept count, relative"
+    if not _few(expected):
+        cells = len(pool(expected, expected)[1])
+        return Design(math.sqrt(2.0) * chi_square_detectable(calls, cells, alpha, BETA), quantity, calls * width)
+    pooled = pool(expected, expected, calls / FEW_CELLS * (1.0 - 1e-9))[1] / calls
+    seen = len(pooled) > 1 and sparse_tail(-2.0 * calls * math.log(pooled.max()), len(pooled)) <= alpha
+    return Design(1.0 if seen else math.inf, quantity, calls * width)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the variance of the recorded counts with the binomial's."""
+    from scipy.stats import chi2
+
+    calls, width = sum(evidence["histogram"]), len(evidence["histogram"]) - 1
+    low, high = (chi2.ppf(tail, calls) / calls for tail in (1e-8, 1.0 - 1e-8))
+    each = [*mask_lines(case), "counts += kept.reshape(len(y), -1).sum(1).tolist()"]
+    after = [
+        "mean = np.mean(counts)",
+        f"ratio = np.var(counts) / (mean * (1 - mean / {width}))",
+        "print('variance of the number kept, as a share of the binomial one:', ratio)",
+        f"assert {low:.3f} < ratio < {high:.3f}  # {calls} calls, one chance in 10^8 at either end",
+    ]
+    return script(case, code, each, after, before=["counts = []"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -119,4 +179,11 @@ CHECK = Check(
     mutants=("fixed_count", "pairs_of_samples"),
     design=design,
     applicable=applicable,
+    recorded=Recorded(
+        whole_calls,
+        collect_recorded,
+        show_recorded,
+        NO_WHOLE_CALLS,
+        recorded_design,
+    ),
 )

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.dependence import (
     Proposal,
@@ -30,22 +32,24 @@ from droppath_audit.sampling.dependence import (
     to_evidence,
 )
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, mask_lines, resolved, runs, script, whole_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
 
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
 LONG, SHORT = 65_536, (2, 3, 4, 8, 64)
 DROP_PROBS = (0.3, 0.5, 0.7)
 # The largest of 10^5 independent z scores lies below this in all but one of a hundred searches.
 NOISE = 5.5
+SEARCHED = 2**24  # decisions of a recording that are searched
+PAIRED = 256  # largest batch of a recording of which every pair is looked at
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -90,9 +94,10 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     from droppath_audit.stats.exact import hypergeometric_test
 
     proposal = Proposal(evidence["relation"], tuple(evidence["offset"]), evidence["search_z"], evidence["batch"])
-    p_value = hypergeometric_test(*evidence["table"])
-    pairs = sum(evidence["table"])
-    found = f"{proposal.describe()}: correlation {correlation(evidence['table']):+.4f} in {pairs} fresh pairs"
+    looked_at = evidence.get("looked_at", 1)  # where the same decisions were searched, every relation counts
+    p_value = min(1.0, looked_at * hypergeometric_test(*evidence["table"]))
+    pairs = f"{sum(evidence['table'])} {'fresh ' if looked_at == 1 else ''}pairs"
+    found = f"{proposal.describe()}: correlation {correlation(evidence['table']):+.4f} in {pairs}"
     observed = f"{found}, p = {p_value:.2g}"
     if p_value <= alpha:
         return Verdict.failed(observed, promised="independent decisions", p_value=p_value)
@@ -105,17 +110,23 @@ def design(case: Case, alpha: float) -> Design:  # noqa: ARG001
     return Design(_resolution(case), "correlation at any lag", decisions)
 
 
+def _pair_of(evidence: Evidence, batch: int) -> tuple[str, str]:
+    """Return the two parts of one call's ``kept`` that the relation compares, the second one in terms of ``a``."""
+    kind, offset = evidence["relation"], evidence["offset"]
+    backwards = "a[::-1]" if "looked_at" in evidence else "a.flip(0)"  # of a recording's array or of a tensor
+    return {
+        "lag": (f"kept[:-{offset[0]}]", f"kept[{offset[0]}:]"),
+        "mirror": (f"kept[max(0, {offset[0] - batch + 1}):{offset[0] + 1}]", backwards),
+        "pair": (f"kept[{offset[0]}:{offset[0] + 1}]", f"kept[{offset[-1]}:{offset[-1] + 1}]"),
+    }[kind]
+
+
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that shows the correlation of the relation that was found."""
     assert case.drop_prob is not None  # noqa: S101
-    kind, offset = evidence["relation"], evidence["offset"]
     batch = evidence["batch"]
-    calls = 4096 if kind == "pair" else 8
-    first, second = {
-        "lag": (f"kept[:-{offset[0]}]", f"kept[{offset[0]}:]"),
-        "mirror": (f"kept[max(0, {offset[0] - batch + 1}):{offset[0] + 1}]", "a.flip(0)"),
-        "pair": (f"kept[{offset[0]}:{offset[0] + 1}]", f"kept[{offset[-1]}:{offset[-1] + 1}]"),
-    }[kind]
+    calls = 4096 if evidence["relation"] == "pair" else 8
+    first, second = _pair_of(evidence, batch)
     lines = [*code.setup(), *code.construct(case.drop_prob), *code.input((batch, 1), "float32", case.device)]
     return "\n".join([
         *lines,
@@ -131,6 +142,51 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Search and test the same calls, for none can be drawn afresh; the judge allows for how much was looked at."""
+    width = max(block.width for block in case.blocks)
+    masks = np.concatenate([run.masks for run in runs(recording, case) if run.masks.shape[1] == width])
+    short = [masks[: SEARCHED // width]] if width <= PAIRED else []
+    proposal = most_suspicious(masks[: max(1, SEARCHED // width)], *short)
+    return {**to_evidence(proposal, table(*paired(masks, proposal))), "looked_at": _looked_at(width)}
+
+
+def _looked_at(width: int) -> int:
+    """Return how many relations are searched: lags, mirror images and, in small batches, pairs."""
+    return width // 2 + 2 * width - 1 + (width * (width - 1) // 2 if width <= PAIRED else 0)
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the correlation at a lag that is seen in the disjoint pairs, a third of all decisions at least."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import hypergeometric_detectable
+
+    assert case.drop_prob is not None  # noqa: S101
+    width = max(block.width for block in case.blocks)
+    decisions = width * sum(block.whole for block in case.blocks if block.width == width)
+    found = hypergeometric_detectable(decisions // 3, 1.0 - case.drop_prob, alpha / _looked_at(width), BETA)
+    return Design(resolved(found), "correlation at any lag", decisions)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that shows the correlation of the relation that was found."""
+    batch, (first, second) = evidence["batch"], _pair_of(evidence, evidence["batch"])
+    each = [
+        *mask_lines(case),
+        f"for kept in kept.reshape(-1, {batch}):",
+        f"    a = {first}",
+        f"    b = {second}",
+        "    pairs.append([a, b])",
+    ]
+    after = [
+        "first, second = np.concatenate(pairs, axis=1)",
+        "correlation = np.corrcoef(first, second)[0, 1]",
+        "print('correlation:', correlation)",
+        "assert abs(correlation) < 6 / len(first) ** 0.5  # six standard deviations",
+    ]
+    return script(case, code, each, after, before=["pairs = []"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -141,4 +197,11 @@ CHECK = Check(
     mutants=("pairs_of_samples", "antithetic_halves", "mirrored_batch", "period_of_a_thousand", "fixed_count"),
     design=design,
     applicable=applicable,
+    recorded=Recorded(
+        whole_calls,
+        collect_recorded,
+        show_recorded,
+        NO_WHOLE_CALLS,
+        recorded_design,
+    ),
 )

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
+from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.dependence import correlation, table
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import interior, mask_lines, per_cell, resolved, runs, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 LAGS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -83,10 +86,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 
     counts = evidence["table"]
     which = {None: "calls", 0: "calls of even number", 1: "calls of odd number"}[evidence["phase"]]
-    p_value = hypergeometric_test(*counts)
+    looked_at = evidence.get("looked_at", 1)  # where the same calls were searched, every relation counts
+    p_value = min(1.0, looked_at * hypergeometric_test(*counts))
     observed = (
         f"{which} and the {evidence['lag']} later: correlation {correlation(counts):+.4f} at the same position "
-        f"in {sum(counts)} fresh pairs, p = {p_value:.2g}"
+        f"in {sum(counts)} {'fresh ' if looked_at == 1 else ''}pairs, p = {p_value:.2g}"
     )
     if p_value <= alpha:
         return Verdict.failed(observed, promised="independent calls", p_value=p_value)
@@ -122,6 +126,61 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each cell of which two whole calls were recorded one after the other, as far as is known."""
+    cases = per_cell([block for block in blocks if interior(block) and block.whole], effort)
+    return (case for case in cases if sum(block.whole for block in case.blocks) > 1)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Search and test the same calls, for none can be drawn afresh; the judge allows for how much was looked at."""
+    found = [run.masks for run in runs(recording, case) if len(run.masks) > 1]
+    if not found:
+        raise NotApplicable("no two successive calls of one layer can be read altogether")
+    decisions = sum(masks.size for masks in found)
+    tables = {}
+    for lag in LAGS:
+        for phase in PHASES:
+            pairs = [_pairs(masks, lag, phase) for masks in found if len(masks) > lag]
+            if 4 * sum(first.size for first, _ in pairs) >= decisions:  # as the design says
+                counts = np.sum([table(first, second) for first, second in pairs if first.size], axis=0)
+                tables[lag, phase] = [int(count) for count in counts]
+    if not tables:
+        raise NotApplicable("the runs of successive calls are too short to be compared")
+    scores = {key: abs(correlation(counts)) * sum(counts) ** 0.5 for key, counts in tables.items()}
+    lag, phase = max(scores, key=lambda key: scores[key])
+    return {"lag": lag, "phase": phase, "search_z": scores[lag, phase], "table": tables[lag, phase],
+            "looked_at": len(LAGS) * len(PHASES)}  # fmt: skip
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the correlation that is seen with the quarter of the decisions that begin a pair at least."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import hypergeometric_detectable
+
+    assert case.drop_prob is not None  # noqa: S101
+    decisions = sum(block.whole * block.width for block in case.blocks)
+    level = alpha / (len(LAGS) * len(PHASES))
+    found = hypergeometric_detectable(decisions // 4, 1.0 - case.drop_prob, level, BETA)
+    return Design(resolved(found), "correlation between calls", decisions)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the masks of recorded calls."""
+    lag, phase = evidence["lag"], evidence["phase"]
+    chosen = f"i // {lag} % 2 == 0" + ("" if phase is None else " and i % 2 == 0")
+    each = [*mask_lines(case), "masks += list(kept.reshape(len(y), -1))"]
+    after = [
+        f"masks = masks[{phase or 0}:]  # one after the other",
+        f"pairs = [(masks[i], masks[i + {lag}]) for i in range(len(masks) - {lag}) if {chosen}]",
+        "first, second = (np.concatenate(part) for part in zip(*[(a, b) for a, b in pairs if len(a) == len(b)]))",
+        "correlation = np.corrcoef(first, second)[0, 1]",
+        f"print('correlation of masks {lag} calls apart:', correlation)",
+        "assert abs(correlation) < 6 / len(first) ** 0.5  # six standard deviations",
+    ]
+    return script(case, code, each, after, before=["masks = []"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -131,4 +190,11 @@ CHECK = Check(
     snippet=snippet,
     mutants=("frozen_after_first_call", "alternates_with_its_complement", "reseeds_every_call"),
     design=design,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        "the recording has no two calls that can be read altogether, at one drop_prob inside (0, 1)",
+        recorded_design,
+    ),
 )

@@ -20,9 +20,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.recorded import NOT_INTERIOR, interior_cells, script
+from droppath_audit.sampling.recorded_values import observe as observe_recorded
 from droppath_audit.sampling.snippets import kept_factor
 from droppath_audit.sampling.values import observe
 from droppath_reference.law import multiplier
@@ -84,6 +86,21 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     ])  # fmt: skip
 
 
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that shows by how much recorded x were multiplied."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    smallest = "1e-30 + abs(dropped)" if case.dialect.form == "residual" else "1e-30"
+    each = [
+        "x = np.broadcast_to(x, y.shape)",
+        f"where = (y != dropped) & np.isfinite(x) & (abs(x) > {smallest})",
+        "ratios = (y - dropped)[where] / x[where]",
+        f"print('y/x of kept values:', ratios.min(), 'to', ratios.max(), 'promised:', {factor!r})",
+        f"assert (abs(ratios / {factor!r} - 1) <= {rounding(case.dtype)!r}).all()",
+    ]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -99,5 +116,11 @@ CHECK = Check(
         "ScalesTwice",
         "ScalesInTrainingOnly",
         "MultipliesInTraining",
+    ),
+    recorded=Recorded(
+        interior_cells,
+        observe_recorded,
+        show_recorded,
+        NOT_INTERIOR,
     ),
 )

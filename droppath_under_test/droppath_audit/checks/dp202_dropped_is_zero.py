@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import NOT_INTERIOR, interior_cells, script
+from droppath_audit.sampling.recorded_values import observe as observe_recorded
 from droppath_audit.sampling.values import moderate, observe
 
 if TYPE_CHECKING:
@@ -117,6 +119,22 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     ])  # fmt: skip
 
 
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the smallest drop frequency whose total absence is seen."""
+    return Design(1.0 - alpha ** (1.0 / case.decisions), "drop probability whose absence is seen", case.decisions)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that looks for zeros and for remainders in what was recorded."""
+    each = [
+        "x = np.broadcast_to(x, y.shape)",
+        "zeros = zeros or bool((y == dropped)[x != 0].any())",
+        "leaks += int(((y != dropped) & (abs(y - dropped) < abs(x) / 2)).sum())",
+    ]
+    after = ["print('any dropped:', zeros, ' remainders of x:', leaks)", "assert zeros and not leaks"]
+    return script(case, code, each, after, before=["zeros, leaks = False, 0"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -126,4 +144,11 @@ CHECK = Check(
     snippet=snippet,
     mutants=("leaks_a_thousandth", "never_floored"),
     design=design,
+    recorded=Recorded(
+        interior_cells,
+        observe_recorded,
+        show_recorded,
+        NOT_INTERIOR,
+        recorded_design,
+    ),
 )

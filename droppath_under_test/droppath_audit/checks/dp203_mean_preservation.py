@@ -21,12 +21,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.certifying import certificate_design, certificate_for
 from droppath_audit.sampling.counting import Sampler
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import (
+    NOT_INTERIOR,
+    chunks,
+    count,
+    interior_cells,
+    mask_lines,
+    script,
+    share_script,
+)
+from droppath_audit.sampling.recorded_values import factors
 from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
 from droppath_audit.sampling.values import moderate
 from droppath_reference.law import kept_interval, multiplier, round_to
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
     from droppath_audit.stats.certificate import Certificate
 
@@ -175,6 +186,63 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count, look at the factors, and weigh the decisions by |x|."""
+    kept, decisions = count(recording, case)
+    extremes: list[float] = []
+    total = squares = largest = weight_kept = 0.0
+    for chunk in chunks(recording, case):
+        found, seen = factors(chunk, case)
+        if (found != 0.0).any():
+            extremes += [float(found[found != 0.0].min()), float(found.max())]
+        weights = chunk.grouped(np.where(chunk.readable, np.abs(chunk.x), 0.0), case.dialect.granularity).mean(axis=2)
+        weights = np.where(seen, weights, 0.0)
+        total, squares = total + float(weights.sum()), squares + float(np.square(weights).sum())
+        largest = max(largest, float(weights.max()))
+        weight_kept += float(weights[found != 0.0].sum())
+    weighted = None
+    if case.dialect.granularity != "batch" and np.isfinite(squares) and squares > 0.0:
+        weighted = {
+            "deviation": weight_kept / total - (1.0 - (case.drop_prob or 0.0)),
+            "sum_of_squared_weights": squares / total**2,
+            "largest_weight": largest / total,
+        }
+    values = sorted({min(extremes), max(extremes)}) if extremes else []
+    return {"decisions": decisions, "kept": kept, "other": 0, "kept_values": values, "exhausted": False,
+            "weighted": weighted}  # fmt: skip
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script for the mean of y over that of x, or for the frequency."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    low, high = kept_interval(1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling)
+    p, q, weighted = case.drop_prob, 1.0 - case.drop_prob, evidence["weighted"]
+    if all(low <= round_to(value, case.dtype) <= high for value in evidence["kept_values"]):
+        deviations = abs(evidence["kept"] - q * evidence["decisions"]) / (p * q * evidence["decisions"]) ** 0.5
+        spread = (p * q * weighted["sum_of_squared_weights"]) ** 0.5 if weighted else 0.0
+        if weighted is None or abs(weighted["deviation"]) < deviations * spread:
+            return share_script(case, code)
+        each = [
+            *mask_lines(case, weigh=True),
+            "total, of_kept = total + weight.sum(), of_kept + (weight * kept).sum()",
+        ]
+        after = [
+            f"print('kept, weighted by |x|:', of_kept / total, 'promised:', {q!r})",
+            f"assert abs(of_kept / total - {q!r}) <= {6.0 * spread:.3g}  # six standard deviations",
+        ]
+        return script(case, code, each, after, before=["total = of_kept = 0"])
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    each = [
+        "kept = (y != dropped) & np.isfinite(x)",
+        "y_sum, x_sum = y_sum + abs(y - dropped)[kept].sum(), x_sum + abs(x * kept)[kept].sum()",
+    ]
+    after = [
+        f"print('mean |y| of kept values over mean |x|:', y_sum / x_sum, 'promised:', {factor!r})",
+        f"assert abs(y_sum / x_sum / {factor!r} - 1) <= {rounding(case.dtype)!r}",
+    ]
+    return script(case, code, each, after, before=["y_sum = x_sum = 0"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -185,4 +253,10 @@ CHECK = Check(
     mutants=("floor_mask", "never_scaled", "off_by_half_a_percent", "drops_large_samples"),
     design=design,
     stopping=stopping,
+    recorded=Recorded(
+        interior_cells,
+        collect_recorded,
+        show_recorded,
+        NOT_INTERIOR,
+    ),
 )

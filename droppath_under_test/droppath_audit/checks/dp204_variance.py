@@ -16,21 +16,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells, resolved, script
+from droppath_audit.sampling.recorded_values import factors
 from droppath_reference.law import kept_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
 BATCH = 16_384
@@ -114,6 +117,47 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Add up what the decisions multiplied x by, and its squares."""
+    decisions, total, squares = 0, 0.0, 0.0
+    for chunk in chunks(recording, case):
+        found, seen = factors(chunk, case)
+        decisions += int(np.count_nonzero(seen))
+        total, squares = total + float(found.sum()), squares + float(np.square(found).sum())
+    return {"decisions": decisions, "sum": total, "sum_of_squares": squares}
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the relative error of the second moment that is seen with certainty 1 - β."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import binomial_detectable
+
+    q = 1.0 - (case.drop_prob or 0.0)
+    return Design(resolved(binomial_detectable(case.decisions, q, alpha, BETA)) / q, "second moment, relative",
+                  case.decisions)  # fmt: skip
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that computes the mean square of y/x."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    q = 1.0 - case.drop_prob
+    factor = 1.0 / q if case.dialect.scaling == "inverted" else 1.0
+    moment = round(q * factor**2, 12)
+    rounding = 0.008 * moment * (case.dtype == "bfloat16")  # two roundings of the factor, squared
+    width = 6.0 * factor**2 * (q * (1.0 - q) / evidence["decisions"]) ** 0.5 + rounding
+    each = [
+        "with np.errstate(all='ignore'):",
+        f"    ratio = ((y - dropped) / x).reshape({SHAPE[case.dialect.granularity]})[..., 0]",
+        "ratios += ratio[np.isfinite(ratio)].tolist()",
+    ]
+    after = [
+        "moment = np.mean(np.square(ratios))",
+        f"print('mean square of y/x:', moment, 'promised:', {moment!r})",
+        f"assert abs(moment - {moment!r}) <= {width:.2g}  # six standard deviations, and rounding",
+    ]
+    return script(case, code, each, after, before=["ratios = []"])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -123,4 +167,11 @@ CHECK = Check(
     snippet=snippet,
     mutants=("random_scale", "never_scaled"),
     design=design,
+    recorded=Recorded(
+        interior_cells,
+        collect_recorded,
+        show_recorded,
+        NOT_INTERIOR,
+        recorded_design,
+    ),
 )

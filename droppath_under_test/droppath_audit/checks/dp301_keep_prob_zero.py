@@ -19,16 +19,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import chunks, dtype_script, per_dtype, script
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 BATCHES = (1, 2, 16)
@@ -82,6 +87,30 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     return "\n".join([*lines, "print(y)", "assert (y == 0).all() and y.shape == x.shape and y.dtype == x.dtype"])
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each dtype that was recorded at drop_prob = 1."""
+    return per_dtype([block for block in blocks if block.training and block.drop_prob == 1.0], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Look at every recorded element; with a shortcut, at what was added to it."""
+    elements = nan = nonzero = 0
+    for chunk in chunks(recording, case):
+        where = np.isfinite(chunk.x)
+        elements += int(np.count_nonzero(where))
+        nan += int(np.count_nonzero(np.isnan(chunk.y) & ~np.isnan(chunk.base) & where))
+        nonzero += int(np.count_nonzero((chunk.y != chunk.base) & ~np.isnan(chunk.y) & where))
+    became = sorted({f"{b.dtype} became {b.output_dtype}" for b in case.blocks if b.output_dtype != b.dtype})
+    return {"elements": elements, "nan": nan, "nonzero": nonzero, "became": became, "features": []}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that prints recorded outputs at drop_prob = 1, or names their dtypes."""
+    if not evidence["nan"] and not evidence["nonzero"]:
+        return dtype_script(case)
+    return script(case, code, ["print(y)", "assert (y == dropped)[np.broadcast_to(np.isfinite(x), y.shape)].all()"], ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -91,4 +120,7 @@ CHECK = Check(
     snippet=snippet,
     mutants=("floor_mask", "identity_at_keep_prob_zero", "clamps_keep_prob"),
     applicable=applicable,
+    recorded=Recorded(
+        recorded_cases, collect_recorded, show_recorded, "the recording has no calls in training at drop_prob = 1"
+    ),
 )

@@ -20,17 +20,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import chunks, per_dtype, script
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 BATCH = 16
@@ -92,6 +97,29 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each dtype of which gradients were recorded at drop_prob = 1."""
+    return per_dtype([block for block in blocks if block.training and block.drop_prob == 1 and block.gradient], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Look at every recorded gradient."""
+    totals = {"elements": 0, "not_finite": 0, "nonzero": 0}
+    for chunk in chunks(recording, case):
+        assert chunk.gradient is not None  # noqa: S101
+        finite = np.isfinite(chunk.gradient)
+        totals["elements"] += finite.size
+        totals["not_finite"] += int(np.count_nonzero(~finite))
+        totals["nonzero"] += int(np.count_nonzero(chunk.gradient[finite]))
+    return {"reason": "", "features": [], **totals}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that prints recorded gradients at drop_prob = 1."""
+    each = ["gradient = read(f'gradient.{block}')", "print(gradient)", "assert (gradient == 0).all()"]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -101,4 +129,7 @@ CHECK = Check(
     snippet=snippet,
     mutants=("floor_mask", "fresh_zeros_at_keep_prob_zero", "nan_backward_at_keep_prob_zero"),
     applicable=applicable,
+    recorded=Recorded(
+        recorded_cases, collect_recorded, show_recorded, "the recording has no gradients in training at drop_prob = 1"
+    ),
 )

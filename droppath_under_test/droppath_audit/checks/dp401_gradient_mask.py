@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import chunks, interior, per_cell, script
 from droppath_audit.sampling.values import moderate
 from droppath_reference.law import gradient_interval, multiplier
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 BATCH = 512
@@ -114,6 +116,49 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield the cells of which gradients were recorded."""
+    found = [block for block in blocks if interior(block) and block.gradient]
+    return (case for case in per_cell(found, effort) if case.decisions)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Compare recorded gradients, which are those of the sum of y, with their outputs."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    low, high = (float(end) for end in gradient_interval(1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling))
+    totals = {"elements": 0, "dropped": 0, "kept": 0, "dropped_with_gradient": 0, "kept_wrong": 0}
+    example = None
+    for chunk in chunks(recording, case):
+        assert chunk.gradient is not None  # noqa: S101
+        dropped, kept = (chunk.y == chunk.base) & chunk.readable, (chunk.y != chunk.base) & chunk.readable
+        wrong = kept & ~((low <= chunk.gradient) & (chunk.gradient <= high))
+        for name, where in (
+            ("elements", chunk.readable),
+            ("dropped", dropped),
+            ("kept", kept),
+            ("dropped_with_gradient", dropped & (chunk.gradient != 0)),
+            ("kept_wrong", wrong),
+        ):
+            totals[name] += int(np.count_nonzero(where))
+        if example is None and wrong.any():
+            example = [1.0, float(chunk.gradient[wrong][0])]
+    return {"reason": "", "example": example, "features": [], **totals}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
+    """Return a script that compares recorded gradients with the mask that the outputs show."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    each = [
+        "gradient = read(f'gradient.{block}')",
+        f"wrong = abs(gradient - {factor!r} * (y != dropped)) > {rounding(case.dtype)!r} * {factor!r}",
+        "wrong &= np.broadcast_to(x != 0, y.shape)",
+        "print(wrong.sum(), 'of', wrong.size, 'gradients are not the mask of the output times the factor')",
+        "assert not wrong.any()",
+    ]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -122,4 +167,5 @@ CHECK = Check(
     judge=judge,
     snippet=snippet,
     mutants=("gradient_with_another_mask", "gradient_without_factor", "detached_from_the_graph"),
+    recorded=Recorded(recorded_cases, collect_recorded, show_recorded, "the recording has no gradients"),
 )

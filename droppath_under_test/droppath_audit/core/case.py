@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.dialect import CANONICAL, Dialect
 from droppath_audit.core.effort import EFFORTS, Effort
+
+if TYPE_CHECKING:
+    from droppath_audit.core.recording import BlockFacts
 
 EAGER = "eager"
 
@@ -22,6 +25,7 @@ class Case:
         variant: How the target is executed; ``eager`` is the default and then absent from ids.
         dialect: What the target declares.
         effort: How small a discrepancy is looked for.
+        blocks: What a recording holds for this case; empty for a target that is run.
     """
 
     device: str = "cpu"
@@ -30,6 +34,12 @@ class Case:
     variant: str = EAGER
     dialect: Dialect = CANONICAL
     effort: Effort = EFFORTS["standard"]
+    blocks: tuple[BlockFacts, ...] = ()
+
+    @property
+    def decisions(self) -> int:
+        """Mask decisions that a recording holds for this case."""
+        return sum(block.decisions for block in self.blocks)
 
     @property
     def slug(self) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
     from droppath_audit.core.verdict import Verdict
 
@@ -103,6 +104,26 @@ class Documentation:
         )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """How a check looks at a recording; its judge is that of the check.
+
+    Attributes:
+        cases: Cases that the blocks of a recording allow, each with the blocks it looks at.
+        collect: ``(recording, case) -> Evidence``, the same evidence that a target yields.
+        snippet: ``(case, evidence, code) -> str``: a script that reads the file and fails by an assertion.
+        lacking: Why there is no case, where there is none.
+        design: For statistical checks, ``(case, alpha) -> Design``, by default the check's; it resolves inf where the
+            case is too short for any verdict, and is None where it is too short for the statistical part of one.
+    """
+
+    cases: Callable[[tuple[BlockFacts, ...], Effort], Iterable[Case]]
+    collect: Callable[[Recording, Case], Evidence]
+    snippet: Callable[[Case, Evidence, Code], str]
+    lacking: str
+    design: Callable[[Case, float], Design | None] | None = None
+
+
 def _everywhere(_facts: Facts, _case: Case) -> str:
     return ""
 
@@ -123,6 +144,7 @@ class Check:
         design: For statistical checks, ``(case, alpha) -> Design``; such trials take a share of the budget.
         stopping: For sequential checks, ``(case, alpha) -> Stopping``.
         applicable: ``(facts, case) -> reason``; an empty text where the check applies.
+        recorded: How it looks at a recording; None where a target must be driven for it.
     """
 
     doc: str
@@ -135,6 +157,7 @@ class Check:
     design: Callable[[Case, float], Design] | None = None
     stopping: Callable[[Case, float], Stopping] | None = None
     applicable: Callable[[Facts, Case], str] = _everywhere
+    recorded: Recorded | None = None
 
     @cached_property
     def documentation(self) -> Documentation:

@@ -48,6 +48,8 @@ class Code:
         convert: Line that converts ``layer`` to ``{dtype}`` and ``{device}``; empty where there is no such thing.
         feed: Lines that bind ``feed``, a context in which draws have the values ``{values}`` (their own where that is
             None), and in which ``feed.drawn`` lists how many numbers each draw had; empty where there is no tape.
+        recording: For a recording, whose ``imports`` define ``read(name)``, what the number in a name such as ``x.0``
+            counts: ``blocks`` or ``calls``. Empty for a target that is run.
     """
 
     imports: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class Code:
     assign: str = ""
     convert: str = ""
     feed: str = ""
+    recording: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the templates as a plain dictionary."""

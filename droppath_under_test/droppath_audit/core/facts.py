@@ -7,6 +7,7 @@ from typing import Any
 
 from droppath_audit.core.code import Code
 from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.recording import BlockFacts
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Facts:
     Attributes:
         spec: The SPEC as it was given, or a description of the object handed to ``audit``.
         stands_for: The SPEC that it names, where it is a known name.
-        kind: ``class``, ``function``, ``instance`` or ``factory``.
+        kind: ``class``, ``function``, ``instance``, ``factory`` or ``recording``.
         origin: ``file:line`` of its definition, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
         arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
@@ -30,6 +31,7 @@ class Facts:
         import_seconds: What importing the target took, its framework included.
         environment: Versions and platform, for the report.
         importable: Whether ``spec`` can be given to a command; False for local objects.
+        recording: The blocks of a recording; None for a target that is run.
     """
 
     spec: str
@@ -48,6 +50,7 @@ class Facts:
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
     importable: bool = True
+    recording: tuple[BlockFacts, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain data."""
@@ -56,7 +59,7 @@ class Facts:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Facts:
         """Return the facts that ``to_json`` wrote."""
-        shape = data["fixed_shape"]
+        shape, blocks = data["fixed_shape"], data["recording"]
         return cls(
             **{
                 **data,
@@ -64,5 +67,6 @@ class Facts:
                 "devices": {device: tuple(dtypes) for device, dtypes in data["devices"].items()},
                 "fixed_shape": None if shape is None else tuple(shape),
                 "code": Code.from_json(data["code"]),
+                "recording": None if blocks is None else tuple(BlockFacts.from_json(block) for block in blocks),
             }
         )

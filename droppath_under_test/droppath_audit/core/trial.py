@@ -10,6 +10,7 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Design, Level
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.recording import BlockFacts
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Trial:
                 **self.case.to_json(),
                 "dialect": self.case.dialect.to_json(),
                 "effort": self.case.effort.name,
+                "blocks": [block.to_json() for block in self.case.blocks],
             },
             "root_seed": self.root_seed,
             "alpha": self.alpha,
@@ -70,7 +72,12 @@ class Trial:
             slug=data["slug"],
             level=Level(data["level"]),
             case=Case(
-                **{**case, "dialect": Dialect(**case["dialect"]), "effort": EFFORTS[case["effort"]]},
+                **{
+                    **case,
+                    "dialect": Dialect(**case["dialect"]),
+                    "effort": EFFORTS[case["effort"]],
+                    "blocks": tuple(BlockFacts.from_json(block) for block in case["blocks"]),
+                },
             ),
             root_seed=data["root_seed"],
             alpha=data["alpha"],

@@ -94,7 +94,10 @@ class Terminal:
             self._print_unbroken(Text(f"source   {facts.origin}"))
         devices = ", ".join(facts.devices)
         self._print(f"dialect  {facts.arguments} · {facts.dialect.describe()}")
-        self._print(f"on       {facts.framework} {facts.framework_version} · {devices}")
+        if facts.recording is None:
+            self._print(f"on       {facts.framework} {facts.framework_version} · {devices}")
+        elif facts.framework_version:
+            self._print(f"recorded {facts.framework_version}")
 
     def _report(self, report: Report) -> None:
         self._print(
@@ -233,7 +236,8 @@ def _summary(report: Report) -> Text:
         )
         if counts[name] or name in ("pass", "fail", "inconclusive")
     ]
-    seconds = f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s import"
+    loading = "import" if report.facts.recording is None else "reading"
+    seconds = f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s {loading}"
     findings = len(report.findings)
     verdict = {
         0: "every MUST holds",

@@ -133,17 +133,50 @@ def certificate_samples(resolution: float, keep_prob: float, alpha: float, beta:
             f"the resolution at keep_prob {keep_prob} lies between 2^-23 and "
             f"{max(keep_prob, 1.0 - keep_prob)}, not at {resolution}"
         )
-    false_alarm, false_pass = CAP_SHARE * alpha, CAP_SHARE * beta
-    quantiles = upper_quantile(false_alarm / 2.0) + upper_quantile(false_pass)
-    formula = math.ceil(1.02 * quantiles**2 * keep_prob * (1.0 - keep_prob) / resolution**2)
+    formula = _cap_formula(resolution, keep_prob, alpha, beta)
+    return max(formula, first_integer(lambda n: _cap_enough(n, resolution, keep_prob, alpha, beta), formula))
 
-    def enough(decisions: int) -> bool:
-        return all(
-            _detects_more(decisions, promised + FLOAT32_MISS, promised + resolution, false_alarm / 2.0, false_pass)
-            for promised in (keep_prob, 1.0 - keep_prob)
+
+def _cap_formula(resolution: float, keep_prob: float, alpha: float, beta: float) -> int:
+    quantiles = upper_quantile(CAP_SHARE * alpha / 2.0) + upper_quantile(CAP_SHARE * beta)
+    return math.ceil(1.02 * quantiles**2 * keep_prob * (1.0 - keep_prob) / resolution**2)
+
+
+def _cap_enough(decisions: int, resolution: float, keep_prob: float, alpha: float, beta: float) -> bool:
+    return all(
+        _detects_more(
+            decisions, promised + FLOAT32_MISS, promised + resolution, CAP_SHARE * alpha / 2.0, CAP_SHARE * beta
+        )
+        for promised in (keep_prob, 1.0 - keep_prob)
+    )
+
+
+@lru_cache(maxsize=1024)
+def certificate_detectable(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
+    """Return the finest resolution whose certificate is settled by ``decisions``; inverse of ``certificate_samples``.
+
+    For decisions that are there already and cannot be added to: a certificate at this resolution ends with a verdict.
+    ``NOTHING`` where the sample is too small for any discrepancy.
+
+    Args:
+        decisions: Number of decisions, fixed in advance.
+        keep_prob: q, inside (0, 1).
+        alpha: False-alarm probability.
+        beta: False-pass probability.
+
+    Raises:
+        ValueError: If ``keep_prob`` is not inside (0, 1).
+    """
+    _require_inside(keep_prob)
+    largest = max(keep_prob, 1.0 - keep_prob) * (1.0 - 1e-9)
+
+    def settled(resolution: float) -> bool:
+        return _cap_formula(resolution, keep_prob, alpha, beta) <= decisions and _cap_enough(
+            decisions, resolution, keep_prob, alpha, beta
         )
 
-    return max(formula, first_integer(enough, formula))
+    found = first_real(settled, FLOAT32_MISS, largest)
+    return found if found < largest else NOTHING
 
 
 def information_bound(keep_prob: float, resolution: float, alpha: float, beta: float) -> tuple[float, float]:

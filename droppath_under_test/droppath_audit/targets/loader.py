@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from droppath_audit.core.known import Known
+    from droppath_audit.core.recording import Recording
     from droppath_audit.targets.adapters import Adapter
     from droppath_audit.targets.binding import Binding
     from droppath_audit.targets.bound import Bindable
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A target with its description."""
+    """A target, or a recording of one, with its description."""
 
-    target: BoundTarget
+    target: BoundTarget | Recording
     facts: Facts
 
 
@@ -63,6 +64,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             signature that does not settle.
     """
     spec = parse(text)
+    if spec.is_recording:
+        from droppath_audit.targets.recording import describing
+
+        return Loaded(*describing.load(spec, devices))
     started = time.perf_counter()
     before = (*imports, *(spec.known.imports if spec.known is not None else ()))
     try:

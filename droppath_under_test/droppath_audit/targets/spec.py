@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input", "framework")
 PREFIXES = ("init.", "arg.")
+RECORDINGS = (".npz", ".safetensors", ".jsonl")
 ROLES = {
     "x": "branch output",
     "r": "shortcut",
@@ -61,8 +62,8 @@ class Spec:
 
     Attributes:
         text: As it was given.
-        module: Dotted module, or the path of a ``.py`` file.
-        name: Attribute in it, possibly dotted.
+        module: Dotted module, or the path of a ``.py`` file or of a recording.
+        name: Attribute in it, possibly dotted; empty for a recording.
         dialect: Declared fields of the dialect.
         probability: Declared probability argument, if any.
         mode: Declared mode, if any.
@@ -98,10 +99,15 @@ class Spec:
         """Whether the target stands in a file rather than in an importable module."""
         return self.module.endswith(".py")
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether the target is a file of recorded calls."""
+        return not self.name
+
 
 def looks_like_spec(text: str) -> bool:
     """Return whether a command line's word is meant as a SPEC rather than as a subcommand."""
-    return ":" in text or text.endswith(".py")
+    return ":" in text or text.endswith((".py", *RECORDINGS))
 
 
 def parse(text: str) -> Spec:
@@ -119,6 +125,8 @@ def parse(text: str) -> Spec:
     if known is not None:
         items = ("&" if "?" in known.spec else "?") + query if query else ""
         return replace(parse(known.spec + items), text=text.strip(), known=known)
+    if target.endswith(RECORDINGS):
+        return Spec(text.strip(), unquote(target), "", **_of_recording(_items(query)))
     module, colon, name = target.rpartition(":")
     if not colon:
         hint = f"{target}:Name" if target.endswith(".py") else f"{_with_colon(target)}"
@@ -144,6 +152,11 @@ def parse(text: str) -> Spec:
                 else f"A file is named with its ending: {module}.py:{name}"
             )
         )
+    return Spec(text=text.strip(), module=module, name=name, **_items(query))
+
+
+def _items(query: str) -> dict[str, Any]:
+    """Return the fields of a Spec that items name."""
     fields: dict[str, Any] = {"dialect": {}, "init": {}, "arg": {}}
     seen: set[str] = set()
     for item in query.split("&") if query else ():
@@ -156,7 +169,19 @@ def parse(text: str) -> Spec:
             raise UsageError(f"The SPEC says {key} twice.")
         seen.add(key)
         _read_item(fields, key, value)
-    return Spec(text=text.strip(), module=module, name=name, **fields)
+    return fields
+
+
+def _of_recording(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields if they speak of the dialect alone."""
+    said = [key for key, value in fields.items() if key != "dialect" and value != {}]
+    if said:
+        words = {"probability": "prob", "mode": "training", "factory": "form=factory", "init": "init.", "arg": "arg."}
+        raise UsageError(
+            f"The item {words.get(said[0], said[0])} says how a target is called, and a recording is not called. "
+            f"A recording takes {', '.join(CHOICES)}."
+        )
+    return fields
 
 
 def _with_colon(target: str) -> str:
