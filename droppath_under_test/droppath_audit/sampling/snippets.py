@@ -125,7 +125,7 @@ def trace(me):
             if event == 'line' and 1 - me in alive:
                 turn = 1 - me
                 changed.notify_all()
-                changed.wait_for(lambda: turn == me, 0.001)
+                changed.wait_for(lambda: turn == me, 0.05)
         return lines
     return lambda frame, *_: None if frame.f_globals.get('__name__', '').startswith({skipped!r}) else lines
 
