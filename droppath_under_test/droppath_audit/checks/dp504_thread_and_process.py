@@ -134,7 +134,13 @@ def _threads(
         [(output.reshape(len(output), -1)[: min(batches), 0] != 0).tolist() for output in one.value or ()]
         for one in ran
     ]  # fmt: skip
-    return {"problems": sorted(problems)[:4], "shared": not problems and kept[0] == kept[1]}
+    return {"problems": sorted(problems)[:4], "shared": not problems and _shared(kept, per_call=per_call)}
+
+
+def _shared(kept: list[list[list[bool]]], *, per_call: bool) -> bool:
+    """Return whether two threads had the same masks: in all calls of one decision, or in any of many."""
+    alike = [mine == other for mine, other in zip(*kept, strict=True)]
+    return all(alike) if per_call else any(alike)
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
@@ -188,6 +194,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
             skipped=(code.imports[0].split()[-1] + ".", "threading", "contextlib"),
             granularity=case.dialect.granularity,
             cut=batch,
+            together="all" if per_call else "any",
         ),
     ])  # fmt: skip
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-PATIENCE = 0.001  # seconds that a thread waits for another one to take its turn, which may be waiting for a lock
-TIMEOUTS = 100  # after which the threads are left to themselves
+PATIENCE = 0.05  # seconds that a thread waits for another one to take its turn, which may be waiting for a lock
+TIMEOUTS = 20  # after which the threads are left to themselves
 
 _DONE, _RAISED = b"+", b"-"
 
