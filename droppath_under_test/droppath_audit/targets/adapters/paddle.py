@@ -90,7 +90,7 @@ class PaddleAdapter:
         return inspect.signature(obj).parameters
 
     def devices(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Return the dtypes of each device, by paddle's name for it: what torch calls ``cuda`` is ``gpu``.
+        """Return the dtypes of each device, by paddle's name for it: what torch calls ``cuda`` is ``gpu:0``.
 
         Raises:
             UsageError: If paddle has no such device, or none of it is here.
@@ -99,14 +99,15 @@ class PaddleAdapter:
 
         framework, found = self.framework(), {}
         for name in names:
-            own = name.replace("cuda", "gpu", 1) if name.startswith("cuda") else name
+            own = f"gpu{name[4:]}" if name.startswith("cuda") else name
+            own = "gpu:0" if own == "gpu" else own
             try:
                 framework.ones((1,), "float32", own)
-            except Exception as error:  # ValueError, RuntimeError, AttributeError, by build and device
-                lines = str(error).strip().splitlines()
+            except Exception as error:  # ValueError or RuntimeError; AttributeError for a name that means nothing
+                lines = [] if isinstance(error, AttributeError) else str(error).strip().splitlines()
                 raise UsageError(
                     f"The device {name!r} is not available to paddle {paddle.__version__}: "
-                    + (lines[0] if lines else "no reason given")
+                    + (lines[0] if lines else "it knows no device of that name")
                 ) from error
             found[own] = framework.dtypes(own)
         return found
