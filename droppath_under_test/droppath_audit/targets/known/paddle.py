@@ -7,7 +7,8 @@ from droppath_audit.core.known import Known
 INSTALL = (
     "pip install paddlepaddle==3.3.1",
     "pip install --no-deps paddledet==2.6.0 paddleseg==2.8.0 paddleclas==2.6.0",
-    "pip install pyyaml requests tqdm opencv-python-headless pycocotools six scipy matplotlib scikit-learn pandas",
+    "pip install pyyaml requests tqdm opencv-python-headless pycocotools six scipy matplotlib scikit-learn pandas "
+    "prettytable faiss-cpu",
 )
 CLAS = "paddleclas.ppcls.arch.backbone.model_zoo"
 TUTORIAL = "droppath_audit.samples.paddle_tutorial"
