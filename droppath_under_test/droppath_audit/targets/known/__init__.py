@@ -1,6 +1,7 @@
 """Implementations that can be audited by name: one file a package, found by being here.
 
-A file defines ``SYSTEMS``, a tuple of ``core.known.Known``. Nothing here imports the packages themselves.
+A file defines ``SYSTEMS``, a tuple of ``core.known.Known``; one whose name begins with ``_`` holds what several share.
+Nothing here imports the packages themselves.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ def known_systems() -> Mapping[str, Known]:
         ValueError: If two have the same name.
     """
     found: dict[str, Known] = {}
-    for info in sorted(iter_modules(__path__), key=lambda info: info.name):
-        systems: tuple[Known, ...] = import_module(f"{__name__}.{info.name}").SYSTEMS
+    files = sorted(info.name for info in iter_modules(__path__) if not info.name.startswith("_"))
+    for name in files:
+        systems: tuple[Known, ...] = import_module(f"{__name__}.{name}").SYSTEMS
         for system in systems:
             if system.name in found:
-                raise ValueError(f"{info.name} defines {system.name}, which another file defines already")
+                raise ValueError(f"{name} defines {system.name}, which another file defines already")
             found[system.name] = system
     return found
