@@ -54,13 +54,9 @@ def record(
     residual = description.get("form") == "residual"
 
     def plain(tensor: torch.Tensor | None) -> Any:
-        return (
-            None
-            if tensor is None
-            else tensor.detach().float().numpy()
-            if dtype == "bfloat16"
-            else tensor.detach().numpy()
-        )
+        if tensor is None:
+            return None
+        return (tensor.float() if dtype == "bfloat16" else tensor).detach().numpy()
 
     with Recorder(file, **description) as recorder:
         for drop_prob in drop_probs:
@@ -68,7 +64,8 @@ def record(
             for call in range(calls + 2):
                 value = x(shape).to(getattr(torch, dtype)).requires_grad_()
                 shortcut = torch.randn(shape).to(value.dtype) if residual else None
-                y = layer(value, call < calls) + (shortcut if residual else 0)
+                y = layer(value, call < calls)
+                y = y if shortcut is None else y + shortcut
                 gradient = torch.autograd.grad(y.sum(), value)[0] if y.requires_grad and not residual else None
                 recorder.add(plain(value), plain(y), drop_prob=drop_prob, training=call < calls, dtype=dtype,
                              output_dtype=str(y.dtype).removeprefix("torch."), shortcut=plain(shortcut),
@@ -112,10 +109,7 @@ def test_a_correct_layer_passes_in_every_dialect(dialect: dict[str, str], dtype:
     report = audit(str(file))
     report.raise_for_findings()
     assert (report.exit_status, report.counts["inconclusive"]) == (0, 0)
-    assert report.facts.dialect.describe() == audit(
-        str(record(tmp_path / "b.npz", reference(**made), calls=2, dtype=dtype, **({"form": "residual"} if "form" in dialect else {}))),
-        only=("DP001",), **dialect,
-    ).facts.dialect.describe()  # fmt: skip
+    assert vars(report.facts.dialect).items() >= dialect.items()
 
 
 FAULTS = {
@@ -156,7 +150,8 @@ ALONE = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_faulty_layer_fails_the_checks_that_claim_it_and_every_snippet_shows_it(name: str, tmp_path: Path) -> None:
-    file = record(tmp_path / "calls.npz", lambda drop_prob: layer_of(name, drop_prob))
+    shape = (2048, 3) if name == "sometimes_doubled" else (64, 3)  # one sample in four thousand
+    file = record(tmp_path / "calls.npz", lambda drop_prob: layer_of(name, drop_prob), shape=shape)
     report = audit(str(file))
     assert broken(report) >= FAULTS[name]
     if name in ALONE:
@@ -182,14 +177,12 @@ def test_snippets_read_the_other_formats(ending: str, tmp_path: Path) -> None:
     assert (done.returncode, "AssertionError" in done.stderr) == (1, True), done.stderr
 
 
-def test_a_rule_that_rounds_in_bfloat16_is_found_in_a_long_recording(tmp_path: Path) -> None:
-    file = record(
-        tmp_path / "calls.npz", lambda p: layer_of("floor_mask", p), drop_probs=(0.9,), calls=40, shape=(16384, 1),
-        dtype="bfloat16", x=torch.ones,
-    )  # fmt: skip
-    report = audit(str(file), only=("DP101", "DP102"))
-    assert broken(report) == {"DP101", "DP102"}
-    assert max(r.trial.design.resolves for r in report.results if r.trial.design) < 0.005
+def test_a_rule_that_never_drops_in_bfloat16_is_found_in_a_long_recording(tmp_path: Path) -> None:
+    make = {"drop_probs": (0.001,), "calls": 10, "shape": (16_384, 1), "dtype": "bfloat16"}
+    file = record(tmp_path / "calls.npz", lambda p: layer_of("floor_mask", p), **make)  # type: ignore[arg-type]
+    assert broken(audit(str(file))) >= {"DP101", "DP102", "DP202"}
+    sound = record(tmp_path / "sound.npz", reference(), **make)  # type: ignore[arg-type]
+    audit(str(sound)).raise_for_findings()
 
 
 def test_a_widened_output_is_named_by_its_dtype(tmp_path: Path) -> None:
@@ -198,8 +191,14 @@ def test_a_widened_output_is_named_by_its_dtype(tmp_path: Path) -> None:
 
 
 def test_one_wrong_sample_in_thousands_at_drop_prob_zero_is_found(tmp_path: Path) -> None:
-    file = record(tmp_path / "calls.npz", lambda p: layer_of("floor_without_shortcut", p), drop_probs=(0.0,), shape=(4096, 1),
-                  calls=4, dtype="bfloat16")  # fmt: skip
+    file = record(
+        tmp_path / "calls.npz",
+        lambda p: layer_of("floor_without_shortcut", p),
+        drop_probs=(0.0,),
+        shape=(4096, 1),
+        calls=4,
+        dtype="bfloat16",
+    )
     assert "DP002" in broken(audit(str(file)))
 
 
@@ -284,7 +283,7 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
 def test_the_command_reads_in_a_worker_that_needs_no_framework(tmp_path: Path) -> None:
     file = record(tmp_path / "calls.npz", reference(), calls=5)
     code = (
-        "import sys; from droppath_audit.worker import InProcess, collect_one; from droppath_audit.targets.loader import load\n"
+        "import sys; from droppath_audit.worker import collect_one; from droppath_audit.targets.loader import load\n"
         "from droppath_audit.plan import Settings, make\n"
         f"loaded = load({str(file)!r})\n"
         "for trial in make(loaded.facts, Settings()):\n    trial.reason or collect_one(loaded.target, trial)\n"
@@ -297,12 +296,8 @@ def test_the_command_reads_in_a_worker_that_needs_no_framework(tmp_path: Path) -
 def test_a_file_that_cannot_be_read_ends_the_command_with_2(tmp_path: Path) -> None:
     file = tmp_path / "calls.npz"
     file.write_bytes(b"PK")
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from droppath_audit.commands import main; main()", str(file)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    code = f"import sys; sys.path[:] = {sys.path!r}; from droppath_audit.commands import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == f"droppath-audit: {file} cannot be read as a recording: it is too short for an .npz file: empty, or cut off.\n"
-    )
+    reason = "it is too short for an .npz file: empty, or cut off"
+    assert done.stderr == f"droppath-audit: {file} cannot be read as a recording: {reason}.\n"
