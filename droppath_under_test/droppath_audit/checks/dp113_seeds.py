@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Target
 
 DROP_PROB, BATCH = 0.3, 8
-LATER = 65_536
 STATISTICS = 3
 
 
@@ -62,8 +61,10 @@ def _per_call(case: Case) -> bool:
 
 
 def _later(case: Case) -> tuple[int, int]:
-    """Return calls and samples of the decisions that are compared with the first."""
-    return (case.effort.pick(512, 4096, 2**16), 1) if _per_call(case) else (case.effort.pick(2, 4, 16), LATER)
+    """Return calls and samples of the decisions that are compared with the first; what depends on B is DP110's."""
+    if _per_call(case):
+        return case.effort.pick(512, 4096, 2**16), 1
+    return case.effort.pick(8192, 20_000, 2**17), BATCH
 
 
 def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001

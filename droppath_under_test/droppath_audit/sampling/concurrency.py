@@ -12,6 +12,8 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from droppath_audit.core.errors import NotApplicable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
@@ -144,14 +146,21 @@ def in_threads(actions: Sequence[Callable[[], Any]], seconds: float, skipped: tu
     """Run each action in a thread, taking turns line by line, and return what they returned.
 
     A thread that has not ended when the time is up is left behind as a daemon, which nothing waits for.
+
+    Raises:
+        NotApplicable: If an action raises it.
     """
     turns = Turns(len(actions), skipped)
     results = [Ran(None, "a thread did not end in time")] * len(actions)
+    asked_too_much: list[NotApplicable] = []
 
     def run(thread: int) -> None:
         turns.enter(thread)
         try:
             result = Ran(actions[thread](), "")
+        except NotApplicable as error:
+            result = Ran(None, str(error))
+            asked_too_much.append(error)
         except BaseException as error:
             result = Ran(None, f"a thread raised {error}")
         finally:
@@ -164,4 +173,6 @@ def in_threads(actions: Sequence[Callable[[], Any]], seconds: float, skipped: tu
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
+    if asked_too_much:
+        raise asked_too_much[0]
     return list(results)

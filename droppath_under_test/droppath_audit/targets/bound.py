@@ -32,6 +32,9 @@ class Bindable(Framework, Protocol):
     def zeros_like(self, x: Tensor) -> Tensor:
         """Return zeros of x's shape, dtype and device, outside any graph."""
 
+    def tracked(self, x: Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+
     def rows(self, x: Tensor, numbers: Sequence[int]) -> Tensor:
         """Return these samples of x, in this order, still in x's graph."""
 

@@ -71,8 +71,8 @@ class Branch(threading.local):
         raise NotApplicable(f"{PART} now, and did not before")
 
     def _alike(self) -> bool:
-        """Return whether all samples of the output are the same, so that any of them will do."""
-        return bool((self.output == self.output[:1]).all())
+        """Return whether all samples are the same and nobody asks for their gradients, so that any of them will do."""
+        return not self._framework.tracked(self.output) and bool((self.output == self.output[:1]).all())
 
     def note(self, call: Callable[[Tensor], Any]) -> None:
         """Find out which samples the coming call will ask for, from a ``call`` that takes the shortcut.

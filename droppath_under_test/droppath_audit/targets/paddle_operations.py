@@ -241,6 +241,10 @@ class PaddleFramework:
         """Return why a forked process could not use the device: only the CPU survives a fork."""
         return "" if device == "cpu" else f"a forked process cannot use {device}"
 
+    def tracked(self, x: Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+        return not x.stop_gradient
+
     def rows(self, x: Tensor, numbers: Sequence[int]) -> Tensor:
         """Return these samples of x."""
         return x[self._paddle.to_tensor(np.array(numbers, np.int64), place=x.place)]

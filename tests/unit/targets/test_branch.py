@@ -139,3 +139,10 @@ def test_a_sound_layer_that_runs_the_branch_on_kept_samples_alone_has_no_finding
     only = ("DP00*", "DP104", "DP2*", "DP301", "DP304", "DP401", "DP402", "DP601")
     report = audit(sparse, effort="quick", only=only, **CALL)
     assert [result.trial.id for result in report.findings] == []
+
+
+def test_samples_that_are_alike_are_matched_where_their_gradients_count():
+    target = load_object(sparse, CALL).target
+    x = torch.ones(64, 4)
+    result = target.framework.gradient(target.make(0.5), x, x)
+    assert torch.equal(result.gradient != 0, result.output != 0)

@@ -185,6 +185,10 @@ class TorchFramework(TorchOperations):
             return Gradient(output.detach(), None, "the graph does not reach x")
         return Gradient(output.detach(), gradient, "")
 
+    def tracked(self, x: torch.Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+        return x.requires_grad
+
     def rows(self, x: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
         """Return these samples of x."""
         return x[self._torch.tensor(numbers, dtype=self._torch.int64, device=x.device)]

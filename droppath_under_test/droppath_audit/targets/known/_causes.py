@@ -11,7 +11,9 @@ UNCHECKED = Broken("DP007", "float64", "drop_prob is taken as it comes, or refus
 SILENT_REPR = Broken("DP008", "float64", "the repr does not show drop_prob")
 NO_AXIS = Broken("DP305", "float64", "the mask has x's axis 0, which a tensor of rank 0 lacks")
 NO_SHORTCUT = Broken("DP503", "float32", "random numbers are drawn at drop_prob = 0 as well")
-INTEGERS = Broken("DP009", "", "the mask is drawn in the dtype of x, which fails for integers with a message about that")
+INTEGERS = Broken(
+    "DP009", "", "the mask is drawn in the dtype of x, which fails for integers with a message about that"
+)
 
 MULTIPLIED = Broken("DP206", ALL, "x is multiplied by the mask, and infinity or NaN times 0 is NaN")
 SCALED_MASK = Broken("DP205", "float16", "1/keep_prob overflows in the mask where x/keep_prob would not")
@@ -31,7 +33,9 @@ FLOORED = (
     Broken("DP102", "bfloat16", "the rounded sum reaches 1 too often or too rarely, by up to half a step of bfloat16"),
     Broken("DP103", LOW, "the exact law of the sum is off, and keep_prob + rand reaches 2 where keep_prob rounds to 1"),
     Broken("DP203", "bfloat16", "the mean is off with the frequency"),
-    Broken("DP303", LOW, "next to its ends keep_prob rounds to 0 or 1, and the mask never drops, doubles or never keeps"),
+    Broken(
+        "DP303", LOW, "next to its ends keep_prob rounds to 0 or 1, and the mask never drops, doubles or never keeps"
+    ),
 )
 FLOORED_EITHER = {
     f"{check}[cpu-float16-p0.002]": "float16 is off by 7e-5 there, less than the resolution of 1e-4"
