@@ -3,24 +3,68 @@
 from __future__ import annotations
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.known import Known
+from droppath_audit.core.known import Broken, Known
+from droppath_audit.targets.known._causes import (
+    ALL,
+    DIVIDED_FIRST,
+    FLOORED,
+    FLOORED_EITHER,
+    INTEGERS,
+    LOW,
+    NO_AXIS,
+    NO_SHORTCUT,
+    SILENT_REPR,
+    UNCHECKED,
+)
 
 SYSTEMS = (
     Known(
         name="floor-style",
         spec="droppath_audit.samples.floor_style:DropPath",
         title="the floor-style class of many tutorials",
+        broken=(
+            UNCHECKED,
+            SILENT_REPR,
+            INTEGERS,
+            NO_AXIS,
+            *FLOORED,
+            *DIVIDED_FIRST,
+            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
+        ),
+        either=FLOORED_EITHER,
     ),
     Known(
         name="element-dropout",
         spec="droppath_audit.samples.floor_style:dropout?granularity=element",
         title="the element-wise dropout beside it",
         dialect=Dialect(granularity="element"),
+        broken=(
+            UNCHECKED,
+            *DIVIDED_FIRST,
+            Broken("DP005", LOW, "the mask is float32 whatever x is, and widens the product"),
+            Broken("DP304", LOW, "small tensors as well"),
+            Broken("DP601", f"{ALL} complex64 complex128", "the smallest failing call has drop_prob = 1"),
+        ),
     ),
     Known(
         name="drop-connect",
         spec="droppath_audit.samples.drop_connect:drop_connect",
         title="drop_connect with its four-dimensional mask",
+        broken=(
+            UNCHECKED,
+            INTEGERS,
+            NO_AXIS,
+            NO_SHORTCUT,
+            Broken("DP002", LOW, "at drop_prob = 0 the mask is floor(1 + rand), which is 2 where rand rounds up to 1"),
+            Broken("DP005", ALL, "the mask has rank 4, and x of any other rank is broadcast to it"),
+            Broken("DP304", ALL, "small tensors of other ranks as well"),
+            *(entry for entry in FLOORED if entry.check != "DP102"),
+            Broken("DP102", LOW, "the frequency in bfloat16; and at drop_prob = 0 the mask is sometimes 2, in both"),
+            *DIVIDED_FIRST,
+            Broken("DP403", "bfloat16", "the derivative is that of a mask of 2, at drop_prob = 0"),
+            Broken("DP601", ALL, "the smallest failing call has another rank than 4"),
+        ),
+        either=FLOORED_EITHER,
     ),
     Known(
         name="residual-drop",

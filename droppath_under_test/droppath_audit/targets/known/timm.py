@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.known import Known
+from droppath_audit.core.known import Broken, Known
+from droppath_audit.targets.known._causes import (
+    ALL,
+    DIVIDED_FIRST,
+    FLOORED,
+    FLOORED_EITHER,
+    INTEGERS,
+    MULTIPLIED,
+    NO_AXIS,
+    SCALED_MASK,
+    SILENT_REPR,
+    UNCHECKED,
+)
 
 IMPORTS = ("droppath_audit.targets.torchvision_operators",)
 NEEDS = "pip install pillow pyyaml huggingface_hub safetensors"
@@ -17,6 +29,7 @@ SYSTEMS = (
         environment="timm",
         install=INSTALL,
         imports=IMPORTS,
+        broken=(UNCHECKED, NO_AXIS, MULTIPLIED, SCALED_MASK),
     ),
     Known(
         name="timm-function",
@@ -25,6 +38,7 @@ SYSTEMS = (
         environment="timm",
         install=INSTALL,
         imports=IMPORTS,
+        broken=(UNCHECKED, NO_AXIS, MULTIPLIED, SCALED_MASK),
     ),
     Known(
         name="timm-unscaled",
@@ -34,6 +48,7 @@ SYSTEMS = (
         dialect=Dialect(scaling="none"),
         install=INSTALL,
         imports=IMPORTS,
+        broken=(UNCHECKED, NO_AXIS, MULTIPLIED),
     ),
     Known(
         name="timm-0.4",
@@ -42,5 +57,15 @@ SYSTEMS = (
         environment="timm-0.4",
         install=("pip install --no-deps timm==0.4.12 torchvision==0.28.0", NEEDS),
         imports=IMPORTS,
+        broken=(
+            UNCHECKED,
+            SILENT_REPR,
+            INTEGERS,
+            NO_AXIS,
+            *FLOORED,
+            *DIVIDED_FIRST,
+            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
+        ),
+        either=FLOORED_EITHER,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.known import Known
+from droppath_audit.targets.known._causes import MULTIPLIED, NO_AXIS, SCALED_MASK, UNCHECKED
 
 IMPORTS = ("droppath_audit.targets.torchvision_operators",)
 INSTALL = ("pip install --no-deps torchvision==0.28.0", "pip install pillow")
@@ -16,6 +17,7 @@ SYSTEMS = (
         environment="torchvision",
         install=INSTALL,
         imports=IMPORTS,
+        broken=(UNCHECKED, NO_AXIS, MULTIPLIED, SCALED_MASK),
     ),
     Known(
         name="torchvision-batch",
@@ -25,5 +27,6 @@ SYSTEMS = (
         dialect=Dialect(granularity="batch"),
         install=INSTALL,
         imports=IMPORTS,
+        broken=(UNCHECKED, MULTIPLIED),
     ),
 )
