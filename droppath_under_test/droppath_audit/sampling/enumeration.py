@@ -270,7 +270,7 @@ class _Enumeration:
                 raise NotApplicable("not every instance makes this one draw, so the mask depends on more than it")
             numbers = draw.values.reshape(-1)
             with self._tape.replace(numbers):
-                replayed, _ = self._run(batch, seed)
+                replayed, _ = self._run(batch, None)  # whatever else it draws is then another
             bits = [self._framework.bits(output) for output in (plain, recorded, replayed)]
             if not np.array_equal(bits[0], bits[1]):
                 raise NotApplicable("two calls from the same seed differ, so no draw explains the mask (see DP501)")
@@ -280,11 +280,12 @@ class _Enumeration:
             if not np.array_equal(foretold, self._decisions(plain, batch)):
                 raise NotApplicable("on real draws the mask is not what each draw's own value makes of it")
 
-    def _run(self, batch: int, seed: int, *, record: bool = False) -> tuple[Tensor, Draw | None]:
-        """Run a fresh instance from a seed; return the output, and the draw if it is recorded."""
+    def _run(self, batch: int, seed: int | None, *, record: bool = False) -> tuple[Tensor, Draw | None]:
+        """Run a fresh instance, from a seed if there is one; return the output, and the draw if it is recorded."""
         layer = self._target.make(self._drop_prob)
         x = self._framework.ones((batch, *self._features), self._dtype, self._device)
-        self._framework.seed(seed)
+        if seed is not None:
+            self._framework.seed(seed)
         if not record:
             return layer(x, training=True), None
         with self._tape.record() as draws:
