@@ -74,10 +74,10 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     from droppath_audit.targets.spec import parse
 
     if options["json_file"]:
-        _refuse_unwritable(options["json_file"])
+        refuse_unwritable(options["json_file"])
     settings = Settings(
         effort=options["effort"],
-        seed=_seed(options["seed"]),
+        seed=root_seed(options["seed"]),
         budget=DEFAULT_BUDGET if options["budget"] is None else options["budget"],
         strict=options["strict"],
         only=options["only"],
@@ -99,7 +99,12 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     return next((status for status in (1, 2, 3) if status in statuses), 0)
 
 
-def _seed(text: str) -> int:
+def root_seed(text: str) -> int:
+    """Return the root seed that the option names; one that nobody knows for ``fresh``.
+
+    Raises:
+        UsageError: If it is neither a whole number nor ``fresh``.
+    """
     from droppath_audit.core.errors import UsageError
 
     if text == "fresh":
@@ -111,7 +116,14 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _collector(stack: ExitStack, spec: str, options: dict[str, Any]) -> Collector:
+def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Collector:
+    """Return what collects on a target, in a worker unless ``no_isolation``; it is closed with ``stack``.
+
+    Args:
+        stack: Closes the worker.
+        spec: The SPEC.
+        options: ``devices``, ``imports``, ``no_isolation`` and ``verbose``, as the command line gave them.
+    """
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
         from droppath_audit.targets.loader import load
@@ -130,17 +142,17 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
     from droppath_audit.core.events import AuditFinished
     from droppath_audit.report.terminal import Terminal
 
-    console = _console(WIDTH, stderr=options["json_file"] == "-")
+    console = console_of(WIDTH, stderr=options["json_file"] == "-")
     terminal = Terminal(console, __version__, verbose=options["verbose"])
     with ExitStack() as stack:
-        collector = _collector(stack, spec, options)
+        collector = collector_for(stack, spec, options)
         for event in terminal.show(engine.run(collector, settings, imports=options["imports"])):
             if isinstance(event, AuditFinished):
                 report = event.report
     return report
 
 
-def _console(width: int, *, stderr: bool = False) -> Console:
+def console_of(width: int, *, stderr: bool = False) -> Console:
     """Return the console, of at least this width where nobody watches: a log has no edge."""
     from rich.console import Console
 
@@ -154,9 +166,9 @@ def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
     from droppath_audit.plan import make
     from droppath_audit.report.terminal import show_plan
 
-    console = _console(PLAN_WIDTH)
+    console = console_of(PLAN_WIDTH)
     with ExitStack() as stack:
-        facts = _collector(stack, spec, options).facts
+        facts = collector_for(stack, spec, options).facts
         show_plan(console, facts, make(facts, settings), settings.effort, settings.seed)
 
 
@@ -171,7 +183,7 @@ def _write_json(file: str, reports: list[Report]) -> None:
         Path(file).write_text(dumps(reports), encoding="utf-8")
 
 
-def _refuse_unwritable(file: str) -> None:
+def refuse_unwritable(file: str) -> None:
     """Raise if the report will have nowhere to go; asked before the audit, whose work would be lost."""
     import os
 
