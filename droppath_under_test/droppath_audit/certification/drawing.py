@@ -35,8 +35,8 @@ def draw(
 ) -> Iterator[Cell]:
     """Add to the ledger's counts until every cell is settled or the time is up.
 
-    Cells take turns, so that all have come equally far when the time is up; a settled one has no further turn. No chunk
-    begins after the time; the last one may end up to ``CHUNK_SECONDS`` later.
+    Cells take turns, so that all have come equally far when the time is up; a settled one has no further turn. Beyond
+    the first, no chunk begins after the time; the last may end up to ``CHUNK_SECONDS`` later.
 
     Args:
         collector: Has loaded the target.
@@ -50,13 +50,15 @@ def draw(
         The cell that was drawn, after every chunk.
     """
     deadline = clock() + seconds
-    while (waiting := [cell for cell in ledger.cells if ledger.is_open(cell)]) and clock() < deadline:
+    while waiting := [cell for cell in ledger.cells if ledger.is_open(cell)]:
         cell = min(waiting, key=lambda each: each.chunks)
         chunk = next_chunk(collector, ledger, cell, device)
         ((_, collected),) = collector.collect([chunk])
         _add(cell, collected)
         save(ledger)
         yield cell
+        if clock() >= deadline:
+            return
 
 
 def next_chunk(collector: Collector, ledger: Ledger, cell: Cell, device: str) -> Chunk:

@@ -124,6 +124,20 @@ def test_errors_of_a_run_are_not_kept(tmp_path: Path) -> None:
     assert (cell.error, cell.not_applicable) == ("", "")
 
 
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = LedgerFile(str(tmp_path / "counts.json"))
+    file.write(ledger())
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)  # when everything was handed to the disk, and before it is there
+    with pytest.raises(UsageError, match="cannot be written: No space left"):
+        file.write(ledger(Cell("float32", 0.1, 10, 9)))
+    assert LedgerFile(file.name).read() == ledger()
+    assert [path.name for path in tmp_path.iterdir()] == ["counts.json"]
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     LedgerFile(str(tmp_path / "link")).write(ledger())
