@@ -102,6 +102,8 @@ def says(cell: Cell, standing: Standing) -> str:
     promise = f"{cell.keep_prob:.7g}"
     if cell.other:
         return f"fail: {cell.other:,} outputs are neither dropped nor kept with one value"
+    if standing.outcome == "open" and not cell.decisions:
+        return "open: nothing drawn so far"
     return {
         "pass": f"within {standing.resolution:.2g} of {promise}",
         "fail": f"fail: not {promise}",

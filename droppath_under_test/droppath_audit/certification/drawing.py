@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from droppath_audit.certification.ledger import Cell, Ledger
     from droppath_audit.core.collected import Collected, Collector
 
-FIRST = 2**17  # decisions of a cell's first chunk: a second where a decision costs a call
+# Decisions of a cell's first chunk: few enough that every cell soon has some, also where each costs a call.
+FIRST, FIRST_OF_CALLS = 2**17, 2**12
 # Later ones double up to this, a quarter of a second at full speed; messages and file take some milliseconds.
 LARGEST_ON_CPU, LARGEST_ELSEWHERE = 2**25, 2**30
 CHUNK_SECONDS = 3.0  # a slow target's chunk ends here, with the decisions that it has
@@ -65,6 +66,7 @@ def next_chunk(collector: Collector, ledger: Ledger, cell: Cell, device: str) ->
     """Return the next chunk of a cell: its size follows from its number alone, its seed from number and cell."""
     certificate = ledger.certificate(cell)
     largest = LARGEST_ON_CPU if device.partition(":")[0] == "cpu" else LARGEST_ELSEWHERE
+    first = FIRST_OF_CALLS if collector.facts.dialect.granularity == "batch" else FIRST
     effort = Effort("certify", certificate.resolution, certificate.resolution, CHUNK_SECONDS)
     return Chunk(
         CHECK.id,
@@ -81,7 +83,7 @@ def next_chunk(collector: Collector, ledger: Ledger, cell: Cell, device: str) ->
         capped=certificate.capped,
         kept=cell.kept,
         decisions=cell.decisions,
-        size=min(FIRST << min(cell.chunks, 30), largest),
+        size=min(first << min(cell.chunks, 30), largest),
     )
 
 

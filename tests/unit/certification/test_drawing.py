@@ -153,6 +153,10 @@ def test_chunks_grow_and_what_is_sent_is_what_arrives(dialect: Dialect) -> None:
         sizes.append(chunk.size)
     assert sizes == sorted(sizes)
     assert (sizes[0], sizes[-1]) == (drawing.FIRST, drawing.LARGEST_ON_CPU)
+    calls = Draws(replace(dialect, granularity="batch"), {})
+    book.cells[0].chunks = 0
+    assert drawing.next_chunk(calls, book, book.cells[0], "cpu").size == drawing.FIRST_OF_CALLS  # type: ignore[arg-type]
+    book.cells[0].chunks = 40
     assert drawing.next_chunk(collector, book, book.cells[0], "cuda:1").size == drawing.LARGEST_ELSEWHERE  # type: ignore[arg-type]
 
 
