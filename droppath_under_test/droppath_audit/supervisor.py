@@ -195,7 +195,7 @@ class Supervisor:
             return trial, Collected(error=f"not run: {self._lost}")
         if self._words is not None:
             self._words_before = os.fstat(self._words.fileno()).st_size
-        self._send({"trial": trial.to_json()})
+        self._send(trial.to_message())
         return trial, None
 
     def _ready(self) -> str:

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
 from droppath_audit.core.recording import Recording
@@ -90,10 +91,13 @@ def _drive(target: Target, trial: Trial) -> Evidence:
     import numpy as np
 
     from droppath_audit.checks import catalogue
+    from droppath_audit.sampling.certifying import chunk_stopping
 
     check = catalogue()[trial.check]
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if check.stopping is not None else None
+    if isinstance(trial, Chunk):
+        stopping = chunk_stopping(trial)
     with _restored(target.framework):
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
@@ -243,7 +247,7 @@ def _serve(channel: Channel, target: Target | Recording) -> None:
     process = os.getpid()
     channel.send({"ready": process})
     while (message := channel.receive()) is not None:
-        trial = Trial.from_json(message["trial"])
+        trial = Chunk.from_json(message["chunk"]) if "chunk" in message else Trial.from_json(message["trial"])
         channel.send({"started": trial.id})
         try:
             with _one_thread():

@@ -27,8 +27,9 @@ LAYERS = {
     "sound": set(),
     "plan": {"core", "stats", "checks"},
     "engine": {"core", "stats", "checks", "plan"},
+    "certification": {"core", "stats", "checks"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
-    "worker": {"core", "checks", "targets"},
+    "worker": {"core", "sampling", "checks", "targets"},
     "supervisor": {"core"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)
@@ -94,11 +95,20 @@ def test_the_fronts_load_neither_torch_nor_numpy(module):
     assert run.stdout.strip() == ""
 
 
-def test_the_parent_of_an_isolated_audit_never_imports_the_framework():
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--only", "DP301", "--effort", "quick"],
+        ["certify", "--resolve", "0.01", "--dtype", "float32", "--drop-prob", "0.1"],
+        ["power", "--effort", "quick"],
+    ],
+    ids=["audit", "certify", "power"],
+)
+def test_the_parent_of_an_isolated_run_never_imports_the_framework(words):
     code = (
         "import sys; from droppath_audit.commands import cli\n"
-        "status = cli.main(['--only', 'DP301', '--effort', 'quick'], standalone_mode=False)\n"
-        "assert status == 0 and 'torch' not in sys.modules and 'droppath_reference.drop_path' not in sys.modules"
+        f"status = cli.main({words!r}, standalone_mode=False)\n"
+        "assert not status and 'torch' not in sys.modules and 'droppath_reference.drop_path' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", _path() + code], check=True, stdout=subprocess.DEVNULL)
 

@@ -77,7 +77,7 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
         refuse_unwritable(options["json_file"])
     settings = Settings(
         effort=options["effort"],
-        seed=_seed(options["seed"]),
+        seed=root_seed(options["seed"]),
         budget=DEFAULT_BUDGET if options["budget"] is None else options["budget"],
         strict=options["strict"],
         only=options["only"],
@@ -99,7 +99,12 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     return next((status for status in (1, 2, 3) if status in statuses), 0)
 
 
-def _seed(text: str) -> int:
+def root_seed(text: str) -> int:
+    """Return the root seed that the option names; one that nobody knows for ``fresh``.
+
+    Raises:
+        UsageError: If it is neither a whole number nor ``fresh``.
+    """
     from droppath_audit.core.errors import UsageError
 
     if text == "fresh":

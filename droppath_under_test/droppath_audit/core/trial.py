@@ -47,6 +47,10 @@ class Trial:
         """Entropy for ``numpy.random.SeedSequence``: a function of the root seed and the id alone."""
         return [self.root_seed, crc32(self.id.encode())]
 
+    def to_message(self) -> dict[str, Any]:
+        """Return what a supervisor sends to a worker that shall run the trial."""
+        return {"trial": self.to_json()}
+
     def to_json(self) -> dict[str, Any]:
         """Return what a worker needs to run the trial."""
         return {

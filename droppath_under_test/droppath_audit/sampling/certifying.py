@@ -1,8 +1,9 @@
-"""The certificate of one cell: which one, and what it will cost."""
+"""The certificate of one cell: which one, and what it will cost; and of a cell that is drawn chunk by chunk."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.check import Design
@@ -12,6 +13,7 @@ from droppath_audit.stats.design import NOTHING, certificate_detectable
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
+    from droppath_audit.core.chunk import Chunk
 
 
 def certificate_for(case: Case, alpha: float) -> Certificate:
@@ -45,3 +47,38 @@ def certificate_design(case: Case, alpha: float) -> Design:
     certificate = certificate_for(case, alpha)
     decisions = case.decisions if case.blocks else certificate.expected_decisions()
     return Design(certificate.resolution, "keep probability", decisions)
+
+
+@dataclass(frozen=True)
+class Continued:
+    """Stopping of a chunk: its size is reached, or the counts of all chunks together settle the certificate.
+
+    Attributes:
+        certificate: The certificate of the cell.
+        kept: Decisions kept before this chunk.
+        decisions: Decisions before this chunk.
+        size: Decisions of this chunk at most.
+    """
+
+    certificate: Certificate
+    kept: int
+    decisions: int
+    size: int
+
+    @property
+    def cap(self) -> int:
+        """Decisions of this chunk at most; never beyond the number at which the exact test decides."""
+        return min(self.size, self.certificate.cap - self.decisions) if self.certificate.capped else self.size
+
+    def settled(self, kept: int, decisions: int) -> bool:
+        """Return whether further decisions of this chunk are pointless."""
+        return decisions >= self.cap or self.certificate.settled(self.kept + kept, self.decisions + decisions)
+
+
+def chunk_stopping(chunk: Chunk) -> Continued:
+    """Return when a chunk has drawn enough."""
+    assert chunk.case.drop_prob is not None  # noqa: S101 - a cell has one
+    certificate = Certificate(
+        1.0 - chunk.case.drop_prob, chunk.resolution, chunk.alpha, chunk.beta, capped=chunk.capped
+    )
+    return Continued(certificate, chunk.kept, chunk.decisions, chunk.size)

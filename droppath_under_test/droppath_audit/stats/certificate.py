@@ -25,7 +25,7 @@ from typing import Literal
 
 from droppath_audit.stats.bisection import first_real
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import CAP_SHARE, FLOAT32_MISS, certificate_samples, divergence
+from droppath_audit.stats.design import CAP_SHARE, FLOAT32_MISS, NOTHING, certificate_samples, divergence
 from droppath_audit.stats.exact import binomial_test
 
 SEQUENTIAL_SHARE = 1.0 - CAP_SHARE
@@ -88,6 +88,9 @@ class Certificate:
         resolution: δ; a pass means within δ of q.
         alpha: Probability at most of a FAIL for a keep probability within 2^-23 of q.
         beta: Probability at most of a PASS for a keep probability δ or more away.
+        capped: Whether the exact test decides at the cap. Not for the sum of runs that each ended where it
+            pleased somebody: no number was fixed in advance. The sequential rules, which are valid at any number,
+            then decide alone, and they do in the end for every keep probability but q ± δ/2.
 
     Raises:
         ValueError: If a number is out of range.
@@ -97,6 +100,7 @@ class Certificate:
     resolution: float
     alpha: float
     beta: float = BETA
+    capped: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.keep_prob <= 1.0:
@@ -182,7 +186,8 @@ class Certificate:
             ValueError: If the counts are impossible.
         """
         _require_counts(kept, decisions)
-        return decisions >= self.cap or self._passes(kept, decisions) or self._fails(kept, decisions)
+        ended = self.capped and decisions >= self.cap
+        return ended or self._passes(kept, decisions) or self._fails(kept, decisions)
 
     def outcome(self, kept: int, decisions: int) -> Literal["fail", "pass", "open"]:
         """Return ``fail`` (not q), ``pass`` (within δ of q) or ``open`` (more decisions are needed).
@@ -194,7 +199,7 @@ class Certificate:
             return "fail"
         if self._passes(kept, decisions):
             return "pass"
-        if decisions < self.cap:
+        if decisions < self.cap or not self.capped:
             return "open"
         low, high = max(self.keep_prob - FLOAT32_MISS, 0.0), min(self.keep_prob + FLOAT32_MISS, 1.0)
         closest = min(max(kept / decisions, low), high)
@@ -253,6 +258,24 @@ class Certificate:
             time += 4.0 * math.sqrt(needed / math.pi) + 2.0 * math.exp(needed) * math.erfc(math.sqrt(needed))
         hardest = min(divergence(self.keep_prob, edge) for edge in inside)
         return min(self.cap, math.ceil(time / (2.0 * hardest)))
+
+
+def detectable(decisions: int, keep_prob: float, alpha: float, beta: float = BETA) -> float:
+    """Return the resolution at which a correct target passes after about this many decisions; for planning.
+
+    The inverse of ``Certificate.expected_decisions``, while ``design.certificate_detectable`` is that of the cap.
+    ``NOTHING`` where the number is too small for any.
+
+    Raises:
+        ValueError: If ``keep_prob`` is not inside (0, 1).
+    """
+    largest = max(keep_prob, 1.0 - keep_prob) * (1.0 - 1e-9)
+
+    def enough(size: float) -> bool:
+        return Certificate(keep_prob, size, alpha, beta).expected_decisions() <= decisions
+
+    found = first_real(enough, 2.0 * FLOAT32_MISS, largest)
+    return found if found < largest else NOTHING
 
 
 def _require_counts(kept: int, decisions: int) -> None:

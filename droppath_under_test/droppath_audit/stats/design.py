@@ -179,6 +179,36 @@ def certificate_detectable(decisions: int, keep_prob: float, alpha: float, beta:
     return found if found < largest else NOTHING
 
 
+def dkw_samples_needed(discrepancy: float, alpha: float, beta: float) -> int:
+    """Return the decisions that a test by the inequality of Dvoretzky, Kiefer and Wolfowitz needs.
+
+    A distribution function is missed by more than ε with probability at most 2 exp(-2nε²) (Massart 1990, Annals of
+    Probability 18, 1269-1283), whatever the distribution: the test fails where the kept fraction is ε(alpha) off, and
+    sees whatever is ε(alpha) + ε(beta) off. It knows nothing of the variance pq, for which it pays near 0 and 1.
+
+    Args:
+        discrepancy: δ, in units of the keep probability, positive.
+        alpha: Level of the test.
+        beta: Probability of missing the discrepancy.
+
+    Raises:
+        ValueError: If ``discrepancy`` is not positive.
+    """
+    if not discrepancy > 0.0:
+        raise ValueError(f"a discrepancy is positive, not {discrepancy}")
+    return math.ceil((_dkw_root(alpha) + _dkw_root(beta)) ** 2 / discrepancy**2)
+
+
+def dkw_detectable(decisions: int, alpha: float, beta: float) -> float:
+    """Return the discrepancy that ``decisions`` resolve; the inverse of ``dkw_samples_needed``."""
+    return min(NOTHING, (_dkw_root(alpha) + _dkw_root(beta)) / math.sqrt(decisions))
+
+
+def _dkw_root(error: float) -> float:
+    """Return ε √n with 2 exp(-2nε²) = ``error``."""
+    return math.sqrt(math.log(2.0 / error) / 2.0)
+
+
 def information_bound(keep_prob: float, resolution: float, alpha: float, beta: float) -> tuple[float, float]:
     """Return the expected decisions that no sequential test can undercut.
 

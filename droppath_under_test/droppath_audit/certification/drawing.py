@@ -1,0 +1,98 @@
+"""Drawing: chunk after chunk, one cell after the other, until all are settled or the time is up."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from droppath_audit.checks.dp102_keep_probability import CHECK
+from droppath_audit.core.case import Case
+from droppath_audit.core.check import Design
+from droppath_audit.core.chunk import Chunk
+from droppath_audit.core.effort import Effort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from droppath_audit.certification.ledger import Cell, Ledger
+    from droppath_audit.core.collected import Collected, Collector
+
+# Decisions of a cell's first chunk: few enough that every cell soon has some, also where each costs a call.
+FIRST, FIRST_OF_CALLS = 2**17, 2**12
+# Later ones double up to this, a quarter of a second at full speed; messages and file take some milliseconds.
+LARGEST_ON_CPU, LARGEST_ELSEWHERE = 2**25, 2**30
+CHUNK_SECONDS = 3.0  # a slow target's chunk ends here, with the decisions that it has
+
+
+def draw(
+    collector: Collector,
+    ledger: Ledger,
+    device: str,
+    *,
+    seconds: float = math.inf,
+    save: Callable[[Ledger], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Cell]:
+    """Add to the ledger's counts until every cell is settled or the time is up.
+
+    Cells take turns, so that all have come equally far when the time is up; a settled one has no further turn. Beyond
+    the first, no chunk begins after the time; the last may end up to ``CHUNK_SECONDS`` later.
+
+    Args:
+        collector: Has loaded the target.
+        ledger: Counts so far; they grow.
+        device: Device to draw on.
+        seconds: Time limit.
+        save: Called with the ledger after every chunk.
+        clock: The time, in seconds.
+
+    Yields:
+        The cell that was drawn, after every chunk.
+    """
+    deadline = clock() + seconds
+    while waiting := [cell for cell in ledger.cells if ledger.is_open(cell)]:
+        cell = min(waiting, key=lambda each: each.chunks)
+        chunk = next_chunk(collector, ledger, cell, device)
+        ((_, collected),) = collector.collect([chunk])
+        _add(cell, collected)
+        save(ledger)
+        yield cell
+        if clock() >= deadline:
+            return
+
+
+def next_chunk(collector: Collector, ledger: Ledger, cell: Cell, device: str) -> Chunk:
+    """Return the next chunk of a cell: its size follows from its number alone, its seed from number and cell."""
+    certificate = ledger.certificate(cell)
+    largest = LARGEST_ON_CPU if device.partition(":")[0] == "cpu" else LARGEST_ELSEWHERE
+    first = FIRST_OF_CALLS if collector.facts.dialect.granularity == "batch" else FIRST
+    effort = Effort("certify", certificate.resolution, certificate.resolution, CHUNK_SECONDS)
+    return Chunk(
+        CHECK.id,
+        CHECK.slug,
+        CHECK.level,
+        Case(device, cell.dtype, cell.drop_prob, dialect=collector.facts.dialect, effort=effort),
+        root_seed=ledger.seeds[0],
+        alpha=ledger.alpha,
+        design=Design(certificate.resolution, "keep probability", certificate.expected_decisions()),
+        seeds=ledger.seeds,
+        number=cell.chunks,
+        resolution=certificate.resolution,
+        beta=ledger.beta,
+        capped=certificate.capped,
+        kept=cell.kept,
+        decisions=cell.decisions,
+        size=min(first << min(cell.chunks, 30), largest),
+    )
+
+
+def _add(cell: Cell, collected: Collected) -> None:
+    evidence = collected.evidence
+    if evidence is None:
+        cell.error, cell.not_applicable = collected.error, collected.not_applicable
+        return
+    cell.decisions += evidence["decisions"]
+    cell.kept += evidence["kept"]
+    cell.other += evidence["other"]
+    cell.chunks += 1

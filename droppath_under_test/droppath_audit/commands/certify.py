@@ -1,0 +1,154 @@
+"""``droppath-audit certify SPEC``: certificates of keep probabilities to a chosen resolution, continued at will."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from droppath_audit.commands.audit import REFERENCE, collector_for, console_of, refuse_unwritable, root_seed
+from droppath_audit.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from droppath_audit.certification.file import LedgerFile
+    from droppath_audit.certification.ledger import Ledger
+
+WIDTH = 140
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@click.command()
+@click.argument("spec", required=False, metavar="[SPEC]")
+@click.option("--resolve", type=float, metavar="D", help="Certify every keep probability within D.  [default: 0.0005]")
+@click.option(
+    "--time-limit", metavar="T", help="Stop after 30s, 5m or 2h; 0s only shows FILE.  [default: until all is settled]"
+)
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep the counts in FILE, and continue those that are in it; what is not given is taken from it.",
+)
+@click.option(
+    "--merge",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Add the counts of another run, made with another --seed; repeatable.",
+)
+@click.option("--dtype", "dtypes", multiple=True, metavar="NAME", help="Dtype of x; repeatable.  [default: all four]")
+@click.option(
+    "--drop-prob", "drop_probs", multiple=True, type=float, metavar="P", help="Repeatable.  [default: the audit's grid]"
+)
+@click.option("--device", metavar="NAME", help="Device to run on.  [default: cpu]")
+@click.option("--seed", metavar="N", help="Root seed; 'fresh' draws one and prints it.  [default: 0]")
+@click.option(
+    "--budget",
+    type=float,
+    metavar="P",
+    help="Bound on the probability that a correct implementation fails; a cell has the share of one trial of an "
+    "audit.  [default: 1e-6]",
+)
+@click.option("--beta", type=float, metavar="P", help="Probability that a cell passes though D off.  [default: 0.001]")
+@click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this module before the target.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="FILE", help="Write the results to FILE.")
+@click.option("--no-isolation", is_flag=True, help="Run the target in this process, for debuggers.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the target prints.")
+def command(spec: str | None, **options: Any) -> int:
+    """Certify keep probabilities to a chosen resolution, in as many runs as it takes.
+
+    Every dtype and drop_prob gets a sequential certificate: 'fail' means that the keep probability is not the one asked
+    for, 'within D' that it is no further off; both errors hold wherever a run is stopped and continued. When the time
+    is up, it is said how closely each keep probability is known so far.
+
+    Exit status: 0 every cell is certified, 1 a cell fails or raises, 2 usage or loading error, 3 none fails but some
+    are still open.
+    """
+    from droppath_audit import __version__
+    from droppath_audit.certification.display import document, show_results, show_terms, watch
+    from droppath_audit.certification.drawing import draw
+    from droppath_audit.certification.terms import Terms
+    from droppath_audit.targets.spec import parse
+
+    limit = _seconds(options["time_limit"])
+    seed = None if options["seed"] is None else root_seed(options["seed"])
+    asked = {name: options[name] for name in ("resolve", "budget", "beta", "dtypes", "drop_probs", "device")}
+    terms = Terms(spec=spec, seed=seed, **asked)
+    for name in (options["json_file"], options["resume"]):
+        if name:
+            refuse_unwritable(name)
+    file, ledger = _files(options["resume"], options["merge"])
+    if ledger is not None:
+        terms.hold(ledger, options["resume"] or options["merge"][0])
+    spec = spec or (REFERENCE if ledger is None else ledger.identity["spec"])
+    device = options["device"] or ("cpu" if ledger is None else ledger.identity["device"])
+    parse(spec)
+    console = console_of(WIDTH, stderr=options["json_file"] == "-")
+    with ExitStack() as stack:
+        if ledger is None or limit:
+            collector = collector_for(stack, spec, {**options, "devices": (device,)})
+            if ledger is None:
+                ledger = terms.begin(collector.facts, device)
+            else:
+                terms.check(ledger, collector.facts, options["resume"] or options["merge"][0], device)
+        show_terms(console, ledger, f"droppath-audit {__version__} certify    {spec}")
+        if file is not None:
+            file.write(ledger)
+        started = time.monotonic()
+        try:
+            if limit:
+                save = file.write if file is not None else _forget
+                cells = draw(collector, ledger, device, seconds=limit, save=save)
+                watch(console, ledger, cells, device, limit)
+        except KeyboardInterrupt:
+            show_results(console, ledger, device, time.monotonic() - started)
+            raise
+    seconds = time.monotonic() - started
+    show_results(console, ledger, device, seconds)
+    if options["json_file"]:
+        _write(options["json_file"], document(ledger, device, seconds, __version__))
+    return ledger.exit_status
+
+
+def _seconds(text: str | None) -> float:
+    """Return the seconds of ``30s``, ``5m``, ``2h`` or ``1h30m``; infinity where nothing was said."""
+    if text is None:
+        return math.inf
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"--time-limit is a number with s, m or h, such as 30s, 5m or 2h, not {text!r}.")
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+def _files(resume: str | None, merge: tuple[str, ...]) -> tuple[LedgerFile | None, Ledger | None]:
+    """Return the file to keep counts in, and what is in it and in those to be merged, if anything is."""
+    from droppath_audit.certification.file import LedgerFile
+    from droppath_audit.certification.ledger import merged
+
+    file = LedgerFile(resume) if resume else None
+    found = {}
+    if file is not None and (ledger := file.read()) is not None:
+        found[file.name] = ledger
+    for name in merge:
+        if (ledger := LedgerFile(name).read()) is None:
+            raise UsageError(f"There is no file {name} to merge.")
+        found[name] = ledger
+    return file, merged(list(found.values()), list(found)) if found else None
+
+
+def _forget(_: Ledger) -> None:
+    """Save nothing: no file was named."""
+
+
+def _write(file: str, data: dict[str, Any]) -> None:
+    text = json.dumps(data, indent=1) + "\n"
+    if file == "-":
+        click.echo(text, nl=False)
+    else:
+        Path(file).write_text(text, encoding="utf-8")
