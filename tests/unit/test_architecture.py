@@ -24,11 +24,13 @@ LAYERS = {
     "sampling": {"core", "stats"},
     "checks": {"core", "stats", "sampling"},
     "mutants": set(),
+    "sound": set(),
     "plan": {"core", "stats", "checks"},
     "engine": {"core", "stats", "checks", "plan"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "worker": {"core", "checks", "targets"},
     "supervisor": {"core"},
+    "selftest": {"core", "stats", "checks", "mutants", "sound", "plan", "engine", "worker", "targets"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)
 
