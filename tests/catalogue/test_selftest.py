@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from droppath_audit.selftest.matrix import differences, read, words
 
 FEW = ("DP005", "DP105", "DP301")
 MUTANT = "clamps_keep_prob"
+GOLDEN = Path(__file__).parent / "kill_matrix.txt"
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_what_has_no_result_is_no_difference_and_what_is_gone_is_one():
 
 
 def test_the_golden_file_holds_every_subject_and_every_claim():
-    golden = read(selftest.GOLDEN.read_text(encoding="utf-8"))
+    golden = read(GOLDEN.read_text(encoding="utf-8"))
     assert list(golden) == [one.name for one in subjects()]
     for one in subjects():
         claimed = [word[:-1] for word in golden[one.name].split() if word[-1] in "*~"]
@@ -178,6 +180,8 @@ def test_jobs_that_hang_crash_or_raise_cost_their_own_answer_only():
         # A child of its own that keeps the pipe open and outlives it.
         "__import__('os').fork() or __import__('time').sleep(60)",
         "'x' * 1_000_000",
+        "__import__('os').fork()",
+        "__import__('os').fork() and __import__('os')._exit(4) or __import__('time').sleep(60)",
         "__import__('torch').get_num_threads() and 'torch' in __import__('sys').modules",
     ]
     found = dict(processes.answers(eval, jobs, workers=2, limit=8.0))
@@ -188,4 +192,6 @@ def test_jobs_that_hang_crash_or_raise_cost_their_own_answer_only():
     assert found[jobs[4]].reason.startswith("raised ZeroDivisionError")
     assert found[jobs[5]] > 0
     assert len(found[jobs[6]]) == 1_000_000
-    assert found[jobs[7]] is True
+    assert found[jobs[7]] > 0  # the copy's 0 is nobody's answer
+    assert found[jobs[8]] == processes.Lost("the process ended with exit status 4 before it answered")
+    assert found[jobs[9]] is True

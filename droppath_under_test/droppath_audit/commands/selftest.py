@@ -48,7 +48,6 @@ def command(
     Exit status: 0 every claim is kept, no sound variant raises an alarm, and the matrix is that of the golden file;
     1 otherwise.
     """
-    import os
     import time
 
     from rich.console import Console
@@ -56,6 +55,7 @@ def command(
     from droppath_audit.core.errors import UsageError
     from droppath_audit.selftest.examination import subjects
     from droppath_audit.selftest.matrix import GOLDEN_SEED
+    from droppath_audit.selftest.processes import cores
     from droppath_audit.selftest.terminal import show
 
     everyone = subjects()
@@ -71,7 +71,7 @@ def command(
     if not console.is_terminal:
         console.width = max(WIDTH, console.width)
     started = time.perf_counter()
-    rows = _examined(console, chosen, seed, jobs or os.cpu_count() or 1, limit)
+    rows = _examined(console, chosen, seed, jobs or cores(), limit)
     show(console, rows)
     bad = [row for row in rows if not row.good]
     changed = _compared(console, rows, everyone, file, seed, update=update and not bad)

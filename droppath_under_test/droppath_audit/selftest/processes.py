@@ -49,6 +49,11 @@ class _Running(Generic[Job]):
     answers: Connection
 
 
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def answers(
     function: Callable[[Job], Answer], jobs: Iterable[Job], *, workers: int, limit: float
 ) -> Iterator[tuple[Job, Answer | Lost]]:
@@ -142,6 +147,7 @@ def _inherited() -> Iterator[None]:
 
 
 def _serve(sender: Connection, function: Callable[[Job], Answer], job: Job, limit: float) -> NoReturn:
+    process = os.getpid()
     os.setsid()  # so that everything which the job starts can be ended with it
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(math.ceil(limit))  # ends this process even where nobody is left to do so
@@ -152,5 +158,7 @@ def _serve(sender: Connection, function: Callable[[Job], Answer], job: Job, limi
         message: tuple[bool, Any] = (True, function(job))
     except BaseException as error:
         message = (False, Lost(f"raised {type(error).__name__}: {error}", traceback.format_exc()))
+    if os.getpid() != process:
+        os._exit(0)  # a copy of this process that the target forked
     sender.send(message)
     os._exit(0)  # threads that a target has started do not hold it up

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-THRESHOLDS = (0.5, 0.1, 0.01, 1e-3, 1e-4)
+# Dense enough that one of them lies within a factor of two above any single value that p-values may pile up at.
+THRESHOLDS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,17 @@ def test_the_tail_of_the_binomial_is_the_sum_of_its_terms():
 
 def test_counts_at_and_below_thresholds():
     found = excesses([0.0, 0.1, 0.1000001, 0.5, 1.0])
-    assert [(one.threshold, one.count, one.allowed) for one in found[:2]] == [(0.5, 4, 2.5), (0.1, 2, 0.5)]
-    assert found[1].p_value == pytest.approx(at_least(2, 5, 0.1))
+    assert [(one.threshold, one.count, one.allowed) for one in found[:3:2]] == [(0.5, 4, 2.5), (0.1, 2, 0.5)]
+    assert found[2].p_value == pytest.approx(at_least(2, 5, 0.1))
+
+
+def test_p_values_that_pile_up_at_one_value_are_found():
+    # Of five tests the smallest p-value, uncorrected: 0.0039 where any of five rare things happened, otherwise 1.
+    values = [0.0039] * 78 + [1.0] * 7922
+    assert largest_excess(values)[1] > 0.1
+    worst = min(excesses(values), key=lambda one: one.p_value)
+    assert worst.threshold == 5e-3
+    assert worst.p_value < 1e-6
 
 
 def test_uniform_and_larger_p_values_are_not_suspected():
