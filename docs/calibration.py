@@ -344,13 +344,26 @@ class Page:
         return "\n".join([*self.lines[:3], "", verdict, *([""] if wrong else []), *wrong, *self.lines[3:]]) + "\n"
 
 
+def positive(text: str) -> int:
+    """Return a number of at least one.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def main() -> int:
     """Measure, write the page, and return 1 where a figure is not as it should be."""
     parser = argparse.ArgumentParser(description="Measure kills and false alarms; write docs/calibration.md.")
-    parser.add_argument("--seeds", type=int, default=20, help="root seeds under which every mutant is killed")
-    parser.add_argument("--audits", type=int, default=1000, help="quick audits of the reference and sound variants")
-    parser.add_argument("--synthetic", type=int, default=2000, help="audits of the synthetic target")
-    parser.add_argument("--jobs", type=int, default=cores(), help="processes at a time")
+    parser.add_argument("--seeds", type=positive, default=20, help="root seeds under which every mutant is killed")
+    parser.add_argument(
+        "--audits", type=positive, default=1000, help="quick audits of the reference and sound variants"
+    )
+    parser.add_argument("--synthetic", type=positive, default=2000, help="audits of the synthetic target")
+    parser.add_argument("--jobs", type=positive, default=cores(), help="processes at a time")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for results of interrupted runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="what to write")
     options = parser.parse_args()

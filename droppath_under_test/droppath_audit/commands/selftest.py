@@ -67,6 +67,8 @@ def command(
             if seed != GOLDEN_SEED
             else f"There is no folder {file.parent} for the golden file; --golden FILE says where it is."
         )
+    if json_file and not Path(json_file).absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {Path(json_file).parent} to write {Path(json_file).name} into.")
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(WIDTH, console.width)

@@ -15,7 +15,7 @@ GOLDEN_SEED = 0
 HEADING = """\
 # Which checks fail which implementation, at seed 0 and effort quick. Written by 'droppath-audit selftest --update'.
 # After a check: * it claims the mutant; ~ it claims it and needs effort standard; ! it ends in an error; nothing: it
-# happens to see the fault as well. Checks behind a sound variant are a SHOULD that it breaks, or tell of it.
+# happens to see the fault as well. Behind a sound variant stand the checks of level SHOULD or INFO that fail it.
 """
 SECTIONS = {False: "# Mutants", True: "# Sound variants"}
 
