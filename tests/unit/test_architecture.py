@@ -31,6 +31,7 @@ LAYERS = {
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "worker": {"core", "sampling", "checks", "targets"},
     "supervisor": {"core"},
+    "selftest": {"core", "stats", "checks", "mutants", "sound", "plan", "engine", "worker", "targets"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)
 

@@ -118,9 +118,10 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
         if granularity == "batch" or (granularity == "element" and row["size"] == 1):
             continue
         seen, alike, chance = groups(row, granularity)
-        p_value = binomial_test(alike, seen, chance) if alike > seen * chance else 1.0
+        # Any of the ranks can fail the trial, so each has its part of alpha, and of the p-value.
+        p_value = min(1.0, len(ranks) * binomial_test(alike, seen, chance)) if alike > seen * chance else 1.0
         smallest = min(smallest, p_value)
-        if p_value <= alpha / len(ranks):
+        if p_value <= alpha:
             whole, smaller = ("call", "batch") if granularity == "sample" else ("sample", "sample")
             observed = (
                 f"at rank {row['rank']}, {alike} of {seen} {whole}s are dropped or kept as a whole "

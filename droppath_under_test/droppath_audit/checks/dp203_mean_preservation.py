@@ -103,7 +103,8 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
     if evidence["other"]:
         return Verdict.failed("outputs for x = 1 are not of two values, so their mean is not x", promised=promised)
     kept, decisions = evidence["kept"], evidence["decisions"]
-    p_value = certificate.p_value(kept, decisions)
+    # The certificate and the weighted test have half of alpha each, and so of the p-value.
+    p_value = min(1.0, 2.0 * certificate.p_value(kept, decisions))
     low, high = certificate.interval(kept, decisions)
     frequency = kept / decisions if decisions else float("nan")
     values = evidence["kept_values"]
@@ -127,14 +128,14 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
         return Verdict.failed(observed, promised=promised, p_value=p_value)
     weighted = evidence["weighted"]
     if weighted is not None:
-        by_weight = weighted_mean_test(
+        by_weight = 2.0 * weighted_mean_test(
             weighted["deviation"],
             weighted["sum_of_squared_weights"],
             weighted["largest_weight"],
             certificate.keep_prob,
         )
         p_value = min(p_value, by_weight)
-        if by_weight <= alpha / 2:
+        if by_weight <= alpha:
             return Verdict.failed(
                 f"weighted by |x|, {certificate.keep_prob + weighted['deviation']:.6g} is kept on random x: "
                 "the mask depends on x",

@@ -1,0 +1,179 @@
+"""One implementation against the whole catalogue: which checks kill it, and were those that claim it among them.
+
+Trials run without the time limits of an audit, which would make verdicts depend on how busy the machine is: what is
+found here depends on seeds alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from droppath_audit.core.result import Result
+    from droppath_audit.core.trial import Trial
+    from droppath_audit.plan import Settings
+    from droppath_audit.targets.loader import Loaded
+
+REFERENCE = "droppath_reference:DropPath"
+UNLIMITED = 1e6  # seconds that a trial may sample; the process has its own limit
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An implementation to examine.
+
+    Attributes:
+        name: Name of the mutant or the sound variant.
+        spec: Its SPEC.
+        claims: Ids of the checks that claim to kill it, in order.
+        sound: Whether it is correct.
+    """
+
+    name: str
+    spec: str
+    claims: tuple[str, ...] = ()
+    sound: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the catalogue says of one subject; tuples of check ids are in order.
+
+    Attributes:
+        subject: Of whom.
+        failed: Checks that fail it at effort quick, whatever their level.
+        erred: Checks that end in an error there and fail in no trial: a kill, but not one that keeps a claim.
+        standard: Claims kept at effort standard alone.
+        alarms: Findings (a broken MUST), as ``check: what was observed in its first trial``.
+        open: Checks with an inconclusive trial.
+        lost: Why there is no result; otherwise empty.
+        seconds: Processor time.
+    """
+
+    subject: Subject
+    failed: tuple[str, ...] = ()
+    erred: tuple[str, ...] = ()
+    standard: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    lost: str = ""
+    seconds: float = 0.0
+
+    @property
+    def unkept(self) -> tuple[str, ...]:
+        """Claims that are not kept."""
+        return tuple(check for check in self.subject.claims if check not in self.failed + self.standard)
+
+    @property
+    def good(self) -> bool:
+        """Whether the examination went as it should: every claim kept, no alarm from sound code."""
+        return not (self.lost or self.unkept or (self.subject.sound and (self.alarms or self.open)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return {
+            "spec": self.subject.spec,
+            "claims": list(self.subject.claims),
+            "failed": list(self.failed),
+            "erred": list(self.erred),
+            "failed_at_standard_only": list(self.standard),
+            "claims_not_kept": list(self.unkept),
+            "alarms": list(self.alarms),
+            "inconclusive": list(self.open),
+            "lost": self.lost,
+            "seconds": self.seconds,
+        }
+
+
+def subjects() -> list[Subject]:
+    """Return every mutant with the checks that claim it, then every sound variant, each sorted by name."""
+    from droppath_audit.checks import catalogue
+    from droppath_audit.mutants import mutants
+    from droppath_audit.sound import sound_variants
+
+    claims: dict[str, list[str]] = {}
+    for check in catalogue().values():
+        for name in check.mutants:
+            claims.setdefault(name, []).append(check.id)
+    faulty = [Subject(name, spec, tuple(claims.get(name, ()))) for name, spec in sorted(mutants().items())]
+    return [*faulty, *(Subject(name, spec, sound=True) for name, spec in sorted(sound_variants().items()))]
+
+
+def results(loaded: Loaded, settings: Settings, *, first: str = "") -> Iterator[Result]:
+    """Yield the result of every applicable trial; nothing of it depends on time.
+
+    Args:
+        loaded: The target.
+        settings: Effort, seed and selection.
+        first: Id of a trial to begin with; no result depends on the order.
+    """
+    from droppath_audit.engine import judge
+    from droppath_audit.plan import make
+    from droppath_audit.worker import InProcess
+
+    trials = [patient(trial) for trial in make(loaded.facts, settings) if not trial.reason]
+    trials.sort(key=lambda trial: trial.id != first)
+    for trial, collected in InProcess(loaded).collect(trials):
+        yield judge(trial, collected, loaded.facts, settings)
+
+
+def patient(trial: Trial) -> Trial:
+    """Return the trial without a time limit."""
+    return replace(trial, case=replace(trial.case, effort=replace(trial.case.effort, seconds=UNLIMITED)))
+
+
+def examine(subject: Subject, *, seed: int) -> Row:
+    """Audit a subject at effort quick; ask those claims that this leaves open again at effort standard.
+
+    Raises:
+        UsageError: If the subject cannot be loaded.
+    """
+    from droppath_audit.plan import Settings
+    from droppath_audit.targets.loader import load
+
+    loaded = load(subject.spec)
+    found: dict[Outcome, dict[str, None]] = {outcome: {} for outcome in Outcome}  # dictionaries keep the order
+    alarms: dict[str, str] = {}
+    for result in results(loaded, Settings("quick", seed)):
+        found[result.outcome][result.trial.check] = None
+        if result.is_finding():
+            alarms.setdefault(result.trial.check, f"{result.trial.id}: {result.verdict.observed}")
+    failed = tuple(found[Outcome.FAIL])
+    later = [check for check in subject.claims if check not in failed]
+    return Row(
+        subject,
+        failed=failed,
+        erred=tuple(check for check in found[Outcome.ERROR] if check not in failed),
+        standard=tuple(check for check in later if killing_trial(loaded, check, seed=seed)),
+        alarms=tuple(alarms.values()),
+        open=tuple(found[Outcome.INCONCLUSIVE]),
+        seconds=time.process_time(),
+    )
+
+
+def killing_trial(loaded: Loaded, check: str, *, seed: int, first: str = "") -> str:
+    """Return the id of the first trial of a check that fails the target at effort standard, or an empty text."""
+    from droppath_audit.plan import Settings
+
+    for result in results(loaded, Settings("standard", seed, only=(check,)), first=first):
+        if result.outcome is Outcome.FAIL:
+            return result.trial.id
+    return ""
+
+
+def marks(row: Row) -> Mapping[str, str]:
+    """Return the mark of every check that has one for this row, by id, sorted.
+
+    ``*`` a claim that is kept; ``~`` one that is kept at effort standard alone; ``?`` one that is not kept; ``+``
+    another check that fails the subject; ``!`` one that ends in an error.
+    """
+    claims = row.subject.claims
+    found = dict.fromkeys(row.erred, "!") | {check: "*" if check in claims else "+" for check in row.failed}
+    found |= dict.fromkeys(row.standard, "~") | dict.fromkeys(row.unkept, "?")
+    return dict(sorted(found.items()))

@@ -1,0 +1,164 @@
+"""Jobs in processes of their own: one that hangs or crashes costs its own answer and no other.
+
+A server process imports torch and the catalogue once and forks for every job, so that a job costs a fork and not an
+import, and nothing that a target leaves behind reaches the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.context import ForkServerProcess
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+PRELOADED = "droppath_audit.selftest.preloaded"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """There is no answer.
+
+    Attributes:
+        reason: Why, in words.
+        traceback: Where the job raised, if it did.
+    """
+
+    reason: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class _Running(Generic[Job]):
+    job: Job
+    process: ForkServerProcess
+    answers: Connection
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def answers(
+    function: Callable[[Job], Answer], jobs: Iterable[Job], *, workers: int, limit: float
+) -> Iterator[tuple[Job, Answer | Lost]]:
+    """Yield every job with its answer, as they come.
+
+    Args:
+        function: What makes the answer; importable by name, or a partial of such a function.
+        jobs: Taken one by one, when a worker is free; they and the answers can be pickled.
+        workers: Processes at a time.
+        limit: Seconds of wall time after which a job is ended.
+
+    Yields:
+        The job, and its answer or why there is none.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOADED])
+    with _inherited():
+        forkserver.ensure_running()
+    waiting, running = iter(jobs), list[_Running[Job]]()
+    try:
+        while True:
+            while len(running) < workers:
+                try:
+                    job = next(waiting)
+                except StopIteration:
+                    break
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_serve, args=(sender, function, job, limit))
+                process.start()
+                sender.close()
+                running.append(_Running(job, process, receiver))
+            if not running:
+                return
+            # The sentinel as well: what a dead process has forked keeps its pipe open.
+            ready = set(wait([end for one in running for end in (one.answers, one.process.sentinel)]))
+            for one in [one for one in running if ready & {one.answers, one.process.sentinel}]:
+                running.remove(one)
+                yield one.job, _take(one, limit)
+    finally:
+        for one in running:
+            _end(one)
+
+
+def _take(one: _Running[Job], limit: float) -> Any:
+    """Return what a finished process answered, and end what it left."""
+    try:
+        answered, value = one.answers.recv() if one.answers.poll() else (False, None)
+    except (EOFError, OSError):
+        answered, value = False, None
+    if not answered and value is None:
+        one.process.join()
+        code = one.process.exitcode or 0
+        value = Lost(f"no answer within {limit:.0f} seconds" if code == -signal.SIGALRM else _describe(code))
+    _end(one)
+    return value
+
+
+def _describe(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit status {code} before it answered"
+    try:
+        return f"the process was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the process was killed by signal {-code}"
+
+
+def _end(one: _Running[Job]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(one.process.pid or 0, signal.SIGKILL)
+    one.process.kill()  # which may not have its own group yet
+    one.process.join()
+    one.process.close()
+    one.answers.close()
+
+
+@contextlib.contextmanager
+def _inherited() -> Iterator[None]:
+    """Let the server find what this process finds, and keep libraries from starting threads for each job."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    wanted = {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(sender: Connection, function: Callable[[Job], Answer], job: Job, limit: float) -> NoReturn:
+    process = os.getpid()
+    os.setsid()  # so that everything which the job starts can be ended with it
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(limit))  # ends this process even where nobody is left to do so
+    with Path(os.devnull).open("r+b", buffering=0) as nothing:
+        for stream in (0, 1, 2):
+            os.dup2(nothing.fileno(), stream)
+    try:
+        message: tuple[bool, Any] = (True, function(job))
+    except BaseException as error:
+        message = (False, Lost(f"raised {type(error).__name__}: {error}", traceback.format_exc()))
+    if os.getpid() != process:
+        os._exit(0)  # a copy of this process that the target forked
+    sender.send(message)
+    os._exit(0)  # threads that a target has started do not hold it up

@@ -1,0 +1,116 @@
+"""The page says what was measured, names everything that is wrong, and an interrupted run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from droppath_audit.selftest import processes
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return runpy.run_path(str(DOCS / "calibration.py"))
+
+
+def quick(p_values=(), alarms=()):
+    return {"alarms": list(alarms), "open": [], "p": {"DP101": list(p_values)}, "seconds": 1.0}
+
+
+def measured(**changes):
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    return {
+        "seeds": 3,
+        "claims": {"floor_mask": ("DP101", "DP102")},
+        "kills": {"floor_mask": [{"DP101": "DP101[x]", "DP102": "DP102[x]"}] * 3},
+        "audits": {"the reference": [quick(rng.random(10)) for _ in range(100)], "other_way": [quick()] * 50},
+        "synthetic": [quick(rng.random(10)) for _ in range(2000)],
+        "lost": [],
+        "seconds": {},
+    } | changes
+
+
+def test_a_page_of_what_is_as_it_should_be(calibration):
+    page = calibration["Page"](measured())
+    assert page.wrong == []
+    assert "Every figure is as it should be." in page.text
+    assert "| `floor_mask` | DP101 3, DP102 3 |" in page.text
+    assert "6 of 6 kills by 2 claims on 1 mutants" in page.text
+    assert "150 audits of correct code" in page.text
+    assert "0 raised an alarm" in page.text
+    assert "| those of an audit, budget/2^14 | 2000 | 0 | 20 |" in page.text
+
+
+def test_a_kill_that_fails_under_one_seed_is_named(calibration):
+    kills = [{"DP101": "DP101[x]", "DP102": trial} for trial in ("DP102[x]", "", "DP102[x]")]
+    page = calibration["Page"](measured(kills={"floor_mask": kills}))
+    assert page.wrong == ["floor_mask: DP102 kills it under 2 of 3 seeds"]
+    assert "- floor_mask: DP102 kills it under 2 of 3 seeds" in page.text
+
+
+def test_a_seed_without_an_answer_is_not_counted_as_a_kill(calibration):
+    page = calibration["Page"](measured(kills={"floor_mask": measured()["kills"]["floor_mask"][:2]}))
+    assert "floor_mask: DP101 kills it under 2 of 3 seeds" in page.wrong
+
+
+def test_an_alarm_is_named(calibration):
+    audits = measured()["audits"] | {"other_way": [quick()] * 49 + [quick(alarms=["DP301[cpu]: NaN"])]}
+    page = calibration["Page"](measured(audits=audits))
+    assert page.wrong == ["other_way: alarm DP301[cpu]: NaN"]
+    assert "1 raised an alarm" in page.text
+
+
+def test_p_values_that_are_too_small_are_named(calibration):
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    audits = {"the reference": [quick(rng.random((2, 10)).min(axis=0)) for _ in range(100)]}
+    page = calibration["Page"](measured(audits=audits))
+    assert "the reference: p-values of DP101 are smaller than they may be" in page.wrong
+
+
+def test_more_alarms_than_the_budget_allows_are_named(calibration):
+    # 20 are allowed on average; the test rejects from 32 on.
+    for alarms, wrong in ((31, False), (32, True)):
+        audits = [quick([1.0], ["DP102[x]: biased"])] * alarms + [quick([1.0])] * (2000 - alarms)
+        page = calibration["Page"](measured(synthetic=audits))
+        assert any("synthetic audits alarm" in line for line in page.wrong) is wrong
+
+
+def test_an_interrupted_run_goes_on(calibration, tmp_path, monkeypatch):
+    asked = []
+
+    def instead(function, jobs, *, workers, limit):
+        for job in jobs:
+            asked.append(job)
+            yield job, (processes.Lost("crashed") if job == "b-job" else job.upper())
+
+    monkeypatch.setitem(calibration["Part"].run.__globals__, "answers", instead)
+    scratch = calibration["Scratch"](tmp_path)
+    scratch.add("a", "A")
+    with scratch.path.open("a", encoding="utf-8") as file:
+        file.write('\n{"b": "cut o')  # the run was interrupted here
+    part = calibration["Part"]("letters", calibration["Scratch"](tmp_path), 1)
+    found = part.run(None, {"a": "a-job", "b": "b-job", "c": "c-job"})
+    assert found == {"a": "A", "c": "C-JOB"}
+    assert asked == ["b-job", "c-job"]
+    assert part.lost == ["b: crashed"]
+    assert calibration["Scratch"](tmp_path).known == {"a": "A", "c": "C-JOB"}
+    assert all(json.loads(line) for line in scratch.path.read_text(encoding="utf-8").splitlines() if line[-1:] == "}")
+
+
+def test_jobs_get_hints_from_earlier_seeds(calibration):
+    from droppath_audit.selftest.alarms import Kill
+    from droppath_audit.selftest.examination import Subject
+
+    known = {
+        "kills/m/0": {"kills": {"DP101": "DP101[a]", "DP102": ""}},
+        "kills/m/1": {"kills": {"DP101": "DP101[b]", "DP102": "DP102[c]"}},
+        "kills/m/3": {"kills": {"DP101": "DP101[never]"}},
+    }
+    job = calibration["hinted"](Kill(Subject("m", "m:m", ("DP101", "DP102")), 2), known)
+    assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}
