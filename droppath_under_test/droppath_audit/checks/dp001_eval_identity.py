@@ -113,26 +113,21 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that compares an evaluation output with x, or with the value that no random x has."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
     x, y = evidence["example"] or (1.0, 1.5)
-    if not np.isfinite(x) or x == y:
-        return "\n".join([
-            "from math import inf, nan",
-            *code.setup(),
-            *code.construct(case.drop_prob, training=False),
-            *code.literal([x] * 12, (4, 3), case.dtype, case.device, "contiguous"),
-            f"y = {code.output(case.drop_prob, training=False)}",
-            "print(x, y, sep='\\n')",
-            "assert str(y.tolist()) == str(x.tolist())",
-        ])  # fmt: skip
-    lines = code.run(case.drop_prob, (64, 12), case.dtype, case.device, training=False, random=True)
+    literal = [
+        "from math import inf, nan",
+        *code.setup(),
+        *code.construct(case.drop_prob, training=False),
+        *code.literal([x] * 12, (4, 3), case.dtype, case.device, "contiguous"),
+        f"y = {code.output(case.drop_prob, training=False)}",
+        "print(x, y, sep='\\n')",
+    ]
     if case.dialect.scaling == "eval":
-        lines += [
-            f"error = abs(y - {1.0 - case.drop_prob!r} * x).max()",
-            "print(error)",
-            "assert error < 0.05",
-        ]
-    else:
-        lines += ["print((y != x).sum(), 'elements differ')", "assert (y == x).all()"]
-    return "\n".join(lines)
+        low, high = evaluation_interval(np.array(x), case.drop_prob, case.dtype, scaling="eval")
+        return "\n".join([*literal, f"assert (({float(low)!r} <= y) & (y <= {float(high)!r})).all()"])
+    if not np.isfinite(x) or x == y:
+        return "\n".join([*literal, "assert str(y.tolist()) == str(x.tolist())"])
+    lines = code.run(case.drop_prob, (64, 12), case.dtype, case.device, training=False, random=True)
+    return "\n".join([*lines, "print((y != x).sum(), 'elements differ')", "assert (y == x).all()"])
 
 
 def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:

@@ -28,7 +28,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.oracle import Violation, values_of, violations
 from droppath_audit.sampling.snippets import broken_promise
-from droppath_audit.sampling.strategies import Example, examples, landmarks, storage_elsewhere
+from droppath_audit.sampling.strategies import Example, alone, examples, landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     for landmark in reversed(landmarks(target.fixed_shape)):
         if landmark.drop_prob < 1.0 or case.dialect.keep_prob_zero != "raises":
             run = hypothesis.example(landmark)(run)
-    with storage_elsewhere():
+    with alone():
         try:
             run()
         except (AssertionError, hypothesis.errors.Flaky):

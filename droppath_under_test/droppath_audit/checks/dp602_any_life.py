@@ -31,7 +31,7 @@ from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.lives import FIRST_DTYPE, Life, Step, World, landmarks, machine, shortest
 from droppath_audit.sampling.oracle import values_of
 from droppath_audit.sampling.snippets import broken_promise
-from droppath_audit.sampling.strategies import Example, storage_elsewhere
+from droppath_audit.sampling.strategies import Example, alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def _generated(world: World, case: Case, rng: np.random.Generator) -> Broken | N
         machine(world, lambda life, number, found: broken.append((list(life.history), number, found)))
     )
     # Flaky: a target with a generator of its own need not fail twice; what was seen was seen.
-    with storage_elsewhere(), suppress(AssertionError, hypothesis.errors.Flaky):
+    with alone(), suppress(AssertionError, hypothesis.errors.Flaky):
         run_state_machine_as_test(lives, settings=settings)
     return broken[0] if broken else None
 
@@ -145,11 +145,12 @@ def _words(step: Step) -> str:
 
 @dataclass(frozen=True)
 class _State:
-    """What a layer of the snippet must be."""
+    """What a layer of the snippet must be, and the mode that it was last told."""
 
     drop_prob: float
     training: bool = True
     dtype: str = FIRST_DTYPE
+    told: bool = True
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
@@ -166,26 +167,32 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         lines += _act(step, states, shape, case, code, ends=last and kind == "gradient")
         if last and kind == "gradient":
             break
-        for index, state in enumerate(states):
+        for index in range(len(states)):
             if last and index == number:
-                lines += _look(index, state, step.seed, kind, shape, case, code)
+                lines += _look(index, states, step.seed, kind, shape, case, code)
                 break
-            lines += _call(index, state, shape, case, code, 2 * [code.setup(step.seed)[-1]])
+            lines += _call(index, states, shape, case, code, 2 * [code.setup(step.seed)[-1]])
     final = states[number]
     return "\n".join([*lines, *broken_promise(kind, final.drop_prob, replace(case, dtype=final.dtype), code)])
 
 
-def _at(index: int, state: _State, code: Code) -> list[str]:
-    """Return the lines that take a layer into the hand, in its mode."""
+def _at(index: int, states: list[_State], code: Code) -> list[str]:
+    """Return the lines that take a layer into the hand, in its mode; which it is told only where it changes."""
     if not code.make:
         return []
-    return [f"layer = layers[{index}]", *code.switch(state.drop_prob, training=state.training)]
+    state = states[index]
+    states[index] = replace(state, told=state.training)
+    switch = code.switch(state.drop_prob, training=state.training) if state.told != state.training else []
+    return [f"layer = layers[{index}]", *switch]
 
 
-def _call(index: int, state: _State, shape: tuple[int, ...], case: Case, code: Code, seeds: list[str]) -> list[str]:
+def _call(
+    index: int, states: list[_State], shape: tuple[int, ...], case: Case, code: Code, seeds: list[str]
+) -> list[str]:
     """Return the lines that call a layer once after each of these, which seed."""
+    state = states[index]
     call = code.output(state.drop_prob, training=state.training)
-    lines = [*_at(index, state, code), *code.input(shape, state.dtype, case.device)]
+    lines = [*_at(index, states, code), *code.input(shape, state.dtype, case.device)]
     return [*lines, *(line for seed in seeds for line in (seed, call))]
 
 
@@ -195,11 +202,14 @@ def _literal(state: _State, seed: int, shape: tuple[int, ...], case: Case, code:
     return code.literal(values, shape, state.dtype, case.device, "contiguous")
 
 
-def _look(index: int, state: _State, seed: int, kind: str, shape: tuple[int, ...], case: Case, code: Code) -> list[str]:
+def _look(
+    index: int, states: list[_State], seed: int, kind: str, shape: tuple[int, ...], case: Case, code: Code
+) -> list[str]:
     """Return the lines that bind ``x`` and ``y``, and ``z`` where a fresh layer is the measure."""
+    state = states[index]
     p, training = state.drop_prob, state.training
     seeded, call = code.setup(seed)[-1], code.output(p, training=training)
-    lines = [*_at(index, state, code), *_literal(state, seed, shape, case, code)]
+    lines = [*_at(index, states, code), *_literal(state, seed, shape, case, code)]
     if kind != "fresh":
         return [*lines, *(["before = x.tolist()"] if kind == "written" else []), seeded, f"y = {call}"]
     return [*lines, seeded, call, seeded, f"y = {call}", *code.construct(p, training=training), seeded, f"z = {call}"]
@@ -222,13 +232,13 @@ def _act(step: Step, states: list[_State], shape: tuple[int, ...], case: Case, c
         states[index] = replace(state, training=step.action == "train")
         return []
     if step.action == "forward":
-        calls = _call(index, state, shape, case, code, [""])
+        calls = _call(index, states, shape, case, code, [""])
         return [*calls[:-2], f"for _ in range({argument}):", f"    {calls[-1]}"]
     if step.action == "backward":
         between = [code.output(state.drop_prob)] if argument else []
         tracked, bound, reaches, backward, has = code.differentiate(state.drop_prob)
         values = _literal(state, step.seed, shape, case, code) if ends else code.input(shape, state.dtype, case.device)
-        return [*_at(index, state, code), *values, tracked, bound, reaches, *between, backward, has]
+        return [*_at(index, states, code), *values, tracked, bound, reaches, *between, backward, has]
     if step.action == "assign":
         states[index] = replace(state, drop_prob=argument)
         return [f"layer = layers[{index}]", code.assigned(argument)]

@@ -18,7 +18,6 @@ import click
 from droppath_audit import __version__
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.report import UNUSABLE
-from droppath_audit.targets.known import known_systems
 
 DEFAULT = "audit"
 
@@ -46,6 +45,8 @@ class Commands(click.Group):
         first = args[0] if args else ""
         if first not in (*_names(), "--help", "-h", "--version"):
             if first and not first.startswith("-") and not _is_target(first):
+                from droppath_audit.targets.known import known_systems
+
                 raise UsageError(
                     f"{first!r} is neither a subcommand, nor a known name ('droppath-audit list --known'), nor a SPEC "
                     "(package.module:Name or path/to/file.py:Name)." + nearest(first, (*_names(), *known_systems()))
@@ -56,7 +57,11 @@ class Commands(click.Group):
 
 def _is_target(word: str) -> bool:
     """Return whether a first word is meant as a SPEC; dotted names and files are, though they lack their colon."""
-    return word in known_systems() or any(mark in word for mark in ":./?")
+    if any(mark in word for mark in ":./?"):
+        return True
+    from droppath_audit.targets.known import known_systems
+
+    return word in known_systems()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

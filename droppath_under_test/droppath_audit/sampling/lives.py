@@ -84,6 +84,7 @@ class World:
         shape: Shape of x.
         abilities: The actions beyond calls that its layers can undergo.
         lacks: Why others cannot be tried, by action.
+        dtypes: Those to which layers are converted: what the device computes in.
         lives: How many there were.
     """
 
@@ -92,12 +93,15 @@ class World:
     shape: tuple[int, ...]
     abilities: tuple[str, ...] = ()
     lacks: dict[str, str] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ()
     lives: int = 0
     _sound: dict[tuple[float, str, bool], bool] = field(default_factory=dict)
     _repeatable: bool | None = None
 
     def probe(self) -> None:
         """Find out by trying what can be done to a layer."""
+        there = self.target.framework.dtypes(self.device)
+        self.dtypes = tuple(dtype for dtype in DTYPES if dtype in there)
         attempts: dict[str, Callable[[Layer], object]] = {
             "deepcopy": lambda layer: layer.copied("deepcopy"),
             "pickle": lambda layer: layer.copied("pickle"),
@@ -358,7 +362,7 @@ def machine(world: World, failed: Callable[[Life, int, list[Violation]], None]) 
             self.step("assign", number, drop_prob, seed)
 
         @precondition(lambda _: "convert" in world.abilities)
-        @rule(number=numbers, dtype=st.sampled_from(DTYPES), seed=seeds)
+        @rule(number=numbers, dtype=st.sampled_from(world.dtypes or (FIRST_DTYPE,)), seed=seeds)
         def convert(self, number: int, dtype: str, seed: int) -> None:
             self.step("convert", number, dtype, seed)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from hypothesis import strategies as st
 
@@ -86,11 +87,21 @@ def examples(
 
 
 @contextmanager
-def storage_elsewhere() -> Iterator[None]:
-    """Keep Hypothesis, which writes a folder even without a database, out of the working directory."""
+def alone() -> Iterator[None]:
+    """Let Hypothesis neither read nor write its surroundings: what it generates follows from the seed alone.
+
+    It writes a folder even without a database; and it takes constants from the source of whatever modules lie in the
+    working directory, so that examples would change with unrelated edits and with what happens to be imported.
+    """
+    from hypothesis.internal.conjecture import providers
+    from hypothesis.internal.constants_ast import Constants
+
     name = "HYPOTHESIS_STORAGE_DIRECTORY"
     before = os.environ.get(name)
-    with TemporaryDirectory() as folder:
+    with (
+        TemporaryDirectory() as folder,
+        mock.patch.object(providers, "_get_local_constants", Constants, create=True),
+    ):
         os.environ[name] = folder
         try:
             yield

@@ -98,8 +98,12 @@ def test_formats_are_those_of_torch(dtype: str) -> None:
     described = law.FORMATS[dtype]
     assert described.largest == info.max
     assert 2.0**described.min_exponent == info.smallest_normal
-    assert 2.0 ** (1 - described.precision) == info.eps
-    assert described.smallest_subnormal == info.smallest_normal * info.eps
+    # Not info.eps, which is half of the spacing for float8_e5m2fnuz.
+    integer = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[getattr(torch, dtype).itemsize]
+    one = torch.ones(1).to(getattr(torch, dtype))
+    spacing = (one.view(integer) + 1).view(one.dtype).double() - 1.0
+    assert 2.0 ** (1 - described.precision) == spacing.item()
+    assert described.smallest_subnormal == info.smallest_normal * spacing.item()
 
 
 @pytest.mark.parametrize("drop_prob", DROP_PROBS)

@@ -24,9 +24,7 @@ def systems(monkeypatch):
     named = {
         "here": Known("here", SAMPLE, "a layer that is here", imports=("droppath_audit.samples.drop_connect",)),
         "declared": Known("declared", f"{SAMPLE}?granularity=batch", "one with an item"),
-        "absent": Known(
-            "absent", "no_such_package:X", "one that is gone", install=("pip install one", "pip install two")
-        ),
+        "absent": Known("absent", "no_such_package:X", "one that is gone", install=("pip install a", "pip install b")),
         "lacking": Known("lacking", SAMPLE, "one that lacks", imports=("no_such_helper",), install=("pip install it",)),
         "renamed": Known("renamed", "droppath_audit.samples.floor_style:NoSuchName", "one that was renamed"),
     }

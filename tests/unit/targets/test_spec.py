@@ -152,7 +152,7 @@ def test_an_empty_spec_is_refused(text):
     [
         ("timm.layers.DropPath", "timm.layers:DropPath"),
         ("timm.layers.DropPath?scaling=none", "timm.layers:DropPath"),
-        ("timm", "timm:Name"),
+        ("my_package", "my_package:Name"),
         ("path/to/file.py", "path/to/file.py:Name"),
     ],
 )

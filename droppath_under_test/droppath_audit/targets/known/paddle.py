@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from droppath_audit.core.known import Known
+from dataclasses import replace
+
+from droppath_audit.core.known import Broken, Known
+from droppath_audit.targets.known._causes import (
+    DIVIDED_FIRST,
+    MULTIPLIED,
+    NO_AXIS,
+    NO_SHORTCUT,
+    SILENT_REPR,
+    UNCHECKED,
+)
 
 INSTALL = (
     "pip install paddlepaddle==3.3.1",
@@ -10,6 +20,14 @@ INSTALL = (
     "pip install pyyaml requests tqdm opencv-python-headless pycocotools six scipy matplotlib scikit-learn pandas "
     "prettytable faiss-cpu",
 )
+# Paddle's CPU kernels lack even addition for float16 and bfloat16, where the floor-style mask is biased.
+BOTH = "float64 float32"
+COMPLEX = f"{BOTH} complex64 complex128"
+NAN_AT_ZERO = (
+    *(entry if entry.check == "DP402" else replace(entry, dtypes=BOTH) for entry in DIVIDED_FIRST),
+    Broken("DP601", BOTH, "the smallest failing call has drop_prob = 1"),
+)
+
 CLAS = "paddleclas.ppcls.arch.backbone.model_zoo"
 TUTORIAL = "droppath_audit.samples.paddle_tutorial"
 
@@ -20,6 +38,7 @@ SYSTEMS = (
         title="PaddleDetection, the class",
         environment="paddle",
         install=INSTALL,
+        broken=(UNCHECKED, SILENT_REPR, NO_AXIS, *NAN_AT_ZERO),
     ),
     Known(
         name="paddledetection-function",
@@ -27,6 +46,7 @@ SYSTEMS = (
         title="PaddleDetection, the function",
         environment="paddle",
         install=INSTALL,
+        broken=(UNCHECKED, NO_AXIS, *NAN_AT_ZERO),
     ),
     Known(
         name="paddleseg",
@@ -34,6 +54,7 @@ SYSTEMS = (
         title="PaddleSeg, the class",
         environment="paddle",
         install=INSTALL,
+        broken=(UNCHECKED, SILENT_REPR, NO_AXIS, *NAN_AT_ZERO),
     ),
     Known(
         name="paddleclas",
@@ -41,6 +62,7 @@ SYSTEMS = (
         title="PaddleClas, the class of its vision transformers",
         environment="paddle",
         install=INSTALL,
+        broken=(UNCHECKED, SILENT_REPR, NO_AXIS, *NAN_AT_ZERO),
     ),
     Known(
         name="paddleclas-efficientnet",
@@ -48,6 +70,15 @@ SYSTEMS = (
         title="PaddleClas, drop_connect of its EfficientNet",
         environment="paddle",
         install=INSTALL,
+        broken=(
+            UNCHECKED,
+            NO_AXIS,
+            NO_SHORTCUT,
+            Broken("DP005", BOTH, "the mask has rank 4, and x of any other rank is broadcast to it"),
+            Broken("DP304", BOTH, "small tensors of other ranks as well"),
+            *(entry for entry in NAN_AT_ZERO if entry.check not in ("DP205", "DP601")),
+            Broken("DP601", COMPLEX, "the smallest failing call has another rank than 4"),
+        ),
     ),
     Known(
         name="paddle-tutorial",
@@ -55,6 +86,7 @@ SYSTEMS = (
         title="the per-sample layer of paddle tutorials, read as rand < keep_prob",
         environment="paddle",
         install=INSTALL[:1],
+        broken=(UNCHECKED, SILENT_REPR, NO_AXIS, replace(MULTIPLIED, dtypes=BOTH)),
     ),
     Known(
         name="paddle-tutorial-unfloored",
@@ -62,5 +94,28 @@ SYSTEMS = (
         title="the same layer, read as keep_prob + rand that nothing floors",
         environment="paddle",
         install=INSTALL[:1],
+        broken=(
+            UNCHECKED,
+            NO_AXIS,
+            Broken("DP003", "float64", "neither mode drops"),
+            Broken("DP008", "float64", "copies drop nothing, and a drop_prob of 1 has no effect"),
+            Broken("DP101", BOTH, "every sample is kept, at any drop_prob"),
+            Broken("DP102", BOTH, "the mask is keep_prob + rand itself, so that kept ones have many values"),
+            Broken("DP104", BOTH, "every batch is kept as a whole"),
+            Broken("DP201", BOTH, "kept values are x times noise"),
+            Broken("DP202", BOTH, "none is dropped"),
+            Broken("DP203", BOTH, "the mean is x times 1 + 0.5/keep_prob"),
+            Broken("DP204", BOTH, "the variance is that of the noise"),
+            Broken("DP205", BOTH, "the noise reaches beyond 1/keep_prob, and overflows before it"),
+            Broken("DP206", BOTH, "infinities and NaN stay, as nothing is dropped"),
+            Broken("DP301", BOTH, "at keep_prob = 0 the output is x times noise"),
+            Broken("DP302", BOTH, "and the gradient is the noise"),
+            Broken("DP303", BOTH, "next to both ends as in between"),
+            Broken("DP401", BOTH, "the gradient is the noise, not mask over keep_prob"),
+            Broken("DP403", BOTH, "and so are its derivatives"),
+            Broken("DP501", "float32", "two seeds give the same decisions: all kept"),
+            Broken("DP504", "float32", "and so do two processes"),
+            Broken("DP601", COMPLEX, "the noise, in any call in training"),
+        ),
     ),
 )
