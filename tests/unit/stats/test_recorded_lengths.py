@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
+from droppath_audit.sampling.recorded_groups import group_resolved
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
-from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples
+from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples, hypergeometric_detectable
 from droppath_audit.stats.exact import binomial_test
+from droppath_audit.stats.homogeneity import one_against_rest
 
 ALPHA, BETA = 1e-6 / 2**14, 1e-3
 
@@ -103,3 +105,34 @@ def test_a_fixed_count_is_seen_in_thirty_batches_of_64() -> None:
         assert goodness_of_fit_of_few(histogram, 30 * binom.pmf(counts, 64, share)).p_value <= ALPHA
     with pytest.raises(ValueError, match="one cell"):
         goodness_of_fit_of_few([0, 0, 30], 30 * binom.pmf(np.arange(3), 2, 0.999))
+
+
+@pytest.mark.parametrize(
+    ("decisions", "rest", "keep_prob"),
+    [(100, 6_300, 0.5), (300, 2_100, 0.9), (300, 18_900, 0.1), (200, 200, 0.5), (500, 500, 0.9)],
+)
+def test_power_of_a_group_against_the_rest_by_enumeration(decisions: int, rest: int, keep_prob: float) -> None:
+    alpha = ALPHA / 8
+    away = group_resolved(decisions, rest, keep_prob, alpha)
+    assert 0.0 < away < 1.0
+    others = np.unique(binom.ppf(np.linspace(0.0005, 0.9995, 41), rest, keep_prob).astype(int))
+    weights = binom.pmf(others, rest, keep_prob)
+    counts = np.arange(decisions + 1)
+    for edge in (keep_prob - away, keep_prob + away):
+        if not 0.0 < edge < 1.0:
+            continue
+        missed = binom.pmf(counts, decisions, edge)
+        likely = counts[missed > 1e-9]
+        rejected = np.array(
+            [
+                [one_against_rest((int(k), int(other)), (decisions, rest), 0) <= alpha for k in likely]
+                for other in others
+            ]
+        )
+        assert weights @ (~rejected @ missed[likely]) / weights.sum() <= BETA
+
+
+def test_a_group_of_a_handful_resolves_nothing() -> None:
+    assert group_resolved(8, 10_000, 0.5, ALPHA) == math.inf
+    assert group_resolved(0, 10_000, 0.5, ALPHA) == math.inf
+    assert hypergeometric_detectable(0, 0.5, ALPHA, BETA) == NOTHING
