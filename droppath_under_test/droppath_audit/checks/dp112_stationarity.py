@@ -128,7 +128,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
 
 
 def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
-    """Yield, for each cell and batch size, two calls of one layer or more: sizes that follow on each other are DP110's."""
+    """Yield each cell and batch size with two calls of one layer; sizes that follow on each other are DP110's."""
     found = per_cell([block for block in blocks if interior(block) and block.decisions], effort, by_batch=True)
     return (case for case in found if _recorded_calls(case) > 1)
 

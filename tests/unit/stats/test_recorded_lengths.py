@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
+from droppath_audit.checks import catalogue
+from droppath_audit.core.case import Case
+from droppath_audit.core.recording import RECORDED, BlockFacts
 from droppath_audit.sampling.recorded_groups import group_resolved
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
 from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples, hypergeometric_detectable
 from droppath_audit.stats.exact import binomial_test
-from droppath_audit.stats.homogeneity import one_against_rest
+from droppath_audit.stats.homogeneity import all_alike, one_against_rest
 
 ALPHA, BETA = 1e-6 / 2**14, 1e-3
 
@@ -136,3 +139,23 @@ def test_a_group_of_a_handful_resolves_nothing() -> None:
     assert group_resolved(8, 10_000, 0.5, ALPHA) == math.inf
     assert group_resolved(0, 10_000, 0.5, ALPHA) == math.inf
     assert hypergeometric_detectable(0, 0.5, ALPHA, BETA) == NOTHING
+
+
+def test_power_of_the_spans_of_recorded_calls_by_simulation() -> None:
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    block = BlockFacts(0, 300, (64, 3), "float32", "float32", 0.3, True, "", 0, False, False, 64, 300 * 64, 300)
+    case = Case(RECORDED, "float32", 0.3, blocks=(block,))
+    recorded = catalogue()["DP112"].recorded
+    assert recorded is not None
+    assert recorded.design is not None
+    design = recorded.design(case, ALPHA)
+    assert design is not None
+    spans = [1, 1, 2, 5, 9, 19, 38, 75, 150]
+    decisions = [64 * calls for calls in spans]
+    missed = 0
+    for _ in range(1000):
+        kept = [*rng.binomial(decisions[:-1], 0.7), rng.binomial(decisions[-1], 0.7 - design.resolves)]
+        fit = all_alike([int(k) for k in kept], decisions)
+        assert fit is not None
+        missed += fit.p_value > ALPHA
+    assert missed <= 7  # of 1000, where one is allowed on average: more than 7 once in 10^5 simulations

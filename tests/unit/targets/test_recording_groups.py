@@ -9,11 +9,13 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 
 from droppath_audit import audit
 from droppath_audit.checks import catalogue
+from droppath_audit.checks.dp111_input import recorded_groups
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
 from droppath_audit.recording import Recorder
@@ -262,6 +264,27 @@ def test_layers_that_were_not_called_side_by_side_are_not_compared(tmp_path: Pat
     (result,) = report.results
     assert result.outcome is Outcome.NOT_APPLICABLE
     assert "too short" in result.trial.reason
+
+
+def test_every_pair_of_layers_and_every_offset_that_was_looked_at_counts(tmp_path: Path) -> None:
+    file = record(tmp_path / "calls.npz", dict.fromkeys("abc", drop_path))
+    (result,) = audit(str(file), only=("DP108",)).results
+    evidence, check = result.evidence, catalogue()["DP108"]
+    assert evidence["looked_at"] == 3 * 9
+    table = [40, 10, 10, 40]
+    alone = check.judge({**evidence, "table": table, "looked_at": 1}, result.trial.case, 0.0).p_value
+    assert check.judge({**evidence, "table": table}, result.trial.case, 0.0).p_value == pytest.approx(27 * alone)
+
+
+def test_groups_of_input_leave_out_what_is_alike_or_no_number() -> None:
+    x = np.array([[3.0, -1.0, 2.0, 2.0, 0.0, -5.0, 4.0, 1.5], [1.0] * 8, [np.nan, *[1.0] * 7]])[:, :, None]
+    groups = recorded_groups(x)
+    assert groups["rank"].tolist() == [[0, 1, -1, -1, 1, 0, 0, 1], [-1] * 8, [-1] * 8]
+    assert groups["largest"].tolist() == [[1, 1, 1, 1, 1, 0, 1, 1], [-1] * 8, [-1] * 8]
+    assert groups["smallest"].tolist() == [[1, 1, 1, 1, 0, 1, 1, 1], [-1] * 8, [-1] * 8]
+    assert groups["sign"].tolist() == [[1, 0, 1, 1, -1, 0, 1, 1], [-1] * 8, [-1] * 8]
+    assert groups["all_of_one_sign"].tolist() == [[-1] * 8, [1] * 8, [-1, *[1] * 7]]
+    assert groups["zeros"].tolist() == [[1, 1, 1, 1, 0, 1, 1, 1], [1] * 8, [-1, *[1] * 7]]
 
 
 def test_nothing_is_said_of_x_that_are_all_alike(tmp_path: Path) -> None:
