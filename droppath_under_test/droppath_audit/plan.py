@@ -56,9 +56,6 @@ class Settings:
             raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
 
 
-NOT_DRIVEN = "a recording cannot be driven"
-
-
 def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
     """Return every trial in order; those that do not apply carry the reason.
 
@@ -97,7 +94,7 @@ def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
         cases = [] if recorded is None else list(recorded.cases(blocks, effort))
         if recorded is None or not cases:
             trial = _trial(check, Case(RECORDED, effort=effort), facts, settings)
-            yield trial.not_applicable(NOT_DRIVEN if recorded is None else recorded.lacking)
+            yield trial.not_applicable(check.not_recorded if recorded is None else recorded.lacking)
             continue
         for bare in cases:
             trial = _applied(check, bare, facts, settings)

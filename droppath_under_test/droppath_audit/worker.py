@@ -80,10 +80,10 @@ def collect_one(target: Target | Recording, trial: Trial) -> Collected:
 def _look(recording: Recording, trial: Trial) -> Evidence:
     from droppath_audit.checks import catalogue
 
-    recorded = catalogue()[trial.check].recorded
-    if recorded is None:
-        raise NotApplicable("a recording cannot be driven")
-    return recorded.collect(recording, trial.case)
+    check = catalogue()[trial.check]
+    if check.recorded is None:
+        raise NotApplicable(check.not_recorded)
+    return check.recorded.collect(recording, trial.case)
 
 
 def _drive(target: Target, trial: Trial) -> Evidence:

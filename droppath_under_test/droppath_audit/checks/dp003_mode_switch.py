@@ -123,5 +123,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its mode must be switched; a recording cannot be driven",
     mutants=("ModeOfConstruction", "ModeOfFirstCall", "ModeOfOwnSwitch", "mode_of_gradients", "mode_of_autocast"),
 )

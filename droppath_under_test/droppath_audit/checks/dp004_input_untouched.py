@@ -101,5 +101,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="the tensor must be looked at after the call; a recording cannot be driven",
     mutants=("writes_its_input", "clamps_its_input", "adds_to_its_shortcut"),
 )

@@ -106,5 +106,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its input must be laid out, and the layout of the output looked at; a recording cannot be driven",
     mutants=("returns_contiguous",),
 )

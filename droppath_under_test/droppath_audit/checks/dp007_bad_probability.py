@@ -112,5 +112,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be asked for a drop_prob that is none; a recording cannot be driven",
     mutants=("accepts_any_probability", "refuses_without_a_word"),
 )

@@ -162,6 +162,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="the module itself must be looked at, copied and pickled; a recording cannot be driven",
     mutants=("HoldsALambda", "StoresItsProbability", "ShowsNothing", "ComputesKeepProbOnce"),
     applicable=applicable,
 )

@@ -109,5 +109,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called on integers, which a recording does not hold; a recording cannot be driven",
     mutants=("truncates_integers",),
 )

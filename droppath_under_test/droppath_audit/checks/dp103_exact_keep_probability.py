@@ -136,6 +136,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its generator must be replaced by every value that it can produce; a recording cannot be driven",
     mutants=(
         "floor_mask",
         "keeps_what_it_should_drop",

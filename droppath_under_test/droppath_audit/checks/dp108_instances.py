@@ -17,16 +17,19 @@ Seen in
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.dependence import correlation, table
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import SHAPE, interior, per_cell, resolved, runs, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +40,14 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Layer, Target
 
 DROP_PROB, BATCH = 0.5, 65_536
 INSTANCES = ("an instance", "another instance", "a deep copy", "another deep copy")
 PAIRS = ((0, 1), (0, 2), (2, 3))
 OFFSETS = range(-4, 5)
+FEW = 8  # recorded layers of which every two are compared; of more, each with the next
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -119,12 +124,13 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     from droppath_audit.stats.exact import hypergeometric_test
 
     counts, offset = evidence["table"], evidence["offset"]
-    first, second = (INSTANCES[index] for index in evidence["instances"])
+    first, second = evidence.get("layers") or [INSTANCES[index] for index in evidence["instances"]]
     later = f" {abs(offset)} calls {'later' if offset > 0 else 'earlier'}" if offset else ""
-    p_value = hypergeometric_test(*counts)
+    looked_at = evidence.get("looked_at", 1)  # where the same calls were searched, every relation counts
+    p_value = min(1.0, looked_at * hypergeometric_test(*counts))
     observed = (
         f"{first} and {second}{later}: correlation {correlation(counts):+.4f} at the same position "
-        f"in {sum(counts)} fresh pairs, p = {p_value:.2g}"
+        f"in {sum(counts)} {'fresh ' if looked_at == 1 else ''}pairs, p = {p_value:.2g}"
     )
     if p_value <= alpha:
         return Verdict.failed(observed, promised="independent instances", p_value=p_value)
@@ -163,6 +169,105 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield a case for each cell and batch size at which several layers were recorded."""
+    found = per_cell([block for block in blocks if interior(block) and block.whole], effort, by_batch=True)
+    return (case for case in found if len(_calls_of(case)) > 1)
+
+
+def _width(case: Case) -> int:
+    return max(block.width for block in case.blocks)
+
+
+def _calls_of(case: Case) -> dict[str, tuple[set[int], int]]:
+    """Return the indices of the calls of every layer, and how many of these cannot be read altogether."""
+    found: dict[str, tuple[set[int], int]] = {}
+    for block in case.blocks:
+        if block.width == _width(case):
+            calls, missing = found.get(block.layer, (set(), 0))
+            calls = calls | set(range(block.call, block.call + block.calls))
+            found[block.layer] = calls, missing + block.calls - block.whole
+    return found
+
+
+def _layer_pairs(case: Case) -> dict[tuple[str, str], int]:
+    """Return the pairs of layers that are compared, each with the calls that lie side by side at any offset."""
+    layers = _calls_of(case)
+    pairs = combinations(layers, 2) if len(layers) <= FEW else pairwise(layers)
+    found = {}
+    for first, second in pairs:
+        (calls, missing), (others, lacking) = layers[first], layers[second]
+        common = min(len(calls & {call - offset for call in others}) for offset in (OFFSETS[0], 0, OFFSETS[-1]))
+        found[first, second] = max(0, common - missing - lacking)
+    return found
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Search and test the same calls, for none can be drawn afresh; the judge allows for how much was looked at."""
+    width, masks, calls = _width(case), {}, {}
+    for layer in _calls_of(case):
+        found = [run for run in runs(recording, case) if run.layer == layer and run.masks.shape[1] == width]
+        masks[layer] = np.concatenate([run.masks for run in found])
+        calls[layer] = np.concatenate([run.first + np.arange(len(run.masks)) for run in found])
+    tables = {}
+    pairs = _layer_pairs(case)
+    for (first, second), common in pairs.items():
+        for offset in OFFSETS:
+            _, ours, theirs = np.intersect1d(calls[first], calls[second] - offset, return_indices=True)
+            if common and len(ours):
+                tables[first, second, offset] = table(masks[first][ours], masks[second][theirs])
+    scores = {key: abs(correlation(counts)) * sum(counts) ** 0.5 for key, counts in tables.items()}
+    first, second, offset = max(scores, key=lambda key: scores[key])
+    return {
+        "layers": [f"layer {first!r}", f"layer {second!r}"],
+        "instances": [first, second],
+        "offset": offset,
+        "search_z": scores[first, second, offset],
+        "table": tables[first, second, offset],
+        "without_copies": "",
+        "looked_at": len(pairs) * len(OFFSETS),
+    }
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the correlation that is seen between the two layers that have most calls side by side."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.design import hypergeometric_detectable
+
+    assert case.drop_prob is not None  # noqa: S101
+    pairs, width = _layer_pairs(case), _width(case)
+    first, second = max(pairs, key=lambda pair: pairs[pair])
+    level = alpha / (len(pairs) * len(OFFSETS))
+    found = hypergeometric_detectable(pairs[first, second] * width, 1.0 - case.drop_prob, level, BETA)
+    quantity = f"correlation between layers {first!r} and {second!r}"
+    return Design(resolved(found), quantity, width * sum(block.whole for block in case.blocks))
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the masks of the two layers, call by call."""
+    first, second = evidence["instances"]
+    wanted = tuple(block for block in case.blocks if block.layer in (first, second) and block.width == _width(case))
+    numbers = [
+        (block.index, block.calls if code.recording == "calls" else 1, block.call, [first, second].index(block.layer))
+        for block in wanted
+    ]
+    each = [
+        "(call, layer), = [(c + block - b, l) for b, n, c, l in blocks if b <= block < b + n]",
+        f"kept = (y != dropped).reshape({SHAPE[case.dialect.granularity]}).any(-1)",
+        "masks[layer].update(enumerate(kept, call))",
+    ]
+    after = [
+        f"pairs = [(mask, masks[1][call + {evidence['offset']}]) for call, mask in masks[0].items()"
+        f" if call + {evidence['offset']} in masks[1]]",
+        "one, other = np.concatenate(pairs, axis=1)",
+        "correlation = np.corrcoef(one, other)[0, 1]",
+        f"print({f'correlation of {first!r} with {second!r}:'!r}, correlation)",
+        "assert abs(correlation) < 6 / len(one) ** 0.5  # six standard deviations",
+    ]
+    before = [f"blocks = {numbers}  # number, how many, first call, layer", "masks = {}, {}"]
+    return script(replace(case, blocks=wanted), code, each, after, before=before)
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -180,4 +285,11 @@ CHECK = Check(
     ),
     design=design,
     applicable=applicable,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        "the recording has no two layers whose calls can be read altogether, at one drop_prob inside (0, 1)",
+        recorded_design,
+    ),
 )

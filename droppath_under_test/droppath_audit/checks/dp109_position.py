@@ -15,22 +15,26 @@ Seen in
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, runs, whole_calls
+from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
 
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
 DROP_PROB = 0.3
@@ -38,6 +42,7 @@ SHORT = (8, 64)
 LONG, GROUPS = 65_536, 64
 # Of each short batch the table, the first and the last position; of the long one two tables.
 STATISTICS = 3 * len(SHORT) + 2
+EACH = 4096  # largest batch of a recording whose positions are looked at one by one
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -79,33 +84,43 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     }
 
 
+def _tables(evidence: Evidence) -> list[tuple[list[int], list[int], int, str]]:
+    """Return kept and decisions of every position, block or remainder, the size of the batch, and which they are."""
+    long, calls = evidence.get("long", LONG), evidence["long_calls"]
+    sizes = [calls * (long // GROUPS + (index < long % GROUPS)) for index in range(GROUPS)]
+    return [
+        *((part["kept"], [part["calls"]] * part["batch"], part["batch"], "position") for part in evidence["short"]),
+        *((evidence[name], sizes, long, kind) for name, kind in (("blocks", "block"), ("remainders", "remainder"))
+          if evidence[name]),
+    ]  # fmt: skip
+
+
 def _statistics(evidence: Evidence) -> list[tuple[float, str, tuple[str, str, int]]]:
     """Return p-value, description and the place furthest off (batch kind, group kind, index) of every statistic."""
     from droppath_audit.stats.homogeneity import all_alike, one_against_rest
 
     found = []
 
-    def describe(kept: list[int], decisions: int, index: int, name: str, batch: int) -> str:
-        rest = (sum(kept) - kept[index]) / (decisions * (len(kept) - 1))
-        return f"{name} in batches of {batch} kept {kept[index] / decisions:.4f}, the others {rest:.4f}"
+    def describe(kept: list[int], decisions: list[int], index: int, name: str, batch: int) -> str:
+        here, rest = decisions[index], sum(decisions) - decisions[index]
+        return (
+            f"{name} in batches of {batch} kept {kept[index] / here:.4f}, "
+            f"the others {(sum(kept) - kept[index]) / rest:.4f}"
+        )
 
     for part in evidence["short"]:
         batch, calls, kept = part["batch"], part["calls"], part["kept"]
         for index in (0, batch - 1):
             p_value = one_against_rest(kept, [calls] * batch, index)
             name = "the first position" if index == 0 else "the last position"
-            found.append((p_value, describe(kept, calls, index, name, batch), (str(batch), "position", index)))
-    tables: list[tuple[list[int], int, int, str]] = [
-        *((part["kept"], part["calls"], part["batch"], "position") for part in evidence["short"]),
-        (evidence["blocks"], evidence["long_calls"] * LONG // GROUPS, LONG, "block"),
-        (evidence["remainders"], evidence["long_calls"] * LONG // GROUPS, LONG, "remainder"),
-    ]
-    for kept, decisions, batch, kind in tables:
-        fit = all_alike(kept, [decisions] * len(kept))
+            found.append((p_value, describe(kept, [calls] * batch, index, name, batch), (str(batch), "end", index)))
+    for kept, decisions, batch, kind in _tables(evidence):
+        fit = all_alike(kept, decisions)
         if fit is None:
             continue
-        mean = sum(kept) / len(kept)
-        index = max(range(len(kept)), key=lambda i, kept=kept, mean=mean: abs(kept[i] - mean))  # type: ignore[misc]
+        share = sum(kept) / sum(decisions)
+        away = [abs(k - share * n) for k, n in zip(kept, decisions, strict=True)]
+        index = away.index(max(away))
         text = (
             f"{describe(kept, decisions, index, f'{kind} {index}', batch)}; G = {fit.g:.1f}, "
             f"Pearson's X² = {fit.pearson:.1f}, {fit.degrees_of_freedom} degrees of freedom"
@@ -139,11 +154,12 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     batch, kind, index = min(_statistics(evidence))[2]
     calls = 64 if int(batch) == LONG else 4096
     place = {
+        "end": f"[{index}]",
         "position": f"[{index}]",
         "block": f"[{index * LONG // GROUPS}:{(index + 1) * LONG // GROUPS}]",
         "remainder": f"[{index}::{GROUPS}]",
     }[kind]
-    n = calls * (1 if kind == "position" else LONG // GROUPS)
+    n = calls * (LONG // GROUPS if kind in ("block", "remainder") else 1)
     lines = [*code.setup(), *code.construct(DROP_PROB), *code.input((int(batch), 1), "float32", case.device)]
     return "\n".join([
         *lines,
@@ -152,6 +168,73 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
         "print('kept here:', here, 'and everywhere:', everywhere)",
         f"assert abs(here - everywhere) <= 7 * (everywhere * (1 - everywhere) / {n}) ** 0.5  # standard deviations",
     ])  # fmt: skip
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count how often each position was kept, and in large batches each block and remainder."""
+    width = max(block.width for block in case.blocks)
+    masks = [run.masks for run in runs(recording, case) if run.masks.shape[1] == width]
+    kept, calls = sum(part.sum(axis=0) for part in masks), sum(len(part) for part in masks)
+    short = [{"batch": width, "calls": calls, "kept": kept.tolist()}] if width <= EACH else []
+    if width < 2 * GROUPS:
+        return {"short": short, "long_calls": 0, "blocks": [], "remainders": []}
+    return {
+        "short": short,
+        "long": width,
+        "long_calls": calls,
+        "blocks": [int(part.sum()) for part in np.array_split(kept, GROUPS)],
+        "remainders": [int(kept[index::GROUPS].sum()) for index in range(GROUPS)],
+    }
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return what is seen of the places that the recording tells most of: positions, blocks, or the two ends."""
+    from droppath_audit.stats.budget import BETA
+    from droppath_audit.stats.homogeneity import group_detectable, neighbours
+
+    assert case.drop_prob is not None  # noqa: S101
+    keep_prob, share = 1.0 - case.drop_prob, alpha / STATISTICS
+    width = max(block.width for block in case.blocks)
+    calls = sum(block.whole for block in case.blocks if block.width == width)
+    found = []
+    for size, number in ((1, width if width <= EACH else 0), (width // GROUPS, GROUPS if width >= 2 * GROUPS else 0)):
+        groups = neighbours([calls * size] * number, keep_prob)
+        if len(groups) > 1:
+            together = size * len(groups[0])
+            seen = group_detectable(calls * together, len(groups), keep_prob, share, BETA)
+            found.append((seen, "a position" if together == 1 else f"{together} neighbouring positions"))
+    if width <= EACH:
+        seen = group_resolved(calls, calls * (width - 1), keep_prob, share)
+        found.append((seen, "the first or the last position"))
+    resolves, place = min(found, default=(inf, "a position"))
+    resolves = resolves if resolves < max(keep_prob, case.drop_prob) else inf
+    return Design(resolves, f"keep probability of {place}", calls * width)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the positions that were furthest off, or all groups of a table."""
+    from droppath_audit.stats.homogeneity import neighbours
+
+    batch, kind, index = min(_statistics(evidence))[2]
+    if kind == "end":
+        starts, names = [index, index + 1], f"position {index} and of the others"
+        lines = [f"group = np.where(position == {index}, 0, 1)"]
+    else:
+        kept, decisions = next(table[:2] for table in _tables(evidence) if table[3] == kind)
+        starts = [group.start for group in neighbours(decisions, sum(kept) / sum(decisions))]
+        names = f"{kind}s from {', '.join(map(str, starts[:5]))}{', …' * (len(starts) > 5)} on"
+        width = int(batch)
+        if kind == "block":  # of neighbours, the first ones larger by one
+            starts = [start * (width // GROUPS) + min(start, width % GROUPS) for start in starts]
+        place = f"position % {GROUPS}" if kind == "remainder" else "position"
+        lines = [f"group = np.searchsorted({starts}, {place}, side='right') - 1"]
+    return groups_script(
+        case,
+        code,
+        ["position = np.broadcast_to(np.arange(kept.shape[1]), kept.shape)", *lines],
+        len(starts),
+        f"{names} in batches of {batch}",
+    )
 
 
 CHECK = Check(
@@ -170,4 +253,11 @@ CHECK = Check(
     ),
     design=design,
     applicable=applicable,
+    recorded=Recorded(
+        whole_calls,
+        collect_recorded,
+        show_recorded,
+        NO_WHOLE_CALLS,
+        recorded_design,
+    ),
 )

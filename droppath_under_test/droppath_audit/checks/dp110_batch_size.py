@@ -17,10 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
+from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.sampling.recorded import chunks, interior_cells
+from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 # Where a redrawn batch of four is furthest off: 0.395 of 0.3.
@@ -85,7 +88,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     """Fail where one size is kept more or less often than the others."""
     tests = _tests(evidence)
     size = min(tests, key=lambda size: tests[size])
-    p_value = min(1.0, len(SIZES) * tests[size])
+    p_value = min(1.0, max(len(SIZES), len(tests)) * tests[size])
     kept, decisions = evidence["kept"], evidence["decisions"]
     here, number = kept[str(size)], decisions[str(size)]
     rest = (sum(kept.values()) - here) / (sum(decisions.values()) - number)
@@ -133,6 +136,56 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield the cells of which batches of different sizes were recorded."""
+    return (case for case in interior_cells(blocks, effort) if len(_recorded_sizes(case)) > 1)
+
+
+def _recorded_sizes(case: Case) -> dict[int, int]:
+    """Return the decisions that can be read at each recorded size."""
+    sizes: dict[int, int] = {}
+    for block in case.blocks:
+        if block.decisions:
+            sizes[block.shape[0]] = sizes.get(block.shape[0], 0) + block.decisions
+    return dict(sorted(sizes.items()))
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count what was kept at each recorded size."""
+    kept = dict.fromkeys(_recorded_sizes(case), 0)
+    decisions = dict(kept)
+    for chunk in chunks(recording, case):
+        size = chunk.facts.shape[0]
+        if size in kept:
+            mask, seen = chunk.decisions(case.dialect.granularity)
+            kept[size] += int((mask & seen).sum())
+            decisions[size] += int(seen.sum())
+    return {
+        "kept": {str(size): number for size, number in kept.items()},
+        "decisions": {str(size): number for size, number in decisions.items()},
+        "raised": {},
+    }
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the difference that is seen at the size that tells most: whose decisions, or all others, are most."""
+    assert case.drop_prob is not None  # noqa: S101
+    sizes = _recorded_sizes(case)
+    total = sum(sizes.values())
+    size = max(sizes, key=lambda size: min(sizes[size], total - sizes[size]))
+    share = alpha / max(len(SIZES), len(sizes))
+    resolves = group_resolved(sizes[size], total - sizes[size], 1.0 - case.drop_prob, share)
+    return Design(resolves, f"keep probability at a batch size of {size}", total)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the size furthest off with all others."""
+    tests = _tests(evidence)
+    size = min(tests, key=lambda size: tests[size])
+    lines = [f"group = np.full(kept.shape, 0 if y.shape[1] == {size} else 1)"]
+    return groups_script(case, code, lines, 2, f"batches of {size} and of others")
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -150,4 +203,11 @@ CHECK = Check(
         "unmasked_remainder",
     ),
     design=design,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        "the recording has no batches of different sizes at one drop_prob inside (0, 1)",
+        recorded_design,
+    ),
 )

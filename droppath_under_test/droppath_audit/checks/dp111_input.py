@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Design, Level
-from droppath_audit.core.errors import TargetRaised
+from droppath_audit.core.check import Check, Design, Level, Recorded
+from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.inputs import ReusedInput, features
+from droppath_audit.sampling.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells
+from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
 from droppath_reference.law import FORMATS, round_to
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import Recording
     from droppath_audit.core.target import Target
 
     Flags = npt.NDArray[np.bool_]
@@ -57,6 +60,7 @@ GROUPS = {
     "sparse": ("samples of zeros but for one element", "samples without zeros"),
     "tracked": ("batches that track a gradient", "batches that track none"),
 }
+RECORDED = {"zeros": ("samples that hold zeros", "samples without")}
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -175,7 +179,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
     p_value = min(1.0, len(GROUPS) * tests[trait])
     one, size, other, rest = evidence["counts"][trait]
     shares = [kept / number if number else float("nan") for kept, number in ((one, size), (other, rest))]
-    names = GROUPS[trait]
+    names = {**GROUPS, **RECORDED}[trait]
     observed = f"{names[0]} kept {shares[0]:.4f} of {size}, {names[1]} {shares[1]:.4f} of {rest}, p = {p_value:.2g}"
     if p_value <= alpha:
         return Verdict.failed(observed, promised="decisions that do not depend on x", p_value=p_value)
@@ -236,6 +240,94 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count what was kept of each group that the recorded x fall into."""
+    counts: dict[str, list[int]] = {}
+    for chunk in chunks(recording, case):
+        mask, seen = chunk.decisions(case.dialect.granularity)
+        for trait, group in recorded_groups(chunk.grouped(chunk.x, case.dialect.granularity)).items():
+            known = seen & (group >= 0)
+            _add(counts.setdefault(trait, [0, 0, 0, 0]), mask[known], group[known] == 0)
+    counts = {trait: count for trait, count in counts.items() if count[1] and count[3]}
+    if not any(min(size, rest) >= case.decisions // 4 for _, size, _, rest in counts.values()):  # as the design says
+        raise NotApplicable("x is too much alike: no two groups of it hold a quarter of the decisions each")
+    return {"counts": counts, "untracked": ""}
+
+
+def recorded_groups(x: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.int64]]:
+    """Return, for each trait, in which of its two groups each decision is, or -1 where it is in neither.
+
+    Groups are fixed by the x of a call alone; of samples that are alike neither is larger.
+
+    Args:
+        x: Of shape (calls, decisions, elements of a decision).
+    """
+    calls, number, elements = x.shape
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        mean, size = (x / elements).sum(axis=2), (np.abs(x) / elements).sum(axis=2)
+    ordered = np.sort(size, axis=1)
+    below, upto = np.zeros((2, calls, number), dtype=np.int64)
+    for call in range(calls if number > 1 else 0):
+        below[call] = np.searchsorted(ordered[call], size[call])
+        upto[call] = np.searchsorted(ordered[call], size[call], side="right")
+
+    def split(first: Flags, second: Flags, where: Flags) -> npt.NDArray[np.int64]:
+        return np.where(where & first, 0, np.where(where & second, 1, -1))
+
+    negative, positive = mean < 0, mean > 0
+    mixed = (negative.any(axis=1) & positive.any(axis=1))[:, None]
+    ranked, zeros = np.isfinite(size).all(axis=1)[:, None] & (number > 1), (x == 0).any(axis=2)
+    return {
+        "sign": split(negative, positive, mixed),
+        "all_of_one_sign": split(negative, positive, ~mixed),
+        "rank": split(2 * below >= number, 2 * upto <= number, ranked),
+        "largest": split(8 * below >= 7 * number, 8 * upto <= 7 * number, ranked),
+        "smallest": split(8 * upto <= number, 8 * below >= number, ranked),
+        "zeros": split(zeros, ~zeros, np.isfinite(size)),
+    }
+
+
+def recorded_design(case: Case, alpha: float) -> Design:
+    """Return the difference between two quarters of all decisions; there is no verdict on groups that are smaller."""
+    assert case.drop_prob is not None  # noqa: S101
+    quarter = case.decisions // 4
+    resolves = group_resolved(quarter, quarter, 1.0 - case.drop_prob, alpha / len(GROUPS))
+    return Design(resolves, "keep probability of a class of input", case.decisions)
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that compares the two groups that are furthest apart."""
+    tests = _tests(evidence)
+    trait = min(tests, key=lambda trait: tests[trait])
+    shape, sign = SHAPE[case.dialect.granularity], trait in ("sign", "all_of_one_sign")
+    lines = [f"parts = np.broadcast_to(x, y.shape).reshape({shape})"]
+    if trait == "zeros":
+        lines.append("group = np.where((parts == 0).any(-1), 0, 1)")
+    elif sign:
+        lines += [
+            "mean = (parts / parts.shape[-1]).sum(-1)",
+            "mixed = (mean < 0).any(1) & (mean > 0).any(1)",
+            "group = np.where(mean < 0, 0, np.where(mean > 0, 1, -1))",
+            f"group[{'~' * (trait == 'sign')}mixed] = -1",
+        ]
+    else:
+        first, second = {
+            "rank": ("2 * below >= n", "2 * upto <= n"),
+            "largest": ("8 * below >= 7 * n", "8 * upto <= 7 * n"),
+            "smallest": ("8 * upto <= n", "8 * below >= n"),
+        }[trait]
+        lines += [
+            "size = (abs(parts) / parts.shape[-1]).sum(-1)",
+            "below = np.array([np.searchsorted(np.sort(row), row) for row in size])",
+            "upto = np.array([np.searchsorted(np.sort(row), row, side='right') for row in size])",
+            "n = size.shape[1]",
+            f"group = np.where({first}, 0, np.where({second}, 1, -1))",
+            "group[~np.isfinite(size).all(1)] = -1",
+        ]
+    names = {**GROUPS, **RECORDED}[trait]
+    return groups_script(case, code, lines, 2, f"{names[0]} and of {names[1]}")
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.MUST,
@@ -254,4 +346,5 @@ CHECK = Check(
         "idle_on_tiny_batches",
     ),
     design=design,
+    recorded=Recorded(interior_cells, collect_recorded, show_recorded, NOT_INTERIOR, recorded_design),
 )

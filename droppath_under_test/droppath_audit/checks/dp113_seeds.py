@@ -174,6 +174,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be seeded, over and over; a recording cannot be driven",
     mutants=(
         "first_mask_is_constant",
         "congruential_seed",

@@ -24,11 +24,12 @@ import numpy as np
 
 from droppath_audit.core import grid
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.extremes import added, of_shape
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, interior, per_cell, script
 from droppath_reference.law import FORMATS, multiplier, round_to
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
 DROP_PROBS = (0.1, 0.9)
@@ -142,6 +144,66 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield the cells in which samples are both kept and dropped; whether x is large enough is not known yet."""
+    return per_cell([block for block in blocks if interior(block)], effort)
+
+
+def _recorded_limits(case: Case) -> dict[str, tuple[float, float]]:
+    """Return, for each kind, between what shares of the largest number |x| times its factor lies."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    factor = multiplier(case.drop_prob, case.dialect.scaling)
+    fits = "factor" if factor > FORMATS[case.dtype].largest else "fits"
+    return {fits: (0.5 * FITS, FITS), **({"overflows": (1.05, factor)} if factor > 1.05 else {})}
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Sort the outputs for recorded x that are large enough, a shortcut counted in."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    largest, factor = FORMATS[case.dtype].largest, multiplier(case.drop_prob, case.dialect.scaling)
+    situations: dict[str, dict[str, Any]] = {
+        kind: {"kind": kind, "elements": 0, "broken": 0, "kept": 0, "low": low / factor * largest,
+               "high": high / factor * largest, "example": []}
+        for kind, (low, high) in _recorded_limits(case).items()
+    }  # fmt: skip
+    for chunk in chunks(recording, case):
+        scaled, base = np.abs(chunk.x) / (largest / factor), np.abs(chunk.base) / largest
+        for kind, (low, high) in _recorded_limits(case).items():
+            seen = situations[kind]
+            # What is added may neither fill the room above, nor bring back what overflowed.
+            where = (scaled >= low) & (scaled + base <= high if kind != "overflows" else base <= 0.02)
+            where &= np.isfinite(chunk.x)
+            x, y = chunk.x[where], chunk.y[where]
+            broken = np.isnan(y) if kind == "overflows" else ~np.isfinite(y)
+            if broken.any() and not seen["example"]:
+                seen["example"] = [f"{x[broken][0]:.6g}", f"{y[broken][0]:.6g}"]
+            seen["elements"] += y.size
+            seen["broken"] += int(np.count_nonzero(broken))
+            seen["kept"] += int(np.count_nonzero(y != chunk.base[where]))
+    found = [seen for seen in situations.values() if seen["elements"] and (seen["kind"] != "factor" or seen["kept"])]
+    if not found:
+        low = min(seen["low"] for seen in situations.values())
+        raise NotApplicable(f"no recorded x is as large as {low:.3g}, or none of these was kept")
+    return {"situations": found, "features": []}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that looks at the outputs for recorded x of the first situation that went wrong."""
+    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+    largest, factor = FORMATS[case.dtype].largest, multiplier(case.drop_prob, case.dialect.scaling)
+    seen = next(seen for seen in evidence["situations"] if seen["broken"])
+    low, high = _recorded_limits(case)[seen["kind"]]
+    overflows = seen["kind"] == "overflows"
+    each = [
+        f"scaled, added = abs(x) / {largest / factor!r}, abs(dropped) / {largest!r}",
+        f"large = np.isfinite(x) & (scaled >= {low!r}) & "
+        + ("(added <= 0.02)" if overflows else f"(scaled + added <= {high!r})"),
+        "large = np.broadcast_to(large, y.shape)",
+        f"assert {'not np.isnan(y[large]).any()' if overflows else 'np.isfinite(y[large]).all()'}, set(y[large])",
+    ]
+    return script(case, code, each, ())
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.SHOULD,
@@ -159,4 +221,5 @@ CHECK = Check(
         "subtracts_from_the_sum",
     ),
     applicable=applicable,
+    recorded=Recorded(recorded_cases, collect_recorded, show_recorded, NOT_INTERIOR),
 )

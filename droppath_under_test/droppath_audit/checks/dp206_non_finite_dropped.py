@@ -16,29 +16,38 @@ Seen in
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level
+from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.sampling.extremes import added, of_shape
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.recorded import SHAPE, chunks, per_dtype, script
 from droppath_audit.sampling.values import moderate
+from droppath_reference.law import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
+    from droppath_audit.core.effort import Effort
+    from droppath_audit.core.recording import BlockFacts, Recording
     from droppath_audit.core.target import Target
 
     Floats = npt.NDArray[np.float64]
 
 BATCH, SEVERAL, CALLS = 128, 3, 64  # SEVERAL samples, and CALLS calls, where a call is one decision
+BITS = 64  # that many NaN, or decisions as unlikely, and none dropped: by chance once in 2^64
 SPECIAL = (np.nan, np.inf, -np.inf)
 PROMISED = "zero where dropped"
 
@@ -93,11 +102,12 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
             observed.append(f"{seen['left']} of {seen['judged']} dropped elements are not zero{at}")
         elif seen["nan_of_inf"]:
             observed.append(f"{seen['nan_of_inf']} infinities became NaN{at}")
-        elif seen["nan"] >= 64 and not seen["nan_to_zero"]:
+        elif seen["nan"] >= BITS and not seen["nan_to_zero"]:
             observed.append(f"none of {seen['nan']} NaN became zero{at}")
     if observed:
         return Verdict.failed("; ".join(observed), promised=PROMISED)
-    return Verdict.passed(f"{sum(seen['judged'] for seen in evidence['found'])} dropped elements are zero")
+    judged, cleared = (sum(seen[name] for seen in evidence["found"]) for name in ("judged", "nan_to_zero"))
+    return Verdict.passed(f"{judged} dropped elements are zero" if judged else f"{cleared} NaN became zero")
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:
@@ -126,6 +136,69 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     ])  # fmt: skip
 
 
+def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
+    """Yield each dtype that was recorded in training at a drop_prob other than 0."""
+    return per_dtype([block for block in blocks if block.training and block.drop_prob], effort)
+
+
+def collect_recorded(recording: Recording, case: Case) -> Evidence:
+    """Count what was left of recorded infinities and NaN in decisions whose other elements show that they dropped."""
+    found: dict[float, dict[str, float]] = {}
+    holding: dict[float, int] = {}
+    granularity = case.dialect.granularity
+    for chunk in chunks(recording, case):
+        p = chunk.facts.drop_prob
+        seen = found.setdefault(
+            p, {"drop_prob": p, "judged": 0, "left": 0, "nan_of_inf": 0, "nan": 0, "nan_to_zero": 0}
+        )
+        x, y, base, telling = (
+            chunk.grouped(part, granularity) for part in (chunk.x, chunk.y, chunk.base, chunk.readable)
+        )
+        zero, sound = y == base, np.isfinite(base)
+        dropped = (zero | ~telling).all(axis=2) & (telling.any(axis=2) | (p == 1.0))
+        judged = dropped[:, :, None] & ~np.isfinite(x) & sound
+        nan = np.isnan(x) & sound
+        seen["judged"] += int(np.count_nonzero(judged))
+        seen["left"] += int(np.count_nonzero(judged & ~zero))
+        seen["nan_of_inf"] += int(np.count_nonzero(np.isnan(y) & np.isinf(x) & sound))
+        seen["nan_to_zero"] += int(np.count_nonzero(nan & zero))
+        seen["nan"] += int(np.count_nonzero(nan))
+        holding[p] = holding.get(p, 0) + int(np.count_nonzero(nan.any(axis=2)))
+    for p, seen in found.items():
+        if p == 1.0 or holding[p] * -math.log2(1.0 - p) < BITS:
+            seen["nan"] = 0  # that none of so few is dropped happens by chance, or is judged already
+    some = [seen for seen in found.values() if seen["judged"] or seen["nan_of_inf"] or seen["nan"] >= BITS]
+    if not some:
+        raise NotApplicable("no recorded x holds inf or NaN in a sample that is known to be dropped")
+    return {"found": some, "shape": [], "features": []}
+
+
+def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
+    """Return a script that looks at what became of recorded infinities and NaN."""
+    assert case.dtype is not None  # noqa: S101
+    seen = next(seen for seen in evidence["found"] if seen["left"] or seen["nan_of_inf"] or not seen["nan_to_zero"])
+    part = replace(case, blocks=tuple(block for block in case.blocks if block.drop_prob == seen["drop_prob"]))
+    after = []
+    if seen["left"]:
+        form, shape = FORMATS[case.dtype], SHAPE[case.dialect.granularity]
+        each = [
+            "x, dropped = np.broadcast_to(x, y.shape), np.broadcast_to(dropped, y.shape)",
+            f"told = np.isfinite(x) & (abs(x) >= {2.0**form.min_exponent!r})"
+            f" & (abs(x) > abs(dropped) * {2.0 ** (1 - form.precision)!r})",
+            f"zero, told = (y == dropped).reshape({shape}), told.reshape({shape})",
+            "gone = (zero | ~told).all(-1)" + (" & told.any(-1)" if seen["drop_prob"] < 1.0 else ""),
+            f"special = ~np.isfinite(x).reshape({shape}) & np.isfinite(dropped).reshape({shape})",
+            f"left = y.reshape({shape})[gone[:, :, None] & special & ~zero]",
+            "assert not len(left), left",
+        ]
+    elif seen["nan_of_inf"]:
+        each = ["assert not (np.isnan(y) & np.isinf(x) & np.isfinite(dropped)).any()"]
+    else:
+        each = ["zeros += ((y == dropped) & np.isnan(x)).sum()"]
+        after = ["assert zeros"]
+    return script(part, code, each, after, before=["zeros = 0"] if after else [])
+
+
 CHECK = Check(
     doc=__doc__,
     level=Level.SHOULD,
@@ -133,6 +206,12 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    recorded=Recorded(
+        recorded_cases,
+        collect_recorded,
+        show_recorded,
+        "the recording has no calls in training at a drop_prob other than 0",
+    ),
     mutants=(
         "floor_mask",
         "multiplies_by_its_mask",

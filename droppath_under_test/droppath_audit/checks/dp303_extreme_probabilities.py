@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.certifying import certificate_for
+from droppath_audit.sampling.certifying import LARGEST_KEEP_PROB, certificate_for
 from droppath_audit.sampling.counting import Sampler
 from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
 from droppath_reference.law import FORMATS, multiplier
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 DROP_PROBS = (5e-324, 1e-7, 0.001, 0.999, 1.0 - 1e-7)
 QUICK_RESOLUTION = 5e-4
-LARGEST_KEEP_PROB = 1.0 - 2.0**-53  # a keep_prob of exactly 1 has no certificate that allows a float32 draw its miss
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -130,6 +129,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="a recording has only the drop_probs that were recorded: DP102 judges those of any size",
     mutants=("floor_mask", "whole_percents", "keep_prob_in_the_dtype_of_x"),
     design=design,
     stopping=certificate,

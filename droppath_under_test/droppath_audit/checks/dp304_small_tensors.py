@@ -126,5 +126,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called on tensors without elements; a recording cannot be driven",
     mutants=("raises_on_empty_batch", "flattens_its_samples", "squeezes_single_samples"),
 )

@@ -106,6 +106,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called on a tensor of rank 0, which has no batch to record; a recording cannot be driven",
     mutants=("adds_an_axis_to_scalars",),
     applicable=applicable,
 )

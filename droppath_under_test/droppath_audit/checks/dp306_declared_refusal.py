@@ -91,6 +91,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be asked for what it declares to refuse; a recording cannot be driven",
     mutants=("asserts_instead_of_refusing", "refuses_too_early"),
     applicable=applicable,
 )

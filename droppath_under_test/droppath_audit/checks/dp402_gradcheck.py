@@ -117,6 +117,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called again with its mask held fixed and x moved; a recording cannot be driven",
     mutants=("mask_read_off_the_output", "gradient_with_another_mask", "gradient_without_factor"),
     applicable=applicable,
 )

@@ -148,6 +148,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its gradient must be differentiated again; a recording cannot be driven",
     mutants=(
         "differentiable_once",
         "gradient_outside_the_graph",

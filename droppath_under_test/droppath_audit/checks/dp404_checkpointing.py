@@ -132,6 +132,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must run under activation checkpointing; a recording cannot be driven",
     mutants=(
         "draws_from_numpy",
         "draws_from_python",

@@ -115,5 +115,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its graph must be looked at; a recording cannot be driven",
     mutants=("fresh_zeros_at_keep_prob_zero", "fresh_zeros_for_a_dropped_batch", "SkipsADroppedBranch"),
 )

@@ -95,5 +95,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be seeded, and called again; a recording cannot be driven",
     mutants=("draws_from_numpy", "draws_from_python", "generator_of_its_own", "reseeds_every_call"),
 )

@@ -107,5 +107,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="the global generators must be watched while it runs; a recording cannot be driven",
     mutants=("draws_from_numpy", "draws_from_python", "generator_of_its_own", "reseeds_every_call"),
 )

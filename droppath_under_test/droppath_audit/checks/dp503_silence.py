@@ -86,5 +86,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its generator must be watched while it runs; a recording cannot be driven",
     mutants=("draws_for_nothing",),
 )

@@ -206,6 +206,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called from threads and processes; a recording cannot be driven",
     mutants=(
         "generator_of_its_own",
         "draws_from_numpy",

@@ -184,6 +184,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="it must be called on tensors that are made up as it goes; a recording cannot be driven",
     mutants=("mask_of_rank_four", "widened_to_float32", "writes_its_input", "raises_on_empty_batch"),
     applicable=applicable,
 )

@@ -253,6 +253,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="the layer must be moved, copied and reloaded between calls; a recording cannot be driven",
     mutants=(
         "ComputesKeepProbOnce",
         "StoresItsProbability",

@@ -102,5 +102,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
+    not_recorded="its generator must be watched while it runs; a recording cannot be driven",
     mutants=("mask_of_full_size", "draws_the_mask_twice", "draws_a_whole_buffer"),
 )

@@ -145,6 +145,7 @@ class Check:
         stopping: For sequential checks, ``(case, alpha) -> Stopping``.
         applicable: ``(facts, case) -> reason``; an empty text where the check applies.
         recorded: How it looks at a recording; None where a target must be driven for it.
+        not_recorded: Why a target must be driven for it, where that is so.
     """
 
     doc: str
@@ -158,6 +159,7 @@ class Check:
     stopping: Callable[[Case, float], Stopping] | None = None
     applicable: Callable[[Facts, Case], str] = _everywhere
     recorded: Recorded | None = None
+    not_recorded: str = "a recording cannot be driven"
 
     @cached_property
     def documentation(self) -> Documentation:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.chunk import Chunk
 
+LARGEST_KEEP_PROB = 1.0 - 2.0**-53  # a keep_prob of exactly 1 has no certificate that allows a float32 draw its miss
+
 
 def certificate_for(case: Case, alpha: float) -> Certificate:
     """Return the certificate for the keep probability at the case's cell and effort.
@@ -27,7 +29,12 @@ def certificate_for(case: Case, alpha: float) -> Certificate:
         finest = case.effort.call_resolution
     else:
         finest = resolution(case.drop_prob, case.effort.resolution)
-    return Certificate(1.0 - case.drop_prob, max(finest, _affordable(case, alpha)), alpha)
+    return Certificate(_keep_prob(case.drop_prob), max(finest, _affordable(case, alpha)), alpha)
+
+
+def _keep_prob(drop_prob: float) -> float:
+    """Return 1 - p; where that rounds to 1 and p is not 0, a float32 draw is allowed its miss nevertheless."""
+    return 1.0 - drop_prob if drop_prob == 0.0 else min(1.0 - drop_prob, LARGEST_KEEP_PROB)
 
 
 def _affordable(case: Case, alpha: float) -> float:
@@ -37,7 +44,7 @@ def _affordable(case: Case, alpha: float) -> float:
     if case.drop_prob in (0.0, 1.0):
         return -math.expm1(math.log(BETA) / max(1, case.decisions))
     assert case.drop_prob is not None  # noqa: S101
-    return certificate_detectable(case.decisions, 1.0 - case.drop_prob, alpha, BETA)
+    return certificate_detectable(case.decisions, _keep_prob(case.drop_prob), alpha, BETA)
 
 
 def certificate_design(case: Case, alpha: float) -> Design:

@@ -36,8 +36,11 @@ SEE = {0.0: "DP002", 1.0: "DP301"}  # where outputs that are NaN are judged; DP2
 
 
 def interior(block: BlockFacts) -> bool:
-    """Return whether the block was made in training, at a drop_prob at which samples are both kept and dropped."""
-    return block.training and 0.0 < block.drop_prob < 1.0
+    """Return whether the block was made in training, at a drop_prob at which samples are both kept and dropped.
+
+    A drop_prob below 2^-54 is none: its keep_prob is 1, and there is nothing that decisions could depend on.
+    """
+    return block.training and 0.0 < 1.0 - block.drop_prob < 1.0
 
 
 def per_cell(blocks: Sequence[BlockFacts], effort: Effort, *, by_batch: bool = False) -> Iterator[Case]:
@@ -177,10 +180,14 @@ def count(recording: Recording, case: Case) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Run:
-    """Masks of successive calls of one layer, of shape (calls, decisions); calls that cannot be read end a run."""
+    """Masks of successive calls of one layer, of shape (calls, decisions); calls that cannot be read end a run.
+
+    ``first`` is the index of the first of them among the calls of the layer.
+    """
 
     layer: str
     masks: Masks
+    first: int
 
 
 def runs(recording: Recording, case: Case) -> list[Run]:
@@ -202,7 +209,7 @@ def runs(recording: Recording, case: Case) -> list[Run]:
                 found.append((chunk.facts.layer, call, []))
             layer, _, masks = found.pop()
             found.append((layer, chunk.first + end, [*masks, mask[start:end]]))
-    return [Run(layer, np.concatenate(masks)) for layer, _, masks in found]
+    return [Run(layer, joined, end - len(joined)) for layer, end, masks in found for joined in [np.concatenate(masks)]]
 
 
 def script(case: Case, code: Code, each: Sequence[str], after: Sequence[str], *, before: Sequence[str] = ()) -> str:
@@ -240,21 +247,25 @@ SHAPE = {"sample": "*y.shape[:2], -1", "batch": "len(y), 1, -1", "element": "len
 """What gives an array the axes calls, decisions and elements of a decision, in a script."""
 
 
-def mask_lines(case: Case, *, weigh: bool = False) -> list[str]:
+def mask_lines(case: Case, *, weigh: bool = False, group: Sequence[str] = ()) -> list[str]:
     """Return lines that bind ``kept`` to the decisions of a block, of shape (calls, decisions) if all can be read.
 
     Args:
         case: What the script looks at.
         weigh: Whether to bind ``weight`` to the mean |x| of each decision as well.
+        group: Lines that bind ``group``, of the shape of ``kept``, to what else is to be known of each decision.
     """
     shape = SHAPE[case.dialect.granularity]
     lines = [f"kept = (y != dropped).reshape({shape}).any(-1)"]
     if weigh:
         lines.append(f"weight = abs(np.broadcast_to(x, y.shape)).reshape({shape}).mean(-1)")
+    lines += group
+    beside = ["kept", *["weight"] * weigh, *["group"] * bool(group)]
     if case.decisions != sum(block.calls * block.width for block in case.blocks):
         lines += [
             f"seen = np.broadcast_to(x != 0, y.shape).reshape({shape}).any(-1)",
-            f"kept{', weight' * weigh} = kept[seen]{', weight[seen]' * weigh}  # where x is 0, nothing can be seen",
+            f"{', '.join(beside)} = {', '.join(f'{name}[seen]' for name in beside)}"
+            "  # where x is 0, nothing can be seen",
         ]
     return lines
 

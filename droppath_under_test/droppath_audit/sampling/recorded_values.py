@@ -24,10 +24,9 @@ def _added(low: Floats, high: Floats, base: Floats, dtype: str, *, rounded: bool
     """Return the hull of shortcut plus a value of [low, high]; one that is not ``rounded`` before may be fused."""
     ulp = 0.0 if rounded else 2.0 ** (1 - FORMATS[dtype].precision)
     with np.errstate(invalid="ignore", over="ignore"):
-        return (
-            round_to(base + low - np.abs(low) * ulp, dtype),
-            round_to(base + high + np.abs(high) * ulp, dtype),
-        )
+        # Where the division overflowed nothing moves: inf - inf would be no bound.
+        least, most = (np.where(np.isfinite(end), np.abs(end) * ulp, 0.0) for end in (low, high))
+        return round_to(base + low - least, dtype), round_to(base + high + most, dtype)
 
 
 @lru_cache(maxsize=8)

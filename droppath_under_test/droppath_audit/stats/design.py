@@ -289,6 +289,8 @@ def _pair_deviance(keep_prob: float, correlation: float) -> tuple[float, float]:
 
 
 def _pairs_enough(pairs: int, keep_prob: float, correlation: float, alpha: float, beta: float) -> bool:
+    if pairs < 1:
+        return False
     one_count = 1.0 / (pairs * keep_prob * (1.0 - keep_prob))
     if one_count >= correlation:
         return False

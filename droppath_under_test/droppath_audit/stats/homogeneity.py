@@ -33,6 +33,25 @@ def one_against_rest(kept: Sequence[int], decisions: Sequence[int], index: int) 
     return hypergeometric_test(one, n - one, rest, m - rest)
 
 
+def neighbours(decisions: Sequence[int], share: float) -> list[range]:
+    """Return which neighbouring groups are added up until each expects ``MINIMUM_EXPECTED`` kept and as many dropped.
+
+    Args:
+        decisions: Decisions in each group.
+        share: Share that is kept of all.
+    """
+    needed = MINIMUM_EXPECTED * (1.0 - 1e-12) / (min(share, 1.0 - share) or 1e-300)
+    found, start, size = [], 0, 0
+    for index, number in enumerate(decisions):
+        if size >= needed:
+            found.append(range(start, index))
+            start, size = index, 0
+        size += number
+    if found and size < needed:
+        start = found.pop().start
+    return [*found, range(start, len(decisions))]
+
+
 def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None:
     """Return the likelihood-ratio statistic of equal shares, with Pearson's beside it.
 
@@ -56,19 +75,13 @@ def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None
         raise ValueError(f"these are no counts: {list(kept)} kept of {list(decisions)}")
     total = sum(decisions)
     share = sum(kept) / total if total else 0.0
-    groups: list[list[int]] = [[0, 0]]
-    needed = MINIMUM_EXPECTED * (1.0 - 1e-12)
-    for k, n in zip(kept, decisions, strict=True):
-        if groups[-1][1] * min(share, 1.0 - share) >= needed:
-            groups.append([0, 0])
-        groups[-1][0] += k
-        groups[-1][1] += n
-    if groups[-1][1] * min(share, 1.0 - share) < needed and len(groups) > 1:
-        last = groups.pop()
-        groups[-1] = [groups[-1][0] + last[0], groups[-1][1] + last[1]]
+    groups = neighbours(decisions, share)
     if len(groups) < 2:
         return None
-    k_, n_ = np.array(groups, dtype=np.float64).T
+    k_, n_ = (
+        np.array([sum(counts[group.start : group.stop]) for group in groups], dtype=np.float64)
+        for counts in (kept, decisions)
+    )
     observed, expected = np.stack([k_, n_ - k_]), np.stack([n_ * share, n_ * (1.0 - share)])
     g = float(power_divergence(observed, expected, lambda_="log-likelihood").statistic.sum())
     pearson = float(power_divergence(observed, expected, lambda_="pearson").statistic.sum())

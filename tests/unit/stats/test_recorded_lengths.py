@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
+from droppath_audit.checks import catalogue
+from droppath_audit.core.case import Case
+from droppath_audit.core.recording import RECORDED, BlockFacts
+from droppath_audit.sampling.recorded_groups import group_resolved
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
-from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples
+from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples, hypergeometric_detectable
 from droppath_audit.stats.exact import binomial_test
+from droppath_audit.stats.homogeneity import all_alike, one_against_rest
 
 ALPHA, BETA = 1e-6 / 2**14, 1e-3
 
@@ -103,3 +108,54 @@ def test_a_fixed_count_is_seen_in_thirty_batches_of_64() -> None:
         assert goodness_of_fit_of_few(histogram, 30 * binom.pmf(counts, 64, share)).p_value <= ALPHA
     with pytest.raises(ValueError, match="one cell"):
         goodness_of_fit_of_few([0, 0, 30], 30 * binom.pmf(np.arange(3), 2, 0.999))
+
+
+@pytest.mark.parametrize(
+    ("decisions", "rest", "keep_prob"),
+    [(100, 6_300, 0.5), (300, 2_100, 0.9), (300, 18_900, 0.1), (200, 200, 0.5), (500, 500, 0.9)],
+)
+def test_power_of_a_group_against_the_rest_by_enumeration(decisions: int, rest: int, keep_prob: float) -> None:
+    alpha = ALPHA / 8
+    away = group_resolved(decisions, rest, keep_prob, alpha)
+    assert 0.0 < away < 1.0
+    others = np.unique(binom.ppf(np.linspace(0.0005, 0.9995, 41), rest, keep_prob).astype(int))
+    weights = binom.pmf(others, rest, keep_prob)
+    counts = np.arange(decisions + 1)
+    for edge in (keep_prob - away, keep_prob + away):
+        if not 0.0 < edge < 1.0:
+            continue
+        missed = binom.pmf(counts, decisions, edge)
+        likely = counts[missed > 1e-9]
+        rejected = np.array(
+            [
+                [one_against_rest((int(k), int(other)), (decisions, rest), 0) <= alpha for k in likely]
+                for other in others
+            ]
+        )
+        assert weights @ (~rejected @ missed[likely]) / weights.sum() <= BETA
+
+
+def test_a_group_of_a_handful_resolves_nothing() -> None:
+    assert group_resolved(8, 10_000, 0.5, ALPHA) == math.inf
+    assert group_resolved(0, 10_000, 0.5, ALPHA) == math.inf
+    assert hypergeometric_detectable(0, 0.5, ALPHA, BETA) == NOTHING
+
+
+def test_power_of_the_spans_of_recorded_calls_by_simulation() -> None:
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    block = BlockFacts(0, 300, (64, 3), "float32", "float32", 0.3, True, "", 0, False, False, 64, 300 * 64, 300)
+    case = Case(RECORDED, "float32", 0.3, blocks=(block,))
+    recorded = catalogue()["DP112"].recorded
+    assert recorded is not None
+    assert recorded.design is not None
+    design = recorded.design(case, ALPHA)
+    assert design is not None
+    spans = [1, 1, 2, 5, 9, 19, 38, 75, 150]
+    decisions = [64 * calls for calls in spans]
+    missed = 0
+    for _ in range(1000):
+        kept = [*rng.binomial(decisions[:-1], 0.7), rng.binomial(decisions[-1], 0.7 - design.resolves)]
+        fit = all_alike([int(k) for k in kept], decisions)
+        assert fit is not None
+        missed += fit.p_value > ALPHA
+    assert missed <= 7  # of 1000, where one is allowed on average: more than 7 once in 10^5 simulations

@@ -220,7 +220,7 @@ def test_one_call_is_too_short_for_most_and_says_so(tmp_path: Path) -> None:
     assert report.exit_status == 0
     reasons = {r.trial.check: r.trial.reason for r in report.results if r.trial.reason}
     assert reasons["DP102"] == "too short: 4 recorded decisions resolve no keep probability at all"
-    assert reasons["DP003"] == "a recording cannot be driven"
+    assert reasons["DP003"] == "its mode must be switched; a recording cannot be driven"
     assert "two calls" in reasons["DP107"]
     assert all(result.outcome is not Outcome.INCONCLUSIVE for result in report.results)
 
