@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-BIASES = tuple(float(bias) for bias in np.geomspace(1e-4, 1e-1, 31))
+BIASES = tuple(float(bias) for bias in np.geomspace(3e-5, 1e-1, 36))
 LARGEST = 0.5
 CELL = 0.9  # keep_prob of the cell for which this suite's own curves are drawn
 RUNS = 400
@@ -101,7 +101,7 @@ def bias_seen(power: Callable[[float], float], sign: int, wanted: float = 0.9) -
         sign: +1 for keeping too often, -1 for dropping too often.
         wanted: Probability asked for.
     """
-    grid = np.geomspace(1e-4, LARGEST, 120)
+    grid = np.geomspace(BIASES[0], LARGEST, 140)
     seen = [power(sign * float(bias)) >= wanted for bias in grid]
     if not seen[-1]:
         return None

@@ -140,7 +140,9 @@ def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement
     """Return the judgements on those subjects that every judge has judged."""
     faced = tasks(efforts, repeats)
     rows = {(row.subject, row.judge, row.seed): row for row in read(file)}
-    return [rows[name, *task] for name in subjects() if all((name, *task) in rows for task in faced) for task in faced]
+    return [
+        rows[(name, *task)] for name in subjects() if all((name, *task) in rows for task in faced) for task in faced
+    ]
 
 
 def _waiting(file: Path, faced: list[tuple[str, int]]) -> list[_Work]:

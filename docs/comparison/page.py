@@ -28,9 +28,10 @@ KILLS = """
 ## Faulty layers rejected
 
 A rule is put to a layer where the suite it comes from has a test for that granularity; *of* counts these layers.
-{repeats} This suite rejects where a MUST is broken; *SHOULD, INFO* counts the layers in which only a promise of that
-level was found broken, which is reported (and under `--strict` a SHOULD rejects). Seconds are CPU time on one thread:
-the median over all layers, and on the reference.
+*Rejected* means {repeats}.
+This suite rejects where a MUST is broken; *SHOULD, INFO* counts the layers in which only a promise of that level was
+found broken, which is reported (and under `--strict` a SHOULD rejects). Seconds are CPU time on one thread: the median
+over all layers, and on the reference.
 
 | rule | rejected | of | not put to | SHOULD, INFO | seconds, median | seconds, reference |
 |---|---|---|---|---|---|---|
@@ -122,7 +123,7 @@ def _rejected(runs: Sequence[Judgement]) -> bool:
 
 def _kills(rows: Sequence[Judgement]) -> str:
     seeds = max(row.seed for row in rows) + 1
-    how_often = f"each of {seeds} seeds" if seeds > 1 else "one seed; some of the rejections are chance (see below)"
+    how_often = f"at each of {seeds} seeds" if seeds > 1 else "at one seed, and some of it is chance (see below)"
     lines = []
     for name, judged in by_judge(rows):
         by_mutant = {mutant: runs for mutant, runs in _faulty(judged).items() if runs[0].rejected != "-"}
@@ -138,7 +139,7 @@ def _kills(rows: Sequence[Judgement]) -> str:
             f"| {lower_levels if name in EFFORTS else ''} "
             f"| {_seconds(median(row.cpu for row in put))} | {_seconds(median(reference)) if reference else ''} |\n"
         )
-    return KILLS.format(repeats=f"*Rejected* means: at {how_often}.") + "".join(lines)
+    return KILLS.format(repeats=how_often) + "".join(lines)
 
 
 def _title(name: str) -> str:
@@ -212,6 +213,7 @@ def _matrix(rows: Sequence[Judgement], judges: Sequence[str]) -> str:
     mutants = list(dict.fromkeys(row.subject for row in rows if not is_sound(row.subject)))
     lines = [f"| {name} | {' | '.join(_mark(by_cell[name, judge]) for judge in judges)} |\n" for name in mutants]
     efforts = [judge for judge in judges if judge in EFFORTS]
+    # Fewer runs than all of them are chance, so they count for neither.
     ours = [
         name for name in mutants if any(_mark(by_cell[name, judge]) != "." for judge in efforts)
         and not any(_mark(by_cell[name, judge]) == "x" for judge in judges if judge not in EFFORTS)

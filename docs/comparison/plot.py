@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rivals.rule import Rule
 
-FINE = np.geomspace(1e-4, 1e-1, 121)
+FINE = np.geomspace(BIASES[0], BIASES[-1], 141)
 DIRECTIONS = {1: "keeps too often", -1: "drops too often"}
 OURS = {"quick": ":", "standard": "-", "thorough": "--"}
 
@@ -42,7 +42,7 @@ def draw(file: Path, rules: tuple[Rule, ...], curves: dict[str, dict[int, list[f
             power = [rule.power(sign * float(bias)) for bias in FINE]
             panel.plot(FINE, power, color=colours[index % 10], lw=1.4, label=rule.name)
         panel.axhline(0.9, color="grey", lw=0.6, ls=(0, (1, 3)))
-        panel.set(xscale="log", xlim=(1e-4, 1e-1), ylim=(-0.02, 1.02), title=title)
+        panel.set(xscale="log", xlim=(BIASES[0], BIASES[-1]), ylim=(-0.02, 1.02), title=title)
         panel.set_xlabel("bias of the keep probability")
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("probability of being rejected")

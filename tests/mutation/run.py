@@ -145,9 +145,9 @@ class _Leave:
         os._exit(int(exitstatus))
 
 
-def judge(source: Source, mutant: Mutant) -> str:
+def judge(source: Source, mutant: Mutant, stages: int | None = None) -> str:
     """Return ``failed`` or ``stuck`` with the stage that noticed the mutant, or ``survived``."""
-    for stage in source.stages:
+    for stage in source.stages[:stages]:
         how = _fails(source, mutant, stage, SECONDS)
         if how:
             return f"{how} in {' '.join(stage)}"
@@ -180,6 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="a part of the path of a source, such as stats/ or law")
     parser.add_argument("--resume", action="store_true", help="believe what earlier runs killed of unchanged sources")
+    parser.add_argument("--stages", type=int, help="stop after so many stages of tests: 1 is the file's own unit tests")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -191,7 +192,7 @@ def main() -> int:
             sys.stdout.write(f"{len(made[source])} mutants of {source.path}\n")
         return 0
     _load()
-    return _report(sources, made, _results(sources, made, _known() if options.resume else {}))
+    return _report(sources, made, _results(sources, made, options))
 
 
 def _load() -> None:
@@ -207,19 +208,18 @@ def _load() -> None:
     del hypothesis, pytest, scipy
 
 
-def _results(
-    sources: list[Source], made: dict[Source, list[Mutant]], known: dict[tuple[str, str], str]
-) -> dict[str, str]:
+def _results(sources: list[Source], made: dict[Source, list[Mutant]], options: argparse.Namespace) -> dict[str, str]:
+    known = _known() if options.resume else {}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     equivalents, results = _equivalents(), {}
     for source in sources:
         original = Mutant("original", 0, source.file.read_text(encoding="utf-8"))
-        untouched = judge(source, original)
+        untouched = judge(source, original, options.stages)
         if untouched != "survived":
             raise SystemExit(f"the tests of {source.path} do not pass as it is: {untouched}")
         for mutant in made[source]:
             digest = _digest(source)
-            results[mutant.id] = known.get((mutant.id, digest)) or judge(source, mutant)
+            results[mutant.id] = known.get((mutant.id, digest)) or judge(source, mutant, options.stages)
             row = {"mutant": mutant.id, "line": mutant.line, "digest": digest, "result": results[mutant.id]}
             with RESULTS.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")

@@ -38,7 +38,7 @@ def test_the_certificate_fails_what_is_twice_its_resolution_away_and_passes_what
 
 def test_the_bias_seen_is_where_power_stays_above_what_is_wanted():
     assert bias_seen(lambda bias: float(abs(bias) >= 0.02), 1) == pytest.approx(0.02, rel=1e-4)
-    assert bias_seen(lambda bias: 0.0 if bias < 0 else 1.0, 1) == 1e-4
+    assert bias_seen(lambda bias: 0.0 if bias < 0 else 1.0, 1) == BIASES[0]
     assert bias_seen(lambda bias: 0.0 if bias < 0 else 1.0, -1) is None
     curve = [0.0] * 10 + [1.0] * (len(BIASES) - 10)
     assert BIASES[9] < bias_of_curve(curve) < BIASES[10]
