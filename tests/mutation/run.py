@@ -155,7 +155,7 @@ def judge(source: Source, mutant: Mutant, stages: int | None = None) -> str:
 
 
 def _equivalents() -> dict[str, str]:
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"] if EQUIVALENT.exists() else []
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
     return {entry["mutant"]: entry["reason"] for entry in listed}
 
 
