@@ -90,3 +90,9 @@ def test_an_empty_list_of_stages_and_negative_steps_are_refused() -> None:
         schedule.warmup(-1, 4, 0.1)
     with pytest.raises(ValueError, match="-4"):
         schedule.warmup(1, -4, 0.1)
+
+
+@pytest.mark.parametrize("maximum", [0.0, 1.0])
+def test_both_ends_of_the_unit_interval_are_maxima(maximum: float) -> None:
+    assert schedule.constant(maximum, 2) == [maximum, maximum]
+    assert schedule.warmup(1, 1, maximum) == maximum

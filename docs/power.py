@@ -1,0 +1,43 @@
+"""Write ``docs/power.md`` and ``docs/power.svg``: this suite beside the rules of others (``tox -e power``).
+
+``python docs/power.py --fast`` measures the quick effort alone and each rule at one seed. Judgements are kept in
+``build/power/judgements.jsonl``: a run that was cut off goes on from there, and what the present code has not earned is
+measured again. ``--measured`` measures nothing and writes about the layers that every judge has judged so far; the page
+says how many they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from comparison.detection import certificate_curves
+from comparison.measure import complete, measure
+from comparison.page import page
+from comparison.plot import draw
+from rivals import rules
+
+DOCS = Path(__file__).parent
+JUDGEMENTS = DOCS.parent / "build" / "power" / "judgements.jsonl"
+
+
+def main() -> None:
+    """Measure what is missing, then write the page and the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fast", action="store_true", help="the quick effort and one seed")
+    parser.add_argument("--thorough", action="store_true", help="the thorough effort as well, minutes a layer")
+    parser.add_argument("--processes", type=int, default=2, help="layers measured at a time")
+    parser.add_argument("--measured", action="store_true", help="measure nothing more")
+    options = parser.parse_args()
+    efforts = ("quick",) if options.fast else ("quick", "standard", *(("thorough",) if options.thorough else ()))
+    repeats = 1 if options.fast else 3
+    if not options.measured:
+        measure(JUDGEMENTS, efforts, repeats, options.processes)
+    rows = complete(JUDGEMENTS, efforts, repeats)
+    curves = certificate_curves(("quick", "standard", "thorough"))
+    draw(DOCS / "power.svg", rules(), curves)
+    (DOCS / "power.md").write_text(page(rows, rules(), curves), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
