@@ -86,7 +86,8 @@ def judge(
             verdict = check.judge(collected.evidence, trial.case, trial.alpha)
             if verdict.outcome in BAD:
                 show = check.snippet if check.recorded is None or facts.recording is None else check.recorded.snippet
-                snippet = show(trial.case, collected.evidence, facts.code)
+                smallest = tuple(collected.evidence.get("features", facts.code.features))
+                snippet = show(trial.case, collected.evidence, replace(facts.code, features=smallest))
         except Exception as error:
             # Evidence that nobody foresaw must cost one verdict, not the report.
             verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")

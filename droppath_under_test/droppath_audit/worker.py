@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,7 @@ def _drive(target: Target, trial: Trial) -> Evidence:
 
     from droppath_audit.checks import catalogue
     from droppath_audit.sampling.certifying import chunk_stopping
+    from droppath_audit.sampling.inputs import features
 
     check = catalogue()[trial.check]
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
@@ -102,7 +103,12 @@ def _drive(target: Target, trial: Trial) -> Evidence:
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
-        return check.collect(target, trial.case, rng, stopping)
+        evidence = check.collect(target, trial.case, rng, stopping)
+        with suppress(NotApplicable, TargetRaised):
+            # For snippets, which show a fault on the smallest samples that the target takes.
+            dtype, device = trial.case.dtype or "float32", trial.case.device
+            evidence.setdefault("features", list(features(target, dtype, device)))
+    return evidence
 
 
 @contextmanager

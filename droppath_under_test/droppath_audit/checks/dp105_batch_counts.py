@@ -114,9 +114,10 @@ def design(case: Case, alpha: float) -> Design:
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
     """Return a script that compares the variance of the kept count with the binomial's."""
     lines = [*code.setup(), *code.construct(DROP_PROB), *code.input((BATCH, 1), "float32", case.device)]
+    kept = code.first_elements(f"({code.output(DROP_PROB)} != 0)", BATCH)
     return "\n".join([
         *lines,
-        f"counts = [int(({code.output(DROP_PROB)} != 0).sum()) for _ in range(4000)]",
+        f"counts = [int({kept}.sum()) for _ in range(4000)]",
         "mean = sum(counts) / 4000",
         "variance = sum((count - mean) ** 2 for count in counts) / 4000",
         f"ratio = variance / (mean * (1 - mean / {BATCH}))",

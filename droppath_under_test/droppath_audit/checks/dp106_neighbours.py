@@ -128,11 +128,12 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     calls = 4096 if evidence["relation"] == "pair" else 8
     first, second = _pair_of(evidence, batch)
     lines = [*code.setup(), *code.construct(case.drop_prob), *code.input((batch, 1), "float32", case.device)]
+    kept = code.first_elements(f"({code.output(case.drop_prob)} != 0)", batch)
     return "\n".join([
         *lines,
         "total = n = 0",
         f"for _ in range({calls}):",
-        f"    kept = ({code.output(case.drop_prob)} != 0)[:, 0] * 1.0 - {1.0 - case.drop_prob!r}",
+        f"    kept = {kept} * 1.0 - {1.0 - case.drop_prob!r}",
         f"    a = {first}",
         f"    b = {second}",
         "    total, n = total + float((a * b).sum()), n + len(a)",

@@ -161,9 +161,10 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     }[kind]
     n = calls * (LONG // GROUPS if kind in ("block", "remainder") else 1)
     lines = [*code.setup(), *code.construct(DROP_PROB), *code.input((int(batch), 1), "float32", case.device)]
+    kept = code.first_elements(f"({code.output(DROP_PROB)} != 0)", int(batch))
     return "\n".join([
         *lines,
-        f"kept = sum(({code.output(DROP_PROB)} != 0)[:, 0] * 1.0 for _ in range({calls})) / {calls}",
+        f"kept = sum({kept} * 1.0 for _ in range({calls})) / {calls}",
         f"here, everywhere = float(kept{place}.mean()), float(kept.mean())",
         "print('kept here:', here, 'and everywhere:', everywhere)",
         f"assert abs(here - everywhere) <= 7 * (everywhere * (1 - everywhere) / {n}) ** 0.5  # standard deviations",

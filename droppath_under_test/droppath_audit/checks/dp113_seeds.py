@@ -145,8 +145,9 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     x = code.input((batch, 1), "float32", case.device)
     later = code.input((*_later(case)[1:], 1), "float32", case.device)
     calls = _later(case)[0]
+    kept = code.first_elements(f"({code.output(DROP_PROB)} != 0)", batch)
     lines = [*code.setup(), *x, "masks = []", f"for seed in range({evidence['start']}, {evidence['start'] + seeds}):"]
-    lines += [f"    {seed}", *build, f"    masks.append(({code.output(DROP_PROB)} != 0)[:, 0].tolist())"]
+    lines += [f"    {seed}", *build, f"    masks.append({kept}.tolist())"]
     _, gap, kind = evidence["table"], evidence["offset"][0], evidence["relation"]
     lines += [
         *later,

@@ -1,9 +1,8 @@
 """DP803 random-numbers: no more random numbers are consumed than decisions are made.
 
 What it checks
-    Every random number that a training call draws, in forward and backward pass, from the framework's generators in
-    the calling thread, counted on its tape: one a sample is what a mask costs (one a call, one an element, where
-    that is the granularity).
+    Every random number that a training call draws from the framework's generators in the calling thread, counted on
+    its tape: one a sample is what a mask costs (one a call, one an element, where that is the granularity).
 Why it matters
     A mask of full size costs as many random numbers as x has elements, which on an accelerator is more than the
     multiplication, and a buffer of that size beside it.
@@ -46,14 +45,14 @@ def cases(device: str, effort: Effort) -> Iterator[Case]:
 
 
 def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
-    """Record the draws of one forward and backward pass."""
+    """Record the draws of one call."""
     assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
     framework, tape = target.framework, tape_of(target.framework)
     shape = (BATCH, *features(target, case.dtype, case.device, wide=True))
     layer = target.make(case.drop_prob)
     x = framework.ones(shape, case.dtype, case.device)
     with tape.record(values=False) as draws:
-        framework.gradient(layer, x, framework.ones(shape, case.dtype, case.device))
+        layer(x, training=True)
     if not draws:
         raise NotApplicable(f"{NO_DRAW} {framework.name}")
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 ROUNDING = {"bfloat16": 2.0**-6, "float16": 2.0**-9}
@@ -48,6 +49,7 @@ class Code:
         convert: Line that converts ``layer`` to ``{dtype}`` and ``{device}``; empty where there is no such thing.
         feed: Lines that bind ``feed``, a context in which draws have the values ``{values}`` (their own where that is
             None), and in which ``feed.drawn`` lists how many numbers each draw had; empty where there is no tape.
+        features: Features of the smallest sample that the target takes, for which a shape (B, 1) stands.
         recording: For a recording, whose ``imports`` define ``read(name)``, what the number in a name such as ``x.0``
             counts: ``blocks`` or ``calls``. Empty for a target that is run.
     """
@@ -75,6 +77,7 @@ class Code:
     assign: str = ""
     convert: str = ""
     feed: str = ""
+    features: tuple[int, ...] = (1,)
     recording: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -84,7 +87,7 @@ class Code:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Code:
         """Return the templates that ``to_json`` wrote."""
-        return cls(**{**data, "imports": tuple(data["imports"])})
+        return cls(**{**data, "imports": tuple(data["imports"]), "features": tuple(data["features"])})
 
     def _fill(self, template: str, drop_prob: float, training: bool) -> str:
         probability = 1.0 - drop_prob if self.keep and isinstance(drop_prob, float) else drop_prob
@@ -125,7 +128,18 @@ class Code:
         strides = self.layouts.get(layout, "")
         return [lines[0], *([strides] if strides else []), *lines[1:]]
 
+    def first_elements(self, tensor: str, batch: int) -> str:
+        """Return the expression for the first element of each of ``batch`` samples."""
+        return f"{tensor}.reshape(({batch}, -1))[:, 0]"
+
+    @property
+    def elements(self) -> int:
+        """Elements of a sample of the smallest shape."""
+        return prod(self.features)
+
     def _bind_x(self, template: str, shape: tuple[int, ...], dtype: str, device: str) -> list[str]:
+        shape = (shape[0], *self.features) if shape[1:] == (1,) else shape
+
         def filled(text: str) -> str:
             return text.replace("{shape}", repr(shape)).replace("{dtype}", dtype).replace("{device}", repr(device))
 

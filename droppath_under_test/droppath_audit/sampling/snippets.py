@@ -23,8 +23,9 @@ def kept_share(drop_prob: float, decisions: int, code: Code) -> list[str]:
     calls = max(3, -(-decisions // BATCH)) | 1
     keep_prob = 1.0 - drop_prob
     width = 5.0 * (keep_prob * drop_prob / (calls * BATCH)) ** 0.5
+    each = BATCH * code.elements
     return [
-        f"kept = sum(int(({code.output(drop_prob)} != 0).sum()) for _ in range({calls})) / ({calls} * {BATCH})",
+        f"kept = sum(int(({code.output(drop_prob)} != 0).sum()) for _ in range({calls})) / ({calls} * {each})",
         f"print('kept', kept, 'where', {keep_prob!r}, 'was asked for')",
         f"assert abs(kept - {keep_prob!r}) <= {width:.2g}  # five standard deviations",
     ]
@@ -60,7 +61,7 @@ def fed_share(drop_prob: float, dtype: str, device: str, code: Code) -> list[str
         *code.input((2**24, 1), dtype, device),
         *code.feed.replace("{values}", "torch.arange(2**24).div(2**24).to(y.dtype) % 1").splitlines(),
         "with feed:",
-        f"    kept = int(({code.output(drop_prob)} != 0).sum()) / 2**24",
+        f"    kept = int(({code.output(drop_prob)} != 0).sum()) / {2**24 * code.elements}",
         f"print('kept', kept, 'of all that the generator gives, where', {keep_prob!r}, 'was asked for')",
         f"assert abs(kept - {keep_prob!r}) <= 2**-23",
     ]
