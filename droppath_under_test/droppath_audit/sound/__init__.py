@@ -7,11 +7,10 @@ Lesser manners, such as clearing an infinity that is dropped (a SHOULD), are not
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
+
+from droppath_audit.core.discovery import implementations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,15 +23,4 @@ def sound_variants() -> Mapping[str, str]:
     Raises:
         ValueError: If two files define the same name.
     """
-    found: dict[str, str] = {}
-    for info in iter_modules(__path__):
-        module = import_module(f"{__name__}.{info.name}")
-        for name, value in vars(module).items():
-            ours = getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
-            if not ours or not (inspect.isclass(value) or inspect.isfunction(value)):
-                continue
-            if name in found:
-                raise ValueError(f"{module.__name__} defines {name}, which another file defines already")
-            items = getattr(value, "items", "")
-            found[name] = f"{module.__name__}:{name}" + (f"?{items}" if isinstance(items, str) and items else "")
-    return found
+    return implementations(__name__, __path__)

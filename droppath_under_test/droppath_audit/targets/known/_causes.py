@@ -41,3 +41,29 @@ FLOORED_EITHER = {
     f"{check}[cpu-float16-p0.002]": "float16 is off by 7e-5 there, less than the resolution of 1e-4"
     for check in ("DP102", "DP203")
 }
+
+# x.div(keep_prob) * floor(keep_prob + rand), for x of any rank, with a shortcut for drop_prob = 0
+FLOOR_STYLE = (
+    UNCHECKED,
+    INTEGERS,
+    NO_AXIS,
+    *FLOORED,
+    *DIVIDED_FIRST,
+    Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
+)
+
+# x / keep_prob * floor(keep_prob + rand of shape (B, 1, 1, 1)), without a shortcut
+DROP_CONNECT = (
+    UNCHECKED,
+    INTEGERS,
+    NO_AXIS,
+    NO_SHORTCUT,
+    Broken("DP002", LOW, "at drop_prob = 0 the mask is floor(1 + rand), which is 2 where rand rounds up to 1"),
+    Broken("DP005", ALL, "the mask has rank 4, and x of any other rank is broadcast to it"),
+    Broken("DP304", ALL, "small tensors of other ranks as well"),
+    *(entry for entry in FLOORED if entry.check != "DP102"),
+    Broken("DP102", LOW, "the frequency in bfloat16; and at drop_prob = 0 the mask is sometimes 2, in both"),
+    *DIVIDED_FIRST,
+    Broken("DP403", "bfloat16", "the derivative is that of a mask of 2, at drop_prob = 0"),
+    Broken("DP601", ALL, "the smallest failing call has another rank than 4"),
+)

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from droppath_audit.core.known import Broken, Known
-from droppath_audit.targets.known._causes import (
-    ALL,
-    DIVIDED_FIRST,
-    FLOORED,
-    FLOORED_EITHER,
-    INTEGERS,
-    NO_AXIS,
-    SILENT_REPR,
-    UNCHECKED,
-)
+from droppath_audit.core.known import Known
+from droppath_audit.targets.known._causes import FLOOR_STYLE, FLOORED_EITHER, SILENT_REPR
 
 INSTALL = ("pip install --no-deps mmcv-lite==2.2.0", "pip install mmengine==0.10.7")
 
@@ -23,15 +14,7 @@ SYSTEMS = (
         title="MMCV, the class",
         environment="mmcv",
         install=INSTALL,
-        broken=(
-            UNCHECKED,
-            SILENT_REPR,
-            INTEGERS,
-            NO_AXIS,
-            *FLOORED,
-            *DIVIDED_FIRST,
-            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
-        ),
+        broken=(*FLOOR_STYLE, SILENT_REPR),
         either=FLOORED_EITHER,
     ),
     Known(
@@ -40,14 +23,7 @@ SYSTEMS = (
         title="MMCV, the function",
         environment="mmcv",
         install=INSTALL,
-        broken=(
-            UNCHECKED,
-            INTEGERS,
-            NO_AXIS,
-            *FLOORED,
-            *DIVIDED_FIRST,
-            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
-        ),
+        broken=FLOOR_STYLE,
         either=FLOORED_EITHER,
     ),
 )

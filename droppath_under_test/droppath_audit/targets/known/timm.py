@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.known import Broken, Known
+from droppath_audit.core.known import Known
 from droppath_audit.targets.known._causes import (
-    ALL,
-    DIVIDED_FIRST,
-    FLOORED,
+    FLOOR_STYLE,
     FLOORED_EITHER,
-    INTEGERS,
     MULTIPLIED,
     NO_AXIS,
     SCALED_MASK,
@@ -57,15 +54,7 @@ SYSTEMS = (
         environment="timm-0.4",
         install=("pip install --no-deps timm==0.4.12 torchvision==0.28.0", NEEDS),
         imports=IMPORTS,
-        broken=(
-            UNCHECKED,
-            SILENT_REPR,
-            INTEGERS,
-            NO_AXIS,
-            *FLOORED,
-            *DIVIDED_FIRST,
-            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
-        ),
+        broken=(*FLOOR_STYLE, SILENT_REPR),
         either=FLOORED_EITHER,
     ),
 )

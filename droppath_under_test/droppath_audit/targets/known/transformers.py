@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from droppath_audit.core.known import Broken, Known
-from droppath_audit.targets.known._causes import (
-    ALL,
-    DIVIDED_FIRST,
-    FLOORED,
-    FLOORED_EITHER,
-    INTEGERS,
-    NO_AXIS,
-    UNCHECKED,
-)
+from droppath_audit.core.known import Known
+from droppath_audit.targets.known._causes import FLOOR_STYLE, FLOORED_EITHER
 
 SYSTEMS = (
     Known(
@@ -21,14 +13,7 @@ SYSTEMS = (
         environment="transformers",
         install=("pip install transformers==5.23.0",),
         imports=("droppath_audit.targets.torchvision_operators",),  # which transformers imports where it is installed
-        broken=(
-            UNCHECKED,
-            INTEGERS,
-            NO_AXIS,
-            *FLOORED,
-            *DIVIDED_FIRST,
-            Broken("DP601", ALL, "the smallest failing call has drop_prob = 1"),
-        ),
+        broken=FLOOR_STYLE,
         either=FLOORED_EITHER,
     ),
 )

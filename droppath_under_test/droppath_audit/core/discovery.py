@@ -1,0 +1,35 @@
+"""Finding implementations by where they stand: every public class and function of a package's own files."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def implementations(package: str, path: Iterable[str]) -> dict[str, str]:
+    """Return the SPEC of every public class and function defined in a package's files, by its name.
+
+    Args:
+        package: Dotted name of the package.
+        path: Its ``__path__``.
+
+    Raises:
+        ValueError: If two files define the same name.
+    """
+    found: dict[str, str] = {}
+    for info in iter_modules(path):
+        module = import_module(f"{package}.{info.name}")
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+            if not ours or not (inspect.isclass(value) or inspect.isfunction(value)):
+                continue
+            if name in found:
+                raise ValueError(f"{module.__name__} defines {name}, which another file defines already")
+            items = getattr(value, "items", "")
+            found[name] = f"{module.__name__}:{name}" + (f"?{items}" if isinstance(items, str) and items else "")
+    return found
