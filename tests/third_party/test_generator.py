@@ -10,8 +10,8 @@ EXACT = {0.1: 0.10132, 0.5: 0.49902}
 
 def test_the_keep_probability_in_bfloat16_is_what_the_generator_says(known, audited):
     result = next(result for result in audited.report["results"] if result["trial"] == "DP101[cpu-bfloat16]")
-    if "DP101" not in {entry.check for entry in known.broken}:
-        assert result["verdict"] == "pass"
+    if not any(entry.check == "DP101" and "bfloat16" in entry.dtypes for entry in known.broken):
+        assert result["verdict"] in ("pass", "not-applicable")
         return
     cells = {cell["drop_prob"]: cell for cell in result["evidence"]["cells"]}
     for drop_prob, exact in EXACT.items():
