@@ -17,8 +17,8 @@ from droppath_audit.targets.known._causes import (
 INSTALL = (
     "pip install paddlepaddle==3.3.1",
     "pip install --no-deps paddledet==2.6.0 paddleseg==2.8.0 paddleclas==2.6.0",
-    "pip install pyyaml requests tqdm opencv-python-headless pycocotools six scipy matplotlib scikit-learn pandas "
-    "prettytable faiss-cpu",
+    "pip install 'setuptools<81' pyyaml requests tqdm opencv-python-headless pycocotools six scipy matplotlib "
+    "scikit-learn pandas prettytable faiss-cpu",
 )
 # Paddle's CPU kernels lack even addition for float16 and bfloat16, where the floor-style mask is biased.
 BOTH = "float64 float32"
