@@ -103,7 +103,7 @@ SYSTEMS = (
             Broken("DP102", BOTH, "the mask is keep_prob + rand itself, so that kept ones have many values"),
             Broken("DP104", BOTH, "every batch is kept as a whole"),
             Broken("DP201", BOTH, "kept values are x times noise"),
-            Broken("DP202", BOTH, "none is dropped"),
+            Broken("DP202", BOTH, "no sample is ever dropped"),
             Broken("DP203", BOTH, "the mean is x times 1 + 0.5/keep_prob"),
             Broken("DP204", BOTH, "the variance is that of the noise"),
             Broken("DP205", BOTH, "the noise reaches beyond 1/keep_prob, and overflows before it"),
