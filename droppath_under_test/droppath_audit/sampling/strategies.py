@@ -93,6 +93,7 @@ def alone() -> Iterator[None]:
     It writes a folder even without a database; and it takes constants from the source of whatever modules lie in the
     working directory, so that examples would change with unrelated edits and with what happens to be imported.
     """
+    from hypothesis.internal.cache import LRUCache
     from hypothesis.internal.conjecture import providers
     from hypothesis.internal.constants_ast import Constants
 
@@ -101,6 +102,8 @@ def alone() -> Iterator[None]:
     with (
         TemporaryDirectory() as folder,
         mock.patch.object(providers, "_get_local_constants", Constants, create=True),
+        # In which earlier runs of Hypothesis in this process left what they found.
+        mock.patch.object(providers, "CONSTANTS_CACHE", LRUCache(1024), create=True),
     ):
         os.environ[name] = folder
         try:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from droppath_audit import audit, engine
 from droppath_audit.core.events import AuditFinished
@@ -44,6 +46,18 @@ def test_a_process_of_its_own_and_this_one_give_the_same_report(full: dict[str, 
 )
 def test_a_trial_alone_gives_what_it_gave_among_all(trial: str, full: dict[str, Any]) -> None:
     assert comparable(audit(SPEC, effort="quick", only=(trial,))) == {trial: full[trial]}
+
+
+@pytest.mark.parametrize("check", ["DP601", "DP602"])
+def test_what_hypothesis_did_before_in_this_process_does_not_matter(check: str, full: dict[str, Any]) -> None:
+    @hypothesis.settings(database=None, derandomize=True)
+    @hypothesis.given(st.floats(0.0, 1.0), st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 16))
+    def earlier(share: float, seed: int, size: int, batch: int) -> None:
+        """Leave the constants of this file and its neighbours where Hypothesis keeps them."""
+
+    earlier()
+    found = comparable(audit(SPEC, effort="quick", only=(check,)))
+    assert found == {trial: full[trial] for trial in found}
 
 
 def test_order_does_not_matter(full: dict[str, Any]) -> None:
