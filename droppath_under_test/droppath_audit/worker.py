@@ -104,7 +104,7 @@ def _drive(target: Target, trial: Trial) -> Evidence:
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
         evidence = check.collect(target, trial.case, rng, stopping)
-        with suppress(NotApplicable, TargetRaised):
+        with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             # For snippets, which show a fault on the smallest samples that the target takes.
             dtype, device = trial.case.dtype or "float32", trial.case.device
             evidence.setdefault("features", list(features(target, dtype, device)))
