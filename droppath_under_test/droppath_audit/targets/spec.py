@@ -105,11 +105,6 @@ class Spec:
         return not self.name
 
 
-def looks_like_spec(text: str) -> bool:
-    """Return whether a command line's word is meant as a SPEC rather than as a subcommand."""
-    return ":" in text or text.endswith((".py", *RECORDINGS))
-
-
 def parse(text: str) -> Spec:
     """Parse a SPEC.
 

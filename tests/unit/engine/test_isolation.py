@@ -14,6 +14,7 @@ import pytest
 from droppath_audit import supervisor
 from droppath_audit.commands import main
 from droppath_audit.core.errors import UsageError
+from droppath_audit.core.verdict import Outcome
 from droppath_audit.plan import Settings, make
 from droppath_audit.supervisor import Blame, Supervisor
 
@@ -328,3 +329,12 @@ def test_the_parent_imports_neither_torch_nor_the_target(target: Callable[..., s
     )
     command = [sys.executable, "-c", code, target(), "--only", "DP301", "--effort", "quick"]
     assert subprocess.run(command, capture_output=True, check=False, env=dict(os.environ)).returncode == 0
+
+
+def test_a_verdict_stands_although_no_sample_is_found_for_its_snippet(
+    target: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(target("return [x]"), "DP005[cpu-float32]")
+    (result,) = report.results
+    assert result.outcome is Outcome.FAIL
+    assert "the target returned list, not a tensor" in result.verdict.observed

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets.loader import query_of
-from droppath_audit.targets.spec import Mode, Probability, Spec, looks_like_spec, parse
+from droppath_audit.targets.spec import Mode, Probability, Spec, parse
 
 
 def message(text):
@@ -130,14 +130,6 @@ def test_a_python_value_that_a_spec_cannot_say_is_refused_with_the_way_out():
         UsageError, match=r"init\.norm is of type object, .* form=factory: a function make\(drop_prob\)"
     ):
         query_of({"init.norm": object()})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("module:Name", True), ("layer.py", True), ("audit", False), ("explain", False), ("timm.layers", False)],
-)
-def test_a_word_with_a_colon_or_a_file_is_meant_as_a_spec(text, expected):
-    assert looks_like_spec(text) is expected
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?", "?scaling=none"])
