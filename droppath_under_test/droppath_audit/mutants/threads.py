@@ -36,26 +36,27 @@ class DrawsManyAhead(nn.Module):
 
 
 class DrawsInTheBackground(nn.Module):
-    """Let a thread draw ahead into a queue: a forked worker has the queue and not the thread, and waits for ever."""
+    """Let a thread draw what a queue asks for: a forked worker has the queue and not the thread, and waits for ever."""
 
     def __init__(self, drop_prob: float) -> None:
         super().__init__()
         self.drop_prob = drop_prob
-        self._waiting: queue.Queue[Tensor] | None = None
+        self._asked: queue.Queue[int] | None = None
+        self._drawn: queue.Queue[Tensor] = queue.Queue()
 
-    def _draw(self, numbers: queue.Queue[Tensor]) -> None:
+    def _draw(self, asked: queue.Queue[int]) -> None:
         while True:
-            numbers.put(torch.rand(16, dtype=torch.float64))
+            self._drawn.put(torch.rand(asked.get(), dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Wait for as many numbers as there are samples."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        if self._waiting is None:
-            self._waiting = queue.Queue(maxsize=2)
-            threading.Thread(target=self._draw, args=(self._waiting,), daemon=True).start()
-        blocks = [self._waiting.get() for _ in range(x.shape[0] // 16 + 1)]
-        return _apply(x, torch.cat(blocks)[: x.shape[0]] < 1.0 - self.drop_prob, self.drop_prob)
+        if self._asked is None:
+            self._asked = queue.Queue()
+            threading.Thread(target=self._draw, args=(self._asked,), daemon=True).start()
+        self._asked.put(x.shape[0])
+        return _apply(x, self._drawn.get() < 1.0 - self.drop_prob, self.drop_prob)
 
 
 class SeedsByProcess(nn.Module):
