@@ -4,9 +4,10 @@ Every mutant must die, or stand in ``equivalent.toml`` with the reason why no te
 entry there that names no mutant, or one that some test does kill, is an error as well. Results go to
 ``build/mutation/results.jsonl``; ``--resume`` takes from there what was killed before.
 
-mutmut is not used because it leaves decorated functions alone, which here are the certificate's tables and its cap,
-and because it finds the code of a test by a folder ``src`` that this layout does not have. A mutant runs in a fork of
-a process that has loaded the libraries, with an import hook that hands out the mutant for the original.
+Mutants are made by the operators of mutmut and by our own, which look closer at numbers and conditions. mutmut's own
+runner is not used: it leaves decorated functions alone, which here are the certificate's tables and its cap, and finds
+the code of a test by a folder ``src`` that this layout does not have (ADR 13). A mutant runs in a fork of a process
+that has loaded the libraries, with an import hook that hands out the mutant for the original.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ import tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).parent))
-from operators import Mutant, mutants
+import of_mutmut
+import operators
+from operators import Mutant
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "build" / "mutation" / "results.jsonl"
@@ -194,17 +198,24 @@ def _selected(only: str) -> Iterator[Source]:
     return (source for source in SOURCES if only in f"{source.root}/{source.path}")
 
 
+def _made(source: Source, makers: list[ModuleType]) -> list[Mutant]:
+    text = source.file.read_text(encoding="utf-8")
+    return [mutant for maker in makers for mutant in maker.mutants(text, source.path)]
+
+
 def main() -> int:
     """Run everything that is asked for; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="a part of the path of a source, such as stats/ or law")
     parser.add_argument("--resume", action="store_true", help="believe what earlier runs killed of unchanged sources")
     parser.add_argument("--stages", type=int, help="stop after so many stages of tests: 1 is the file's own unit tests")
+    parser.add_argument("--operators", choices=("ours", "mutmut", "both"), default="both", help="who makes the mutants")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     options = parser.parse_args()
     os.chdir(ROOT)
     sources = list(_selected(options.only))
-    made = {source: list(mutants(source.file.read_text(encoding="utf-8"), source.path)) for source in sources}
+    makers = {"ours": [operators], "mutmut": [of_mutmut], "both": [operators, of_mutmut]}[options.operators]
+    made = {source: _made(source, makers) for source in sources}
     if options.list:
         for source in sources:
             sys.stdout.writelines(f"{mutant.line:4d} {mutant.id}\n" for mutant in made[source])
