@@ -115,6 +115,7 @@ def test_the_hypergeometric_test_of_a_large_table_costs_no_more_than_its_spread(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert p_value == pytest.approx(2.0 * stats.norm.sf(197.5 / 198.0), rel=1e-3)
+    # Room for ten arrays of float64, one number a term up to 40 standard deviations and 400 counts.
     terms = 40 * 198 + 400
     assert peak < 10 * 8 * terms
 
