@@ -4,9 +4,10 @@ Every mutant must die, or stand in ``equivalent.toml`` with the reason why no te
 entry there that names no mutant, or one that some test does kill, is an error as well. Results go to
 ``build/mutation/results.jsonl``; ``--resume`` takes from there what was killed before.
 
-mutmut is not used because it leaves decorated functions alone, which here are the certificate's tables and its cap,
-and because it finds the code of a test by a folder ``src`` that this layout does not have. A mutant runs in a fork of
-a process that has loaded the libraries, with an import hook that hands out the mutant for the original.
+Mutants are made by the operators of mutmut and by our own, which look closer at numbers and conditions. mutmut's own
+runner is not used: it leaves decorated functions alone, which here are the certificate's tables and its cap, and finds
+the code of a test by a folder ``src`` that this layout does not have (ADR 13). A mutant runs in a fork of a process
+that has loaded the libraries, with an import hook that hands out the mutant for the original.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ import tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).parent))
-from operators import Mutant, mutants
+import of_mutmut
+import operators
+from operators import Mutant
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "build" / "mutation" / "results.jsonl"
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
-SECONDS = 900  # a mutant that takes longer is stuck, which is noticed as well
+PATIENCE = (30.0, 20.0)  # seconds, and times what the original takes: a mutant that takes longer is stuck, and noticed
 
 STATS, REFERENCE = "tests/unit/stats", "tests/unit/reference"
 
@@ -69,6 +73,8 @@ def _stats(name: str, *calibration: str) -> Source:
 SOURCES = (
     _stats("budget"),
     _stats("bisection"),
+    _stats("homogeneity", "homogeneity"),
+    _stats("planning"),
     _stats("mean", "weighted_mean"),
     _stats("exact", "exact_tests"),
     _stats("chi_square", "tables_far_in_the_tail", "exact_tests"),
@@ -79,7 +85,7 @@ SOURCES = (
     Source(
         "reference",
         "droppath_reference/drop_path.py",
-        ((f"{REFERENCE}/test_module.py",), (f"{REFERENCE}/test_drop_path.py",), (f"{REFERENCE}/test_transforms.py",)),
+        ((f"{REFERENCE}/test_drop_path.py",), (f"{REFERENCE}/test_module.py",), (f"{REFERENCE}/test_transforms.py",)),
     ),
 )
 
@@ -145,13 +151,30 @@ class _Leave:
         os._exit(int(exitstatus))
 
 
-def judge(source: Source, mutant: Mutant, stages: int | None = None) -> str:
+def judge(source: Source, mutant: Mutant, limits: dict[tuple[str, ...], float]) -> str:
     """Return ``failed`` or ``stuck`` with the stage that noticed the mutant, or ``survived``."""
-    for stage in source.stages[:stages]:
-        how = _fails(source, mutant, stage, SECONDS)
+    for stage, limit in limits.items():
+        how = _fails(source, mutant, stage, limit)
         if how:
             return f"{how} in {' '.join(stage)}"
     return "survived"
+
+
+def limits_of(source: Source, stages: int | None) -> dict[tuple[str, ...], float]:
+    """Return the stages of tests with the seconds that each may take, from what the original takes.
+
+    Raises:
+        SystemExit: If the tests do not pass on the original.
+    """
+    original = Mutant("original", 0, source.file.read_text(encoding="utf-8"))
+    least, times = PATIENCE
+    limits = {}
+    for stage in source.stages[:stages]:
+        started = time.monotonic()
+        if _fails(source, original, stage, float("inf")):
+            raise SystemExit(f"the tests of {source.path} do not pass as it is: {' '.join(stage)}")
+        limits[stage] = max(least, times * (time.monotonic() - started))
+    return limits
 
 
 def _equivalents() -> dict[str, str]:
@@ -175,17 +198,24 @@ def _selected(only: str) -> Iterator[Source]:
     return (source for source in SOURCES if only in f"{source.root}/{source.path}")
 
 
+def _made(source: Source, makers: list[ModuleType]) -> list[Mutant]:
+    text = source.file.read_text(encoding="utf-8")
+    return [mutant for maker in makers for mutant in maker.mutants(text, source.path)]
+
+
 def main() -> int:
     """Run everything that is asked for; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="a part of the path of a source, such as stats/ or law")
     parser.add_argument("--resume", action="store_true", help="believe what earlier runs killed of unchanged sources")
     parser.add_argument("--stages", type=int, help="stop after so many stages of tests: 1 is the file's own unit tests")
+    parser.add_argument("--operators", choices=("ours", "mutmut", "both"), default="both", help="who makes the mutants")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     options = parser.parse_args()
     os.chdir(ROOT)
     sources = list(_selected(options.only))
-    made = {source: list(mutants(source.file.read_text(encoding="utf-8"), source.path)) for source in sources}
+    makers = {"ours": [operators], "mutmut": [of_mutmut], "both": [operators, of_mutmut]}[options.operators]
+    made = {source: _made(source, makers) for source in sources}
     if options.list:
         for source in sources:
             sys.stdout.writelines(f"{mutant.line:4d} {mutant.id}\n" for mutant in made[source])
@@ -213,13 +243,10 @@ def _results(sources: list[Source], made: dict[Source, list[Mutant]], options: a
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     equivalents, results = _equivalents(), {}
     for source in sources:
-        original = Mutant("original", 0, source.file.read_text(encoding="utf-8"))
-        untouched = judge(source, original, options.stages)
-        if untouched != "survived":
-            raise SystemExit(f"the tests of {source.path} do not pass as it is: {untouched}")
+        limits = limits_of(source, options.stages)
         for mutant in made[source]:
             digest = _digest(source)
-            results[mutant.id] = known.get((mutant.id, digest)) or judge(source, mutant, options.stages)
+            results[mutant.id] = known.get((mutant.id, digest)) or judge(source, mutant, limits)
             row = {"mutant": mutant.id, "line": mutant.line, "digest": digest, "result": results[mutant.id]}
             with RESULTS.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")

@@ -9,10 +9,11 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from droppath_reference import law
-from droppath_reference.drop_path import GRANULARITIES, SCALINGS, drop_path
+from droppath_reference.drop_path import GRANULARITIES, SCALINGS, drop_path, drop_path_residual
 
 REAL_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 DTYPES = (*REAL_DTYPES, torch.complex64, torch.complex128)
@@ -60,9 +61,9 @@ def test_the_other_granularities_keep_with_keep_prob(granularity: str) -> None:
 
 
 class PlannedDraws(TorchFunctionMode):
-    """Hand out prepared numbers in place of random ones, and note the dtype that was asked for."""
+    """Note the dtype that was asked for, and where numbers were prepared hand out these in place of random ones."""
 
-    def __init__(self, draws: list[float]) -> None:
+    def __init__(self, draws: list[float] | None = None) -> None:
         super().__init__()
         self.draws = draws
         self.dtypes: list[torch.dtype] = []
@@ -72,6 +73,8 @@ class PlannedDraws(TorchFunctionMode):
         if func not in (torch.rand, torch.rand_like):
             return result
         self.dtypes.append(result.dtype)
+        if self.draws is None:
+            return result
         return torch.tensor(self.draws, dtype=result.dtype, device=result.device).reshape(result.shape)
 
 
@@ -84,6 +87,18 @@ def test_a_decision_resolves_53_bits_in_every_dtype(drop_prob: float, granularit
         y = drop_path(torch.ones(2, 1, dtype=dtype), drop_prob, True, granularity=granularity, scaling="none")
     assert y.real.tolist() == [[1.0], [0.0]]
     assert planned.dtypes == [torch.float64]
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize(
+    ("device", "drawn"),
+    [("cpu", torch.float64), ("cuda", torch.float64), ("meta", torch.float64), ("mps", torch.float32)],
+)
+def test_devices_draw_in_the_finest_dtype_they_have(device: str, drawn: torch.dtype, granularity: str) -> None:
+    with FakeTensorMode(), PlannedDraws() as planned:
+        y = drop_path(torch.empty(1, 1, device=device), 0.5, True, granularity=granularity)
+    assert y.device.type == device
+    assert planned.dtypes == [drawn]
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
@@ -279,10 +294,27 @@ def test_shape_dtype_strides_and_input_survive(name: str, granularity: str, scal
         assert x._version == version
 
 
-def test_nothing_is_refused_for_want_of_a_default_or_a_rank() -> None:
+def test_nothing_is_refused_for_want_of_a_rank() -> None:
     x = torch.randn([1] * 8)
-    assert drop_path(x) is x
     assert drop_path(x, 0.5, True).shape == x.shape
+
+
+def test_by_default_nothing_is_dropped_and_what_is_dropped_otherwise_is_a_scaled_sample() -> None:
+    x, branch = torch.randn(64, 3), torch.randn(64, 3)
+    assert drop_path(x, training=True) is x
+    assert drop_path(x, 0.5) is x
+    assert torch.equal(drop_path_residual(x, branch, training=True), x + branch)
+    assert torch.equal(drop_path_residual(x, branch, 0.5), x + branch)
+    torch.manual_seed(1)
+    y = drop_path_residual(x, branch, 0.5, True)
+    torch.manual_seed(1)
+    assert torch.equal(y, x + drop_path(branch, 0.5, True, granularity="sample", scaling="inverted"))
+
+
+@pytest.mark.parametrize("option", ["granularity", "scaling"])
+def test_an_unknown_option_is_refused_by_its_name(option: str) -> None:
+    with pytest.raises(ValueError, match=f"^{option} must be one of .*, got 'row'"):
+        drop_path(torch.ones(3), 0.1, **{option: "row"})
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])

@@ -92,6 +92,11 @@ def test_rounding_to_float64_changes_nothing_and_returns_a_copy() -> None:
     assert not np.shares_memory(rounded, values)
 
 
+def test_rounding_to_float64_leaves_even_a_signalling_nan_as_it_is() -> None:
+    signalling = np.array([0x7FF0000000000001], dtype=np.uint64)
+    assert law.round_to(signalling.view(np.float64), "float64").view(np.uint64).tolist() == signalling.tolist()
+
+
 @pytest.mark.parametrize("dtype", law.FORMATS)
 def test_formats_are_those_of_torch(dtype: str) -> None:
     info = torch.finfo(getattr(torch, dtype))
@@ -218,6 +223,9 @@ def test_gradient_interval_is_the_interval_of_a_kept_value() -> None:
     ):
         np.testing.assert_array_equal(got, expected)
     np.testing.assert_array_equal(law.gradient_interval(gradient, 0.3, "bfloat16", scaling="none")[0], gradient)
+    np.testing.assert_array_equal(
+        law.gradient_interval(gradient, 0.3, "bfloat16"), law.kept_interval(gradient, 0.3, "bfloat16")
+    )
 
 
 @pytest.mark.parametrize("scaling", ["inverted", "none"])
@@ -245,7 +253,8 @@ def test_evaluation_interval_is_narrow_and_exact_at_both_ends_of_drop_prob() -> 
     assert 2.25 * (1 - 2.0**-22) <= low[0] <= 2.25 <= high[0] <= 2.25 * (1 + 2.0**-22)
     assert low[1] == high[1] == np.inf
     np.testing.assert_array_equal(law.evaluation_interval(x, 0.0, "float32", scaling="eval")[0], x)
-    np.testing.assert_array_equal(law.evaluation_interval(x, 1.0, "float32", scaling="eval")[1], [0.0, np.nan])
+    for end in law.evaluation_interval(x, 1.0, "float32", scaling="eval"):
+        np.testing.assert_array_equal(end, [0.0, np.nan])
 
 
 def test_evaluation_keeps_infinity_where_keep_prob_vanishes_in_the_dtype() -> None:
@@ -265,6 +274,10 @@ def test_moments_follow_from_the_distribution_of_the_output(x: float, drop_prob:
     variance = math.fsum((value - mean) ** 2 * probability for value, probability in distribution.items())
     assert float(law.mean(x, drop_prob, scaling)) == pytest.approx(mean, rel=1e-12, abs=1e-15)
     assert float(law.variance(x, drop_prob, scaling)) == pytest.approx(variance, rel=1e-12, abs=1e-15)
+
+
+def test_outputs_are_scaled_unless_said_otherwise() -> None:
+    assert law.output_distribution(3.0, 0.25) == {0.0: 0.25, 4.0: 0.75}
 
 
 def test_inverted_scaling_preserves_the_mean_and_the_others_multiply_it_by_keep_prob() -> None:
@@ -312,6 +325,7 @@ def test_kept_fraction_variance_is_that_of_the_count_distribution() -> None:
     fraction = np.arange(51) / 50
     variance = np.sum(distribution * (fraction - 0.8) ** 2)
     assert law.kept_fraction_variance(50, 0.2) == pytest.approx(variance, rel=1e-12)
+    assert law.kept_fraction_variance(1, 0.25) == 0.1875
 
 
 @pytest.mark.parametrize("drop_prob", [-0.1, 1.5, math.nan])
@@ -322,6 +336,7 @@ def test_a_drop_prob_outside_the_unit_interval_is_refused_with_its_value(drop_pr
         lambda: law.multiplier(drop_prob),
         lambda: law.mask_distribution(drop_prob),
         lambda: law.output_distribution(1.0, drop_prob),
+        lambda: law.output_distribution(0.0, drop_prob),
         lambda: law.mean(1.0, drop_prob),
         lambda: law.variance(1.0, drop_prob),
         lambda: law.kept_count_distribution(3, drop_prob),
@@ -336,6 +351,7 @@ def test_other_bad_arguments_are_refused_with_their_value() -> None:
     for message, call in {
         "float12": lambda: law.round_to(1.0, "float12"),
         "int8": lambda: law.kept_interval(1.0, 0.1, "int8"),
+        "'int4'": lambda: law.kept_interval(1.0, 0.0, "int4"),  # where nothing is rounded as well
         "'int16'": lambda: law.evaluation_interval(1.0, 0.1, "int16"),
         "'keep'": lambda: law.mean(1.0, 0.1, "keep"),
         "-1": lambda: law.kept_count_distribution(-1, 0.1),

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from droppath_audit.stats.chi_square import frequency_table, goodness_of_fit, pool, sparse_tail
+from droppath_audit.stats.chi_square import (
+    frequency_table,
+    goodness_of_fit,
+    goodness_of_fit_of_few,
+    pool,
+    sparse_tail,
+)
 
 HISTOGRAM = st.lists(st.tuples(st.integers(0, 1000), st.floats(0.0, 1000.0)), min_size=1, max_size=40)
 
@@ -32,6 +38,11 @@ def test_pooling_joins_neighbours_from_the_left_and_the_rest_to_the_last():
     observed, expected = pool([1, 2, 3, 4, 5, 6], [40.0, 60.0, 150.0, 90.0, 20.0, 30.0])
     assert expected.tolist() == [100.0, 150.0, 110.0 + 30.0]
     assert observed.tolist() == [3.0, 3.0, 15.0]
+
+
+def test_a_last_cell_that_expects_just_enough_stays_on_its_own():
+    observed, expected = pool([1, 2], [100.0, 100.0])
+    assert (observed.tolist(), expected.tolist()) == ([1.0, 2.0], [100.0, 100.0])
 
 
 @pytest.mark.parametrize(("observed", "expected"), [([1, 2], [1.0]), ([], []), ([[1]], [[1.0]])])
@@ -65,9 +76,45 @@ def test_totals_that_disagree_are_refused():
         goodness_of_fit([200, 300], [200.0, 310.0])
 
 
+def test_totals_may_disagree_by_one_in_a_hundred_million():
+    observed = [50_200, 49_800]
+    assert goodness_of_fit(observed, [5e4, 5e4 + 0.5e-3]).pearson == pytest.approx(1.6, rel=1e-5)
+    with pytest.raises(ValueError, match="were observed"):
+        goodness_of_fit(observed, [5e4, 5e4 + 1.5e-3])
+
+
 def test_a_table_too_small_for_two_cells_is_refused():
     with pytest.raises(ValueError, match="150 expected in all do not fill two cells of 100"):
         goodness_of_fit([70, 80], [80.0, 70.0])
+
+
+def test_few_entries_are_pooled_to_quarters_and_judged_by_the_sparse_bound():
+    found = goodness_of_fit_of_few([4, 3, 1, 0, 0, 0, 0, 0], [1.0] * 8)
+    # Observed 7, 1, 0 and 0 where 2 are expected each; the bound by hand.
+    g, pearson = 2.0 * (7.0 * math.log(3.5) + math.log(0.5)), (25.0 + 1.0 + 4.0 + 4.0) / 2.0
+    assert (found.cells, found.degrees_of_freedom) == (4, 3)
+    assert (found.g, found.pearson) == pytest.approx((g, pearson), rel=1e-12)
+    assert found.p_value == pytest.approx(math.exp(3.0 - g / 2.0) * (g / 6.0) ** 3, rel=1e-12)
+    assert found.pearson_p_value == pytest.approx(math.exp(3.0 - pearson / 2.0) * (pearson / 6.0) ** 3, rel=1e-12)
+
+
+def test_few_entries_fill_a_cell_with_a_quarter_but_for_a_billionth():
+    for short, cells in ((0.5e-9, 4), (1.5e-9, 3)):
+        expected = [2.0 * (1.0 - short), 2.0 * (1.0 + short), 2.0, 2.0]
+        assert goodness_of_fit_of_few([2, 2, 2, 2], expected).cells == cells
+
+
+def test_two_cells_are_enough_for_few_entries_and_one_is_refused():
+    found = goodness_of_fit_of_few([12, 0], [6.0, 6.0])
+    assert (found.g, found.cells) == (pytest.approx(24.0 * math.log(2.0)), 2)
+    with pytest.raises(ValueError, match="one cell holds nearly all that is expected"):
+        goodness_of_fit_of_few([3, 97], [1.0, 99.0])
+
+
+def test_expected_counts_of_few_entries_are_scaled_to_their_number():
+    observed, expected = [7, 1, 0, 4], [3.0, 3.0, 3.0, 3.0]
+    scaled = goodness_of_fit_of_few(observed, [mean * 1.001 for mean in expected])
+    assert scaled.g == pytest.approx(goodness_of_fit_of_few(observed, expected).g, rel=1e-12)
 
 
 def test_a_frequency_table_adds_one_degree_of_freedom_a_cell():
@@ -87,6 +134,7 @@ def test_a_frequency_table_sees_a_class_that_never_occurs():
     found = frequency_table([100_000], [100_000], [0.998])
     assert found.g == pytest.approx(-2.0 * 100_000 * math.log(0.998))
     assert found.p_value == pytest.approx(stats.chi2.sf(found.g, 1))
+    assert frequency_table([0], [1000], [0.5]).g == pytest.approx(2.0 * 1000 * math.log(2.0))
 
 
 @pytest.mark.parametrize("keep_prob", [0.0, 1.0, -0.1, 1.1, float("nan")])
@@ -99,6 +147,14 @@ def test_cells_that_expect_too_few_are_refused_and_a_hundred_is_enough():
     with pytest.raises(ValueError, match=r"990 decisions at keep_prob 0\.9 expect 99 in the smaller class"):
         frequency_table([900], [990], [0.9])
     assert frequency_table([900], [1000], [0.9]).p_value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("short", [0.5e-12, 1e-12])
+def test_a_cell_may_expect_a_hundred_but_for_a_trillionth(short):
+    # 1024 is a power of two, so a hundred is missed by what is said and no rounding.
+    frequency_table([100], [1024], [100.0 * (1.0 - short) / 1024])
+    with pytest.raises(ValueError, match="expect 100 in the smaller class"):
+        frequency_table([100], [1024], [100.0 * (1.0 - 1.5e-12) / 1024])
 
 
 def test_tables_that_make_no_sense_are_refused():
@@ -121,6 +177,7 @@ def test_the_sparse_bound_by_hand():
     assert sparse_tail(10.0, 2) == pytest.approx(math.exp(-5.0) * math.e * 5.0)
     assert sparse_tail(60.0, 5) == pytest.approx(math.exp(-30.0) * (math.e * 7.5) ** 4)
     assert sparse_tail(8.0, 5) == 1.0
+    assert sparse_tail(12.0, 5) == pytest.approx(math.exp(-6.0) * (math.e * 1.5) ** 4)
 
 
 def test_the_sparse_bound_needs_two_cells():

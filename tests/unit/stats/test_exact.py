@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import itertools
+import math
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -80,6 +84,42 @@ def test_the_hypergeometric_test_is_twice_the_smaller_tail_of_fishers(table):
     assert hypergeometric_test(a, b, c, d) == pytest.approx(min(1.0, 2.0 * min(tails)), rel=1e-7, abs=1e-300)
 
 
+def test_the_hypergeometric_test_is_exact_on_every_table_of_at_most_six():
+    # Counted one by one: of the C(n, column) ways to choose who is in the left column, those with as many in its upper
+    # cell. One entry, and two in a diagonal, have no spread to speak of.
+    for a, b, c, d in itertools.product(range(7), repeat=4):
+        row, rest, column = a + b, c + d, a + c
+        if row + rest <= 6:
+            ways = [math.comb(row, k) * math.comb(rest, column - k) for k in range(column + 1)]
+            smaller_tail = min(sum(ways[a:]), sum(ways[: a + 1])) / math.comb(row + rest, column)
+            assert hypergeometric_test(a, b, c, d) == pytest.approx(min(1.0, 2.0 * smaller_tail), rel=1e-12)
+
+
+def test_the_hypergeometric_test_leaves_out_no_term_that_counts():
+    # With all margins alike the distribution is symmetric about a quarter: both tails and that one count make up 1. A
+    # standard deviation is 100 counts, so all but 6e-5 of the tail lies in the first 400 terms.
+    quarter = 40_000
+    at_the_mean = math.comb(2 * quarter, quarter) ** 2 / math.comb(4 * quarter, 2 * quarter)
+    p_value = hypergeometric_test(quarter + 1, quarter - 1, quarter - 1, quarter + 1)
+    assert p_value == pytest.approx(1.0 - at_the_mean, rel=1e-7)
+
+
+def test_the_hypergeometric_test_of_a_large_table_costs_no_more_than_its_spread():
+    # 99 % of 4e8 in the upper row and in the left column, and one standard deviation of 198 more than 40,000 in the
+    # cell outside of both. Nearly four million counts lie beyond the observed one.
+    outside = 40_198
+    margin = 4_000_000 - outside
+    inside = 400_000_000 - 2 * margin - outside
+    tracemalloc.start()
+    p_value = hypergeometric_test(inside, margin, margin, outside)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert p_value == pytest.approx(2.0 * stats.norm.sf(197.5 / 198.0), rel=1e-3)
+    # Room for ten arrays of float64, one number a term up to 40 standard deviations and 400 counts.
+    terms = 40 * 198 + 400
+    assert peak < 10 * 8 * terms
+
+
 def test_the_hypergeometric_test_handles_millions_of_pairs():
     # A quarter of 4 million pairs in each cell but for five standard deviations (500 counts each).
     p_value = hypergeometric_test(1_002_500, 997_500, 997_500, 1_002_500)
@@ -107,5 +147,7 @@ def test_impossible_input_is_refused_with_its_value():
         binomial_test(1, 10, 1.5)
     with pytest.raises(ValueError, match="not 0"):
         binomial_interval(1, 10, 0.0)
+    with pytest.raises(ValueError, match=r"not 1\.0"):
+        binomial_interval(1, 10, 1.0)
     with pytest.raises(ValueError, match="-3"):
         hypergeometric_test(1, 2, -3, 4)

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from droppath_audit.stats.design import NOTHING
-from droppath_audit.stats.homogeneity import all_alike, group_detectable, one_against_rest, one_detectable
+from droppath_audit.stats.homogeneity import (
+    all_alike,
+    group_detectable,
+    neighbours,
+    one_against_rest,
+    one_detectable,
+)
 
 ALPHA, BETA = 6.1e-11, 1e-3
 
@@ -33,6 +39,24 @@ def test_every_group_that_is_left_expects_a_hundred_kept_and_dropped(groups):
     elif fit is not None:
         assert 2 <= fit.cells <= smaller / 100 + 1e-9
         assert fit.degrees_of_freedom == fit.cells - 1
+
+
+def test_groups_are_added_up_until_they_expect_enough_and_no_further():
+    # At a half kept, 200 decisions expect a hundred of each.
+    assert neighbours([200, 200], 0.5) == [range(1), range(1, 2)]
+    assert neighbours([199, 1, 200], 0.5) == [range(2), range(2, 3)]
+    assert neighbours([200, 199, 1, 200], 0.5) == [range(1), range(1, 3), range(3, 4)]
+    assert neighbours([200, 200, 199], 0.5) == [range(1), range(1, 3)]
+    fit = all_alike([210, 190], [400, 400])
+    assert fit is not None
+    assert fit.cells == 2
+
+
+def test_a_group_may_expect_a_hundred_but_for_a_trillionth():
+    # Half of this share is exact, so 200 decisions expect as much less than a hundred as is said.
+    for short in (0.5e-12, 1e-12):
+        assert len(neighbours([200, 200], 0.5 * (1.0 - short))) == 2
+    assert len(neighbours([200, 200], 0.5 * (1.0 - 1.5e-12))) == 1
 
 
 def test_one_group_or_one_fate_leaves_nothing_to_compare():
@@ -66,6 +90,17 @@ def test_more_decisions_or_a_larger_rest_detect_less():
     assert group_detectable(4000, 8, 0.7, ALPHA, BETA) < group_detectable(4000, 64, 0.7, ALPHA, BETA)
     assert one_detectable(4000, 10**6, 0.7, ALPHA, BETA) < one_detectable(4000, 4000, 0.7, ALPHA, BETA)
     assert one_detectable(3, 10**6, 0.5, ALPHA, BETA) == NOTHING
+
+
+@pytest.mark.parametrize("groups", [8, 2])
+def test_one_group_in_so_many_is_missed_as_often_as_planned(groups):
+    # A group off by d moves the common share by d/K: Pearson's statistic of the expected table is the noncentrality.
+    each, keep_prob = 4000, 0.7
+    shift = group_detectable(each, groups, keep_prob, ALPHA, BETA)
+    expected = each * (np.array([keep_prob + shift] + [keep_prob] * (groups - 1)) - keep_prob - shift / groups)
+    noncentrality = np.sum(expected**2) / (each * keep_prob * (1.0 - keep_prob))
+    critical = stats.chi2.isf(ALPHA, groups - 1)
+    assert stats.ncx2.cdf(critical, groups - 1, noncentrality) == pytest.approx(BETA, rel=1e-6)
 
 
 def test_two_groups_of_one_size_are_planned_alike_by_both():
