@@ -94,7 +94,7 @@ def goodness_of_fit(
     Raises:
         ValueError: If the totals disagree by more than 1e-8 of themselves, or fewer than two cells are left.
     """
-    from scipy.stats import power_divergence
+    from scipy.stats import chi2, power_divergence
 
     counts, means = pool(observed, expected)
     total, promised = float(counts.sum()), float(means.sum())
@@ -105,10 +105,12 @@ def goodness_of_fit(
             f"{promised:g} expected in all do not fill two cells of {MINIMUM_EXPECTED:g}: nothing to compare"
         )
     likelihood = power_divergence(counts, means, lambda_="log-likelihood")
+    # Rounding can take G below 0 where every count is what was expected, and the tail of that is NaN.
+    g = max(0.0, float(likelihood.statistic))
     pearson = power_divergence(counts, means, lambda_="pearson")
     return ChiSquare(
-        g=float(likelihood.statistic),
-        p_value=float(likelihood.pvalue),
+        g=g,
+        p_value=float(chi2.sf(g, counts.size - 1)),
         pearson=float(pearson.statistic),
         pearson_p_value=float(pearson.pvalue),
         degrees_of_freedom=counts.size - 1,

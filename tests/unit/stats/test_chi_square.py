@@ -166,6 +166,11 @@ def test_tables_that_make_no_sense_are_refused():
         frequency_table([1001], [1000], [0.5])
 
 
+def test_rounding_below_zero_is_a_perfect_fit_and_not_a_p_value_that_nothing_can_reach():
+    found = goodness_of_fit([200, 300], [200.00000000000003, 300.0])
+    assert (found.g, found.p_value) == (0.0, 1.0)
+
+
 @given(st.floats(0.0, 1e4), st.floats(0.0, 1e4), st.integers(2, 300))
 def test_the_sparse_bound_falls_with_the_statistic_and_is_above_chi_square(one, other, cells):
     low, high = sorted((one, other))
