@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ class Verdict:
         hint: What to try, where the evidence itself suggests it (the option that declares another dialect).
         level: What a failure weighs where that is less than the check's level: a promise that is broken by little.
             None for the check's own.
+
+    Raises:
+        ValueError: If the p-value is NaN, which compares as a pass at every level.
     """
 
     outcome: Outcome
@@ -45,6 +49,10 @@ class Verdict:
     p_value: float | None = None
     hint: str = ""
     level: Level | None = None
+
+    def __post_init__(self) -> None:
+        if self.p_value is not None and math.isnan(self.p_value):
+            raise ValueError("a p-value that is not a number judges nothing")
 
     @classmethod
     def passed(cls, observed: str = "", *, p_value: float | None = None) -> Verdict:

@@ -237,3 +237,8 @@ def test_core_needs_the_standard_library_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_p_value_that_is_not_a_number_is_no_verdict() -> None:
+    with pytest.raises(ValueError, match="judges nothing"):
+        Verdict.passed(p_value=float("nan"))
