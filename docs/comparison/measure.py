@@ -121,7 +121,8 @@ def measure(file: Path, efforts: Sequence[str], repeats: int, processes: int) ->
 
     Args:
         file: Where judgements are kept, one JSON object a line.
-        efforts: Efforts of this suite to include, at one seed: an audit's own error rate needs no repetition.
+        efforts: Efforts of this suite to include, at one seed: an audit's own error rate needs no repetition. All
+            subjects face the first one and the rules before any faces the next.
         repeats: Seeds for each rule.
         processes: How many subjects are measured at a time.
     """
@@ -129,19 +130,27 @@ def measure(file: Path, efforts: Sequence[str], repeats: int, processes: int) ->
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
     file.parent.mkdir(parents=True, exist_ok=True)
-    while waiting := _waiting(file, tasks(efforts, repeats)):
-        with file.open("a", encoding="utf-8") as out:
-            for row in _run(waiting, processes):
-                out.write(json.dumps(asdict(row)) + "\n")
-                out.flush()
+    for faced in (tasks(efforts[:1], repeats), *(tasks((effort,), 0) for effort in efforts[1:])):
+        while waiting := _waiting(file, faced):
+            with file.open("a", encoding="utf-8") as out:
+                for row in _run(waiting, processes):
+                    out.write(json.dumps(asdict(row)) + "\n")
+                    out.flush()
 
 
 def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement]:
-    """Return the judgements on those subjects that every judge has judged."""
-    faced = tasks(efforts, repeats)
+    """Return the judgements on those subjects that the first effort and every rule have judged.
+
+    The other efforts, which take longer, need not have judged all of them.
+    """
     rows = {(row.subject, row.judge, row.seed): row for row in read(file)}
+    needed = tasks(efforts[:1], repeats)
     return [
-        rows[(name, *task)] for name in subjects() if all((name, *task) in rows for task in faced) for task in faced
+        rows[(name, *task)]
+        for name in subjects()
+        if all((name, *task) in rows for task in needed)
+        for task in tasks(efforts, repeats)
+        if (name, *task) in rows
     ]
 
 

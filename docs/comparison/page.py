@@ -27,7 +27,8 @@ ones (of {known} in `droppath_audit.mutants`, each with one realistic fault) and
 KILLS = """
 ## Faulty layers rejected
 
-A rule is put to a layer where the suite it comes from has a test for that granularity; *of* counts these layers.
+A rule is put to a layer where the suite it comes from has a test for that granularity, this suite to every layer, or at
+a longer effort to as many as there was time for; *of* counts these layers.
 *Rejected* means {repeats}.
 This suite rejects where a MUST is broken; *SHOULD, INFO* counts the layers in which only a promise of that level was
 found broken, which is reported (and under `--strict` a SHOULD rejects). Seconds are CPU time on one thread: the median
@@ -124,7 +125,7 @@ def _rejected(runs: Sequence[Judgement]) -> bool:
 def _kills(rows: Sequence[Judgement]) -> str:
     seeds = max(row.seed for row in rows) + 1
     how_often = f"at each of {seeds} seeds" if seeds > 1 else "at one seed, and some of it is chance (see below)"
-    lines = []
+    lines, mutants = [], _count(rows, sound=False)
     for name, judged in by_judge(rows):
         by_mutant = {mutant: runs for mutant, runs in _faulty(judged).items() if runs[0].rejected != "-"}
         lower = [runs[0].rejected for runs in by_mutant.values() if runs[0].rejected in ("SHOULD", "INFO")]
@@ -135,7 +136,7 @@ def _kills(rows: Sequence[Judgement]) -> str:
         reference = [row.cpu for row in put if row.subject == "sound: reference"]
         lines.append(
             f"| {_title(name)} | {sum(_rejected(runs) for runs in by_mutant.values())} | {len(by_mutant)} "
-            f"| {len(_faulty(judged)) - len(by_mutant)} "
+            f"| {mutants - len(by_mutant)} "
             f"| {lower_levels if name in EFFORTS else ''} "
             f"| {_seconds(median(row.cpu for row in put))} | {_seconds(median(reference)) if reference else ''} |\n"
         )
@@ -211,17 +212,13 @@ def _matrix(rows: Sequence[Judgement], judges: Sequence[str]) -> str:
     for row in rows:
         by_cell.setdefault((row.subject, row.judge), []).append(row)
     mutants = list(dict.fromkeys(row.subject for row in rows if not is_sound(row.subject)))
-    lines = [f"| {name} | {' | '.join(_mark(by_cell[name, judge]) for judge in judges)} |\n" for name in mutants]
-    efforts = [judge for judge in judges if judge in EFFORTS]
+    marks = {name: {judge: _mark(by_cell.get((name, judge), [])) for judge in judges} for name in mutants}
+    lines = [f"| {name} | {' | '.join(marks[name].values())} |\n" for name in mutants]
     # Fewer runs than all of them are chance, so they count for neither.
-    ours = [
-        name for name in mutants if any(_mark(by_cell[name, judge]) != "." for judge in efforts)
-        and not any(_mark(by_cell[name, judge]) == "x" for judge in judges if judge not in EFFORTS)
-    ]  # fmt: skip
-    missed = [
-        name for name in mutants if all(_mark(by_cell[name, judge]) == "." for judge in efforts)
-        and any(_mark(by_cell[name, judge]) == "x" for judge in judges if judge not in EFFORTS)
-    ]  # fmt: skip
+    seen = {name for name in mutants if any(marks[name][judge] in "xsi" for judge in judges if judge in EFFORTS)}
+    others = {name for name in mutants if any(marks[name][judge] == "x" for judge in judges if judge not in EFFORTS)}
+    ours = [name for name in mutants if name in seen - others]
+    missed = [name for name in mutants if name in others - seen]
     key = f"{len(ours)} of {len(mutants)} are seen by this suite and rejected by none of the others"
     key += f"; {len(missed)} the other way round{': ' + ', '.join(missed) if missed else ''}."
     heads = " | ".join(_title(judge).strip("*") for judge in judges)
@@ -229,9 +226,9 @@ def _matrix(rows: Sequence[Judgement], judges: Sequence[str]) -> str:
 
 
 def _mark(runs: Sequence[Judgement]) -> str:
-    first = runs[0].rejected
-    if first == "-":
+    if not runs or runs[0].rejected == "-":
         return "-"
+    first = runs[0].rejected
     if _rejected(runs):
         return "x"
     return {"SHOULD": "s", "INFO": "i"}.get(first, ".")
