@@ -66,7 +66,7 @@ def test_a_handful_resolves_nothing_which_is_a_discrepancy_of_1(twins):
 
 
 def test_a_certificate_is_not_settled_by_a_resolution_that_no_keep_probability_can_miss():
-    # At q = 0.001 two decisions are enough for the formula; but the exact test would reject at three kept of two.
+    # At q = 0.001 two decisions are enough for the formula; but even two kept of two are no rejection.
     assert certificate_detectable(2, 0.001, ALPHA, BETA) == 1.0
 
 
