@@ -65,8 +65,9 @@ class Source:
 
 
 def _stats(name: str, *calibration: str) -> Source:
+    own = tuple(str(file.relative_to(ROOT)) for file in sorted((ROOT / STATS).glob(f"test_{name}*.py")))
     last = tuple(f"tests/calibration/test_{each}.py" for each in calibration)
-    stages = ((f"{STATS}/test_{name}.py",), (STATS,), last)
+    stages = (own, (STATS,), last)
     return Source("droppath_under_test", f"droppath_audit/stats/{name}.py", tuple(stage for stage in stages if stage))
 
 

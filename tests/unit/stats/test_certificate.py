@@ -47,8 +47,16 @@ def test_without_randomness_65_536_right_decisions_resolve_1_1e_4(drop_prob):
     assert (1.0 - found) ** CERTAIN_DECISIONS == pytest.approx(BETA)
 
 
-def test_the_e_value_is_the_average_of_exact_likelihood_ratios():
-    kept, decisions, q, step = 17, 20, Fraction(3, 4), Fraction(1, 32)
+@pytest.mark.parametrize(
+    ("q", "step", "inside"),
+    [
+        (Fraction(3, 4), Fraction(1, 32), 5 + 3),
+        (Fraction(1, 4), Fraction(1, 32), 3 + 5),
+        (Fraction(1, 2), Fraction(1, 64), 5 + 5),  # the furthest on both sides are 0 and 1 themselves
+    ],
+)
+def test_the_e_value_is_the_average_of_exact_likelihood_ratios(q, step, inside):
+    kept, decisions = 17, 20
     miss = Fraction(1, 2**23)
     ratios = []
     for sign in (-1, 1):
@@ -57,9 +65,9 @@ def test_the_e_value_is_the_average_of_exact_likelihood_ratios():
             g = q + sign * step * 2**power
             if 0 < g < 1:
                 ratios.append((g / start) ** kept * ((1 - g) / (1 - start)) ** (decisions - kept))
-    assert len(ratios) == 5 + 3
+    assert len(ratios) == inside
     e_value = float(sum(ratios) / len(ratios))
-    assert Certificate(0.75, 1 / 32, ALPHA).log_e_value(kept, decisions) == pytest.approx(math.log(e_value))
+    assert Certificate(float(q), float(step), ALPHA).log_e_value(kept, decisions) == pytest.approx(math.log(e_value))
 
 
 @pytest.mark.parametrize("keep_prob", [0.002, 0.1, 0.5, 0.9])
@@ -241,6 +249,7 @@ def test_impossible_counts_are_refused(method, count):
         ((0.5, 0.01, ALPHA, 1.0), "beta .* not 1"),
         ((0.5, 0.5, ALPHA), r"not at 0\.5"),
         ((0.5, 1e-8, ALPHA), "not at 1e-08"),
+        ((0.5, 2.0**-23, ALPHA), r"not at 1\.19"),
     ],
 )
 def test_impossible_certificates_are_refused(arguments, message):

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
+from scipy.stats import chi2, ncx2
 
+from droppath_audit.core.grid import DROP_PROBS
 from droppath_audit.stats.certificate import Certificate, detectable
 from droppath_audit.stats.design import (
     NOTHING,
     certificate_detectable,
     certificate_samples,
-    dkw_detectable,
-    dkw_samples_needed,
 )
-from droppath_audit.stats.planning import STATISTICS
+from droppath_audit.stats.planning import NOTES, STATISTICS
 
 
 @pytest.mark.parametrize("statistic", STATISTICS, ids=lambda statistic: statistic.name)
@@ -36,22 +35,36 @@ def test_what_is_detectable_is_settled_by_that_many_decisions():
     assert Certificate(0.9, detectable(100_000, 0.9, 1e-9), 1e-9).expected_decisions() <= 100_000
 
 
-def test_dkw_is_the_inequality_with_massarts_constant():
-    n = dkw_samples_needed(0.01, 1e-9, 1e-3)
-    reaches = [math.sqrt(math.log(2.0 / error) / (2.0 * n)) for error in (1e-9, 1e-3)]
-    assert sum(reaches) <= 0.01 < sum(reaches) * math.sqrt(n / (n - 1)) + 1e-9
-    assert dkw_detectable(n, 1e-9, 1e-3) <= 0.01 < dkw_detectable(n - 1, 1e-9, 1e-3)
-    assert dkw_detectable(1, 1e-9, 1e-3) == NOTHING
-    with pytest.raises(ValueError, match="positive"):
-        dkw_samples_needed(0.0, 0.1, 0.1)
+def test_a_row_of_the_plan_is_headed_by_these_names():
+    assert [statistic.name for statistic in STATISTICS] == [
+        "certificate, correct code",
+        "certificate, at most",
+        "exact binomial",
+        "frequency table",
+        "DKW",
+        "correlation of pairs",
+    ]
 
 
-def test_dkw_keeps_its_errors_where_the_variance_is_largest():
-    # 20 000 runs; four standard errors of a frequency at the bound are allowed. The bound itself is far from tight.
-    alpha, beta, runs = 0.05, 0.05, 20_000
-    n = dkw_samples_needed(0.05, alpha, beta)
-    reach = math.sqrt(math.log(2.0 / alpha) / (2.0 * n))
-    rng = np.random.default_rng(np.random.SeedSequence(0))
-    allowed = 4.0 * math.sqrt(0.05 * 0.95 / runs)
-    assert np.mean(abs(rng.binomial(n, 0.5, runs) / n - 0.5) > reach) <= alpha + allowed
-    assert np.mean(abs(rng.binomial(n, 0.55, runs) / n - 0.5) <= reach) <= beta + allowed
+def test_the_notes_are_sentences():
+    assert all(note.endswith(".") for note in NOTES)
+
+
+@pytest.mark.parametrize("keep_prob", [0.5, 0.9, 0.02])
+def test_one_wrong_cell_of_the_frequency_table_over_the_grid_is_seen_with_the_power_promised(keep_prob):
+    # The table has a degree of freedom for each keep probability of the grid that leaves something to chance. One that
+    # is δ off adds δ²/(pq) for every decision to the noncentrality.
+    (table,) = (statistic for statistic in STATISTICS if statistic.name.startswith("frequency"))
+    cells = sum(0.0 < p < 1.0 for p in DROP_PROBS)
+    for n in (1000, 10**6):
+        noncentrality = n * table.detectable(n, keep_prob, 1e-9, 1e-3) ** 2 / (keep_prob * (1.0 - keep_prob))
+        assert ncx2.cdf(chi2.isf(1e-9, cells), cells, noncentrality) == pytest.approx(1e-3, rel=1e-6)
+    needed = table.samples_needed(0.01, keep_prob, 1e-9, 1e-3)
+    assert needed == math.ceil(noncentrality * keep_prob * (1.0 - keep_prob) / 0.01**2)
+
+
+def test_an_odd_decision_has_no_partner_to_correlate_with():
+    (pairs,) = (statistic for statistic in STATISTICS if statistic.name.endswith("pairs"))
+    assert pairs.detectable(1001, 0.5, 1e-9, 1e-3) == pairs.detectable(1000, 0.5, 1e-9, 1e-3)
+    assert pairs.detectable(1002, 0.5, 1e-9, 1e-3) < pairs.detectable(1001, 0.5, 1e-9, 1e-3)
+    assert pairs.detectable(1, 0.5, 1e-9, 1e-3) == NOTHING
