@@ -118,7 +118,7 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
         f"(in [{(low - certificate.keep_prob) * factor:+.2g}, {(high - certificate.keep_prob) * factor:+.2g}]), "
         f"rounding of the factor {frequency * (observed_factor - factor):+.2g} (exact)"
     )
-    if not one_low <= observed_factor <= one_high:
+    if values and not one_low <= observed_factor <= one_high:  # with none kept there is no factor to look at
         return Verdict.failed(
             f"{observed}; the factor is {observed_factor:.6g}, where {one_low:.6g} to {one_high:.6g} is rounding",
             promised=promised,

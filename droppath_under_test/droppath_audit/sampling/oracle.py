@@ -137,11 +137,9 @@ def training_violations(
         return []
     with np.errstate(over="ignore"):
         low, high = kept_interval(x, drop_prob, dtype, scaling=dialect.scaling)
-    # Below the smallest normal number a kept value may be flushed to zero; 1/q must be representable as well.
-    form = FORMATS[dtype]
-    normal = np.abs(x) >= 2.0**form.min_exponent
-    representable = dialect.scaling != "inverted" or 1.0 / (1.0 - drop_prob) <= form.largest
-    telling = _telling(x, low, high) & normal & representable
+    # Below the smallest normal number a kept value may be flushed to zero.
+    normal = np.abs(x) >= 2.0 ** FORMATS[dtype].min_exponent
+    telling = _telling(x, low, high) & normal & _representable(drop_prob, dtype, dialect)
     zero, kept = telling & (y == 0), telling & (y != 0) & _within(y, low, high)
     if np.any(telling & ~zero & ~kept):
         where = np.argwhere(telling & ~zero & ~kept)[0]
@@ -161,8 +159,16 @@ def training_violations(
     return []
 
 
+def _representable(drop_prob: float, dtype: str, dialect: Dialect) -> bool:
+    """Return whether the factor of kept values is a number of this dtype: where it is not, see DP205."""
+    return dialect.scaling != "inverted" or drop_prob == 1.0 or 1.0 / (1.0 - drop_prob) <= FORMATS[dtype].largest
+
+
 def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any, dtype: str) -> list[Violation]:
-    """Return what the backward pass breaks, by the same law applied to the cotangent."""
+    """Return what the backward pass breaks, by the same law applied to the cotangent.
+
+    Where 1/q is no number of x's dtype, a factor that overflows times a mask of zero is NaN also in sound code.
+    """
     framework = target.framework
     cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
     framework.seed(example.seed)
@@ -171,7 +177,7 @@ def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any,
         return [Violation("gradient", result.reason)]
     gradient = framework.numpy(result.gradient)
     dropped = parts(framework.numpy(result.output)) == 0
-    if np.any(parts(gradient)[dropped] != 0):
+    if _representable(example.drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
         return [Violation("gradient", "a dropped element has a gradient")]
     found = training_violations(cotangent, gradient, example.drop_prob, part_of(dtype), target.dialect)
     return [Violation("gradient", f"in the gradient: {violation.text}") for violation in found]
