@@ -26,11 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fast", action="store_true", help="the quick effort and one seed")
     parser.add_argument("--thorough", action="store_true", help="the thorough effort as well, minutes a layer")
+    parser.add_argument("--seeds", type=int, help="seeds of each rule, 3 unless told and with --fast 1")
     parser.add_argument("--processes", type=int, default=2, help="layers measured at a time")
     parser.add_argument("--measured", action="store_true", help="measure nothing more")
     options = parser.parse_args()
     efforts = ("quick",) if options.fast else ("quick", "standard", *(("thorough",) if options.thorough else ()))
-    repeats = 1 if options.fast else 3
+    repeats = options.seeds or (1 if options.fast else 3)
     if not options.measured:
         measure(JUDGEMENTS, efforts, repeats, options.processes)
     rows = complete(JUDGEMENTS, efforts, repeats)
