@@ -5,10 +5,12 @@ import math
 import subprocess
 import sys
 from fractions import Fraction
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy import stats
 
 from droppath_reference import law
@@ -361,6 +363,35 @@ def test_other_bad_arguments_are_refused_with_their_value() -> None:
     }.items():
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_whatever_type_holds_the_values_they_are_computed_in_float64() -> None:
+    # Each is a float16; 300 squared is not.
+    x = np.array([300.0, 0.1, -3.0], dtype=np.float16)
+    for call in (
+        *(lambda x, dtype=dtype: law.round_to(x, dtype) for dtype in ("float64", "bfloat16")),
+        *(lambda x, s=scaling: np.stack(law.kept_interval(x, 0.3, "float32", scaling=s)) for scaling in law.SCALINGS),
+        *(
+            lambda x, s=scaling: np.stack(law.evaluation_interval(x, 0.3, "float32", scaling=s))
+            for scaling in law.SCALINGS
+        ),
+        lambda x: law.mean(x, 0.3, "none"),
+        lambda x: law.variance(x, 0.3),
+    ):
+        assert call(x).dtype == np.float64
+        np.testing.assert_array_equal(call(x), call(x.astype(np.float64)))
+    assert get_type_hints(law.mean)["return"] == NDArray[np.float64]
+
+
+def test_what_overflows_or_is_no_number_is_a_value_and_no_alarm() -> None:
+    largest, signalling = law.FORMATS["float64"].largest, np.array([0x7FF0000000000001], dtype=np.uint64)
+    with np.errstate(over="raise", invalid="raise"):
+        assert law.round_to(largest, "float32") == np.inf
+        assert np.isnan(law.round_to(signalling.view(np.float64), "float32"))
+        assert law.kept_interval(largest, 0.5, "float64") == (np.inf, np.inf)
+        assert law.kept_interval(0.0, 1 - 1e-7, "float16") == (0.0, 0.0)  # one over q is inf there
+        assert np.isnan(law.evaluation_interval(np.inf, 1.0, "float64", scaling="eval")).all()
+        assert law.evaluation_interval(largest, 2.0**-30, "float64", scaling="eval")[1] == np.inf
 
 
 @pytest.mark.parametrize("module", ["droppath_reference", "droppath_reference.law", "droppath_reference.schedule"])
