@@ -5,6 +5,8 @@ import math
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -353,7 +355,6 @@ def test_other_bad_arguments_are_refused_with_their_value() -> None:
         "int8": lambda: law.kept_interval(1.0, 0.1, "int8"),
         "'int4'": lambda: law.kept_interval(1.0, 0.0, "int4"),  # where nothing is rounded as well
         "'int16'": lambda: law.evaluation_interval(1.0, 0.1, "int16"),
-        "'keep'": lambda: law.mean(1.0, 0.1, "keep"),
         "-1": lambda: law.kept_count_distribution(-1, 0.1),
         "got 0": lambda: law.kept_fraction_variance(0, 0.1),
         "nothing is kept": lambda: law.kept_interval(1.0, 1.0, "float32"),
@@ -361,6 +362,36 @@ def test_other_bad_arguments_are_refused_with_their_value() -> None:
     }.items():
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_an_unknown_scaling_is_refused_even_where_nothing_is_scaled() -> None:
+    intervals = [partial(interval, 0.0, 0.0, "float32") for interval in (law.kept_interval, law.evaluation_interval)]
+    moments = [partial(moment, 0.0, 0.0) for moment in (law.mean, law.variance, law.output_distribution)]
+    for call in (*intervals, *moments, partial(law.multiplier, 0.0)):
+        with pytest.raises(ValueError, match="scaling must be one of inverted, none, eval, got 'keep'"):
+            call(scaling="keep")
+
+
+def test_whatever_type_holds_the_values_they_are_computed_in_float64() -> None:
+    x = np.array([300.0, 0.1, -3.0], dtype=np.float16)  # which the square of 300 does not fit
+    calls = [partial(law.round_to, dtype=dtype) for dtype in ("float64", "bfloat16")]
+    for interval in (law.kept_interval, law.evaluation_interval):
+        calls += [partial(interval, drop_prob=0.3, dtype="float32", scaling=scaling) for scaling in law.SCALINGS]
+    for call in (*calls, partial(law.mean, drop_prob=0.3, scaling="none"), partial(law.variance, drop_prob=0.3)):
+        assert np.asarray(call(x)).dtype == np.float64
+        np.testing.assert_array_equal(call(x), call(x.astype(np.float64)))
+    assert get_type_hints(law.mean)["return"] == np.typing.NDArray[np.float64]
+
+
+def test_what_overflows_or_is_no_number_is_a_value_and_no_alarm() -> None:
+    largest, signalling = law.FORMATS["float64"].largest, np.array([0x7FF0000000000001], dtype=np.uint64)
+    with np.errstate(over="raise", invalid="raise"):
+        assert law.round_to(largest, "float32") == np.inf
+        assert np.isnan(law.round_to(signalling.view(np.float64), "float32"))
+        assert law.kept_interval(largest, 0.5, "float64") == (np.inf, np.inf)
+        assert law.kept_interval(0.0, 1 - 1e-7, "float16") == (0.0, 0.0)  # one over q is inf there
+        assert np.isnan(law.evaluation_interval(np.inf, 1.0, "float64", scaling="eval")).all()
+        assert law.evaluation_interval(largest, 2.0**-30, "float64", scaling="eval")[1] == np.inf
 
 
 @pytest.mark.parametrize("module", ["droppath_reference", "droppath_reference.law", "droppath_reference.schedule"])

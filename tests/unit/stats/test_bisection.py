@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,3 +71,11 @@ def test_swapped_ends_search_downwards(target):
 
 def test_the_far_end_is_returned_where_the_condition_never_holds():
     assert first_real(patient(lambda _: False), 0.0, 3.0) == 3.0
+
+
+@pytest.mark.parametrize("target", [1.0 + 2.0**-52, math.pi / 2.0, 2.0])
+def test_every_step_halves_what_is_left(target):
+    # Of the 2^52 numbers in (1, 2] one is left after 52 halvings.
+    questions = []
+    first_real(lambda x: questions.append(x) or x >= target, 1.0, 2.0)
+    assert len(questions) == 52

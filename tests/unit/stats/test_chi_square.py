@@ -45,6 +45,13 @@ def test_a_last_cell_that_expects_just_enough_stays_on_its_own():
     assert (observed.tolist(), expected.tolist()) == ([1.0, 2.0], [100.0, 100.0])
 
 
+def test_pooled_whole_numbers_are_floats_and_need_not_fit_into_64_bits():
+    many = 10**20
+    for pooled in pool([60, 40, 300], [50, 50, 300]) + pool([many, 0, many], [many, 0, many]):
+        assert pooled.dtype == np.float64
+    assert pool([many, 0, many], [0, many, many])[0].tolist() == [1e20, 1e20]
+
+
 @pytest.mark.parametrize(("observed", "expected"), [([1, 2], [1.0]), ([], []), ([[1]], [[1.0]])])
 def test_pooling_wants_one_expected_count_for_each_observed(observed, expected):
     with pytest.raises(ValueError, match="one expected count is needed"):
@@ -98,6 +105,12 @@ def test_few_entries_are_pooled_to_quarters_and_judged_by_the_sparse_bound():
     assert found.pearson_p_value == pytest.approx(math.exp(3.0 - pearson / 2.0) * (pearson / 6.0) ** 3, rel=1e-12)
 
 
+def test_few_entries_are_compared_with_what_each_cell_expects():
+    found = goodness_of_fit_of_few([9, 3, 0], [6.0, 3.0, 3.0])
+    g, pearson = 18.0 * math.log(1.5), 9.0 / 6.0 + 0.0 + 9.0 / 3.0
+    assert (found.g, found.pearson, found.cells) == (pytest.approx(g), pytest.approx(pearson), 3)
+
+
 def test_few_entries_fill_a_cell_with_a_quarter_but_for_a_billionth():
     for short, cells in ((0.5e-9, 4), (1.5e-9, 3)):
         expected = [2.0 * (1.0 - short), 2.0 * (1.0 + short), 2.0, 2.0]
@@ -128,6 +141,12 @@ def test_a_frequency_table_adds_one_degree_of_freedom_a_cell():
     assert found.degrees_of_freedom == found.cells == 3
     assert (found.g, found.p_value) == pytest.approx((g, stats.chi2.sf(g, 3)))
     assert (found.pearson, found.pearson_p_value) == pytest.approx((pearson, stats.chi2.sf(pearson, 3)))
+
+
+def test_a_frequency_table_takes_counts_that_do_not_fit_into_64_bits():
+    # Both statistics grow in proportion to the counts while the frequency stays as it is.
+    found, many = frequency_table([600], [1000], [0.5]), frequency_table([600 * 10**18], [10**21], [0.5])
+    assert (many.g, many.pearson) == pytest.approx((found.g * 1e18, found.pearson * 1e18), rel=1e-9)
 
 
 def test_a_frequency_table_sees_a_class_that_never_occurs():

@@ -126,6 +126,13 @@ def test_the_hypergeometric_test_handles_millions_of_pairs():
     assert p_value == pytest.approx(2.0 * stats.norm.sf(5.0), rel=0.01)
 
 
+def test_the_hypergeometric_test_handles_billions_of_pairs():
+    # A product of two cells does not fit into 64 bits. Five standard deviations of √(1.6e10)/4 counts.
+    quarter, deviation = 4 * 10**9, 158_114
+    more, fewer = quarter + deviation, quarter - deviation
+    assert hypergeometric_test(more, fewer, fewer, more) == pytest.approx(2.0 * stats.norm.sf(5.0), rel=0.01)
+
+
 @given(st.tuples(*[st.integers(0, 200)] * 4))
 def test_the_hypergeometric_test_does_not_depend_on_the_order_of_rows_or_columns(table):
     a, b, c, d = table
@@ -136,6 +143,13 @@ def test_the_hypergeometric_test_does_not_depend_on_the_order_of_rows_or_columns
 @pytest.mark.parametrize("table", [(0, 0, 0, 0), (5, 0, 5, 0), (5, 5, 0, 0), (0, 7, 0, 3)])
 def test_an_empty_margin_is_no_evidence(table):
     assert hypergeometric_test(*table) == 1.0
+
+
+@pytest.mark.parametrize("empty", [(0, 1), (2, 3), (0, 2), (1, 3)])
+def test_an_empty_margin_is_no_evidence_where_logarithms_of_factorials_are_off_by_whole_numbers(empty):
+    # These are of the size 1e16, and a float next to that is 2 away: their differences say nothing of a probability.
+    cells = iter((3 * 10**14, 3 * 10**14 + 5))
+    assert hypergeometric_test(*(0 if cell in empty else next(cells) for cell in range(4))) == 1.0
 
 
 def test_impossible_input_is_refused_with_its_value():
@@ -149,5 +163,7 @@ def test_impossible_input_is_refused_with_its_value():
         binomial_interval(1, 10, 0.0)
     with pytest.raises(ValueError, match=r"not 1\.0"):
         binomial_interval(1, 10, 1.0)
-    with pytest.raises(ValueError, match="-3"):
-        hypergeometric_test(1, 2, -3, 4)
+    for negative in range(4):
+        table = [-3 if cell == negative else 5 for cell in range(4)]
+        with pytest.raises(ValueError, match=rf"counts are not negative: \({', '.join(map(str, table))}\)"):
+            hypergeometric_test(*table)

@@ -25,7 +25,17 @@ def test_g_is_that_of_a_contingency_table():
     expected = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
     assert fit is not None
     assert (fit.g, fit.p_value, fit.degrees_of_freedom) == pytest.approx((expected[0], expected[1], 3))
-    assert fit.pearson == pytest.approx(stats.chi2_contingency(table, correction=False)[0])
+    pearson = stats.chi2_contingency(table, correction=False)
+    assert (fit.pearson, fit.pearson_p_value) == pytest.approx((pearson[0], pearson[1]))
+
+
+def test_counts_need_not_fit_into_64_bits():
+    # Both statistics grow in proportion to the counts while the shares stay as they are.
+    fit = all_alike([700, 650, 720], [1000, 1000, 1000])
+    many = all_alike([700 * 10**18, 650 * 10**18, 720 * 10**18], [10**21] * 3)
+    assert fit is not None
+    assert many is not None
+    assert (many.g, many.pearson) == pytest.approx((fit.g * 1e18, fit.pearson * 1e18), rel=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

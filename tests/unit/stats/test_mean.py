@@ -65,6 +65,9 @@ def test_the_bound_is_at_most_bernsteins(summary, keep_prob, deviation):
 # Ten thousand equal weights, where the variance decides how far a sum gets, and a single one, where its size does.
 @example((1e4, 1.0), 0.5, 6.1e-11)
 @example((1e4, 100.0), 0.8, 6.1e-11)
+# A level and weights so near the ends of the floats that a search begun further out would begin at infinity.
+@example((1e4, 1.0), 0.5, 1.2e-308)
+@example((3e306, 1e150), 0.5, 6.1e-11)
 @given(weights(), KEEP_PROB, st.sampled_from([1e-2, 6.1e-11]))
 def test_what_is_detectable_rejects_with_room_for_a_miss(summary, keep_prob, alpha):
     shift = detectable_weighted(*summary, keep_prob, alpha, 1e-3)

@@ -46,8 +46,20 @@ def test_a_row_of_the_plan_is_headed_by_these_names():
     ]
 
 
-def test_the_notes_are_sentences():
-    assert all(note.endswith(".") for note in NOTES)
+def test_the_notes_say_what_the_columns_mean():
+    assert NOTES == (
+        "The certificate passes correct code after about the first number of decisions, and ends at the second "
+        "whatever it sees; the others look once, at a number fixed in advance.",
+        "frequency table: one cell alone is wrong, in a chi-square (G) table of 6. DKW: knows no variance. "
+        "correlation of pairs: of the two decisions of a disjoint pair.",
+    )
+
+
+def test_a_certificate_is_planned_with_the_errors_that_are_asked_for():
+    (plan,) = (statistic for statistic in STATISTICS if statistic.name == "certificate, correct code")
+    twin = Certificate(0.5, 0.01, 1e-9, 0.02)
+    assert plan.samples_needed(0.01, 0.5, 1e-9, 0.02) == twin.expected_decisions()
+    assert twin.expected_decisions() < Certificate(0.5, 0.01, 1e-9).expected_decisions()
 
 
 @pytest.mark.parametrize("keep_prob", [0.5, 0.9, 0.02])
