@@ -13,7 +13,7 @@ import libcst as cst
 import operators
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
-from operators import Mutant
+from operators import Mutant, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,14 +44,12 @@ def mutants(source: str, path: str) -> Iterator[Mutant]:
             context = _context(node, parents)
             before, after = _quoted(context), _quoted(new if context is node else context.deep_replace(node, new))
             text = f"{path} {scope or 'module'} (mutmut): {before} => {after}"
-            seen[text] += 1
-            number = f" #{seen[text]}" if seen[text] > 1 else ""
-            yield Mutant(text + number, positions[node].start.line, changed)
+            yield Mutant(numbered(text, seen), positions[node].start.line, changed)
 
 
 def _nodes(node: cst.CSTNode, scope: str) -> Iterator[tuple[cst.CSTNode, str]]:
     """Yield the nodes that may be changed, each with the names of the functions and classes around it."""
-    if isinstance(node, LEFT_ALONE) or _for_type_checkers(node) or _is_docstring(node):
+    if isinstance(node, LEFT_ALONE) or _for_no_run(node) or _is_docstring(node):
         return
     yield node, scope
     if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
@@ -60,13 +58,14 @@ def _nodes(node: cst.CSTNode, scope: str) -> Iterator[tuple[cst.CSTNode, str]]:
         yield from _nodes(child, scope)
 
 
-def _for_type_checkers(node: cst.CSTNode) -> bool:
+def _for_no_run(node: cst.CSTNode) -> bool:
+    """Return whether a statement is for type checkers or star imports alone."""
     if isinstance(node, cst.If):
         return isinstance(node.test, cst.Name) and node.test.value == "TYPE_CHECKING"
     if isinstance(node, cst.Assign):
         target = node.targets[0].target
         return isinstance(target, cst.Name) and target.value == "__all__"
-    return isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "cast"
+    return False
 
 
 def _is_docstring(node: cst.CSTNode) -> bool:
@@ -86,7 +85,7 @@ def _context(node: cst.CSTNode, parents: Mapping[cst.CSTNode, cst.CSTNode]) -> c
     parent = parents[node]
     while not isinstance(parent, (cst.BaseExpression, cst.BaseSmallStatement, cst.BaseStatement)):
         parent = parents[parent]
-    return node if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.IndentedBlock)) else parent
+    return node if isinstance(parent, (cst.FunctionDef, cst.ClassDef)) else parent
 
 
 def _quoted(node: cst.CSTNode) -> str:

@@ -85,9 +85,13 @@ def mutants(source: str, path: str) -> Iterator[Mutant]:
         context = _context(change.node, parents)
         changed, changed_context = _replaced(tree, change, context)
         text = f"{path} {change.scope}: {_quoted(context)} => {_quoted(changed_context)}"
-        seen[text] += 1
-        number = f" #{seen[text]}" if seen[text] > 1 else ""
-        yield Mutant(text + number, getattr(change.node, "lineno", 0), ast.unparse(changed))
+        yield Mutant(numbered(text, seen), getattr(change.node, "lineno", 0), ast.unparse(changed))
+
+
+def numbered(text: str, seen: Counter[str]) -> str:
+    """Return the text with a number where it was seen before, and count it."""
+    seen[text] += 1
+    return f"{text} #{seen[text]}" if seen[text] > 1 else text
 
 
 def _context(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.AST:

@@ -5,9 +5,8 @@ entry there that names no mutant, or one that some test does kill, is an error a
 ``build/mutation/results.jsonl``; ``--resume`` takes from there what was killed before.
 
 Mutants are made by the operators of mutmut and by our own, which look closer at numbers and conditions. mutmut's own
-runner is not used: it leaves decorated functions alone, which here are the certificate's tables and its cap, and finds
-the code of a test by a folder ``src`` that this layout does not have (ADR 13). A mutant runs in a fork of a process
-that has loaded the libraries, with an import hook that hands out the mutant for the original.
+runner cannot do it here (ADR 13). A mutant runs in a fork of a process that has loaded the libraries, with an import
+hook that hands out the mutant for the original.
 """
 
 from __future__ import annotations
@@ -244,9 +243,8 @@ def _results(sources: list[Source], made: dict[Source, list[Mutant]], options: a
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     equivalents, results = _equivalents(), {}
     for source in sources:
-        limits = limits_of(source, options.stages)
+        limits, digest = limits_of(source, options.stages), _digest(source)
         for mutant in made[source]:
-            digest = _digest(source)
             results[mutant.id] = known.get((mutant.id, digest)) or judge(source, mutant, limits)
             row = {"mutant": mutant.id, "line": mutant.line, "digest": digest, "result": results[mutant.id]}
             with RESULTS.open("a", encoding="utf-8") as file:
