@@ -104,10 +104,11 @@ def _drive(target: Target, trial: Trial) -> Evidence:
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
         evidence = check.collect(target, trial.case, rng, stopping)
-        with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
+        if "features" not in evidence:
             # For snippets, which show a fault on the smallest samples that the target takes.
-            dtype, device = trial.case.dtype or "float32", trial.case.device
-            evidence.setdefault("features", list(features(target, dtype, device)))
+            with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
+                dtype, device = trial.case.dtype or "float32", trial.case.device
+                evidence["features"] = list(features(target, dtype, device))
     return evidence
 
 
