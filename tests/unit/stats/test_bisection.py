@@ -22,7 +22,9 @@ def asked(target: int, guess: int) -> list[int]:
         assert len(questions) < 200, "a search that asks without end"
         return n >= target
 
-    assert first_integer(holds, guess) == target
+    found = first_integer(holds, guess)
+    assert found == target
+    assert isinstance(found, int)
     return questions
 
 

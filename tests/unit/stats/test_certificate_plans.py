@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal, localcontext
 
 import pytest
 from scipy.integrate import quad
@@ -13,13 +12,6 @@ from droppath_audit.stats.bisection import first_real
 from droppath_audit.stats.certificate import Certificate, detectable
 
 ALPHA, BETA, MISS = 6.1e-11, 1e-3, 2.0**-23
-
-
-def relative_entropy(x: float, y: float) -> float:
-    """Return the divergence of Bernoulli(y) from Bernoulli(x), from logarithms to 50 digits."""
-    with localcontext() as context:
-        context.prec = 50
-        return float(sum(a * (a / b).ln() for a, b in ((Decimal(x), Decimal(y)), (1 - Decimal(x), 1 - Decimal(y)))))
 
 
 def time_until_pass(beta: float, edges: int) -> float:
@@ -52,7 +44,7 @@ def time_until_pass(beta: float, edges: int) -> float:
     ],
 )
 def test_correct_code_takes_what_brownian_motion_takes_to_the_edge_that_is_harder_to_tell(
-    beta, keep_prob, resolution, edges
+    beta, keep_prob, resolution, edges, relative_entropy
 ):
     hardest = min(relative_entropy(keep_prob, edge) for edge in edges)
     expected = time_until_pass(beta, len(edges)) / (2.0 * hardest)
