@@ -2,8 +2,8 @@
 
 ``python docs/power.py --fast`` measures the quick effort alone and each rule at one seed. Judgements are kept in
 ``build/power/judgements.jsonl``: a run that was cut off goes on from there, and what the present code has not earned is
-measured again. ``--measured`` measures nothing and writes about the layers that every judge has judged so far; the page
-says how many they are.
+measured again. ``--measured`` measures nothing and writes about the layers that the first effort and every rule have
+judged so far; the page says how many they are, and how many of them a longer effort has faced.
 """
 
 from __future__ import annotations
