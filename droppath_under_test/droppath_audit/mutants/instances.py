@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -63,14 +64,14 @@ class mask_shared_by_the_class(_Layer):  # noqa: N801 - named like the other mut
     """
 
     _shared: ClassVar[Tensor] = torch.empty(0)
-    _users: ClassVar[set[int]] = set()
+    _users: ClassVar[WeakSet[nn.Module]] = WeakSet()  # not their addresses, which new blocks inherit from old ones
 
     def _uniform(self, size: int) -> Tensor:
         cls = mask_shared_by_the_class
-        if len(cls._shared) != size or id(self) in cls._users:
+        if len(cls._shared) != size or self in cls._users:
             cls._shared = torch.rand(size, dtype=torch.float64)
             cls._users.clear()
-        cls._users.add(id(self))
+        cls._users.add(self)
         return cls._shared
 
 
@@ -96,13 +97,13 @@ class seed_of_block_plus_step(_Layer):  # noqa: N801 - named like the other muta
 class antithetic_blocks(_Layer):  # noqa: N801 - named like the other mutants
     """Use u in one block and 1 - u in the next, so that the depth of the network varies less: antithetic sampling."""
 
-    _last: ClassVar[tuple[int, Tensor] | None] = None
+    _last: ClassVar[tuple[nn.Module, Tensor] | None] = None
 
     def _uniform(self, size: int) -> Tensor:
         cls = antithetic_blocks
-        if cls._last is not None and cls._last[0] != id(self) and len(cls._last[1]) == size:
+        if cls._last is not None and cls._last[0] is not self and len(cls._last[1]) == size:
             uniform, cls._last = 1.0 - cls._last[1], None
             return uniform
         uniform = torch.rand(size, dtype=torch.float64)
-        cls._last = (id(self), uniform)
+        cls._last = (self, uniform)
         return uniform
