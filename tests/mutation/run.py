@@ -141,7 +141,8 @@ def _run_tests(source: Source, file: Path, stage: tuple[str, ...]) -> None:
     without = [
         word for name in ("cacheprovider", "terminalreporter", "unraisableexception") for word in ("-p", f"no:{name}")
     ]
-    os._exit(int(pytest.main(["-x", "-q", "--tb=no", "--assert=plain", *without, *stage], plugins=[_Leave()])))
+    every = ("-m", "")  # the last stage has the long tests, which are left out unless asked for
+    os._exit(int(pytest.main(["-x", "-q", "--tb=no", "--assert=plain", *every, *without, *stage], plugins=[_Leave()])))
 
 
 class _Leave:
