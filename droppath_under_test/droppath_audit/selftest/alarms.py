@@ -1,8 +1,11 @@
-"""Audits whose results are counted: how often a mutant is killed, how often correct code alarms."""
+"""Audits whose results are counted: how often a mutant is killed, how often correct code alarms.
+
+Every answer is given check by check: a trial judges alone as it does among all, so that answers on some checks can be
+joined with earlier ones on others.
+"""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +13,9 @@ from droppath_audit.core.verdict import Outcome
 from droppath_audit.selftest.examination import killing_trial, results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from droppath_audit.core.result import Result
-    from droppath_audit.selftest.examination import Subject
 
 
 @dataclass(frozen=True)
@@ -21,57 +23,92 @@ class Kill:
     """A mutant under one root seed.
 
     Attributes:
-        subject: The mutant.
+        spec: SPEC of the mutant.
         seed: Root seed.
+        checks: Ids of the checks to ask.
         hints: The trial of each check that killed it under another seed: the one to try first.
     """
 
-    subject: Subject
+    spec: str
     seed: int
+    checks: tuple[str, ...]
     hints: Mapping[str, str] = field(default_factory=dict)
 
 
-def kills(job: Kill) -> dict[str, Any]:
-    """Return, for every claim, the trial that kills the mutant at effort standard (empty: none)."""
+def kills(job: Kill) -> dict[str, str]:
+    """Return, by check, the trial that kills the mutant at effort standard (empty: none)."""
     from droppath_audit.targets.loader import load
 
-    loaded = load(job.subject.spec)
-    found = {
-        check: killing_trial(loaded, check, seed=job.seed, first=job.hints.get(check, ""))
-        for check in job.subject.claims
-    }
-    return {"kills": found, "seconds": time.process_time()}
+    loaded = load(job.spec)
+    return {check: killing_trial(loaded, check, seed=job.seed, first=job.hints.get(check, "")) for check in job.checks}
 
 
-def audited(job: tuple[str, int]) -> dict[str, Any]:
-    """Return what a quick audit of a SPEC says under a root seed."""
+@dataclass(frozen=True)
+class Audit:
+    """A quick audit.
+
+    Attributes:
+        spec: SPEC of what is audited.
+        seed: Root seed.
+        checks: Ids of the checks to ask.
+    """
+
+    spec: str
+    seed: int
+    checks: tuple[str, ...]
+
+
+def audited(job: Audit) -> dict[str, dict[str, Any]]:
+    """Return, by check, what a quick audit says under a root seed."""
     from droppath_audit.plan import Settings
     from droppath_audit.targets.loader import load
 
-    spec, seed = job
-    return {**summary(results(load(spec), Settings("quick", seed))), "seconds": time.process_time()}
+    return summary(results(load(job.spec), Settings("quick", job.seed, only=job.checks)), job.checks)
 
 
-def synthetic_audits(seeds: Iterable[int], *, budget: float) -> dict[str, Any]:
-    """Return what quick audits of the synthetic target say, statistical checks alone, one for each root seed."""
-    from droppath_audit.checks import catalogue
+@dataclass(frozen=True)
+class SyntheticAudits:
+    """Quick audits of the synthetic target.
+
+    Attributes:
+        seeds: Root seeds, one for each audit.
+        budget: Of each audit.
+        checks: Ids of the checks to ask.
+    """
+
+    seeds: Sequence[int]
+    budget: float
+    checks: tuple[str, ...]
+
+
+def synthetic_audits(job: SyntheticAudits) -> dict[str, list[dict[str, Any]]]:
+    """Return, by check, what each of the audits says."""
     from droppath_audit.plan import Settings
     from droppath_audit.selftest.synthetic import synthetic
 
-    statistical = tuple(check.id for check in catalogue().values() if check.design is not None)
     loaded = synthetic()
-    audits = [summary(results(loaded, Settings("quick", seed, budget, only=statistical))) for seed in seeds]
-    return {"audits": audits, "seconds": time.process_time()}
+    audits = [
+        summary(results(loaded, Settings("quick", seed, job.budget, only=job.checks)), job.checks) for seed in job.seeds
+    ]
+    return {check: [audit[check] for audit in audits] for check in job.checks}
 
 
-def summary(found: Iterable[Result]) -> dict[str, Any]:
-    """Return alarms (findings), inconclusive trials, and the p-values of statistical trials by check, as plain data."""
-    alarms, unanswered, p_values = [], [], dict[str, list[float]]()
+def statistical() -> tuple[str, ...]:
+    """Return the ids of the checks whose trials have a design, so a share of the budget, in order."""
+    from droppath_audit.checks import catalogue
+
+    return tuple(check.id for check in catalogue().values() if check.design is not None)
+
+
+def summary(found: Iterable[Result], checks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return alarms (findings), inconclusive trials and p-values of statistical trials, by check, as plain data."""
+    by_check: dict[str, dict[str, Any]] = {check: {"alarms": [], "open": [], "p": []} for check in checks}
     for result in found:
+        answer = by_check[result.trial.check]
         if result.is_finding():
-            alarms.append(f"{result.trial.id}: {result.verdict.observed}")
+            answer["alarms"].append(f"{result.trial.id}: {result.verdict.observed}")
         if result.outcome is Outcome.INCONCLUSIVE:
-            unanswered.append(result.trial.id)
+            answer["open"].append(result.trial.id)
         if result.trial.design is not None and result.verdict.p_value is not None:
-            p_values.setdefault(result.trial.check, []).append(float(f"{result.verdict.p_value:.6g}"))
-    return {"alarms": alarms, "open": unanswered, "p": p_values}
+            answer["p"].append(float(f"{result.verdict.p_value:.6g}"))
+    return by_check

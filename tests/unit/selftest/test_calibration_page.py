@@ -16,11 +16,16 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 @pytest.fixture(scope="module")
 def calibration():
-    return runpy.run_path(str(DOCS / "calibration.py"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        found = runpy.run_path(str(DOCS / "calibration.py"))
+        from calibrating.scratch import Code
+
+        return {**found, "Code": Code}
 
 
 def quick(p_values=(), alarms=()):
-    return {"alarms": list(alarms), "open": [], "p": {"DP101": list(p_values)}, "seconds": 1.0}
+    return {"alarms": list(alarms), "open": [], "p": {"DP101": list(p_values)}}
 
 
 def measured(**changes):
@@ -32,7 +37,6 @@ def measured(**changes):
         "audits": {"the reference": [quick(rng.random(10)) for _ in range(100)], "other_way": [quick()] * 50},
         "synthetic": [quick(rng.random(10)) for _ in range(2000)],
         "lost": [],
-        "seconds": {},
     } | changes
 
 
@@ -81,36 +85,71 @@ def test_more_alarms_than_the_budget_allows_are_named(calibration):
         assert any("synthetic audits alarm" in line for line in page.wrong) is wrong
 
 
-def test_an_interrupted_run_goes_on(calibration, tmp_path, monkeypatch):
-    asked = []
+@pytest.fixture
+def ask(calibration, tmp_path, monkeypatch):
+    """Ask questions of a scratch file; return the answers, the part and the jobs that ran."""
 
-    def instead(function, jobs, *, workers, limit):
-        for job in jobs:
-            asked.append(job)
-            yield job, (processes.Lost("crashed") if job == "b-job" else job.upper())
+    def asked(*questions):
+        jobs = []
 
-    monkeypatch.setitem(calibration["Part"].run.__globals__, "answers", instead)
+        def instead(function, upcoming, *, workers, limit):
+            for job in upcoming:
+                jobs.append(job)
+                name, checks = job
+                yield job, (processes.Lost("crashed") if name == "b" else dict.fromkeys(checks, name.upper()))
+
+        monkeypatch.setitem(calibration["Part"].run.__globals__, "answers", instead)
+        part = calibration["Part"]("letters", calibration["Scratch"](tmp_path), 1)
+        made = [
+            calibration["Question"](key, checks, lambda missing, key=key: (key, missing)) for key, checks in questions
+        ]
+        return part.run(None, made), part, jobs
+
+    return asked
+
+
+def test_an_interrupted_run_goes_on(calibration, tmp_path, ask):
     scratch = calibration["Scratch"](tmp_path)
-    scratch.add("a", "A")
+    scratch.add("a", {"DP101": "A", "DP102": "A"})
     with scratch.path.open("a", encoding="utf-8") as file:
         file.write('\n{"b": "cut o')  # the run was interrupted here
-    part = calibration["Part"]("letters", calibration["Scratch"](tmp_path), 1)
-    found = part.run(None, {"a": "a-job", "b": "b-job", "c": "c-job"})
-    assert found == {"a": "A", "c": "C-JOB"}
-    assert asked == ["b-job", "c-job"]
+    found, part, jobs = ask(("a", ("DP101", "DP102")), ("b", ("DP101",)), ("c", ("DP101",)))
+    assert found == {"a": {"DP101": "A", "DP102": "A"}, "c": {"DP101": "C"}}
+    assert jobs == [("b", ("DP101",)), ("c", ("DP101",))]
     assert part.lost == ["b: crashed"]
-    assert calibration["Scratch"](tmp_path).known == {"a": "A", "c": "C-JOB"}
+    assert calibration["Scratch"](tmp_path).known("c", ["DP101"]) == {"DP101": "C"}
     assert all(json.loads(line) for line in scratch.path.read_text(encoding="utf-8").splitlines() if line[-1:] == "}")
 
 
-def test_jobs_get_hints_from_earlier_seeds(calibration):
-    from droppath_audit.selftest.alarms import Kill
+def test_a_check_that_changed_is_asked_again_and_no_other(calibration, tmp_path, ask, monkeypatch):
+    ask(("a", ("DP101", "DP102", "DP103")))
+    before = calibration["Code"].check
+    monkeypatch.setattr(
+        calibration["Code"], "check", lambda code, check: before(code, check) + ("*" if check == "DP102" else "")
+    )
+    found, _, jobs = ask(("a", ("DP101", "DP102", "DP103")))
+    assert jobs == [("a", ("DP102",))]
+    assert found == {"a": {"DP101": "A", "DP102": "A", "DP103": "A"}}
+
+
+def test_every_check_and_every_subject_but_the_reference_has_a_file_of_its_own(calibration):
+    from droppath_audit.checks import catalogue
+    from droppath_audit.selftest.examination import REFERENCE, Subject, subjects
+
+    code = calibration["Code"]()
+    assert all(code.check(check).startswith(f"{check}:") for check in catalogue())
+    assert all(code.subject(one).startswith(f"{one.name}:") for one in subjects())
+    assert code.subject(Subject("the reference", REFERENCE)) == "the reference"
+
+
+def test_jobs_get_hints_from_earlier_seeds(calibration, tmp_path):
     from droppath_audit.selftest.examination import Subject
 
-    known = {
-        "kills/m/0": {"kills": {"DP101": "DP101[a]", "DP102": ""}},
-        "kills/m/1": {"kills": {"DP101": "DP101[b]", "DP102": "DP102[c]"}},
-        "kills/m/3": {"kills": {"DP101": "DP101[never]"}},
-    }
-    job = calibration["hinted"](Kill(Subject("m", "m:m", ("DP101", "DP102")), 2), known)
+    scratch, one = calibration["Scratch"](tmp_path), Subject("m", "m:m", ("DP101", "DP102"))
+    scratch.add("kills/m/0", {"DP101": "DP101[a]", "DP102": ""})
+    scratch.add("kills/m/1", {"DP101": "DP101[b]", "DP102": "DP102[c]"})
+    scratch.add("kills/m/3", {"DP101": "DP101[never]"})
+    question = calibration["kill_question"](one, 2, scratch)
+    job = question.job(("DP101", "DP102"))
+    assert (question.key, job.seed, job.checks) == ("kills/m/2", 2, ("DP101", "DP102"))
     assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}

@@ -9,7 +9,7 @@ import torch
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.target import Count
 from droppath_audit.selftest import synthetic
-from droppath_audit.selftest.alarms import synthetic_audits
+from droppath_audit.selftest.alarms import SyntheticAudits, statistical, synthetic_audits
 
 
 @pytest.fixture
@@ -88,13 +88,17 @@ def test_seeds_fix_the_masks_and_what_is_not_its_law_does_not_apply(target):
 
 
 def test_audits_of_it_raise_no_alarm_and_of_a_biased_one_do(monkeypatch):
-    (audit,) = synthetic_audits([0], budget=0.01)["audits"]
-    assert (audit["alarms"], audit["open"]) == ([], [])
-    assert sum(map(len, audit["p"].values())) > 100
+    def once():
+        found = synthetic_audits(SyntheticAudits([0], 0.01, statistical()))
+        assert tuple(found) == statistical()
+        return {check: audit for check, (audit,) in found.items()}
+
+    audits = once()
+    assert all(audit["alarms"] == audit["open"] == [] for audit in audits.values())
+    assert sum(len(audit["p"]) for audit in audits.values()) > 100
 
     def biased(self, x, *, training):
         return synthetic.Output(x, (1.0 - self._drop_prob) * 0.97, self._framework.rng)
 
     monkeypatch.setattr(synthetic.SyntheticLayer, "__call__", biased)
-    (audit,) = synthetic_audits([0], budget=0.01)["audits"]
-    assert {alarm[:5] for alarm in audit["alarms"]} >= {"DP101", "DP102"}
+    assert {check for check, audit in once().items() if audit["alarms"]} >= {"DP101", "DP102"}

@@ -1,0 +1,1 @@
+"""What ``docs/calibration.py`` is made of."""

@@ -1,0 +1,91 @@
+"""Answers that are kept with the code that gave them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import droppath_audit
+import droppath_reference
+from droppath_audit.checks import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from droppath_audit.selftest.examination import Subject
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that figures depend on."""
+    return {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "hypothesis")}
+
+
+class Code:
+    """Digests of what an answer depends on: a subject's file, a check's file, and all that checks share."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, Path] = {}
+        shared = hashlib.sha256(repr(sorted(versions().items())).encode())
+        for package in (droppath_audit, droppath_reference):
+            folder = Path(package.__file__).parent
+            for file in sorted(folder.rglob("*.py")):
+                name = file.relative_to(folder).with_suffix("").as_posix()
+                if name.startswith(("checks/dp", "mutants/", "sound/")):
+                    self._files[name] = file
+                else:
+                    shared.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+        self.shared = shared.hexdigest()[:16]
+        self._checks = {
+            check: self._digest(name)
+            for name in self._files
+            for check in catalogue()
+            if name.startswith(f"checks/{check.lower()}_")
+        }
+
+    def _digest(self, name: str) -> str:
+        return hashlib.sha256(self._files[name].read_bytes()).hexdigest()[:8]
+
+    def check(self, check: str) -> str:
+        """Return a check's id with the digest of its file."""
+        return f"{check}:{self._checks[check]}"
+
+    def subject(self, one: Subject) -> str:
+        """Return a subject's name with the digest of its file; the reference is part of what is shared."""
+        module = one.spec.partition(":")[0]
+        name = module.removeprefix("droppath_audit.").replace(".", "/")
+        return f"{one.name}:{self._digest(name)}" if name in self._files else one.name
+
+
+class Scratch:
+    """Answers by key and check, in a file of JSON lines.
+
+    Args:
+        folder: Where the file is; its name comes from the shared code and the versions of what computes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.code = Code()
+        self.path = folder / f"{self.code.shared}.jsonl"
+        self._known: dict[str, dict[str, Any]] = {}
+        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
+            try:
+                for key, answer in json.loads(line).items():
+                    self._known.setdefault(key, {}).update(answer)
+            except ValueError:
+                continue  # the line at which an earlier run was interrupted
+
+    def add(self, key: str, answer: Mapping[str, Any]) -> None:
+        """Keep the answers of checks to a question, also for a later run."""
+        named = {self.code.check(check): found for check, found in answer.items()}
+        self._known.setdefault(key, {}).update(named)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"\n{json.dumps({key: named})}")  # begins anew after a line that was cut off
+
+    def known(self, key: str, checks: Iterable[str]) -> dict[str, Any]:
+        """Return those answers to a question that these checks, as they are now, have given."""
+        there = self._known.get(key, {})
+        return {check: there[self.code.check(check)] for check in checks if self.code.check(check) in there}
