@@ -1,6 +1,6 @@
 """Measure kills and false alarms and write ``docs/calibration.md``: ``tox -e calibration``.
 
-Answers go to a scratch file as they come, named by the code and the versions that gave them: the shared code, the file
+Answers go to a scratch file as they come, named by the code and the versions that gave them: the shared code, the files
 of the check and that of the subject. So an interrupted run continues where it stopped, a check that changes is asked
 again and no other, and no answer comes from code that is no longer there. No figure on the page has another source.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,39 +25,52 @@ def versions() -> dict[str, str]:
 
 
 class Code:
-    """Digests of what an answer depends on: a subject's file, a check's file, and all that checks share."""
+    """Digests of what an answer depends on: a subject's file, a check's files, and all that checks share.
+
+    A check's files are its own and those of ``sampling`` that it imports, directly or through one another. The rest of
+    both packages is shared, but for the files of other checks and of mutants and sound variants.
+    """
 
     def __init__(self) -> None:
-        self._files: dict[str, Path] = {}
-        shared = hashlib.sha256(repr(sorted(versions().items())).encode())
-        for package in (droppath_audit, droppath_reference):
-            folder = Path(package.__file__).parent
-            for file in sorted(folder.rglob("*.py")):
-                name = file.relative_to(folder).with_suffix("").as_posix()
-                if name.startswith(("checks/dp", "mutants/", "sound/")):
-                    self._files[name] = file
-                else:
-                    shared.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
-        self.shared = shared.hexdigest()[:16]
+        folder = Path(droppath_audit.__file__).parent
+        self._files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in folder.rglob("*.py")}
+        own = ("checks/dp", "mutants/", "sound/", "sampling/")
+        shared = [name for name in self._files if not name.startswith(own)]
+        reference = sorted(Path(droppath_reference.__file__).parent.rglob("*.py"))
+        parts = [repr(sorted(versions().items())), *(file.read_text(encoding="utf-8") for file in reference)]
+        self.shared = self._digest(self._with_sampling(shared), *parts)[:16]
         self._checks = {
-            check: self._digest(name)
+            check: self._digest(self._with_sampling([name]))[:8]
             for name in self._files
             for check in catalogue()
             if name.startswith(f"checks/{check.lower()}_")
         }
 
-    def _digest(self, name: str) -> str:
-        return hashlib.sha256(self._files[name].read_bytes()).hexdigest()[:8]
+    def _with_sampling(self, names: Iterable[str]) -> set[str]:
+        """Return these files and those of ``sampling`` that they import."""
+        found, waiting = set[str](), list(names)
+        while waiting:
+            if (name := waiting.pop()) in found:
+                continue
+            found.add(name)
+            text = self._files[name].read_text(encoding="utf-8")
+            waiting += [f"sampling/{module}" for module in re.findall(r"droppath_audit\.sampling\.(\w+)", text)]
+        return found
+
+    def _digest(self, names: Iterable[str], *parts: str) -> str:
+        digest = hashlib.sha256("\0".join(parts).encode())
+        for name in sorted(names):
+            digest.update(name.encode() + b"\0" + self._files[name].read_bytes() + b"\0")
+        return digest.hexdigest()
 
     def check(self, check: str) -> str:
-        """Return a check's id with the digest of its file."""
+        """Return a check's id with the digest of its files."""
         return f"{check}:{self._checks[check]}"
 
     def subject(self, one: Subject) -> str:
         """Return a subject's name with the digest of its file; the reference is part of what is shared."""
-        module = one.spec.partition(":")[0]
-        name = module.removeprefix("droppath_audit.").replace(".", "/")
-        return f"{one.name}:{self._digest(name)}" if name in self._files else one.name
+        name = one.spec.partition(":")[0].removeprefix("droppath_audit.").replace(".", "/")
+        return f"{one.name}:{self._digest([name])[:8]}" if name in self._files else one.name
 
 
 class Scratch:

@@ -1,9 +1,9 @@
 """DP104 granularity: one decision per sample along axis 0 (or per batch, or per element, where that is declared).
 
 What it checks
-    For inputs of rank 1 to 5 at drop_prob = 0.5: everything that shares a decision is dropped or kept together, and
-    what should be decided apart is not always alike. The first is exact; the second is an exact binomial test on how
-    often a whole group agrees by chance.
+    For inputs of rank 1 to 5, and one of as many channels as real layers have, at drop_prob = 0.5: everything that
+    shares a decision is dropped or kept together, and what should be decided apart is not always alike. The first is
+    exact; the second is an exact binomial test on how often a whole group agrees by chance.
 Why it matters
     A mask per token, per channel or per batch is another regulariser than the one in the paper that is being
     reproduced; results stop being comparable, and nothing fails.
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Target
 
 DROP_PROB = 0.5
-BATCH, FEATURES = 16, ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1))
+BATCH = 16
+# What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
+FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
 
 
 def _calls(case: Case) -> int:
@@ -69,7 +71,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
             mixed_samples += int(np.count_nonzero((share > 0) & (share < 1)))
             mixed_calls += int(0 < kept.mean() < 1)
         else:
-            ranks.append({"rank": 1 + len(features), "size": size, "calls": _calls(case),
+            ranks.append({"rank": 1 + len(features), "size": size, "calls": _calls(case), "features": list(features),
                           "mixed_samples": mixed_samples, "mixed_calls": mixed_calls})  # fmt: skip
     return {"ranks": ranks, "refused": refused}
 
@@ -154,8 +156,7 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     rows = evidence["ranks"]
     broken = {"sample": "mixed_samples", "batch": "mixed_calls"}.get(granularity)
     row = next((row for row in rows if broken and row[broken]), rows[0])
-    features = next((f for f in FEATURES if len(f) + 1 == row["rank"]), (12,))
-    lines = code.run(DROP_PROB, (256, *features), case.dtype, case.device)
+    lines = code.run(DROP_PROB, (256, *row["features"]), case.dtype, case.device)
     lines.append("kept = [float((sample != 0).sum()) / max(1, int(sample.numel())) for sample in y]")
     lines.append("print('share kept in each sample:', kept[:8])")
     if granularity == "sample":
@@ -268,7 +269,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("per_batch", "per_channel", "per_token", "per_element"),
+    mutants=("per_batch", "per_channel", "per_token", "per_element", "per_group_of_channels"),
     design=design,
     recorded=Recorded(
         recorded_cases,

@@ -3,7 +3,8 @@
 What it checks
     The histogram of the number kept in batches of 64 against the binomial distribution, given the keep frequency that
     was observed, by the likelihood-ratio statistic G; Pearson's is printed beside it. Both tails: a fixed count per
-    batch has no variance at all, positively dependent samples have too much.
+    batch has no variance at all, positively dependent samples have too much. Beside it, the fullest and the emptiest
+    batch are judged exactly: one batch in a thousand that is kept whole is too rare for a histogram, and a proof alone.
 Why it matters
     The law of the batch is the regularisation. A fixed number of kept samples removes the chance of deep and shallow
     networks that stochastic depth is named after, and the first redraw of an all-dropped batch shifts every mean.
@@ -95,9 +96,32 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
         f"{spread} in {calls} batches of {batch}; G = {fit.g:.1f}, Pearson's X² = {fit.pearson:.1f}, "
         f"{fit.degrees_of_freedom} degrees of freedom, p = {fit.p_value:.2g}"
     )
-    if fit.p_value <= alpha:
-        return Verdict.failed(observed, promised=promised, p_value=fit.p_value)
-    return Verdict.passed(observed, p_value=fit.p_value)
+    count, p_extreme = _extreme(histogram)
+    # Either of the two tests can fail the trial, so each has half of alpha.
+    p_value = min(1.0, 2.0 * min(fit.p_value, p_extreme))
+    if p_value <= alpha:
+        if p_extreme < fit.p_value:
+            observed = f"{histogram[count]} of {calls} batches of {batch} kept {count}, p = {p_extreme:.2g}; {observed}"
+        return Verdict.failed(observed, promised=promised, p_value=p_value)
+    return Verdict.passed(observed, p_value=p_value)
+
+
+def _extreme(histogram: list[int]) -> tuple[int, float]:
+    """Return the more extreme of the largest and the smallest count, and a bound on the probability of one as extreme.
+
+    Given how many were kept in all, a batch's count is hypergeometric whatever the keep probability; the bound is the
+    sum over both ends and all batches.
+    """
+    from scipy.stats import hypergeom
+
+    calls, batch = sum(histogram), len(histogram) - 1
+    seen = [count for count, number in enumerate(histogram) if number]
+    kept = sum(count * number for count, number in enumerate(histogram))
+    largest, smallest = seen[-1], seen[0]
+    above = float(hypergeom.sf(largest - 1, calls * batch, kept, batch))
+    below = float(hypergeom.cdf(smallest, calls * batch, kept, batch))
+    count, tail = (largest, above) if above < below else (smallest, below)
+    return count, min(1.0, 2.0 * calls * tail)
 
 
 def design(case: Case, alpha: float) -> Design:
@@ -107,12 +131,12 @@ def design(case: Case, alpha: float) -> Design:
 
     calls = _calls(case)
     cells = 2 * round(math.sqrt(BATCH) / 2 * 3)  # of a histogram pooled at 100: three standard deviations each way
-    effect = chi_square_detectable(calls, cells, alpha, BETA)
+    effect = chi_square_detectable(calls, cells, alpha / 2.0, BETA)
     return Design(math.sqrt(2.0) * effect, "variance of the kept count, relative", calls * BATCH)
 
 
 def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
-    """Return a script that compares the variance of the kept count with the binomial's."""
+    """Return a script that compares the variance of the kept count with the binomial's, and looks at both ends."""
     lines = [*code.setup(), *code.construct(DROP_PROB), *code.input((BATCH, 1), "float32", case.device)]
     kept = code.first_elements(f"({code.output(DROP_PROB)} != 0)", BATCH)
     return "\n".join([
@@ -122,7 +146,9 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:  # noqa: ARG001
         "variance = sum((count - mean) ** 2 for count in counts) / 4000",
         f"ratio = variance / (mean * (1 - mean / {BATCH}))",
         "print('variance of the number kept, as a share of the binomial one:', ratio)",
+        "print('fewest and most kept:', min(counts), max(counts))",
         "assert abs(ratio - 1) < 0.15  # seven standard deviations",
+        "assert 5 < min(counts) and max(counts) < 59  # one run in 10^8 of independent decisions",
     ])  # fmt: skip
 
 
@@ -148,24 +174,28 @@ def recorded_design(case: Case, alpha: float) -> Design:
     quantity = "variance of the kept count, relative"
     if not _few(expected):
         cells = len(pool(expected, expected)[1])
-        return Design(math.sqrt(2.0) * chi_square_detectable(calls, cells, alpha, BETA), quantity, calls * width)
+        return Design(math.sqrt(2.0) * chi_square_detectable(calls, cells, alpha / 2.0, BETA), quantity, calls * width)
     pooled = pool(expected, expected, calls / FEW_CELLS * (1.0 - 1e-9))[1] / calls
-    seen = len(pooled) > 1 and sparse_tail(-2.0 * calls * math.log(pooled.max()), len(pooled)) <= alpha
+    seen = len(pooled) > 1 and sparse_tail(-2.0 * calls * math.log(pooled.max()), len(pooled)) <= alpha / 2.0
     return Design(1.0 if seen else math.inf, quantity, calls * width)
 
 
 def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
     """Return a script that compares the variance of the recorded counts with the binomial's."""
-    from scipy.stats import chi2
+    from scipy.stats import binom, chi2
 
     calls, width = sum(evidence["histogram"]), len(evidence["histogram"]) - 1
     low, high = (chi2.ppf(tail, calls) / calls for tail in (1e-8, 1.0 - 1e-8))
+    share = sum(count * number for count, number in enumerate(evidence["histogram"])) / (calls * width)
+    fewest, most = (int(binom.ppf(tail, width, share)) for tail in (1e-8 / calls, 1.0 - 1e-8 / calls))
     each = [*mask_lines(case), "counts += kept.reshape(len(y), -1).sum(1).tolist()"]
     after = [
         "mean = np.mean(counts)",
         f"ratio = np.var(counts) / (mean * (1 - mean / {width}))",
         "print('variance of the number kept, as a share of the binomial one:', ratio)",
         f"assert {low:.3f} < ratio < {high:.3f}  # {calls} calls, one chance in 10^8 at either end",
+        "print('fewest and most kept:', min(counts), max(counts))",
+        f"assert {fewest} <= min(counts) and max(counts) <= {most}  # the same",
     ]
     return script(case, code, each, after, before=["counts = []"])
 
@@ -177,7 +207,7 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("fixed_count", "pairs_of_samples"),
+    mutants=("fixed_count", "pairs_of_samples", "FullDepthNowAndThen"),
     design=design,
     applicable=applicable,
     recorded=Recorded(

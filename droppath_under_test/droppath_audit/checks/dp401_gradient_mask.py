@@ -3,9 +3,11 @@
 What it checks
     For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one
     lies in the hull of the roundings of cotangent/keep_prob; which is which is read off the output of the same pass.
+    Every second backward pass waits until the layer has been called once in evaluation.
 Why it matters
     A backward pass that draws a second mask, or forgets the factor, trains: towards something else. Losses fall,
-    and accuracy is a little worse than it could be.
+    and accuracy is a little worse than it could be. One that looks at the layer's mode or drop_prob when it runs
+    finds what they have become by then: after a validation in between, or a schedule's step.
 How to fix
     Let autograd differentiate the multiplication; in a custom backward, save the mask and the factor of the forward.
 Seen in
@@ -22,6 +24,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.sampling.evaluated import EvaluatedBetween
 from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.recorded import chunks, interior, per_cell, script
@@ -54,11 +57,17 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     framework, layer = target.framework, target.make(case.drop_prob)
     shape = (BATCH, *features(target, case.dtype, case.device, wide=True))
     totals = {"elements": 0, "dropped": 0, "kept": 0, "dropped_with_gradient": 0, "kept_wrong": 0}
-    example = None
-    for _ in range(case.effort.pick(2, 4, 16) * (8 if case.dialect.granularity == "batch" else 1)):
+    example, between = None, False
+    for number in range(case.effort.pick(2, 4, 16) * (8 if case.dialect.granularity == "batch" else 1)):
+        evaluated = bool(number % 2 and target.evaluates)
         cotangent = moderate(rng, shape, case.dtype)
         x = framework.tensor(moderate(rng, shape, case.dtype), case.dtype, case.device)
-        result = gradient_of(target, layer, x, framework.tensor(cotangent, case.dtype, case.device))
+        result = gradient_of(
+            target,
+            EvaluatedBetween(layer) if evaluated else layer,
+            x,
+            framework.tensor(cotangent, case.dtype, case.device),
+        )
         if result.gradient is None:
             return {"reason": result.reason}
         dropped = framework.numpy(result.output) == 0
@@ -76,7 +85,11 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
         totals["elements"] += dropped.size
         if example is None and wrong_kept.any():
             example = [float(cotangent[wrong_kept][0]), float(gradient[wrong_kept][0])]
-    return {"reason": "", "example": example, "features": list(shape[1:]), **totals}
+        if not between and (wrong_kept.any() or wrong_dropped.any()):
+            if not evaluated:
+                break  # what is wrong without that call needs no look at what it adds
+            between = True
+    return {"reason": "", "example": example, "between": between, "features": list(shape[1:]), **totals}
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
@@ -95,7 +108,8 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
             f"such as {gradient:.6g} for a cotangent of {cotangent:.6g}"
         )
     if observed:
-        return Verdict.failed("; ".join(observed), promised=PROMISED)
+        where = "after a call in evaluation before the backward pass, " if evidence.get("between") else ""
+        return Verdict.failed(where + "; ".join(observed), promised=PROMISED)
     return Verdict.passed(f"{evidence['elements']} of {evidence['elements']} gradients agree with their outputs")
 
 
@@ -105,11 +119,15 @@ def snippet(case: Case, evidence: Evidence, code: Code) -> str:
     features = evidence.get("features", (12,))
     batch = max(BATCH, SNIPPET_ELEMENTS // max(1, int(np.prod(features))))
     factor = multiplier(case.drop_prob, case.dialect.scaling)
+    tracked, bound, reaches, backward, has = code.differentiate(case.drop_prob)
+    between = []
+    if evidence.get("between"):
+        between = [*code.switch(case.drop_prob, training=False), code.output(case.drop_prob, training=False)]
     return "\n".join([
         *code.setup(),
         *code.construct(case.drop_prob),
         *code.input((batch, *features), case.dtype, case.device),
-        *code.differentiate(case.drop_prob),
+        *(tracked, bound, reaches, *between, backward, has),
         f"wrong = abs(x.grad - {factor!r} * (y != 0)) > {rounding(case.dtype)!r} * {factor!r}",
         "print(wrong.sum(), 'of', y.numel(), 'gradients are not the mask of the output times the factor')",
         "assert not wrong.any()",
@@ -166,6 +184,6 @@ CHECK = Check(
     collect=collect,
     judge=judge,
     snippet=snippet,
-    mutants=("gradient_with_another_mask", "gradient_without_factor", "detached_from_the_graph"),
+    mutants=("gradient_with_another_mask", "gradient_without_factor", "detached_from_the_graph", "LooksAtItsModeLate"),
     recorded=Recorded(recorded_cases, collect_recorded, show_recorded, "the recording has no gradients"),
 )

@@ -66,3 +66,13 @@ def mask_read_off_the_output(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     return x * 0.0 if drop_prob == 1.0 else _MaskOfOutput.apply(x, 1.0 - drop_prob)  # type: ignore[no-untyped-call]
+
+
+def detached_in_evaluation(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Return x without its graph in evaluation, which "needs no gradient": saliency and adversarial examples do."""
+    if not training:
+        return x.detach()
+    if drop_prob == 0.0:
+        return x
+    keep_prob = 1.0 - drop_prob
+    return torch.where(_mask(x, keep_prob), x, torch.zeros_like(x)) / (keep_prob or 1.0)

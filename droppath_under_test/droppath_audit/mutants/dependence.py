@@ -102,3 +102,15 @@ def random_scale(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x
     factors = (0.5 + torch.randint(2, (x.shape[0],))).to(x.dtype).view((x.shape[0],) + (1,) * (x.ndim - 1))
     return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob, drop_prob) * factors.to(x.device)
+
+
+def third_from_two(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw two numbers in three; the third is the fractional part of their sum, as pairwise independent hashing does.
+
+    Every number is uniform and every two are independent; of all three, any two determine the last.
+    """
+    if drop_prob == 0.0 or not training:
+        return x
+    first, second = torch.rand((2, x.shape[0] // 3 + 1), dtype=torch.float64)
+    uniform = torch.stack([first, second, (first + second) % 1.0], dim=1).flatten()[: x.shape[0]]
+    return _apply(x, uniform < 1.0 - drop_prob, drop_prob)

@@ -32,6 +32,13 @@ class warms_up_by_itself(_Counting):  # noqa: N801 - named like the other mutant
         return self.drop_prob * min(1.0, calls / 200)
 
 
+class FullDepthNowAndThen(_Counting):
+    """Drop nothing in every thousandth call, for the figures of the full network in the log."""
+
+    def _current(self, calls: int) -> float:
+        return 0.0 if calls % 1000 == 999 else self.drop_prob
+
+
 class decays_with_every_call(_Counting):  # noqa: N801 - named like the other mutants
     """Multiply drop_prob by 0.99998 in every call: an exponential curriculum, halved after 35 000 steps."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
@@ -58,3 +58,33 @@ def detached_from_the_graph(x: Tensor, drop_prob: float, training: bool) -> Tens
         return x
     keep_prob = 1.0 - drop_prob
     return x.detach() * _mask(x, keep_prob) / (keep_prob or 1.0)
+
+
+class _LateMode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: LooksAtItsModeLate) -> Tensor:
+        mask = _mask(x, 1.0 - layer.drop_prob)
+        ctx.save_for_backward(mask)
+        ctx.layer = layer
+        return x * mask / (1.0 - layer.drop_prob)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), (mask,) = gradients, ctx.saved_tensors
+        if not ctx.layer.training:
+            return gradient, None
+        return gradient * mask / (1.0 - ctx.layer.drop_prob), None
+
+
+class LooksAtItsModeLate(nn.Module):
+    """Keep the layer in a hand-written backward and ask it for its mode there: a validation may have come between."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with whole samples dropped."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        return x * 0.0 if self.drop_prob == 1.0 else _LateMode.apply(x, self)  # type: ignore[no-untyped-call]

@@ -54,6 +54,19 @@ def per_channel(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
 
 
+def per_group_of_channels(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Decide for every 32 channels, as grouped convolutions and normalisations do; narrow inputs have one group."""
+    if drop_prob == 0.0 or not training:
+        return x
+    shape = [x.shape[0]] + [1] * (x.ndim - 1)
+    if x.ndim > 2 and x.shape[1] >= 64 and x.shape[1] % 32 == 0:
+        groups = torch.rand((x.shape[0], x.shape[1] // 32)).to(x.device)
+        uniform = groups.repeat_interleave(32, dim=1).view(x.shape[:2] + (1,) * (x.ndim - 2))
+    else:
+        uniform = torch.rand(shape).to(x.device)
+    return _scaled(x, uniform < 1.0 - drop_prob, 1.0 - drop_prob)
+
+
 def per_token(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide along axis 1, for sequences that are laid out (tokens, batch, …): VideoX issue 85."""
     if drop_prob == 0.0 or not training:
