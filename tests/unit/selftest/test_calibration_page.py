@@ -142,6 +142,20 @@ def test_every_check_and_every_subject_but_the_reference_has_a_file_of_its_own(c
     assert code.subject(Subject("the reference", REFERENCE)) == "the reference"
 
 
+def test_a_digest_is_that_of_all_files_a_check_is_made_of(calibration, tmp_path):
+    code = calibration["Code"]()
+    files = code._with_sampling(["checks/dp106_neighbours"])
+    assert {"checks/dp106_neighbours", "sampling/patterns", "sampling/masks"} <= files
+    assert "sampling/inputs" in files, "imported by sampling/masks"
+    assert "sampling/lives" not in files
+    before = code._digest(files)
+    changed = tmp_path / "inputs.py"
+    changed.write_bytes(code._files["sampling/inputs"].read_bytes() + b"#")
+    code._files["sampling/inputs"] = changed
+    assert code._digest(files) != before
+    assert code._digest(files - {"sampling/inputs"}) == calibration["Code"]()._digest(files - {"sampling/inputs"})
+
+
 def test_jobs_get_hints_from_earlier_seeds(calibration, tmp_path):
     from droppath_audit.selftest.examination import Subject
 
