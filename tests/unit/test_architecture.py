@@ -72,6 +72,14 @@ def test_a_layer_imports_only_what_lies_below_it(name):
                 assert layer(module) in LAYERS[name] | {name}, f"{file.name} imports {module}"
 
 
+@pytest.mark.parametrize("name", ["checks", "mutants", "sound"])
+def test_their_files_do_not_import_each_other(name):
+    """What one of them says depends on no other: whoever adds the hundredth touches none, and no answer of it changes."""
+    for file in (AUDIT / name).glob("[!_]*.py"):
+        theirs = {module for module in imports(file, typing=True) if module.startswith(f"droppath_audit.{name}")}
+        assert not theirs, f"{file.name} imports {theirs}"
+
+
 def test_core_needs_the_standard_library_alone():
     for file in files("core"):
         for module in imports(file, typing=False):
