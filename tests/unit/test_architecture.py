@@ -74,7 +74,7 @@ def test_a_layer_imports_only_what_lies_below_it(name):
 
 @pytest.mark.parametrize("name", ["checks", "mutants", "sound"])
 def test_their_files_do_not_import_each_other(name):
-    """What one of them says depends on no other: whoever adds the hundredth touches none, and no answer of it changes."""
+    """What one of them says depends on no other: whoever adds the hundredth changes none."""
     for file in (AUDIT / name).glob("[!_]*.py"):
         theirs = {module for module in imports(file, typing=True) if module.startswith(f"droppath_audit.{name}")}
         assert not theirs, f"{file.name} imports {theirs}"
