@@ -55,8 +55,7 @@ SEARCHED = 2**24  # decisions of a recording that are searched
 PAIRED = 256  # largest batch of a recording of which every pair is looked at
 NEIGHBOURS = 4
 PROMISED = "independent decisions"
-# Expected in the rarest pattern, by what is promised; what is observed leaves as many as G asks of a cell.
-MINIMUM_EXPECTED, ENOUGH = 100.0, 200.0
+ENOUGH = 200.0  # expected in the rarest pattern, by what is promised; what is observed leaves as many as G asks for
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:
@@ -143,7 +142,7 @@ def _p_of_relation(evidence: Evidence) -> float:
 
 def _fit(evidence: Evidence, case: Case) -> ChiSquare | None:
     """Return the statistic of the patterns; None where they are too few, or all decisions alike."""
-    from droppath_audit.stats.chi_square import goodness_of_fit
+    from droppath_audit.stats.chi_square import MINIMUM_EXPECTED, goodness_of_fit
 
     patterns = np.array(evidence["patterns"])
     if _tests(case, int(patterns.sum())) == 1:

@@ -24,11 +24,11 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.evaluated import EvaluatedBetween
 from droppath_audit.sampling.gradients import gradient_of
 from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.recorded import chunks, interior, per_cell, script
 from droppath_audit.sampling.values import moderate
+from droppath_audit.sampling.wrapped import CalledBetween
 from droppath_reference.law import gradient_interval, multiplier
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
         x = framework.tensor(moderate(rng, shape, case.dtype), case.dtype, case.device)
         result = gradient_of(
             target,
-            EvaluatedBetween(layer) if evaluated else layer,
+            CalledBetween(layer, evaluated=True) if evaluated else layer,
             x,
             framework.tensor(cotangent, case.dtype, case.device),
         )

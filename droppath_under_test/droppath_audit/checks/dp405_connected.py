@@ -26,11 +26,11 @@ import numpy as np
 
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
-from droppath_audit.core.code import rounding
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.evaluated import Evaluated
 from droppath_audit.sampling.inputs import features
+from droppath_audit.sampling.wrapped import Evaluated
+from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
@@ -100,11 +100,9 @@ def _evaluated(target: Target, case: Case, feature: tuple[int, ...]) -> str:
 
 
 def _promised_in_evaluation(case: Case) -> tuple[float, float]:
-    """Return the interval of the gradient for a cotangent of one."""
-    if case.dialect.scaling != "eval":
-        return 1.0, 1.0
-    keep_prob, room = 1.0 - EVALUATED[0], rounding(str(case.dtype))
-    return keep_prob * (1.0 - room), keep_prob * (1.0 + room)
+    """Return the interval of the gradient for a cotangent of one, which is that of the output for an input of one."""
+    low, high = evaluation_interval(1.0, EVALUATED[0], str(case.dtype), scaling=case.dialect.scaling)
+    return float(low), float(high)
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001

@@ -17,11 +17,12 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.sampling.oracle import Violation, values_of, violations
 from droppath_audit.sampling.strategies import Example
+from droppath_audit.sampling.wrapped import CalledBetween
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.core.target import Layer, Target, Tensor
+    from droppath_audit.core.target import Layer, Target
 
 DROP_PROBS = (0.5, 0.3, 0.0, 1.0, 0.9)
 FIRST_DTYPE = "float32"
@@ -56,22 +57,6 @@ class Living:
     drop_prob: float
     training: bool = True
     dtype: str = FIRST_DTYPE
-
-
-class CalledBetween:
-    """A layer that is called once more after each call: a shared layer, whose backward pass comes later."""
-
-    def __init__(self, layer: Layer) -> None:
-        self._layer = layer
-
-    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
-        """Return the output of the first call."""
-        y = self._layer(x, training=training)
-        self._layer(x, training=training)
-        return y
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._layer, name)
 
 
 @dataclass
