@@ -29,16 +29,18 @@ from droppath_audit.sampling.inputs import features
 from droppath_audit.sampling.values import moderate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
 
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.core.target import Layer, Target, Tensor
 
 BATCH = 8
-# In as many calls two independent sequences of masks are alike with probability (0.9² + 0.1²)^128 = 1e-11 at most.
+# Of as many pairs of independent masks all are alike with probability (0.9² + 0.1²)^128 = 1e-11 at most.
 REPEATED = 128
 DROP_PROBS = (0.0, 0.1, 0.5, 0.9, 1.0)
 
@@ -63,7 +65,7 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     # New tensors each time: a target that writes to its input breaks DP004, not this promise.
     x = partial(framework.tensor, values, case.dtype, case.device)
     masks = case.effort.pick(2, 3, 16)
-    if not _repeats(target, case, values.shape, int(rng.integers(2**31))):
+    if not _repeats(target, layer, x, int(rng.integers(2**31))):
         raise NotApplicable("the framework's seed does not fix the mask (see DP501)")
     for _ in range(masks):
         seed = int(rng.integers(2**31))
@@ -73,16 +75,19 @@ def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stop
     return {"masks": masks, "difference": ""}
 
 
-def _repeats(target: Target, case: Case, shape: tuple[int, ...], seed: int) -> bool:
-    """Return whether a layer, seeded again, has the same masks again; finite differences of others show nothing."""
-    assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-    framework, layer = target.framework, target.make(case.drop_prob)
-    sequences = []
-    for _ in range(2):
+def _repeats(target: Target, layer: Layer, x: Callable[[], Tensor], seed: int) -> bool:
+    """Return whether a layer, seeded again, has the same mask again; finite differences of others show nothing.
+
+    By calls that are seeded one by one, as those of the framework's check are, and by many seeds: of a layer that
+    alternates between two masks, both may be alike for one.
+    """
+    framework = target.framework
+
+    def output(seed: int) -> npt.NDArray[np.uint8]:
         framework.seed(seed)
-        x = (framework.ones(shape, case.dtype, case.device) for _ in range(REPEATED))
-        sequences.append([framework.bits(layer(one, training=True)) for one in x])
-    return all(np.array_equal(first, second) for first, second in zip(*sequences, strict=True))
+        return framework.bits(layer(x(), training=True))
+
+    return all(np.array_equal(output(one), output(one)) for one in range(seed, seed + REPEATED))
 
 
 def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001

@@ -11,7 +11,15 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.targets.loader import load
 
 
-@pytest.mark.parametrize("name", ["checkpointing:seeds_from_the_clock", "threads:SeedsByProcess"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "checkpointing:seeds_from_the_clock",
+        "checkpointing:DropsInTurns",
+        "dependence:alternates_with_its_complement",
+        "threads:SeedsByProcess",
+    ],
+)
 def test_masks_that_no_seed_fixes_are_never_taken_for_fixed_ones(name):
     """Eight samples at drop_prob 0.1 are alike in one pair of calls in five; no root seed may hang on that."""
     target = load(f"droppath_audit.mutants.{name}").target
