@@ -3,6 +3,8 @@
 Answers go to a scratch file as they come, named by the code and the versions that gave them: the shared code, the files
 of the check and that of the subject. So an interrupted run continues where it stopped, a check that changes is asked
 again and no other, and no answer comes from code that is no longer there. No figure on the page has another source.
+
+``--only DP402 --page build/dp402.md`` asks one check alone, after a change of it, where earlier answers are gone.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ CHUNK = 20  # synthetic audits a process
 SHARE_OF_REFERENCE = 4  # one quick audit in so many is the reference's
 
 
-def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
-    """Ask the checks that claim a mutant to kill it; first by the trials that did so under seeds before."""
+def kill_question(one: Subject, claims: tuple[str, ...], seed: int, scratch: Scratch) -> Question:
+    """Ask checks that claim a mutant to kill it; first by the trials that did so under seeds before."""
 
     def key(of: int) -> str:
         return f"kills/{scratch.code.subject(one)}/{of}"
@@ -52,7 +54,7 @@ def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
             hints |= {check: trial for check, trial in scratch.known(key(before), checks).items() if trial}
         return Kill(one.spec, seed, checks, hints)
 
-    return Question(key(seed), one.claims, job)
+    return Question(key(seed), claims, job)
 
 
 def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -64,7 +66,9 @@ def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def measure(seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: int) -> dict[str, Any]:
+def measure(
+    seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: int, checks: tuple[str, ...]
+) -> dict[str, Any]:
     """Return all answers: kills by mutant and seed, quick audits by SPEC, synthetic audits, and what was lost."""
     everyone, lost = subjects(), list[str]()
 
@@ -74,9 +78,12 @@ def measure(seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: 
         lost.extend(part.lost)
         return {name: [found[one.key] for one in questions if one.key in found] for name, questions in asked.items()}
 
-    claimed = [one for one in everyone if one.claims]
+    claims = {one: tuple(check for check in one.claims if check in checks) for one in everyone}
+    claimed = [one for one in everyone if claims[one]]
     by_mutant = answered(
-        "kills", kills, {one.name: [kill_question(one, seed, scratch) for seed in range(seeds)] for one in claimed}
+        "kills",
+        kills,
+        {one.name: [kill_question(one, claims[one], seed, scratch) for seed in range(seeds)] for one in claimed},
     )
 
     sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
@@ -85,25 +92,24 @@ def measure(seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: 
         others = number - number // SHARE_OF_REFERENCE - 1
         one = sound[0 if number % SHARE_OF_REFERENCE == 0 else 1 + others % (len(sound) - 1)]
         key = f"audit/{scratch.code.subject(one)}/{number}"
-        asked[one.name].append(Question(key, tuple(catalogue()), partial(Audit, one.spec, number)))
+        asked[one.name].append(Question(key, checks, partial(Audit, one.spec, number)))
     by_variant = answered("quick audits", audited, asked)
 
+    drawing = tuple(check for check in statistical() if check in checks)
     chunks = [range(start, min(start + CHUNK, synthetic)) for start in range(0, synthetic, CHUNK)]
     drawn = answered(
         f"synthetic audits, {CHUNK} at a time",
         synthetic_audits,
         {
             "synthetic": [
-                Question(
-                    f"synthetic/{chunk.start}-{chunk.stop}", statistical(), partial(SyntheticAudits, chunk, BUDGET)
-                )
+                Question(f"synthetic/{chunk.start}-{chunk.stop}", drawing, partial(SyntheticAudits, chunk, BUDGET))
                 for chunk in chunks
             ]
         },
     )["synthetic"]
     return {
         "seeds": seeds,
-        "claims": {one.name: one.claims for one in claimed},
+        "claims": {one.name: claims[one] for one in claimed},
         "kills": by_mutant,
         "audits": {name: [together(answer) for answer in found] for name, found in by_variant.items()},
         "synthetic": [
@@ -137,8 +143,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=positive, default=cores(), help="processes at a time")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for results of interrupted runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="what to write")
+    parser.add_argument("--only", nargs="+", choices=tuple(catalogue()), metavar="CHECK", help="ask these checks alone")
     options = parser.parse_args()
-    measured = measure(options.seeds, options.audits, options.synthetic, Scratch(options.scratch), options.jobs)
+    if options.only and options.page == PAGE:
+        parser.error("--only: the page is about all checks; name another file with --page")
+    checks = tuple(check for check in catalogue() if check in (options.only or catalogue()))
+    scratch = Scratch(options.scratch)
+    measured = measure(options.seeds, options.audits, options.synthetic, scratch, options.jobs, checks)
     page = Page(measured)
     options.page.write_text(page.text, encoding="utf-8")
     sys.stderr.write(f"{options.page} is written\n")

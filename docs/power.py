@@ -25,7 +25,14 @@ def main() -> None:
     """Measure what is missing, then write the page and the plot."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fast", action="store_true", help="the quick effort and one seed")
-    parser.add_argument("--thorough", action="store_true", help="the thorough effort as well, minutes a layer")
+    parser.add_argument(
+        "--thorough",
+        type=int,
+        nargs="?",
+        const=1,
+        metavar="N",
+        help="the thorough effort as well, minutes a layer: put to every N-th, to all unless told",
+    )
     parser.add_argument("--seeds", type=int, help="seeds of each rule, 3 unless told and with --fast 1")
     parser.add_argument("--processes", type=int, default=2, help="layers measured at a time")
     parser.add_argument("--measured", action="store_true", help="measure nothing more")
@@ -33,7 +40,7 @@ def main() -> None:
     efforts = ("quick",) if options.fast else ("quick", "standard", *(("thorough",) if options.thorough else ()))
     repeats = options.seeds or (1 if options.fast else 3)
     if not options.measured:
-        measure(JUDGEMENTS, efforts, repeats, options.processes)
+        measure(JUDGEMENTS, efforts, repeats, options.processes, {"thorough": options.thorough or 1})
     rows = complete(JUDGEMENTS, efforts, repeats)
     curves = certificate_curves(("quick", "standard", "thorough"))
     draw(DOCS / "power.svg", rules(), curves)

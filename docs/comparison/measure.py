@@ -23,7 +23,7 @@ from rivals import rules
 from rivals.sound import SOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
 DOCS = Path(__file__).parent.parent
@@ -116,7 +116,9 @@ def read(file: Path) -> list[Judgement]:
     return list({(row.subject, row.judge, row.seed): row for row in earned}.values())
 
 
-def measure(file: Path, efforts: Sequence[str], repeats: int, processes: int) -> None:
+def measure(
+    file: Path, efforts: Sequence[str], repeats: int, processes: int, every: Mapping[str, int] | None = None
+) -> None:
     """Measure what a file lacks of every judge's judgement on every subject.
 
     Args:
@@ -125,13 +127,16 @@ def measure(file: Path, efforts: Sequence[str], repeats: int, processes: int) ->
             subjects face the first one and the rules before any faces the next.
         repeats: Seeds for each rule.
         processes: How many subjects are measured at a time.
+        every: By effort, n to put it to every n-th subject alone, counted in their order.
     """
     import torch
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
     file.parent.mkdir(parents=True, exist_ok=True)
-    for faced in (tasks(efforts[:1], repeats), *(tasks((effort,), 0) for effort in efforts[1:])):
-        while waiting := _waiting(file, faced):
+    turns = [(1, tasks(efforts[:1], repeats))]
+    turns += [((every or {}).get(effort, 1), tasks((effort,), 0)) for effort in efforts[1:]]
+    for step, faced in turns:
+        while waiting := _waiting(file, faced, step):
             with file.open("a", encoding="utf-8") as out:
                 for row in _run(waiting, processes):
                     out.write(json.dumps(asdict(row)) + "\n")
@@ -154,10 +159,11 @@ def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement
     ]
 
 
-def _waiting(file: Path, faced: list[tuple[str, int]]) -> list[_Work]:
+def _waiting(file: Path, faced: list[tuple[str, int]], step: int) -> list[_Work]:
     known = {(row.subject, row.judge, row.seed) for row in read(file)}
     works = (
-        _Work(name, spec, [task for task in faced if (name, *task) not in known]) for name, spec in subjects().items()
+        _Work(name, spec, [task for task in faced if (name, *task) not in known])
+        for name, spec in list(subjects().items())[::step]
     )
     return [work for work in works if work.missing]
 

@@ -49,3 +49,15 @@ def test_a_layer_is_on_the_page_once_the_first_effort_and_every_rule_have_judged
     found = complete(file, ("quick", "standard"), 1)
     assert {row.subject for row in found} == {"sound: reference", "seen_by_us", "seen_by_all", "seen_by_them"}
     assert [row.rejected for row in found if row.judge == "standard"] == ["MUST"]
+
+
+def test_a_longer_effort_can_face_every_other_layer(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "subjects", lambda: {"sound: reference": "", **MUTANTS})
+    monkeypatch.setattr(measure, "_code", lambda with_rules: "now")
+    monkeypatch.setattr(measure, "judgement", lambda name, spec, judge, seed: judgement(name, judge, ""))
+    file = tmp_path / "judgements.jsonl"
+    measure.measure(file, ("quick", "standard", "thorough"), 0, 2, {"thorough": 2})
+    by_judge = dict(measure.by_judge(measure.read(file)))
+    everyone = {"sound: reference", *MUTANTS}
+    assert {row.subject for row in by_judge["quick"]} == {row.subject for row in by_judge["standard"]} == everyone
+    assert {row.subject for row in by_judge["thorough"]} == {"sound: reference", "seen_by_all", "waits"}

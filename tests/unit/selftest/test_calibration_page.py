@@ -163,7 +163,33 @@ def test_jobs_get_hints_from_earlier_seeds(calibration, tmp_path):
     scratch.add("kills/m/0", {"DP101": "DP101[a]", "DP102": ""})
     scratch.add("kills/m/1", {"DP101": "DP101[b]", "DP102": "DP102[c]"})
     scratch.add("kills/m/3", {"DP101": "DP101[never]"})
-    question = calibration["kill_question"](one, 2, scratch)
+    question = calibration["kill_question"](one, one.claims, 2, scratch)
     job = question.job(("DP101", "DP102"))
     assert (question.key, job.seed, job.checks) == ("kills/m/2", 2, ("DP101", "DP102"))
     assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}
+
+
+def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(calibration, tmp_path, monkeypatch):
+    from droppath_audit.selftest.examination import subjects
+
+    asked = []
+
+    def instead(function, upcoming, *, workers, limit):
+        for job in upcoming:
+            asked.append(job)
+            yield job, dict.fromkeys(job.checks, "" if hasattr(job, "hints") else {"alarms": [], "open": [], "p": []})
+
+    monkeypatch.setitem(calibration["Part"].run.__globals__, "answers", instead)
+    found = calibration["measure"](2, 30, 20, calibration["Scratch"](tmp_path), 1, ("DP402",))
+    assert {job.checks for job in asked} == {("DP402",)}
+    claimed = {one.name: ("DP402",) for one in subjects() if "DP402" in one.claims}
+    assert found["claims"] == claimed
+    assert len(asked) == 2 * len(claimed) + 30
+    assert found["synthetic"] == [], "it draws nothing that is counted"
+
+
+def test_one_check_alone_does_not_write_the_page_about_all(calibration, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["calibration.py", "--only", "DP402"])
+    with pytest.raises(SystemExit):
+        calibration["main"]()
+    assert "name another file with --page" in capsys.readouterr().err
