@@ -1,9 +1,10 @@
 """Write ``docs/power.md`` and ``docs/power.svg``: this suite beside the rules of others (``tox -e power``).
 
-``python docs/power.py --fast`` measures the quick effort alone and each rule at one seed. Judgements are kept in
-``build/power/judgements.jsonl``: a run that was cut off goes on from there, and what the present code has not earned is
-measured again. ``--measured`` measures nothing and writes about the layers that the first effort and every rule have
-judged so far; the page says how many they are, and how many of them a longer effort has faced.
+``python docs/power.py --fast`` measures the quick effort alone and each rule at one seed; ``--thorough N`` also the
+longest effort, on N layers. Judgements are kept in ``build/power/judgements.jsonl``: a run that was cut off goes on
+from there, and what the present code has not earned is measured again. ``--measured`` measures nothing and writes about
+the layers that the first effort and every rule have judged so far; the page says how many they are, and how many of
+them a longer effort has faced.
 """
 
 from __future__ import annotations
@@ -26,12 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fast", action="store_true", help="the quick effort and one seed")
     parser.add_argument(
-        "--thorough",
-        type=int,
-        nargs="?",
-        const=1,
-        metavar="N",
-        help="the thorough effort as well, minutes a layer: put to every N-th, to all unless told",
+        "--thorough", type=int, default=0, metavar="N", help="put the thorough effort to N layers as well, minutes each"
     )
     parser.add_argument("--seeds", type=int, help="seeds of each rule, 3 unless told and with --fast 1")
     parser.add_argument("--processes", type=int, default=2, help="layers measured at a time")
@@ -40,7 +36,7 @@ def main() -> None:
     efforts = ("quick",) if options.fast else ("quick", "standard", *(("thorough",) if options.thorough else ()))
     repeats = options.seeds or (1 if options.fast else 3)
     if not options.measured:
-        measure(JUDGEMENTS, efforts, repeats, options.processes, {"thorough": options.thorough or 1})
+        measure(JUDGEMENTS, efforts, repeats, options.processes, {"thorough": options.thorough})
     rows = complete(JUDGEMENTS, efforts, repeats)
     curves = certificate_curves(("quick", "standard", "thorough"))
     draw(DOCS / "power.svg", rules(), curves)

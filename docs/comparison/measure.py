@@ -11,6 +11,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -117,26 +118,28 @@ def read(file: Path) -> list[Judgement]:
 
 
 def measure(
-    file: Path, efforts: Sequence[str], repeats: int, processes: int, every: Mapping[str, int] | None = None
+    file: Path, efforts: Sequence[str], repeats: int, processes: int, most: Mapping[str, int] | None = None
 ) -> None:
     """Measure what a file lacks of every judge's judgement on every subject.
 
     Args:
         file: Where judgements are kept, one JSON object a line.
         efforts: Efforts of this suite to include, at one seed: an audit's own error rate needs no repetition. All
-            subjects face the first one and the rules before any faces the next.
+            subjects face the first one and the rules before any faces the next, which they do in a random order, so
+            that those which have faced it when a run is cut off are a fair sample of all.
         repeats: Seeds for each rule.
         processes: How many subjects are measured at a time.
-        every: By effort, n to put it to every n-th subject alone, counted in their order.
+        most: By effort, how many subjects face it, of all that there are unless told.
     """
     import torch
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
     file.parent.mkdir(parents=True, exist_ok=True)
-    turns = [(1, tasks(efforts[:1], repeats))]
-    turns += [((every or {}).get(effort, 1), tasks((effort,), 0)) for effort in efforts[1:]]
-    for step, faced in turns:
-        while waiting := _waiting(file, faced, step):
+    everyone = list(subjects().items())
+    turns = [(everyone, tasks(efforts[:1], repeats))]
+    turns += [(_at_random(everyone)[: (most or {}).get(effort)], tasks((effort,), 0)) for effort in efforts[1:]]
+    for who, faced in turns:
+        while waiting := _waiting(file, faced, who):
             with file.open("a", encoding="utf-8") as out:
                 for row in _run(waiting, processes):
                     out.write(json.dumps(asdict(row)) + "\n")
@@ -159,12 +162,16 @@ def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement
     ]
 
 
-def _waiting(file: Path, faced: list[tuple[str, int]], step: int) -> list[_Work]:
+def _at_random(everyone: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return subjects in an order that is always the same: the reference, whose time is shown alone, then the rest."""
+    rest = everyone[1:]
+    random.Random(0).shuffle(rest)  # noqa: S311
+    return [everyone[0], *rest]
+
+
+def _waiting(file: Path, faced: list[tuple[str, int]], who: list[tuple[str, str]]) -> list[_Work]:
     known = {(row.subject, row.judge, row.seed) for row in read(file)}
-    works = (
-        _Work(name, spec, [task for task in faced if (name, *task) not in known])
-        for name, spec in list(subjects().items())[::step]
-    )
+    works = (_Work(name, spec, [task for task in faced if (name, *task) not in known]) for name, spec in who)
     return [work for work in works if work.missing]
 
 

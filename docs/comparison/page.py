@@ -28,7 +28,7 @@ KILLS = """
 ## Faulty layers rejected
 
 A rule is put to a layer where the suite it comes from has a test for that granularity, this suite to every layer, or at
-a longer effort to as many as there was time for; *of* counts these layers.
+a longer effort to as many as there was time for, drawn at random; *of* counts these layers.
 *Rejected* means {repeats}.
 This suite rejects where a MUST is broken; *SHOULD, INFO* counts the layers in which only a promise of that level was
 found broken, which is reported (and under `--strict` a SHOULD rejects). Seconds are CPU time on one thread: the median
