@@ -93,9 +93,9 @@ def round_to(values: ArrayLike, dtype: str) -> Float64Array:
     exact = np.array(values, dtype=np.float64)
     if dtype == "float64":
         return exact
-    _, exponent = np.frexp(exact)  # |exact| lies in [2**(exponent-1), 2**exponent)
-    ulp_exponent = np.maximum(exponent - 1, target.min_exponent) - (target.precision - 1)
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is meant; a NaN may be a signalling one
+        _, exponent = np.frexp(exact)  # |exact| lies in [2**(exponent-1), 2**exponent)
+        ulp_exponent = np.maximum(exponent - 1, target.min_exponent) - (target.precision - 1)
         rounded = np.ldexp(np.rint(np.ldexp(exact, -ulp_exponent)), ulp_exponent)
     overflown = np.abs(rounded) > target.largest
     return np.asarray(np.where(overflown, np.copysign(np.inf, rounded), rounded))
