@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,8 @@ CHUNK = 20  # synthetic audits a process
 SHARE_OF_REFERENCE = 4  # one quick audit in so many is the reference's
 
 
-def kill_question(one: Subject, claims: tuple[str, ...], seed: int, scratch: Scratch) -> Question:
-    """Ask checks that claim a mutant to kill it; first by the trials that did so under seeds before."""
+def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
+    """Ask the checks that claim a mutant to kill it; first by the trials that did so under seeds before."""
 
     def key(of: int) -> str:
         return f"kills/{scratch.code.subject(one)}/{of}"
@@ -54,7 +55,7 @@ def kill_question(one: Subject, claims: tuple[str, ...], seed: int, scratch: Scr
             hints |= {check: trial for check, trial in scratch.known(key(before), checks).items() if trial}
         return Kill(one.spec, seed, checks, hints)
 
-    return Question(key(seed), claims, job)
+    return Question(key(seed), one.claims, job)
 
 
 def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def measure(
     seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: int, checks: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return all answers: kills by mutant and seed, quick audits by SPEC, synthetic audits, and what was lost."""
-    everyone, lost = subjects(), list[str]()
+    everyone = [replace(one, claims=tuple(check for check in one.claims if check in checks)) for one in subjects()]
+    lost = list[str]()
 
     def answered(title: str, function: Any, asked: dict[str, list[Question]]) -> dict[str, list[dict[str, Any]]]:
         part = Part(title, scratch, workers)
@@ -78,12 +80,9 @@ def measure(
         lost.extend(part.lost)
         return {name: [found[one.key] for one in questions if one.key in found] for name, questions in asked.items()}
 
-    claims = {one: tuple(check for check in one.claims if check in checks) for one in everyone}
-    claimed = [one for one in everyone if claims[one]]
+    claimed = [one for one in everyone if one.claims]
     by_mutant = answered(
-        "kills",
-        kills,
-        {one.name: [kill_question(one, claims[one], seed, scratch) for seed in range(seeds)] for one in claimed},
+        "kills", kills, {one.name: [kill_question(one, seed, scratch) for seed in range(seeds)] for one in claimed}
     )
 
     sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
@@ -109,7 +108,7 @@ def measure(
     )["synthetic"]
     return {
         "seeds": seeds,
-        "claims": {one.name: claims[one] for one in claimed},
+        "claims": {one.name: one.claims for one in claimed},
         "kills": by_mutant,
         "audits": {name: [together(answer) for answer in found] for name, found in by_variant.items()},
         "synthetic": [

@@ -163,7 +163,7 @@ def test_jobs_get_hints_from_earlier_seeds(calibration, tmp_path):
     scratch.add("kills/m/0", {"DP101": "DP101[a]", "DP102": ""})
     scratch.add("kills/m/1", {"DP101": "DP101[b]", "DP102": "DP102[c]"})
     scratch.add("kills/m/3", {"DP101": "DP101[never]"})
-    question = calibration["kill_question"](one, one.claims, 2, scratch)
+    question = calibration["kill_question"](one, 2, scratch)
     job = question.job(("DP101", "DP102"))
     assert (question.key, job.seed, job.checks) == ("kills/m/2", 2, ("DP101", "DP102"))
     assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}
