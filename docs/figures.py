@@ -159,7 +159,7 @@ def overhead(keep_prob: float, resolution: float, windows: int = WINDOWS) -> flo
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.effort import EFFORTS
-    from droppath_audit.sampling.counting import BATCH, Sampler
+    from droppath_audit.probes.counting import BATCH, Sampler
     from droppath_audit.targets.loader import load
     from droppath_reference import DropPath
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.effort import EFFORTS
-from droppath_audit.sampling.counting import BATCH
+from droppath_audit.probes.counting import BATCH
 from droppath_audit.stats.budget import DEFAULT_BUDGET, share
 from droppath_audit.stats.certificate import SEQUENTIAL_SHARE, Certificate, resolution
 from droppath_audit.stats.design import FLOAT32_MISS

@@ -12,7 +12,7 @@ from rivals.subject import Subject
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 
 class Rejected(Exception):

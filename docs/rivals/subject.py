@@ -11,7 +11,7 @@ from droppath_audit.core.errors import NotApplicable
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from droppath_audit.core.target import Layer, Target, Tensor
+    from droppath_audit.frameworks.base import Layer, Target, Tensor
 
 
 class Subject:

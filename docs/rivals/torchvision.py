@@ -9,7 +9,7 @@ import numpy as np
 from rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from droppath_audit.core.target import Layer
+    from droppath_audit.frameworks.base import Layer
     from rivals.subject import Subject
 
 SEEDS, DROP_PROBS, BATCH, TRIALS, LEVEL = 10, (0.2, 0.5, 0.8), 5, 250, 0.01

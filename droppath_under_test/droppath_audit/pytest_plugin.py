@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.result import Result
     from droppath_audit.core.trial import Trial
-    from droppath_audit.plan import Settings
-    from droppath_audit.supervisor import Supervisor
+    from droppath_audit.run.plan import Settings
+    from droppath_audit.run.supervisor import Supervisor
 
 
 class Conformance:
@@ -89,7 +89,7 @@ class Session:
         from dataclasses import replace
 
         from droppath_audit.core.errors import UsageError
-        from droppath_audit.plan import make
+        from droppath_audit.run.plan import make
 
         try:
             return make(self._supervisor(spec).facts, replace(self.settings, only=only))
@@ -100,7 +100,7 @@ class Session:
         """Run one trial and return its result."""
         from droppath_audit.core.result import Result
         from droppath_audit.core.verdict import Verdict
-        from droppath_audit.engine import judge
+        from droppath_audit.run.engine import judge
 
         if trial.reason:
             return Result(trial, Verdict.not_applicable(trial.reason))
@@ -115,7 +115,7 @@ class Session:
 
     def _supervisor(self, spec: str) -> Supervisor:
         if spec not in self._supervisors:
-            from droppath_audit.supervisor import Supervisor
+            from droppath_audit.run.supervisor import Supervisor
             from droppath_audit.targets.spec import parse
 
             parse(spec)
@@ -187,7 +187,7 @@ def session_of(config: pytest.Config) -> Session:
     """Return the session's targets, from ``--droppath-effort`` and its like."""
     if _SESSION not in config.stash:
         from droppath_audit.core.errors import UsageError
-        from droppath_audit.plan import Settings
+        from droppath_audit.run.plan import Settings
 
         try:
             settings = Settings(

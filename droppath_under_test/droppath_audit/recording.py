@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.targets.recording.dtypes import STORED, decode, encode
-from droppath_audit.targets.recording.header import NAME, VERSION
-from droppath_audit.targets.recording.safetensors import DTYPE_OF
+from droppath_audit.recordings.dtypes import STORED, decode, encode
+from droppath_audit.recordings.header import NAME, VERSION
+from droppath_audit.recordings.safetensors import DTYPE_OF
 from droppath_audit.targets.spec import RECORDINGS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import torch
 from droppath_audit.core.case import Case
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS
-from droppath_audit.sampling.counting import BATCH, Sampler
+from droppath_audit.probes.counting import BATCH, Sampler
 from droppath_audit.targets.loader import load
 from droppath_reference import DropPath
 

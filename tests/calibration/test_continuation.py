@@ -18,7 +18,7 @@ import pytest
 from scipy.stats import binom
 
 from droppath_audit.certification.ledger import IDENTITY, Cell, Ledger
-from droppath_audit.sampling.certifying import Continued
+from droppath_audit.probes.certifying import Continued
 from droppath_audit.stats.certificate import SEQUENTIAL_SHARE, Certificate
 from droppath_audit.stats.design import CAP_SHARE
 from droppath_audit.stats.exact import binomial_test

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from droppath_audit import engine, plan
+from droppath_audit.run import engine, plan
 from droppath_audit.checks import catalogue
 from droppath_audit.commands import selftest
 from droppath_audit.core.verdict import Verdict

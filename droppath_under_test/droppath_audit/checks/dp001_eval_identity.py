@@ -23,10 +23,10 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import per_cell, script
-from droppath_audit.sampling.recorded_values import compare_with_x
-from droppath_audit.sampling.values import moderate, special
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import per_cell, script
+from droppath_audit.probes.recorded_values import compare_with_x
+from droppath_audit.probes.values import moderate, special
 from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 64
 REPEATS = 4

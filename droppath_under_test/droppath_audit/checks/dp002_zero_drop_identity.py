@@ -22,10 +22,10 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import per_dtype, script
-from droppath_audit.sampling.recorded_values import compare_with_x
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import per_dtype, script
+from droppath_audit.probes.recorded_values import compare_with_x
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 65_536
 

@@ -23,14 +23,14 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 32
 DROP_PROBS = (0.0, 0.3, 1.0)

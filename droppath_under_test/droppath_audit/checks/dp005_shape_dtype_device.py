@@ -20,7 +20,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.recorded import dtype_script, per_dtype
+from droppath_audit.probes.recorded import dtype_script, per_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2, 2))
 BATCHES = (1, 3, 16)

@@ -22,7 +22,7 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 # By the text that stands in evidence and snippets.
 VALUES: dict[str, Any] = {"-0.1": -0.1, "1.5": 1.5, "nan": float("nan"), "'half'": "half", "None": None}

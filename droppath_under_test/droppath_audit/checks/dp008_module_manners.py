@@ -24,7 +24,7 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Layer, Target
+    from droppath_audit.frameworks.base import Layer, Target
 
 DECISIONS = 64
 DROP_PROB = 0.375  # which is exact, and as a keep_prob 0.625

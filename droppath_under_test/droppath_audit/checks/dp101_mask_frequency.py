@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.counting import Sampler
-from droppath_audit.sampling.recorded import count, interior, per_dtype, resolved, share_script
-from droppath_audit.sampling.snippets import kept_share
+from droppath_audit.probes.counting import Sampler
+from droppath_audit.probes.recorded import count, interior, per_dtype, resolved, share_script
+from droppath_audit.scripts.snippets import kept_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 EXPECTED = 100  # smallest expected count at which the tail of G is that of chi-square (STATISTICS: within 1.2 α)
 

@@ -23,10 +23,10 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.certifying import certificate_design, certificate_for
-from droppath_audit.sampling.counting import Sampler
-from droppath_audit.sampling.recorded import count, per_cell, share_script
-from droppath_audit.sampling.snippets import kept_share, several_values
+from droppath_audit.probes.certifying import certificate_design, certificate_for
+from droppath_audit.probes.counting import Sampler
+from droppath_audit.probes.recorded import count, per_cell, share_script
+from droppath_audit.scripts.snippets import kept_share, several_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 
 def applicable(facts: Facts, case: Case) -> str:

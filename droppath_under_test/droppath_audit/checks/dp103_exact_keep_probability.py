@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.certifying import certificate_for
-from droppath_audit.sampling.enumeration import enumerate_mask
-from droppath_audit.sampling.snippets import fed_share, kept_share, several_values
+from droppath_audit.probes.certifying import certificate_for
+from droppath_audit.exact.enumeration import enumerate_mask
+from droppath_audit.scripts.snippets import fed_share, kept_share, several_values
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROBS = tuple(sorted((*grid.DROP_PROBS, 1e-7, 0.001, 0.999, 1.0 - 1e-7)))
 MISS = Fraction(1, 2**23)  # what one float32 draw may be off by

@@ -25,8 +25,8 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, interior, per_dtype, resolved, script
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.recorded import NOT_INTERIOR, chunks, interior, per_dtype, resolved, script
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB = 0.5
 BATCH = 16

@@ -24,8 +24,8 @@ import numpy as np
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, mask_lines, runs, script, whole_calls
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import NO_WHOLE_CALLS, mask_lines, runs, script, whole_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 64
 DROP_PROB = 0.5  # the histogram is widest there; what is looked for does not depend on the drop_prob

@@ -24,7 +24,7 @@ import numpy as np
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.dependence import (
+from droppath_audit.probes.dependence import (
     Proposal,
     correlation,
     most_suspicious,
@@ -32,9 +32,9 @@ from droppath_audit.sampling.dependence import (
     table,
     to_evidence,
 )
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.patterns import counts_of_patterns, probabilities_of_patterns, shown_patterns
-from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, mask_lines, resolved, runs, script, whole_calls
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.patterns import counts_of_patterns, probabilities_of_patterns, shown_patterns
+from droppath_audit.probes.recorded import NO_WHOLE_CALLS, mask_lines, resolved, runs, script, whole_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
     from droppath_audit.stats.chi_square import ChiSquare
 
 LONG, SHORT = 65_536, (2, 3, 4, 8, 64)

@@ -22,9 +22,9 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.dependence import correlation, table
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import interior, mask_lines, per_cell, resolved, runs, script
+from droppath_audit.probes.dependence import correlation, table
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import interior, mask_lines, per_cell, resolved, runs, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 LAGS = (1, 2, 3, 4, 5, 6, 7, 8)
 PHASES = (None, 0, 1)  # all calls, those of even number, those of odd number

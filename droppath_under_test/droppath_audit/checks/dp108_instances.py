@@ -27,9 +27,9 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.dependence import correlation, table
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import SHAPE, interior, per_cell, resolved, runs, script
+from droppath_audit.probes.dependence import correlation, table
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import SHAPE, interior, per_cell, resolved, runs, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Layer, Target
+    from droppath_audit.frameworks.base import Layer, Target
 
 DROP_PROB, BATCH = 0.5, 65_536
 INSTANCES = ("an instance", "another instance", "a deep copy", "another deep copy")

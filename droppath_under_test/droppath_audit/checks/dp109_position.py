@@ -23,9 +23,9 @@ import numpy as np
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import NO_WHOLE_CALLS, runs, whole_calls
-from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import NO_WHOLE_CALLS, runs, whole_calls
+from droppath_audit.probes.recorded_groups import group_resolved, groups_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB = 0.3
 SHORT = (8, 64)

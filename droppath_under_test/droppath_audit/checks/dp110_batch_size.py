@@ -20,9 +20,9 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import chunks, interior_cells
-from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import chunks, interior_cells
+from droppath_audit.probes.recorded_groups import group_resolved, groups_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 # Where a redrawn batch of four is furthest off: 0.395 of 0.3.
 DROP_PROB = 0.7

@@ -25,9 +25,9 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import ReusedInput, features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells
-from droppath_audit.sampling.recorded_groups import group_resolved, groups_script
+from droppath_audit.probes.inputs import ReusedInput, features
+from droppath_audit.probes.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells
+from droppath_audit.probes.recorded_groups import group_resolved, groups_script
 from droppath_reference.law import FORMATS, round_to
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
     Flags = npt.NDArray[np.bool_]
 

@@ -23,9 +23,9 @@ import numpy as np
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.masks import MaskSource
-from droppath_audit.sampling.recorded import chunks, interior, per_cell
-from droppath_audit.sampling.recorded_groups import groups_script
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.recorded import chunks, interior, per_cell
+from droppath_audit.probes.recorded_groups import groups_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB, BATCH = 0.3, 1024
 

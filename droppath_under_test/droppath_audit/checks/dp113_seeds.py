@@ -25,15 +25,15 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Design, Level
 from droppath_audit.core.errors import TimeRanOut
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.dependence import (
+from droppath_audit.probes.dependence import (
     correlation,
     most_suspicious,
     paired,
     table,
     to_evidence,
 )
-from droppath_audit.sampling.inputs import ReusedInput, features
-from droppath_audit.sampling.masks import MaskSource
+from droppath_audit.probes.inputs import ReusedInput, features
+from droppath_audit.probes.masks import MaskSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB, BATCH = 0.3, 8
 STATISTICS = 3

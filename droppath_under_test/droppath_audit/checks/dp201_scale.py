@@ -23,10 +23,10 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.recorded import NOT_INTERIOR, interior_cells, script
-from droppath_audit.sampling.recorded_values import observe as observe_recorded
-from droppath_audit.sampling.snippets import kept_factor
-from droppath_audit.sampling.values import observe
+from droppath_audit.probes.recorded import NOT_INTERIOR, interior_cells, script
+from droppath_audit.probes.recorded_values import observe as observe_recorded
+from droppath_audit.scripts.snippets import kept_factor
+from droppath_audit.probes.values import observe
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 16_384
 

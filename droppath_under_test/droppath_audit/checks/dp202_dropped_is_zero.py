@@ -22,10 +22,10 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, interior_cells, script
-from droppath_audit.sampling.recorded_values import observe as observe_recorded
-from droppath_audit.sampling.values import moderate, observe
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import NOT_INTERIOR, interior_cells, script
+from droppath_audit.probes.recorded_values import observe as observe_recorded
+from droppath_audit.probes.values import moderate, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 16_384
 

@@ -24,10 +24,10 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.certifying import certificate_design, certificate_for
-from droppath_audit.sampling.counting import Sampler
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import (
+from droppath_audit.probes.certifying import certificate_design, certificate_for
+from droppath_audit.probes.counting import Sampler
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import (
     NOT_INTERIOR,
     chunks,
     count,
@@ -36,9 +36,9 @@ from droppath_audit.sampling.recorded import (
     script,
     share_script,
 )
-from droppath_audit.sampling.recorded_values import factors
-from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.recorded_values import factors
+from droppath_audit.scripts.snippets import kept_factor, kept_share, several_values
+from droppath_audit.probes.values import moderate
 from droppath_reference.law import kept_interval, multiplier, round_to
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
     from droppath_audit.stats.certificate import Certificate
 
 BATCH = 65_536

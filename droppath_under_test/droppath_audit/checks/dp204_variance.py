@@ -21,9 +21,9 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells, resolved, script
-from droppath_audit.sampling.recorded_values import factors
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import NOT_INTERIOR, SHAPE, chunks, interior_cells, resolved, script
+from droppath_audit.probes.recorded_values import factors
 from droppath_reference.law import kept_interval
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 16_384
 SPREAD = 1e-9  # of sums of squares in float64

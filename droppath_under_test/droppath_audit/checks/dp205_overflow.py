@@ -27,9 +27,9 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.extremes import added, of_shape
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import NOT_INTERIOR, chunks, interior, per_cell, script
+from droppath_audit.probes.extremes import added, of_shape
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import NOT_INTERIOR, chunks, interior, per_cell, script
 from droppath_reference.law import FORMATS, multiplier, round_to
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROBS = (0.1, 0.9)
 RARE = 1.0 - 2.0**-17  # the inverse of its keep_prob, 131072, is no number of float16

@@ -26,10 +26,10 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.extremes import added, of_shape
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import SHAPE, chunks, per_dtype, script
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.extremes import added, of_shape
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import SHAPE, chunks, per_dtype, script
+from droppath_audit.probes.values import moderate
 from droppath_reference.law import FORMATS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
     Floats = npt.NDArray[np.float64]
 

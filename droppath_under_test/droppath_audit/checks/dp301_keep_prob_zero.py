@@ -21,9 +21,9 @@ import numpy as np
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import chunks, dtype_script, per_dtype, script
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import chunks, dtype_script, per_dtype, script
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCHES = (1, 2, 16)
 PROMISED = "all zeros"

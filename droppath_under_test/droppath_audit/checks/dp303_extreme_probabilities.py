@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Design, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.certifying import LARGEST_KEEP_PROB, certificate_for
-from droppath_audit.sampling.counting import Sampler
-from droppath_audit.sampling.snippets import kept_factor, kept_share, several_values
+from droppath_audit.probes.certifying import LARGEST_KEEP_PROB, certificate_for
+from droppath_audit.probes.counting import Sampler
+from droppath_audit.scripts.snippets import kept_factor, kept_share, several_values
 from droppath_reference.law import FORMATS, multiplier
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
     from droppath_audit.stats.certificate import Certificate
 
 DROP_PROBS = (5e-324, 1e-7, 0.001, 0.999, 1.0 - 1e-7)

@@ -22,7 +22,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.gradients import gradient_of
+from droppath_audit.probes.gradients import gradient_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 SHAPES = (
     (0,),

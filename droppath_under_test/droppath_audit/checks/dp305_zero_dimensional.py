@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 CALLS = 64
 DROP_PROB = 0.5

@@ -20,7 +20,7 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 ACCEPTED = 0.999
 

@@ -24,11 +24,11 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level, Recorded
 from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.gradients import gradient_of
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.recorded import chunks, interior, per_cell, script
-from droppath_audit.sampling.values import moderate
-from droppath_audit.sampling.wrapped import CalledBetween
+from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.recorded import chunks, interior, per_cell, script
+from droppath_audit.probes.values import moderate
+from droppath_audit.probes.wrapped import CalledBetween
 from droppath_reference.law import gradient_interval, multiplier
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 BATCH = 512
 SNIPPET_ELEMENTS = 2**19  # enough to meet what happens to one sample in thousands

@@ -25,8 +25,8 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Layer, Target, Tensor
+    from droppath_audit.frameworks.base import Layer, Target, Tensor
 
 BATCH = 8
 # Of as many pairs of independent masks all are alike with probability (0.9² + 0.1²)^128 = 1e-11 at most.

@@ -27,9 +27,9 @@ from droppath_audit.core.check import Check, Level
 from droppath_audit.core.code import rounding
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.gradients import gradient_of
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.values import moderate
 from droppath_reference.law import gradient_interval, multiplier
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
-    from droppath_audit.core.target import Layer, Target
+    from droppath_audit.frameworks.base import Layer, Target
 
     Floats = npt.NDArray[np.float64]
 

@@ -27,8 +27,8 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.gradients import checkpointed_gradient_of, gradient_of
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.gradients import checkpointed_gradient_of, gradient_of
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 # 64 decisions a call, or a call each, at drop_prob 0.5: a second mask agrees by chance once in 2^64.
 DECISIONS, CALLS, DROP_PROB = 64, 8, 0.5

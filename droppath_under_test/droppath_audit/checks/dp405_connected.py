@@ -28,15 +28,15 @@ from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.wrapped import Evaluated
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.wrapped import Evaluated
 from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 SITUATIONS = ((0.5, 1), (0.5, 2), (1.0, 1), (1.0, 16))  # drop_prob, samples
 CALLS = 256  # at most, in search of batches that were dropped

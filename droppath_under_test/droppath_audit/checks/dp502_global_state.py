@@ -23,7 +23,7 @@ import numpy as np
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB = 0.5
 

@@ -26,11 +26,11 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.concurrency import in_processes, in_threads
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.oracle import training_violations
-from droppath_audit.sampling.snippets import PROCESSES, THREADS
-from droppath_audit.sampling.values import moderate
+from droppath_audit.probes.concurrency import in_processes, in_threads
+from droppath_audit.probes.inputs import features
+from droppath_audit.fuzz.oracle import training_violations
+from droppath_audit.scripts.snippets import PROCESSES, THREADS
+from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Layer, Target
+    from droppath_audit.frameworks.base import Layer, Target
 
 # 64 decisions at drop_prob 0.5: two masks agree by chance once in 2^64.
 DECISIONS, DROP_PROB = 64, 0.5
 BATCHES = (DECISIONS, DECISIONS + 16)  # of the two threads, so that one's mask does not fit the other's x
 CALLS = 4
 SECONDS = 6.0  # which a correct layer needs a hundredth of; a trial that takes ten counts as hanging
-OURS = ("droppath_audit.targets", "droppath_audit.sampling", "droppath_audit.checks", "threading", "contextlib")
+OURS = ("droppath_audit.targets", "droppath_audit.probes", "droppath_audit.fuzz", "droppath_audit.checks", "threading", "contextlib")
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:

@@ -25,10 +25,10 @@ from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
-from droppath_audit.sampling.oracle import Violation, values_of, violations
-from droppath_audit.sampling.snippets import broken_promise
-from droppath_audit.sampling.strategies import Example, alone, examples, landmarks
+from droppath_audit.probes.inputs import features
+from droppath_audit.fuzz.oracle import Violation, values_of, violations
+from droppath_audit.scripts.snippets import broken_promise
+from droppath_audit.fuzz.strategies import Example, alone, examples, landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 # Dtypes beyond the standard four; a target may refuse these by an exception.
 FURTHER = (

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.core.tape import NO_DRAW, tape_of
+from droppath_audit.frameworks.tape import NO_DRAW, tape_of
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.sampling.inputs import features
+from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.check import Evidence, Stopping
     from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
-    from droppath_audit.core.target import Target
+    from droppath_audit.frameworks.base import Target
 
 DROP_PROB, BATCH = 0.5, 16
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.report import Report
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
 
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
@@ -69,7 +69,7 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     SPEC is package.module:Name or path/to/file.py:Name, followed by what its signature does not say:
     '?granularity=batch&scaling=none', 'prob=NAME:keep', 'training=NAME' …
     """
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
     from droppath_audit.stats.budget import DEFAULT_BUDGET
     from droppath_audit.targets.spec import parse
 
@@ -127,10 +127,10 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
         from droppath_audit.targets.loader import load
-        from droppath_audit.worker import InProcess
+        from droppath_audit.run.worker import InProcess
 
         return InProcess(load(spec, devices=devices, imports=options["imports"]))
-    from droppath_audit.supervisor import Supervisor
+    from droppath_audit.run.supervisor import Supervisor
 
     return stack.enter_context(
         Supervisor(spec, devices=devices, imports=options["imports"], verbose=options["verbose"])
@@ -163,7 +163,7 @@ def console_of(width: int, *, stderr: bool = False) -> Console:
 
 
 def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
-    from droppath_audit.plan import make
+    from droppath_audit.run.plan import make
     from droppath_audit.report.terminal import show_plan
 
     console = console_of(PLAN_WIDTH)

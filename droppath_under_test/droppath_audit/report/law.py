@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from droppath_audit.core.tape import NO_DRAW
+from droppath_audit.frameworks.tape import NO_DRAW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -60,7 +60,7 @@ class Audit:
 
 def audited(job: Audit) -> dict[str, dict[str, Any]]:
     """Return, by check, what a quick audit says under a root seed."""
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
     from droppath_audit.targets.loader import load
 
     return summary(results(load(job.spec), Settings("quick", job.seed, only=job.checks)), job.checks)
@@ -83,7 +83,7 @@ class SyntheticAudits:
 
 def synthetic_audits(job: SyntheticAudits) -> dict[str, list[dict[str, Any]]]:
     """Return, by check, what each of the audits says."""
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
     from droppath_audit.selftest.synthetic import synthetic
 
     loaded = synthetic()

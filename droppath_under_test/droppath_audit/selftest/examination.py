@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.result import Result
     from droppath_audit.core.trial import Trial
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
     from droppath_audit.targets.loader import Loaded
 
 REFERENCE = "droppath_reference:DropPath"
@@ -113,9 +113,9 @@ def results(loaded: Loaded, settings: Settings, *, first: str = "") -> Iterator[
         settings: Effort, seed and selection.
         first: Id of a trial to begin with; no result depends on the order.
     """
-    from droppath_audit.engine import judge
-    from droppath_audit.plan import make
-    from droppath_audit.worker import InProcess
+    from droppath_audit.run.engine import judge
+    from droppath_audit.run.plan import make
+    from droppath_audit.run.worker import InProcess
 
     trials = [patient(trial) for trial in make(loaded.facts, settings) if not trial.reason]
     trials.sort(key=lambda trial: trial.id != first)
@@ -134,7 +134,7 @@ def examine(subject: Subject, *, seed: int) -> Row:
     Raises:
         UsageError: If the subject cannot be loaded.
     """
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
     from droppath_audit.targets.loader import load
 
     loaded = load(subject.spec)
@@ -159,7 +159,7 @@ def examine(subject: Subject, *, seed: int) -> Row:
 
 def killing_trial(loaded: Loaded, check: str, *, seed: int, first: str = "") -> str:
     """Return the id of the first trial of a check that fails the target at effort standard, or an empty text."""
-    from droppath_audit.plan import Settings
+    from droppath_audit.run.plan import Settings
 
     for result in results(loaded, Settings("standard", seed, only=(check,)), first=first):
         if result.outcome is Outcome.FAIL:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.core.target import Count, TensorInfo
+from droppath_audit.frameworks.base import Count, TensorInfo
 from droppath_audit.selftest.examination import REFERENCE
-from droppath_audit.targets.adapters.pytorch import TorchFramework
+from droppath_audit.frameworks.pytorch import TorchFramework
 from droppath_audit.targets.loader import Loaded, load
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.dialect import Dialect
-    from droppath_audit.core.target import Tensor
+    from droppath_audit.frameworks.base import Tensor
 
 
 @cache

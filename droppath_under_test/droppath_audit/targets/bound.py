@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.core.target import Framework
+from droppath_audit.frameworks.base import Framework
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from droppath_audit.core.target import Tensor
+    from droppath_audit.frameworks.base import Tensor
     from droppath_audit.targets.binding import Binding
 
 _PLAIN_CALL = (Slot("x"),)

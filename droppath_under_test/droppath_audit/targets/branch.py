@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from droppath_audit.core.dialect import Dialect
-    from droppath_audit.core.target import Framework, Tensor
+    from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.targets.bound import Bindable
 
 BASE = 128  # whole numbers below it are exact in every floating dtype

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
-from droppath_audit.targets.adapters import adapter_for, adapters
+from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.signature import (
     DROP_NAMES,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.known import Known
     from droppath_audit.core.recording import Recording
-    from droppath_audit.targets.adapters import Adapter
+    from droppath_audit.frameworks import Adapter
     from droppath_audit.targets.binding import Binding
     from droppath_audit.targets.bound import Bindable
 
@@ -65,7 +65,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     """
     spec = parse(text)
     if spec.is_recording:
-        from droppath_audit.targets.recording import describing
+        from droppath_audit.recordings import describing
 
         return Loaded(*describing.load(spec, devices))
     started = time.perf_counter()

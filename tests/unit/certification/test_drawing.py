@@ -11,9 +11,9 @@ from droppath_audit.certification.ledger import IDENTITY, Cell, Ledger
 from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.facts import Facts
-from droppath_audit.sampling.certifying import chunk_stopping
+from droppath_audit.probes.certifying import chunk_stopping
 from droppath_audit.targets.loader import load
-from droppath_audit.worker import InProcess
+from droppath_audit.run.worker import InProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

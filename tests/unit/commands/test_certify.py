@@ -225,7 +225,7 @@ def test_other_terms_are_refused_before_anything_is_loaded(
 ) -> None:
     file = tmp_path / "counts.json"
     assert run(*ONE, "--resume", str(file))[0] == 0
-    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)
+    monkeypatch.setattr("droppath_audit.run.supervisor.Supervisor.__init__", None)
     status, _, err = run("--resume", str(file), "--resolve", "0.001")
     assert status == 2
     assert "--resolve: 0.005 there, 0.001 here" in err
@@ -238,7 +238,7 @@ def test_other_terms_are_refused_before_anything_is_loaded(
 def test_a_file_is_shown_without_loading_the_target(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "counts.json"
     assert run(*ONE, "--resume", str(file))[0] == 0
-    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)
+    monkeypatch.setattr("droppath_audit.run.supervisor.Supervisor.__init__", None)
     status, out, _ = run("--resume", str(file), "--time-limit", "0s")
     assert status == 0
     assert "within 0.005 of 0.9" in out

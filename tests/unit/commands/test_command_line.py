@@ -123,7 +123,7 @@ def test_status_3_where_time_ran_out(run: Run, tmp_path: Path, monkeypatch: pyte
 def test_a_json_file_that_cannot_be_written_is_refused_before_the_audit(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)  # whoever audits fails otherwise
+    monkeypatch.setattr("droppath_audit.run.supervisor.Supervisor.__init__", None)  # whoever audits fails otherwise
     status, out, err = run(*ONE, "--json", str(tmp_path / "missing" / "report.json"))
     assert (status, out) == (2, "")
     assert "There is no folder" in err
@@ -135,7 +135,7 @@ def test_a_json_file_that_cannot_be_written_is_refused_before_the_audit(
 def test_a_slip_in_the_second_spec_is_answered_before_the_first_is_audited(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.__init__", None)
+    monkeypatch.setattr("droppath_audit.run.supervisor.Supervisor.__init__", None)
     status, out, err = run(MUTANT, "droppath_reference.DropPath", *ONE)
     assert (status, out) == (2, "")
     assert "has no ':'" in err
@@ -172,7 +172,7 @@ def test_a_fresh_seed_is_printed_and_can_be_given_again(run: Run) -> None:
 def test_a_plan_lists_every_trial_with_what_it_sees_and_costs_and_runs_none(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("droppath_audit.supervisor.Supervisor.collect", None)
+    monkeypatch.setattr("droppath_audit.run.supervisor.Supervisor.collect", None)
     status, out, err = run("--plan", "--effort", "quick")
     assert (status, err) == (0, "")
     listed = re.findall(r"^(DP\d{3}\[\S+\]) +(MUST|SHOULD|INFO) +(\S.*)$", out, re.MULTILINE)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from droppath_audit import engine
+from droppath_audit.run import engine
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
-from droppath_audit.plan import Settings
+from droppath_audit.run.plan import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.core.target import Count
+from droppath_audit.frameworks.base import Count
 from droppath_audit.selftest import synthetic
 from droppath_audit.selftest.alarms import SyntheticAudits, statistical, synthetic_audits
 

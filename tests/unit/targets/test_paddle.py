@@ -18,12 +18,12 @@ with warnings.catch_warnings():
     paddle = pytest.importorskip("paddle")
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised, UsageError
-from droppath_audit.core.target import Count, TensorInfo
-from droppath_audit.targets.adapters import adapter_for
-from droppath_audit.targets.adapters.paddle import ADAPTER
+from droppath_audit.frameworks.base import Count, TensorInfo
+from droppath_audit.frameworks import adapter_for
+from droppath_audit.frameworks.paddle import ADAPTER
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.loader import _import_file, load
-from droppath_audit.targets.paddle_operations import PaddleFramework
+from droppath_audit.frameworks.paddle.operations import PaddleFramework
 
 FILE = Path(__file__).with_name("paddle_layers.py")
 LAYERS = _import_file(str(FILE))
@@ -92,7 +92,7 @@ class TestClaims:
     def test_nothing_is_imported_to_find_out(self):
         code = (
             "import sys\n"
-            "from droppath_audit.targets.adapters import adapters\n"
+            "from droppath_audit.frameworks import adapters\n"
             "names = [adapter.name for adapter in adapters()]\n"
             "assert 'paddle' in names and names[-1] == 'torch', names\n"
             "assert not adapters()[0].claims(print)\n"

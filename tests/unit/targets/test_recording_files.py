@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.recording import Recorder
-from droppath_audit.targets.recording import jsonlines, limits
-from droppath_audit.targets.recording.dtypes import decode
-from droppath_audit.targets.recording.reading import read
+from droppath_audit.recordings import jsonlines, limits
+from droppath_audit.recordings.dtypes import decode
+from droppath_audit.recordings.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

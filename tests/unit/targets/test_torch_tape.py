@@ -6,7 +6,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.targets.torch_tape import TorchTape
+from droppath_audit.frameworks.torch.tape import TorchTape
 
 TAPE = TorchTape()
 X = torch.full((5, 1), 0.25)
@@ -139,7 +139,7 @@ def test_the_compiler_is_not_imported_for_a_tape() -> None:
 
     code = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
-        "import torch; from droppath_audit.targets.torch_tape import TorchTape\n"
+        "import torch; from droppath_audit.frameworks.torch.tape import TorchTape\n"
         "with TorchTape().record() as draws: torch.rand(3)\n"
         "assert len(draws) == 1 and 'torch._dynamo' not in sys.modules"
     )

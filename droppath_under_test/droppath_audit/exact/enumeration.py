@@ -1,0 +1,293 @@
+"""Enumeration: the law of the mask, exactly, from every value that the generator can produce.
+
+A target that decides with one call of a generator is fed all values of that call in place of the random ones, each
+weighed by the number of generator states that yield it. Nothing is estimated, so a mask that low precision biases is
+a fact. What the result rests on is checked on the spot: that the model of the generator predicts real draws bit by
+bit, that a recorded draw replayed reproduces the plain output bit by bit, that a decision does not depend on the
+other draws of the call, and that the law foretells what real draws do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.tape import BERNOULLI, NO_DRAW, OTHER, tape_of
+from droppath_audit.exact.generators import identify
+from droppath_audit.probes.inputs import features
+from droppath_audit.exact.steps import Steps, steps
+from droppath_reference.law import kept_interval, round_to
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from droppath_audit.core.case import Case
+    from droppath_audit.frameworks.tape import Draw, Tape
+    from droppath_audit.frameworks.base import Target, Tensor
+    from droppath_audit.exact.alphabets import Alphabet
+    from droppath_audit.exact.generators import Model
+
+BATCH, LARGEST = 65_536, 2**22  # samples, and elements, of one call that is fed
+LEAST = 64  # samples of a call; fewer values are repeated
+WITNESSES, CALLS = 4096, 16  # real decisions that the law must foretell; calls where each yields one
+OTHERS = 8  # outputs other than dropped and kept that are listed
+
+_models: dict[tuple[Any, ...], Model | None] = {}
+
+
+@dataclass(frozen=True)
+class MaskLaw:
+    """The exact law of one mask decision, in states of the generator.
+
+    Attributes:
+        draw: The call that decides, such as ``rand in bfloat16``.
+        generator: Whose model applies, such as ``MT19937, 24 bits``.
+        whole: Whether every value was fed; otherwise thresholds were bisected.
+        states: Number of equally likely states.
+        outputs: What x = 1 becomes, ascending, each with its states.
+        per_sample: Random numbers consumed for each sample.
+        unit: What one of them decides: a ``sample``, an ``element``, or a whole ``call``.
+    """
+
+    draw: str
+    generator: str
+    whole: bool
+    states: int
+    outputs: tuple[tuple[float, int], ...]
+    per_sample: Fraction
+    unit: str
+
+    @property
+    def keep_prob(self) -> Fraction:
+        """Probability that the output is not zero."""
+        return 1 - Fraction(sum(states for value, states in self.outputs if value == 0.0), self.states)
+
+    @property
+    def mean(self) -> Fraction:
+        """Mean output for x = 1, the rounding of the scale included."""
+        return sum((Fraction(value) * states for value, states in self.outputs), Fraction(0)) / self.states
+
+    def to_evidence(self, case: Case) -> dict[str, Any]:
+        """Return the law as evidence; outputs that are neither 0 nor legitimately kept are ``others``.
+
+        Fractions are pairs of whole numbers. Of the others at most eight stand in the list, the rarest left out.
+        """
+        assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
+        unscaled = case.dialect.scaling == "inverted" and case.drop_prob == 1.0
+        low, high = (1.0, 1.0) if unscaled else kept_interval(
+            1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling
+        )  # fmt: skip
+        others = [
+            (value, states) for value, states in self.outputs if value != 0.0 and not low <= _in(case, value) <= high
+        ]
+        others.sort(key=lambda other: -other[1])
+        return {
+            "draw": self.draw,
+            "generator": self.generator,
+            "unit": self.unit,
+            "whole": self.whole,
+            "states": self.states,
+            "keep_prob": [self.keep_prob.numerator, self.keep_prob.denominator],
+            "mean": [self.mean.numerator, self.mean.denominator],
+            "kept_values": [value for value, _ in self.outputs if value != 0.0 and low <= _in(case, value) <= high],
+            "others": [list(other) for other in others[:OTHERS]],
+            "other_states": sum(states for _, states in others),
+            "other_values": len(others),
+            "numbers_per_sample": [self.per_sample.numerator, self.per_sample.denominator],
+        }
+
+
+def _in(case: Case, value: float) -> float:
+    """Return an output in x's dtype: a target that widens it breaks DP005, not the law of its mask."""
+    assert case.dtype is not None  # noqa: S101
+    return float(round_to(value, case.dtype))
+
+
+def enumerate_mask(target: Target, case: Case, rng: np.random.Generator) -> MaskLaw:
+    """Return the exact law of the target's mask at a case.
+
+    Raises:
+        NotApplicable: If the framework has no tape, the mask is not made of one draw a decision, its generator
+            is none of those modelled, or a check of the result on real draws fails; the message says which.
+        TargetRaised: Whatever the target raises.
+    """
+    return _Enumeration(target, case, rng).law()
+
+
+class _Enumeration:
+    """One target at one case.
+
+    ``unit`` says how a draw of n numbers belongs to the decisions of B samples of s elements: ``call`` (n = 1),
+    ``sample`` (n = B) or ``element`` (n = B s).
+    """
+
+    def __init__(self, target: Target, case: Case, rng: np.random.Generator) -> None:
+        if case.dtype is None or case.drop_prob is None:
+            raise ValueError(f"a mask is enumerated at a dtype and a drop_prob; {case.slug} lacks one")
+        self._target, self._framework = target, target.framework
+        self._tape: Tape = tape_of(target.framework)
+        self._dtype, self._device, self._drop_prob = case.dtype, case.device, case.drop_prob
+        self._rng = rng
+        self._features = features(target, case.dtype, case.device)
+        self._size = max(1, prod(self._features))
+        self._layer = target.make(case.drop_prob)
+        self._inputs: dict[int, Tensor] = {}
+        self._written = True  # until it is seen that the target leaves its input alone
+        self._draw = self._only_draw()
+        self._unit = self._unit_of(self._draw)
+
+    def law(self) -> MaskLaw:
+        model = self._model()
+        alphabet = model.alphabet(self._draw)
+        if alphabet is None:
+            raise NotApplicable(f"there is no model of {self._draw.describe()} (see DP102, which samples)")
+        found = steps(lambda r: self._outcomes(alphabet, r), alphabet.size, self._rng, costly=self._unit == "call")
+        if np.isnan(found.outcomes).any():
+            raise NotApplicable("the outputs are NaN, from which no decision can be read (see DP301)")
+        if np.isinf(found.outcomes).any():
+            raise NotApplicable("a kept output for x = 1 is infinite, so it has no mean (see DP205)")
+        self._verify(alphabet, found)
+        bounds = [*(int(start) for start in found.starts), alphabet.size]
+        weights: dict[float, int] = {}
+        for outcome, first, end in zip(found.outcomes, bounds[:-1], bounds[1:], strict=True):
+            value = float(outcome)
+            weights[value] = weights.get(value, 0) + alphabet.below(end) - alphabet.below(first)
+        return MaskLaw(
+            draw=self._draw.describe(),
+            generator=model.source(self._draw),
+            whole=found.whole,
+            states=alphabet.states,
+            outputs=tuple(sorted(weights.items())),
+            per_sample=Fraction(self._draw.numbers, LEAST),
+            unit=self._unit,
+        )
+
+    def _only_draw(self) -> Draw:
+        with self._tape.record(values=False) as draws:
+            self._layer(self._input(LEAST), training=True)
+        if not draws:
+            raise NotApplicable(f"{NO_DRAW} {self._framework.name}")
+        if len(draws) > 1:
+            names = ", ".join(draw.describe() for draw in draws[:3]) + (", …" if len(draws) > 3 else "")
+            raise NotApplicable(f"a call makes {len(draws)} draws ({names}), and only masks of one are enumerated")
+        (draw,) = draws
+        if draw.kind == OTHER:
+            raise NotApplicable(f"the mask is made of {draw.op}, which does not draw from a finite list (see DP102)")
+        if draw.kind == BERNOULLI and draw.probability is None:
+            raise NotApplicable(f"{draw.describe()} is given probabilities that differ, or none")
+        return draw
+
+    def _unit_of(self, draw: Draw) -> str:
+        by_number = {LEAST * self._size: "element", LEAST: "sample", 1: "call"}
+        if draw.numbers not in by_number:
+            raise NotApplicable(
+                f"the mask is made of a draw of shape {list(draw.shape)}, where x has shape {[LEAST, *self._features]}"
+            )
+        return by_number[draw.numbers]
+
+    def _model(self) -> Model:
+        draw = self._draw
+        key = (draw.op, draw.kind, draw.dtype, draw.device, draw.low, draw.high, draw.probability_dtype)
+        if key not in _models:
+            _models[key] = identify(draw, self._tape.redraw)
+        model = _models[key]
+        if model is None:
+            raise NotApplicable(
+                f"the generator behind {draw.describe()} on {draw.device} is none of those modelled; DP102 certifies "
+                "this cell by sampling"
+            )
+        return model
+
+    def _input(self, batch: int) -> Tensor:
+        x = self._inputs.get(batch)
+        if x is None or self._written:
+            x = self._inputs[batch] = self._framework.ones((batch, *self._features), self._dtype, self._device)
+        return x
+
+    def _outcomes(self, alphabet: Alphabet, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return what x = 1 becomes at each rank; twice, in other company the second time.
+
+        The second time the ranks come in random order, and the lower and the upper half of them in calls of their
+        own: a decision that depends on the rest of its call, as that of a sample drawn by lot does, changes.
+        """
+        values = alphabet.values(ranks)
+        if self._unit == "call":
+            return np.array([self._feed(values[i : i + 1])[0] for i in range(values.size)])
+        outcomes = self._feed(values)
+        again = np.empty_like(outcomes)
+        for half in np.array_split(np.argsort(values, kind="stable"), 2):
+            shuffled = self._rng.permutation(half)
+            if shuffled.size:
+                again[shuffled] = self._feed(values[shuffled])
+        if not np.array_equal(outcomes, again, equal_nan=True):
+            raise NotApplicable("what becomes of a sample depends on the other draws of its call, or on earlier calls")
+        return outcomes
+
+    def _feed(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return what x = 1 becomes at each of these values of the draw."""
+        each = self._size if self._unit == "element" else 1  # values that one sample takes
+        most = max(LEAST, min(BATCH, LARGEST // self._size)) * each
+        outcomes = np.empty(values.size)
+        for start in range(0, values.size, most):
+            part = values[start : start + most]
+            batch = LEAST if self._unit == "call" else max(LEAST, -(-part.size // each))
+            fed = part if self._unit == "call" else np.resize(part, batch * each)
+            with self._tape.replace(fed) as numbers:
+                output = self._layer(self._input(batch), training=True)
+            if numbers != [fed.size]:
+                raise NotApplicable(
+                    "not every call makes this one draw, so the mask depends on earlier calls or values"
+                )
+            outcomes[start : start + part.size] = self._decisions(output, batch)[: part.size]
+        return outcomes
+
+    def _decisions(self, output: Tensor, batch: int) -> npt.NDArray[np.float64]:
+        """Return the output of each decision, in the order of the draw's numbers."""
+        y = self._framework.numpy(output).reshape(batch, self._size)
+        if self._unit == "element":
+            return y.reshape(-1)
+        if self._unit == "call":
+            y = y.reshape(1, -1)
+        if not np.array_equal(y, np.broadcast_to(y[:, :1], y.shape), equal_nan=True):
+            raise NotApplicable("one random number decides differently on elements that share it (see DP104)")
+        return y[:, 0]
+
+    def _verify(self, alphabet: Alphabet, found: Steps) -> None:
+        """Check, on real draws, that recording and replaying change nothing and that the law foretells the outputs."""
+        per_call = self._unit == "call"
+        batch = LEAST if per_call else max(LEAST, min(WITNESSES, LARGEST // self._size))
+        first = alphabet.values(found.starts)
+        for _ in range(CALLS if per_call else 1):
+            seed = int(self._rng.integers(2**63))
+            plain, _ = self._run(batch, seed)
+            recorded, draw = self._run(batch, seed, record=True)
+            if draw is None or draw.values is None:
+                raise NotApplicable("not every instance makes this one draw, so the mask depends on more than it")
+            numbers = draw.values.reshape(-1)
+            with self._tape.replace(numbers):
+                replayed, _ = self._run(batch, None)  # whatever else it draws is then another
+            bits = [self._framework.bits(output) for output in (plain, recorded, replayed)]
+            if not np.array_equal(bits[0], bits[1]):
+                raise NotApplicable("two calls from the same seed differ, so no draw explains the mask (see DP501)")
+            if not np.array_equal(bits[0], bits[2]):
+                raise NotApplicable("replaying the recorded draw does not reproduce the output: more than it decides")
+            foretold = found.outcomes[np.maximum(np.searchsorted(first, numbers, side="right") - 1, 0)]
+            if not np.array_equal(foretold, self._decisions(plain, batch)):
+                raise NotApplicable("on real draws the mask is not what each draw's own value makes of it")
+
+    def _run(self, batch: int, seed: int | None, *, record: bool = False) -> tuple[Tensor, Draw | None]:
+        """Run a fresh instance, from a seed if there is one; return the output, and the draw if it is recorded."""
+        layer = self._target.make(self._drop_prob)
+        x = self._framework.ones((batch, *self._features), self._dtype, self._device)
+        if seed is not None:
+            self._framework.seed(seed)
+        if not record:
+            return layer(x, training=True), None
+        with self._tape.record() as draws:
+            output = layer(x, training=True)
+        return output, draws[0] if len(draws) == 1 else None

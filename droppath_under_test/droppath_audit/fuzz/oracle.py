@@ -1,0 +1,183 @@
+"""The oracle of one call: every deterministic promise at once, for any dtype, shape, layout, mode and drop_prob."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.values import moderate, special
+from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.frameworks.base import Layer, Target
+    from droppath_audit.fuzz.strategies import Example
+
+    Floats = npt.NDArray[np.float64]
+
+PART = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
+
+
+def part_of(dtype: str) -> str:
+    """Return the dtype of a real number of ``dtype``: its own, or that of a complex number's two parts."""
+    return PART.get(dtype, dtype)
+
+
+def has_law(dtype: str) -> bool:
+    """Return whether the values that rounding allows are known for ``dtype``."""
+    return part_of(dtype) in FORMATS
+
+
+def values_of(example: Example, dtype: str) -> npt.NDArray[Any]:
+    """Return the values of x in this example."""
+    rng = np.random.default_rng(example.seed)
+    draw = special if example.special else moderate
+    values = draw(rng, example.shape, part_of(dtype))
+    if dtype not in PART:
+        return values
+    # Not by adding: 1j * inf has a real part, and it is NaN.
+    pair = np.stack([values, draw(rng, example.shape, part_of(dtype))], axis=-1)
+    return np.ascontiguousarray(pair).view(np.complex128)[..., 0]
+
+
+class Violation(NamedTuple):
+    """One broken promise of one call: its kind (a word, for snippets) and a sentence."""
+
+    kind: str
+    text: str
+
+
+def violations(
+    target: Target, example: Example, dtype: str, device: str, layer: Layer | None = None
+) -> list[Violation]:
+    """Run one generated call and return what it broke.
+
+    Args:
+        target: The target.
+        example: The call.
+        dtype: Dtype of x.
+        device: Device of x.
+        layer: The instance to call, whose drop_prob is the example's; a fresh one where it is None.
+
+    Raises:
+        TargetRaised: Whatever the target raises.
+    """
+    framework = target.framework
+    x = framework.tensor(values_of(example, dtype), dtype, device, layout=example.layout)
+    values = framework.numpy(x)
+    before = framework.bits(x).copy()
+    layer = layer or target.make(example.drop_prob)
+    framework.seed(example.seed)
+    y = layer(x, training=example.training)
+
+    found = []
+    if framework.info(y) != framework.info(x):
+        return [Violation("info", f"{framework.info(x)} became {framework.info(y)}")]
+    if not np.array_equal(framework.bits(x), before):
+        found.append(Violation("written", "x was written to"))
+    output = framework.numpy(y)
+    exact = example.drop_prob == 0.0 or (not example.training and target.dialect.scaling != "eval")
+    if exact:
+        if target.dialect.form == "residual":
+            # The shortcut of zeros is added by the framework, which turns -0 into +0 and may spread a complex NaN.
+            shortcut = framework.tensor(np.zeros(example.shape), dtype, device)
+            same = np.array_equal(output, framework.numpy(shortcut + x), equal_nan=True)
+        else:
+            same = np.array_equal(framework.bits(y), before)
+        if not same:
+            found.append(Violation("identity", "the output is not x, bit for bit"))
+    elif not example.training:
+        low, high = evaluation_interval(
+            parts(values), example.drop_prob, part_of(dtype), scaling=target.dialect.scaling
+        )
+        telling = _telling(parts(values), low, high) | (dtype not in PART)
+        if not np.all(_within(parts(output), low, high) | ~telling):
+            found.append(Violation("evaluation", "the evaluation output is not keep_prob times x"))
+    else:
+        found += training_violations(values, output, example.drop_prob, part_of(dtype), target.dialect)
+    if example.gradient and example.training and not found and values.size and not example.special:
+        found += _gradient_violations(target, layer, example, x, dtype)
+    return found
+
+
+def parts(values: npt.NDArray[Any]) -> Floats:
+    """Return the values with real and imaginary part as a last axis of size 2 (size 1 for real values)."""
+    if np.iscomplexobj(values):
+        return np.stack([values.real, values.imag], axis=-1)
+    return np.asarray(values, dtype=np.float64)[..., np.newaxis]
+
+
+def _telling(x: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    """Return where both parts of a number and of its interval are finite; complex arithmetic mixes the parts."""
+    finite: npt.NDArray[np.bool_] = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
+    return np.logical_and.reduce(finite, axis=-1, keepdims=True)
+
+
+def _within(y: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    return ((low <= y) & (y <= high)) | (np.isnan(y) & np.isnan(low))
+
+
+def training_violations(
+    values: npt.NDArray[Any], output: npt.NDArray[Any], drop_prob: float, dtype: str, dialect: Dialect
+) -> list[Violation]:
+    """Return what a training output breaks: zero or kept, and together where one decision covers several.
+
+    Elements that are zero, not finite, or so large that dividing them may overflow do not tell what became of them;
+    of those only a kept one is judged, by its neighbours' fate.
+    """
+    x, y = parts(values), parts(output)
+    if drop_prob == 1.0:
+        telling = np.broadcast_to(np.isfinite(x).all(axis=-1, keepdims=True), x.shape)
+        if np.any(y[telling] != 0):
+            return [Violation("zeros", "keep_prob = 0 does not give zeros")]
+        return []
+    with np.errstate(over="ignore"):
+        low, high = kept_interval(x, drop_prob, dtype, scaling=dialect.scaling)
+    # Below the smallest normal number a kept value may be flushed to zero.
+    normal = np.abs(x) >= 2.0 ** FORMATS[dtype].min_exponent
+    telling = _telling(x, low, high) & normal & _representable(drop_prob, dtype, dialect)
+    zero, kept = telling & (y == 0), telling & (y != 0) & _within(y, low, high)
+    if np.any(telling & ~zero & ~kept):
+        where = np.argwhere(telling & ~zero & ~kept)[0]
+        became = f"x = {x[tuple(where)]:.6g} became {y[tuple(where)]:.6g}"
+        return [Violation("values", f"{became}, which is neither 0 nor what a kept value is")]
+    if dialect.granularity == "element":
+        groups = (-1, x.shape[-1])
+    elif dialect.granularity == "batch" or values.ndim == 0:
+        groups = (1, -1)
+    else:
+        groups = (values.shape[0], -1)
+    if not x.size:
+        return []
+    any_zero, any_kept = zero.reshape(groups).any(axis=1), kept.reshape(groups).any(axis=1)
+    if np.any(any_zero & any_kept):
+        return [Violation("group", f"one {dialect.granularity} is partly dropped and partly kept")]
+    return []
+
+
+def _representable(drop_prob: float, dtype: str, dialect: Dialect) -> bool:
+    """Return whether the factor of kept values is a number of this dtype: where it is not, see DP205."""
+    return dialect.scaling != "inverted" or drop_prob == 1.0 or 1.0 / (1.0 - drop_prob) <= FORMATS[dtype].largest
+
+
+def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any, dtype: str) -> list[Violation]:
+    """Return what the backward pass breaks, by the same law applied to the cotangent.
+
+    Where 1/q is no number of x's dtype, a factor that overflows times a mask of zero is NaN also in sound code.
+    """
+    framework = target.framework
+    cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
+    framework.seed(example.seed)
+    result = gradient_of(target, layer, x, framework.tensor(cotangent, dtype, framework.info(x).device))
+    if result.gradient is None:
+        return [Violation("gradient", result.reason)]
+    gradient = framework.numpy(result.gradient)
+    dropped = parts(framework.numpy(result.output)) == 0
+    if _representable(example.drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
+        return [Violation("gradient", "a dropped element has a gradient")]
+    found = training_violations(cotangent, gradient, example.drop_prob, part_of(dtype), target.dialect)
+    return [Violation("gradient", f"in the gradient: {violation.text}") for violation in found]

@@ -1,0 +1,40 @@
+"""Backward passes through a target, by the dialect's idea of what a dropped branch is part of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.frameworks.base import Gradient
+
+if TYPE_CHECKING:
+    from droppath_audit.frameworks.base import Layer, Target, Tensor
+
+
+def gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
+    """Run ``layer`` on ``x`` in training and the backward pass from ``cotangent``.
+
+    Raises:
+        TargetRaised: Whatever the target raises.
+    """
+    return _with_skipped(target, x, target.framework.gradient(layer, x, cotangent))
+
+
+def checkpointed_gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor, how: str) -> Gradient:
+    """Run the same under activation checkpointing, in one of the framework's ways.
+
+    Raises:
+        NotApplicable: If the framework has no checkpointing.
+        TargetRaised: Whatever the target raises.
+    """
+    return _with_skipped(target, x, target.framework.checkpointed(layer, x, cotangent, how))
+
+
+def _with_skipped(target: Target, x: Tensor, result: Gradient) -> Gradient:
+    """Return the result; where the dialect skips a dropped branch, nothing of which is in the output, with zeros."""
+    framework = target.framework
+    if result.gradient is not None or not target.dialect.skips_branch or np.any(framework.numpy(result.output) != 0):
+        return result
+    info = framework.info(x)
+    return Gradient(result.output, framework.tensor(np.zeros(info.shape), info.dtype, info.device), "")

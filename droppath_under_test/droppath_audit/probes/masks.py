@@ -1,0 +1,59 @@
+"""Masks: the decisions of whole calls, in order, where their structure is looked at."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core.errors import TimeRanOut
+from droppath_audit.probes.inputs import ReusedInput, features
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from droppath_audit.core.case import Case
+    from droppath_audit.frameworks.base import Layer, Target
+
+    Masks = npt.NDArray[np.bool_]
+
+
+class MaskSource:
+    """Draws masks from one instance of a target, call after call.
+
+    Args:
+        target: The target.
+        case: Device, dtype and drop_prob.
+        layer: The instance; a fresh one where there is none.
+    """
+
+    def __init__(self, target: Target, case: Case, layer: Layer | None = None) -> None:
+        if case.dtype is None or case.drop_prob is None:
+            raise ValueError(f"masks are drawn at a dtype and a drop_prob; {case.slug} lacks one")
+        self._framework = target.framework
+        self._layer = target.make(case.drop_prob) if layer is None else layer
+        self._dtype, self._device = case.dtype, case.device
+        self._features = features(target, case.dtype, case.device)
+        self._inputs: dict[int, ReusedInput] = {}
+        self._deadline = time.monotonic() + case.effort.seconds
+
+    def draw(self, calls: int, batch: int) -> Masks:
+        """Return which samples were kept, of shape (calls, batch); a sample counts as kept if its first element is.
+
+        Raises:
+            TimeRanOut: If the effort's time is up before.
+        """
+        masks = np.empty((calls, batch), dtype=np.bool_)
+        x = self._inputs.get(batch)
+        if x is None:
+            shape = (batch, *self._features)
+            make = partial(self._framework.ones, shape, self._dtype, self._device)
+            x = self._inputs[batch] = ReusedInput(self._framework, make)
+        for call in range(calls):
+            if time.monotonic() > self._deadline:
+                raise TimeRanOut(f"time ran out after {call} of {calls} calls with {batch} samples")
+            output = self._framework.numpy(self._layer(x.get(), training=True))
+            masks[call] = output.reshape(batch, -1)[:, 0] != 0
+        return masks

@@ -1,0 +1,45 @@
+"""Layers that are called otherwise than a check asks: in evaluation, or once more after each call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from droppath_audit.frameworks.base import Layer, Tensor
+
+
+class _Wrapped:
+    """All of a layer but its call."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+
+class Evaluated(_Wrapped):
+    """A layer that is called in evaluation, whatever mode is asked for."""
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:  # noqa: ARG002
+        """Return the output in evaluation."""
+        return self._layer(x, training=False)
+
+
+class CalledBetween(_Wrapped):
+    """A layer that is called once more after each call, while the backward pass is yet to come.
+
+    Args:
+        layer: The layer.
+        evaluated: Whether that call is one in evaluation, as in a validation; otherwise its mode is that of the first.
+    """
+
+    def __init__(self, layer: Layer, *, evaluated: bool = False) -> None:
+        super().__init__(layer)
+        self._evaluated = evaluated
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return the output of the first call."""
+        y = self._layer(x, training=training)
+        self._layer(x, training=training and not self._evaluated)
+        return y

@@ -1,0 +1,138 @@
+"""The engine: runs a plan on a collector, judges what comes back, and yields events.
+
+It knows no command line, no pytest and no writer.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from droppath_audit import __version__
+from droppath_audit.checks import catalogue
+from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.recording import RECORDED
+from droppath_audit.core.report import Report
+from droppath_audit.core.result import BAD, Result
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.run.plan import Settings, make
+from droppath_audit.stats.budget import DEFAULT_BUDGET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from droppath_audit.core.collected import Collected, Collector
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.core.trial import Trial
+
+
+def run(collector: Collector, settings: Settings, *, imports: tuple[str, ...] = ()) -> Iterator[Event]:
+    """Audit a loaded target.
+
+    Args:
+        collector: Runs trials on the target.
+        settings: Effort, seed, budget and selection.
+        imports: Modules that were imported before the target; they go into reproducing commands.
+
+    Yields:
+        AuditStarted, then TrialFinished for every planned trial, in order, then AuditFinished.
+
+    Raises:
+        UsageError: If the target cannot be loaded or the selection matches nothing.
+    """
+    facts = collector.facts
+    started = time.perf_counter()
+    trials = make(facts, settings)
+    yield AuditStarted(facts, trials)
+    outcomes = collector.collect([trial for trial in trials if not trial.reason])
+    results = []
+    for trial in trials:
+        if trial.reason:
+            result = Result(trial, Verdict.not_applicable(trial.reason))
+        else:
+            result = judge(trial, next(outcomes)[1], facts, settings, imports)
+        results.append(result)
+        yield TrialFinished(result)
+    report = Report(
+        facts=facts,
+        version=__version__,
+        seed=settings.seed,
+        budget=settings.budget,
+        effort=settings.effort,
+        strict=settings.strict,
+        results=tuple(results),
+        seconds=time.perf_counter() - started,
+    )
+    yield AuditFinished(report)
+
+
+def judge(
+    trial: Trial, collected: Collected, facts: Facts, settings: Settings, imports: tuple[str, ...] = ()
+) -> Result:
+    """Return the result of one trial: its verdict and, where a promise is broken, everything needed to act on it."""
+    check = catalogue()[trial.check]
+    snippet, trace = "", collected.traceback
+    if collected.not_applicable:
+        verdict = Verdict.not_applicable(collected.not_applicable)
+    elif collected.inconclusive:
+        verdict = Verdict.inconclusive(collected.inconclusive)
+    elif collected.evidence is None:
+        verdict = Verdict.error(collected.error)
+    else:
+        try:
+            verdict = check.judge(collected.evidence, trial.case, trial.alpha)
+            if verdict.outcome in BAD:
+                show = check.snippet if check.recorded is None or facts.recording is None else check.recorded.snippet
+                smallest = tuple(collected.evidence.get("features", facts.code.features))
+                snippet = show(trial.case, collected.evidence, replace(facts.code, features=smallest))
+        except Exception as error:
+            # Evidence that nobody foresaw must cost one verdict, not the report.
+            verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
+            trace = traceback.format_exc()
+    result = Result(
+        trial,
+        verdict,
+        evidence=collected.evidence or {},
+        promised=verdict.promised or check.documentation.promise,
+        traceback=trace,
+        seconds=collected.seconds,
+    )
+    if verdict.outcome not in BAD:
+        return result
+    return replace(
+        result,
+        why=check.documentation.why,
+        fix=check.documentation.fix,
+        reproduce=reproduce(trial, facts, settings, imports),
+        snippet=snippet or _bare_snippet(trial, facts),
+    )
+
+
+def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str, ...] = ()) -> str:
+    """Return the command that runs this trial alone, with the verdict it had here."""
+    if not facts.importable:
+        return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r})"
+    words = ["droppath-audit", facts.spec, "--only", trial.id, "--seed", str(settings.seed)]
+    if settings.effort != "standard":
+        words += ["--effort", settings.effort]
+    if settings.strict:
+        words += ["--strict"]
+    if settings.budget != DEFAULT_BUDGET:
+        words += ["--budget", repr(settings.budget)]
+    if trial.case.device not in ("cpu", RECORDED):
+        words += ["--device", trial.case.device]
+    for module in imports:
+        words += ["--import", module]
+    return shlex.join(words)
+
+
+def _bare_snippet(trial: Trial, facts: Facts) -> str:
+    """Return a call at the trial's case, for a target that raised or died before there was evidence."""
+    if facts.recording is not None:
+        return ""
+    case = trial.case
+    probability = 0.5 if case.drop_prob is None else case.drop_prob
+    return "\n".join(facts.code.run(probability, (8, 4), case.dtype or "float32", case.device))

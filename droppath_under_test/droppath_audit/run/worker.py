@@ -1,0 +1,277 @@
+"""The worker: collects evidence on one target, in this process or as the child of a supervisor.
+
+As a child it speaks JSON, a line a message, over what were its standard input and output; whatever the target prints
+goes to standard error. Having loaded the target it forks: the child runs trials, the parent waits, reports the child's
+death and forks another, so that a replacement costs a fork and not an import. When the supervisor is gone, so is
+everything that the worker started.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.chunk import Chunk
+from droppath_audit.core.collected import Collected
+from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
+from droppath_audit.core.recording import Recording
+from droppath_audit.core.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from io import FileIO
+    from typing import NoReturn
+
+    from droppath_audit.core.check import Evidence
+    from droppath_audit.frameworks.base import Framework, Target
+    from droppath_audit.targets.bound import BoundTarget
+    from droppath_audit.targets.loader import Loaded
+
+LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
+
+
+class InProcess:
+    """Collects in this process: for objects that cannot be sent to another, and for debugging."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._target = loaded.target
+        self.facts = loaded.facts
+
+    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+        """Yield what came of each trial, in order."""
+        for trial in trials:
+            with _one_thread():
+                collected = collect_one(self._target, trial)
+            yield trial, collected
+
+
+def collect_one(target: Target | Recording, trial: Trial) -> Collected:
+    """Run one trial, or look at what was recorded for it."""
+    started = time.perf_counter()
+    try:
+        evidence = _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
+        collected = Collected(evidence)
+    except NotApplicable as error:
+        collected = Collected(not_applicable=str(error))
+    except TimeRanOut as error:
+        collected = Collected(inconclusive=str(error))
+    except TargetRaised as error:
+        collected = Collected(error=f"raised {error}", traceback=error.traceback)
+    except Exception as error:
+        collected = Collected(
+            error=f"the output could not be examined: {type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+    seconds = time.perf_counter() - started
+    return Collected(**{**collected.to_json(), "seconds": seconds})
+
+
+def _look(recording: Recording, trial: Trial) -> Evidence:
+    from droppath_audit.checks import catalogue
+
+    check = catalogue()[trial.check]
+    if check.recorded is None:
+        raise NotApplicable(check.not_recorded)
+    return check.recorded.collect(recording, trial.case)
+
+
+def _drive(target: Target, trial: Trial) -> Evidence:
+    """Collect with generators seeded from the trial's id, and restore every global state."""
+    import numpy as np
+
+    from droppath_audit.checks import catalogue
+    from droppath_audit.probes.certifying import chunk_stopping
+    from droppath_audit.probes.inputs import features
+
+    check = catalogue()[trial.check]
+    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
+    stopping = check.stopping(trial.case, trial.alpha) if check.stopping is not None else None
+    if isinstance(trial, Chunk):
+        stopping = chunk_stopping(trial)
+    with _restored(target.framework):
+        target.framework.seed(int(rng.integers(2**63)))
+        np.random.seed(int(rng.integers(2**32)))
+        random.seed(int(rng.integers(2**63)))
+        evidence = check.collect(target, trial.case, rng, stopping)
+        if "features" not in evidence:
+            # For snippets, which show a fault on the smallest samples that the target takes.
+            with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
+                dtype, device = trial.case.dtype or "float32", trial.case.device
+                evidence["features"] = list(features(target, dtype, device))
+    return evidence
+
+
+@contextmanager
+def _restored(framework: Framework) -> Iterator[None]:
+    """Restore the global generators of Python and NumPy, and whatever the framework has."""
+    import numpy as np
+
+    python, numpy = random.getstate(), np.random.get_state()
+    with framework.scope():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: small tensors gain nothing from a second, and other work gains a core."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Channel:
+    """JSON lines over two file descriptors, read byte by byte so that a fork never shares a buffer."""
+
+    def __init__(self, reader: FileIO, writer: FileIO) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    def over_standard_streams(cls) -> Channel:
+        """Take standard input and output for messages; the target gets an empty input and standard error."""
+        reader = os.fdopen(os.dup(0), "rb", buffering=0)
+        writer = os.fdopen(os.dup(1), "wb", buffering=0)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr  # which keeps nothing back that would be lost with the process
+        return cls(reader, writer)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message; the newline before it ends whatever a dying process left unfinished."""
+        self._writer.write(b"\n" + json.dumps(message, default=_plain).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next message, None at the end of input."""
+        line = self._reader.readline()
+        return json.loads(line) if line else None
+
+    def ends_within(self, seconds: float | None) -> bool:
+        """Wait, for ever where ``seconds`` is None, and return whether the other side has hung up."""
+        poll = select.poll()
+        poll.register(self._reader, 0)  # no events but a hang-up
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as the Python number it holds."""
+    return value.item()
+
+
+def main() -> None:
+    """Serve a supervisor: load the target it names, then run its trials."""
+    channel = Channel.over_standard_streams()
+    faulthandler.enable()
+    request = channel.receive()
+    if request is None:
+        return
+    loaded = _load(channel, request)
+    if loaded is None:
+        return
+    if _can_fork(loaded.target):
+        _serve_in_children(channel, loaded.target)
+    threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
+    _serve(channel, loaded.target)
+
+
+def _serve_in_children(channel: Channel, target: Target | Recording) -> NoReturn:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
+    while True:
+        child = os.fork()
+        if child == 0:
+            try:
+                _serve(channel, target)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        ended, status = 0, 0
+        while not ended:
+            if channel.ends_within(LOOK_SECONDS):
+                _end_everything()
+            ended, status = os.waitpid(child, os.WNOHANG)
+        channel.send({"died": _describe_death(status)})
+
+
+def _end_with_supervisor(channel: Channel) -> None:
+    channel.ends_within(None)
+    _end_everything()
+
+
+def _end_everything() -> NoReturn:
+    """End this process with all that it and the target started."""
+    os.killpg(0, signal.SIGKILL)
+    raise AssertionError("a process does not outlive SIGKILL")
+
+
+def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
+    from droppath_audit.targets.loader import load
+
+    loaded, process = None, os.getpid()
+    try:
+        loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
+        answer: dict[str, Any] = {"loaded": loaded.facts.to_json()}
+    except UsageError as error:
+        answer = {"refused": error.message, "detail": error.detail}
+    if os.getpid() != process:
+        os._exit(0)  # a copy of the worker that the target forked while it was imported
+    channel.send(answer)
+    # Imported here, before the fork, so that no child pays for it.
+    from droppath_audit.checks import catalogue
+
+    catalogue()
+    return loaded
+
+
+def _can_fork(target: BoundTarget | Recording) -> bool:
+    """Return whether children of this process would work: no other threads, and nothing that a fork leaves behind."""
+    alone = hasattr(os, "fork") and threading.active_count() == 1
+    return alone and (isinstance(target, Recording) or target.framework.can_fork())
+
+
+def _serve(channel: Channel, target: Target | Recording) -> None:
+    process = os.getpid()
+    channel.send({"ready": process})
+    while (message := channel.receive()) is not None:
+        trial = Chunk.from_json(message["chunk"]) if "chunk" in message else Trial.from_json(message["trial"])
+        channel.send({"started": trial.id})
+        try:
+            with _one_thread():
+                collected = collect_one(target, trial)
+        except KeyboardInterrupt:  # nobody's: this process is in a session of its own
+            collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
+        if os.getpid() != process:
+            os._exit(0)  # a copy of the worker that the target forked
+        channel.send({"collected": collected.to_json()})
+
+
+def _describe_death(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"the process was killed by {name}"
+    return f"the process ended with exit status {os.WEXITSTATUS(status)}"

@@ -1,1 +1,0 @@
-"""Getting mask decisions out of a target: counting at full speed, recovering masks, generating inputs."""

@@ -1,0 +1,1 @@
+"""Scripts that show a fault without this package, written from named parts."""

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from droppath_audit.core.case import Case
+from droppath_audit.probes.inputs import ReusedInput
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.frameworks.pytorch import TorchFramework
+from droppath_audit.targets.loader import load_object
+
+
+@pytest.fixture
+def framework():
+    return TorchFramework()
+
+
+def ones():
+    return torch.ones(4, 1)
+
+
+def test_an_input_that_is_left_alone_is_one_tensor(framework):
+    x = ReusedInput(framework, ones)
+    first = x.get()
+    assert all(x.get() is first for _ in range(20))
+
+
+@pytest.mark.parametrize("call", [0, 3, 12])
+def test_an_input_that_was_written_to_is_made_anew_from_then_on(framework, call):
+    x = ReusedInput(framework, ones)
+    for _ in range(call):
+        x.get()
+    x.get().mul_(0.0)
+    for _ in range(3):
+        assert torch.equal(x.get(), ones())
+        x.get().mul_(0.0)
+
+
+def test_values_are_looked_at_where_writes_are_not_counted(framework, monkeypatch):
+    monkeypatch.setattr(framework, "version", lambda tensor: 0)
+    x = ReusedInput(framework, ones)
+    x.get().mul_(0.0)
+    assert torch.equal(x.get(), ones())
+
+
+def test_masks_of_a_layer_that_works_in_place_are_those_of_its_decisions():
+    def in_place(x, drop_prob, training):
+        return x.mul_((torch.rand(x.shape[0], 1) >= drop_prob).to(x.dtype))
+
+    target = load_object(in_place, {"scaling": "none", "input": "B,1"}, devices=("cpu",)).target
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        masks = MaskSource(target, Case("cpu", "float32", 0.3)).draw(50, 1000)
+    # 50 000 decisions: eight standard deviations are 0.017.
+    assert abs(np.mean(masks) - 0.7) < 0.017
+    assert abs(np.mean(masks[-10:]) - 0.7) < 0.037
