@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.run import engine
 from droppath_audit.core.events import AuditFinished
+from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
+from droppath_audit.run.worker import InProcess
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 from droppath_audit.targets.loader import load, load_object, query_of
-from droppath_audit.run.worker import InProcess
 
 if TYPE_CHECKING:
     from droppath_audit.core.report import Report

@@ -18,8 +18,8 @@ with warnings.catch_warnings():
 from droppath_audit.core.case import Case
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS
-from droppath_audit.samples.paddle_tutorial import DropPath
 from droppath_audit.probes.counting import BATCH, Sampler
+from droppath_audit.samples.paddle_tutorial import DropPath
 from droppath_audit.targets.loader import load
 
 CALLS = 20  # of BATCH decisions: long against the timer, short against the machine's moods

@@ -17,10 +17,10 @@ import pytest
 from droppath_audit.core.case import Case
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.exact.enumeration import MaskLaw, enumerate_mask
 from droppath_audit.mutants import mutants
 from droppath_audit.probes.certifying import certificate_for
 from droppath_audit.probes.counting import Sampler
-from droppath_audit.exact.enumeration import MaskLaw, enumerate_mask
 from droppath_audit.sound import sound_variants
 from droppath_audit.targets.known import known_systems
 from droppath_audit.targets.loader import Loaded, load

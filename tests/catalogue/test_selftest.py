@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from droppath_audit.run import engine, plan
 from droppath_audit.checks import catalogue
 from droppath_audit.commands import selftest
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.run import engine, plan
 from droppath_audit.selftest import processes
 from droppath_audit.selftest.examination import Row, Subject, examine, marks, subjects
 from droppath_audit.selftest.matrix import differences, read, words

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 from droppath_audit.core import grid
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.certifying import certificate_for
 from droppath_audit.exact.enumeration import enumerate_mask
+from droppath_audit.probes.certifying import certificate_for
 from droppath_audit.scripts.snippets import fed_share, kept_share, several_values
 from droppath_reference.law import multiplier
 

@@ -25,8 +25,8 @@ from droppath_audit.core.code import rounding
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.recorded import NOT_INTERIOR, interior_cells, script
 from droppath_audit.probes.recorded_values import observe as observe_recorded
-from droppath_audit.scripts.snippets import kept_factor
 from droppath_audit.probes.values import observe
+from droppath_audit.scripts.snippets import kept_factor
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from droppath_audit.probes.recorded import (
     share_script,
 )
 from droppath_audit.probes.recorded_values import factors
-from droppath_audit.scripts.snippets import kept_factor, kept_share, several_values
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts.snippets import kept_factor, kept_share, several_values
 from droppath_reference.law import kept_interval, multiplier, round_to
 
 if TYPE_CHECKING:

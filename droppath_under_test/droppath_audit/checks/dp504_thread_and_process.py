@@ -26,11 +26,11 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.fuzz.oracle import training_violations
 from droppath_audit.probes.concurrency import in_processes, in_threads
 from droppath_audit.probes.inputs import features
-from droppath_audit.fuzz.oracle import training_violations
-from droppath_audit.scripts.snippets import PROCESSES, THREADS
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts.snippets import PROCESSES, THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,14 @@ DECISIONS, DROP_PROB = 64, 0.5
 BATCHES = (DECISIONS, DECISIONS + 16)  # of the two threads, so that one's mask does not fit the other's x
 CALLS = 4
 SECONDS = 6.0  # which a correct layer needs a hundredth of; a trial that takes ten counts as hanging
-OURS = ("droppath_audit.targets", "droppath_audit.probes", "droppath_audit.fuzz", "droppath_audit.checks", "threading", "contextlib")
+OURS = (
+    "droppath_audit.targets",
+    "droppath_audit.probes",
+    "droppath_audit.fuzz",
+    "droppath_audit.checks",
+    "threading",
+    "contextlib",
+)
 
 
 def cases(device: str, effort: Effort) -> Iterator[Case]:

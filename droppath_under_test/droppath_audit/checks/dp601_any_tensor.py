@@ -25,10 +25,10 @@ from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.inputs import features
 from droppath_audit.fuzz.oracle import Violation, values_of, violations
-from droppath_audit.scripts.snippets import broken_promise
 from droppath_audit.fuzz.strategies import Example, alone, examples, landmarks
+from droppath_audit.probes.inputs import features
+from droppath_audit.scripts.snippets import broken_promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

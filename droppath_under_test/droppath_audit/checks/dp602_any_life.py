@@ -27,11 +27,11 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.inputs import features
 from droppath_audit.fuzz.lives import FIRST_DTYPE, Life, Step, World, landmarks, machine, shortest
 from droppath_audit.fuzz.oracle import values_of
-from droppath_audit.scripts.snippets import broken_promise
 from droppath_audit.fuzz.strategies import Example, alone
+from droppath_audit.probes.inputs import features
+from droppath_audit.scripts.snippets import broken_promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check, Level
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.tape import NO_DRAW, tape_of
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.frameworks.tape import NO_DRAW, tape_of
 from droppath_audit.probes.inputs import features
 
 if TYPE_CHECKING:

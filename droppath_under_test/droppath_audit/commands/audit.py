@@ -126,8 +126,8 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
     """
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
-        from droppath_audit.targets.loader import load
         from droppath_audit.run.worker import InProcess
+        from droppath_audit.targets.loader import load
 
         return InProcess(load(spec, devices=devices, imports=options["imports"]))
     from droppath_audit.run.supervisor import Supervisor
@@ -138,9 +138,10 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
-    from droppath_audit import __version__, engine
+    from droppath_audit import __version__
     from droppath_audit.core.events import AuditFinished
     from droppath_audit.report.terminal import Terminal
+    from droppath_audit.run import engine
 
     console = console_of(WIDTH, stderr=options["json_file"] == "-")
     terminal = Terminal(console, __version__, verbose=options["verbose"])
@@ -163,8 +164,8 @@ def console_of(width: int, *, stderr: bool = False) -> Console:
 
 
 def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
-    from droppath_audit.run.plan import make
     from droppath_audit.report.terminal import show_plan
+    from droppath_audit.run.plan import make
 
     console = console_of(PLAN_WIDTH)
     with ExitStack() as stack:

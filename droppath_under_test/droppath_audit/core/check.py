@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.frameworks.base import Target
     from droppath_audit.core.verdict import Verdict
+    from droppath_audit.frameworks.base import Target
 
 Evidence = dict[str, Any]
 

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.tape import BERNOULLI, NO_DRAW, OTHER, tape_of
 from droppath_audit.exact.generators import identify
-from droppath_audit.probes.inputs import features
 from droppath_audit.exact.steps import Steps, steps
+from droppath_audit.frameworks.tape import BERNOULLI, NO_DRAW, OTHER, tape_of
+from droppath_audit.probes.inputs import features
 from droppath_reference.law import kept_interval, round_to
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.case import Case
-    from droppath_audit.frameworks.tape import Draw, Tape
-    from droppath_audit.frameworks.base import Target, Tensor
     from droppath_audit.exact.alphabets import Alphabet
     from droppath_audit.exact.generators import Model
+    from droppath_audit.frameworks.base import Target, Tensor
+    from droppath_audit.frameworks.tape import Draw, Tape
 
 BATCH, LARGEST = 65_536, 2**22  # samples, and elements, of one call that is fed
 LEAST = 64  # samples of a call; fewer values are repeated

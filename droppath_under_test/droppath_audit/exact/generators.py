@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, UNIFORM
 from droppath_audit.exact.alphabets import Listed, Remainders, Unit, continuous, scaled
 from droppath_audit.exact.words import mt19937, philox
+from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, UNIFORM
 from droppath_reference.law import FORMATS, round_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.frameworks.tape import Draw
     from droppath_audit.exact.alphabets import Alphabet, States, Values
+    from droppath_audit.frameworks.tape import Draw
 
 PROBE_NUMBERS = 251  # a block of CUDA's threads draws 256; an odd number shows a tail
 PROBE_SEEDS = (20_161_109, 4_000_000_007)

@@ -6,10 +6,6 @@ import hypothesis  # noqa: F401
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
 
-import droppath_audit.run.engine
-import droppath_audit.selftest.alarms
-import droppath_audit.frameworks.pytorch
-import droppath_audit.run.worker  # noqa: F401
 from droppath_audit.checks import catalogue
 from droppath_audit.mutants import mutants
 from droppath_audit.sound import sound_variants

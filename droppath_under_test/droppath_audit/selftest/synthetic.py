@@ -17,8 +17,8 @@ import torch
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.base import Count, TensorInfo
+from droppath_audit.frameworks.torch.adapter import TorchFramework
 from droppath_audit.selftest.examination import REFERENCE
-from droppath_audit.frameworks.pytorch import TorchFramework
 from droppath_audit.targets.loader import Loaded, load
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.facts import Facts
 from droppath_audit.probes.certifying import chunk_stopping
-from droppath_audit.targets.loader import load
 from droppath_audit.run.worker import InProcess
+from droppath_audit.targets.loader import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,11 +11,11 @@ import torch
 from droppath_audit import audit
 from droppath_audit.core.case import Case
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.tape import tape_of
 from droppath_audit.core.verdict import Outcome
-from droppath_audit.mutants import mutants
 from droppath_audit.exact import enumeration
 from droppath_audit.exact.enumeration import MaskLaw, enumerate_mask
+from droppath_audit.frameworks.tape import tape_of
+from droppath_audit.mutants import mutants
 from droppath_audit.targets.loader import load, load_object
 
 

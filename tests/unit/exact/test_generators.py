@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, UNIFORM, Draw
 from droppath_audit.exact.alphabets import continuous
 from droppath_audit.exact.generators import CPU, MODELS, Model, identify
 from droppath_audit.exact.words import mt19937, philox, philox4x32
-from droppath_audit.stats.chi_square import goodness_of_fit
+from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, UNIFORM, Draw
 from droppath_audit.frameworks.torch.tape import TorchTape
+from droppath_audit.stats.chi_square import goodness_of_fit
 from droppath_reference.law import round_to
 
 CUDA = MODELS[1]

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from droppath_audit.core.case import Case
+from droppath_audit.frameworks.torch.adapter import TorchFramework
 from droppath_audit.probes.inputs import ReusedInput
 from droppath_audit.probes.masks import MaskSource
-from droppath_audit.frameworks.pytorch import TorchFramework
 from droppath_audit.targets.loader import load_object
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from droppath_audit.run import engine
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
+from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from droppath_audit.run import engine
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.core.facts import Facts
+from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 from droppath_audit.run.supervisor import Supervisor
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from droppath_audit import audit, engine
+from droppath_audit import audit
 from droppath_audit.core.events import AuditFinished
-from droppath_audit.run.plan import Settings
 from droppath_audit.report.json import document
+from droppath_audit.run import engine
+from droppath_audit.run.plan import Settings
 from droppath_audit.run.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def test_what_hypothesis_did_before_in_this_process_does_not_matter(check: str, 
 
 def test_order_does_not_matter(full: dict[str, Any]) -> None:
     from droppath_audit.run.plan import make
-    from droppath_audit.targets.loader import load
     from droppath_audit.run.worker import InProcess
+    from droppath_audit.targets.loader import load
 
     loaded = load(SPEC)
     settings = Settings(effort="quick", only=("DP101", "DP301", "DP302"))

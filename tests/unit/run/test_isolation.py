@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from droppath_audit import supervisor
 from droppath_audit.commands import main
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.verdict import Outcome
+from droppath_audit.run import supervisor
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.run.supervisor import Blame, Supervisor
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from droppath_audit import plan
 from droppath_audit.checks import catalogue
 from droppath_audit.core.errors import UsageError
+from droppath_audit.run import plan
 from droppath_audit.run.plan import Settings, make
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 
 from droppath_audit.core.case import Case
 from droppath_audit.core.effort import EFFORTS
+from droppath_audit.exact.enumeration import enumerate_mask
 from droppath_audit.probes.certifying import certificate_for
 from droppath_audit.probes.counting import Sampler
-from droppath_audit.exact.enumeration import enumerate_mask
 
 ALPHA = 1e-9  # of one comparison: at most that probability of a false alarm, a hundred times
 

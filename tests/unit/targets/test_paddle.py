@@ -18,12 +18,12 @@ with warnings.catch_warnings():
     paddle = pytest.importorskip("paddle")
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised, UsageError
-from droppath_audit.frameworks.base import Count, TensorInfo
 from droppath_audit.frameworks import adapter_for
-from droppath_audit.frameworks.paddle import ADAPTER
+from droppath_audit.frameworks.base import Count, TensorInfo
+from droppath_audit.frameworks.paddle.adapter import ADAPTER
+from droppath_audit.frameworks.paddle.operations import PaddleFramework
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.loader import _import_file, load
-from droppath_audit.frameworks.paddle.operations import PaddleFramework
 
 FILE = Path(__file__).with_name("paddle_layers.py")
 LAYERS = _import_file(str(FILE))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.frameworks.base import Count, Gradient, TensorInfo
-from droppath_audit.targets.bound import theirs
 from droppath_audit.frameworks.torch.operations import FEED, TorchOperations
+from droppath_audit.targets.bound import theirs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
