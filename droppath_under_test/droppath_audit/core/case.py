@@ -1,27 +1,23 @@
-"""Case: the point of the matrix at which a check runs."""
+"""Cases: the points of the matrix at which a check runs. Each kind of case knows what it has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from droppath_audit.core.dialect import CANONICAL, Dialect
 from droppath_audit.core.effort import EFFORTS, Effort
-
-if TYPE_CHECKING:
-    from droppath_audit.core.recording import BlockFacts
+from droppath_audit.core.recording import BlockFacts
 
 EAGER = "eager"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Where, and on what, a check runs.
+    """A device: for checks that walk over dtypes and probabilities themselves.
 
     Attributes:
         device: Device name, such as ``cpu`` or ``cuda:0``.
-        dtype: Name of the dtype of x, or None where the check itself walks over dtypes.
-        drop_prob: The drop probability p, or None where the check fixes it or walks over several.
         variant: How the target is executed; ``eager`` is the default and then absent from ids.
         dialect: What the target declares.
         effort: How small a discrepancy is looked for.
@@ -29,12 +25,21 @@ class Case:
     """
 
     device: str = "cpu"
-    dtype: str | None = None
-    drop_prob: float | None = None
+    _: KW_ONLY
     variant: str = EAGER
     dialect: Dialect = CANONICAL
     effort: Effort = EFFORTS["standard"]
     blocks: tuple[BlockFacts, ...] = ()
+
+    @property
+    def coordinates(self) -> dict[str, str | float]:
+        """What narrows the case down beyond its device: ``dtype``, ``drop_prob``."""
+        return {}
+
+    @property
+    def per_call(self) -> bool:
+        """Whether a whole call is one decision."""
+        return self.dialect.granularity == "batch"
 
     @property
     def decisions(self) -> int:
@@ -45,33 +50,61 @@ class Case:
     def slug(self) -> str:
         """The case as it stands in a trial's id, such as ``cpu-bfloat16-p0.1``."""
         parts = [self.device]
-        if self.dtype is not None:
-            parts.append(self.dtype)
-        if self.drop_prob is not None:
-            parts.append(f"p{_shortest(self.drop_prob)}")
-        if self.variant != EAGER:
-            parts.append(self.variant)
-        return "-".join(parts)
+        parts += [f"p{_shortest(value)}" if isinstance(value, float) else value for value in self.coordinates.values()]
+        return "-".join(parts if self.variant == EAGER else [*parts, self.variant])
 
     def describe(self) -> str:
         """Return the case for a reader, such as ``cpu, bfloat16, drop_prob 0.1``."""
         parts = [self.device]
-        if self.dtype is not None:
-            parts.append(self.dtype)
-        if self.drop_prob is not None:
-            parts.append(f"drop_prob {_shortest(self.drop_prob)}")
-        if self.variant != EAGER:
-            parts.append(self.variant)
-        return ", ".join(parts)
+        parts += [
+            f"drop_prob {_shortest(value)}" if isinstance(value, float) else value
+            for value in self.coordinates.values()
+        ]
+        return ", ".join(parts if self.variant == EAGER else [*parts, self.variant])
 
     def to_json(self) -> dict[str, Any]:
-        """Return device, dtype, drop_prob and variant; dialect and effort belong to the whole report."""
-        return {
-            "device": self.device,
-            "dtype": self.dtype,
-            "drop_prob": self.drop_prob,
-            "variant": self.variant,
-        }
+        """Return device, dtype, drop_prob and variant, as they stand in the JSON report."""
+        return {"device": self.device, "dtype": None, "drop_prob": None, **self.coordinates, "variant": self.variant}
+
+
+@dataclass(frozen=True)
+class DtypeCase(Case):
+    """A device and a dtype: for checks that fix drop_prob or walk over several.
+
+    Attributes:
+        dtype: Name of the dtype of x.
+    """
+
+    dtype: str = "float32"
+
+    @property
+    def coordinates(self) -> dict[str, str | float]:
+        """The dtype."""
+        return {"dtype": self.dtype}
+
+
+@dataclass(frozen=True)
+class Cell(DtypeCase):
+    """A device, a dtype and a drop probability.
+
+    Attributes:
+        drop_prob: p, in [0, 1].
+    """
+
+    drop_prob: float = 0.5
+
+    @property
+    def keep_prob(self) -> float:
+        """q = 1 - p, rounded to a float."""
+        return 1.0 - self.drop_prob
+
+    @property
+    def coordinates(self) -> dict[str, str | float]:
+        """The dtype and the drop probability."""
+        return {"dtype": self.dtype, "drop_prob": self.drop_prob}
+
+
+AnyCase = Case | DtypeCase | Cell
 
 
 def _shortest(number: float) -> str:

@@ -1,53 +1,31 @@
-"""Check: one promise, how evidence for it is collected, and how that evidence is judged."""
+"""Check: one promise, how evidence for it is collected, and how that evidence is judged and shown."""
 
 from __future__ import annotations
 
-import re
+import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, get_args
+
+from droppath_audit.core import wire
+from droppath_audit.core.case import AnyCase, Cell
+from droppath_audit.core.documentation import FAMILIES, Documentation
+from droppath_audit.core.level import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
 
-    import numpy as np
-
-    from droppath_audit.core.case import Case
-    from droppath_audit.core.code import Code
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.recording import BlockFacts, Recording
+    from droppath_audit.core.grid import Places
+    from droppath_audit.core.selection import Selection
     from droppath_audit.core.verdict import Verdict
-    from droppath_audit.frameworks.base import Target
 
-Evidence = dict[str, Any]
+Seen_ = TypeVar("Seen_")
+Case_ = TypeVar("Case_", bound=AnyCase)
 
-FAMILIES = {
-    "0": "interface and mode",
-    "1": "law of the mask",
-    "2": "values",
-    "3": "edges",
-    "4": "gradients",
-    "5": "randomness",
-    "6": "fuzzing",
-    "7": "platforms",
-    "8": "cost",
-    "9": "in a model",
-}
-
-HEADINGS = ("What it checks", "Why it matters", "How to fix", "Seen in")
-
-
-class Level(str, Enum):
-    """How much a violation weighs: MUST fails the audit, SHOULD warns, INFO informs."""
-
-    MUST = "MUST"
-    SHOULD = "SHOULD"
-    INFO = "INFO"
-
-    def __str__(self) -> str:
-        return self.value
+CANNOT = "a recording cannot be driven"
 
 
 class Stopping(Protocol):
@@ -55,7 +33,7 @@ class Stopping(Protocol):
 
     @property
     def cap(self) -> int:
-        """Number of decisions at which sampling ends whatever was seen."""
+        """Number of decisions at which drawing ends whatever was seen."""
 
     def settled(self, kept: int, decisions: int) -> bool:
         """Return whether further decisions are pointless."""
@@ -66,9 +44,9 @@ class Design:
     """What a statistical trial will see and cost, known before it runs.
 
     Attributes:
-        resolves: The discrepancy it detects with probability 1 - β.
+        resolves: The discrepancy it detects with probability 1 - β; inf where a recording is too short for a verdict.
         quantity: Of what, such as ``keep probability``.
-        decisions: Mask decisions it expects to draw from a correct target.
+        decisions: Mask decisions it expects to draw from a correct target, or finds in a recording.
     """
 
     resolves: float
@@ -76,95 +54,99 @@ class Design:
     decisions: int
 
 
-class Documentation:
-    """A check's docstring, taken apart by its fixed headings.
+class Check(ABC, Generic[Seen_, Case_]):
+    """One promise of the contract. A module of ``checks`` defines one subclass, documented by the module's docstring.
 
-    Raises:
-        ValueError: If the title line or a heading is missing, naming it.
-    """
-
-    def __init__(self, text: str) -> None:
-        title, _, rest = text.strip().partition("\n")
-        match = re.fullmatch(r"(DP\d{3}) ([a-z0-9-]+): (.+)", title)
-        if match is None:
-            raise ValueError(f"a check's docstring begins with 'DPnnn slug: promise.', not {title!r}")
-        self.id, self.slug, self.promise = match.groups()
-        sections: dict[str, list[str]] = {}
-        current: list[str] | None = None
-        for line in rest.splitlines():
-            if line.strip() in HEADINGS:
-                current = sections.setdefault(line.strip(), [])
-            elif current is not None:
-                current.append(line.strip())
-        missing = [heading for heading in HEADINGS if not any(sections.get(heading, []))]
-        if missing:
-            raise ValueError(f"{self.id}: no text under {', '.join(repr(heading) for heading in missing)}")
-        self.what, self.why, self.fix, self.seen = (
-            " ".join(line for line in sections[heading] if line) for heading in HEADINGS
-        )
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """How a check looks at a recording; its judge is that of the check.
+    The two parameters are the dataclass of what it sees, which the wire carries, and the kind of case it runs at.
 
     Attributes:
-        cases: Cases that the blocks of a recording allow, each with the blocks it looks at.
-        collect: ``(recording, case) -> Evidence``, the same evidence that a target yields.
-        snippet: ``(case, evidence, code) -> str``: a script that reads the file and fails by an assertion.
-        lacking: Why there is no case, where there is none.
-        design: For statistical checks, ``(case, alpha) -> Design``, by default the check's; it resolves inf where the
-            case is too short for any verdict, and is None where it is too short for the statistical part of one.
-    """
-
-    cases: Callable[[tuple[BlockFacts, ...], Effort], Iterable[Case]]
-    collect: Callable[[Recording, Case], Evidence]
-    snippet: Callable[[Case, Evidence, Code], str]
-    lacking: str
-    design: Callable[[Case, float], Design | None] | None = None
-
-
-def _everywhere(_facts: Facts, _case: Case) -> str:
-    return ""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One promise of the contract.
-
-    Attributes:
-        doc: The module's docstring: title line ``DPnnn slug: promise.`` and the four headings.
         level: What a violation weighs.
-        cases: Cases at which the check runs, for one device of a target.
-        collect: ``(target, case, rng, stopping) -> Evidence``; the only part that touches the target.
-        judge: ``(evidence, case, alpha) -> Verdict``; pure.
-        snippet: ``(case, evidence, code) -> str``: a script of a few lines that fails by an assertion where the
-            target broke the promise.
-        mutants: Names of the faulty implementations that this check must catch.
-        design: For statistical checks, ``(case, alpha) -> Design``; such trials take a share of the budget.
-        stopping: For sequential checks, ``(case, alpha) -> Stopping``.
-        applicable: ``(facts, case) -> reason``; an empty text where the check applies.
-        recorded: How it looks at a recording; None where a target must be driven for it.
-        not_recorded: Why a target must be driven for it, where that is so.
+        where: Cases at which it runs, for one device of a target.
+        recorded: What of a recording it looks at; None where a target must be driven.
+        driven: What a target must be driven for, where that is so: ``its mode must be switched``.
+        needs: Capabilities of a framework (``frameworks.capabilities``) without which it does not apply.
+        mutants: Names of the faulty implementations that it must catch.
     """
 
-    doc: str
-    level: Level
-    cases: Callable[[str, Effort], Iterable[Case]]
-    collect: Callable[[Target, Case, np.random.Generator, Stopping | None], Evidence]
-    judge: Callable[[Evidence, Case, float], Verdict]
-    snippet: Callable[[Case, Evidence, Code], str]
-    mutants: tuple[str, ...]
-    design: Callable[[Case, float], Design] | None = None
-    stopping: Callable[[Case, float], Stopping] | None = None
-    applicable: Callable[[Facts, Case], str] = _everywhere
-    recorded: Recorded | None = None
-    not_recorded: str = "a recording cannot be driven"
+    level: ClassVar[Level] = Level.MUST
+    where: ClassVar[Places]
+    recorded: ClassVar[Selection | None] = None
+    driven: ClassVar[str] = ""
+    needs: ClassVar[tuple[type, ...]] = ()
+    mutants: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def collect(self, probe: Any) -> Seen_:
+        """Return what is seen of a target or of a recording; the only part that touches either.
+
+        Args:
+            probe: A ``probes.probe.Probe``; a ``probes.live.LiveProbe`` for a check that is ``driven``.
+
+        Raises:
+            NotApplicable: If the target legitimately lacks what is asked for.
+            TimeRanOut: If the effort's time is up before what is judged was drawn.
+            TargetRaised: Whatever the target raises.
+        """
+
+    @abstractmethod
+    def judge(self, seen: Seen_, at: Case_, alpha: float) -> Verdict:
+        """Return the verdict; pure."""
+
+    @abstractmethod
+    def show(self, seen: Seen_, at: Case_, script: Any) -> None:
+        """Write a script of a few lines that fails by an assertion where the promise is broken.
+
+        Args:
+            seen: Evidence that was judged to fail.
+            at: Where it was collected.
+            script: A ``scripts.script.Script``; a ``scripts.live.LiveScript`` for a check that is ``driven``.
+        """
+
+    def design(self, at: Case_, alpha: float) -> Design | None:
+        """Return what a statistical trial resolves; a check that overrides this takes a share of the budget.
+
+        None, or a ``resolves`` of inf, says of a recording that it is too short for the statistical part, or for any
+        verdict.
+        """
+        raise NotImplementedError
+
+    def stopping(self, at: Case_, alpha: float) -> Stopping | None:
+        """Return the rule that ends a sequential trial; None for all others."""
+        return None
+
+    def applicable(self, facts: Facts, at: Case_) -> str:
+        """Return why the check does not apply to this target here, or an empty text."""
+        refused = isinstance(at, Cell) and at.drop_prob == 1.0 and facts.dialect.keep_prob_zero == "raises"
+        return "the target declares that it refuses keep_prob = 0" if refused else ""
+
+    def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:
+        """Yield the cases at which it runs on a device."""
+        return self.where.cases(device, effort)
+
+    def load(self, evidence: Any) -> Seen_:
+        """Return the evidence that crossed the wire."""
+        kind: type[Seen_] = self.evidence
+        return wire.load(kind, evidence)
+
+    @cached_property
+    def evidence(self) -> Any:
+        """The dataclass of what it sees."""
+        return next(get_args(base)[0] for base in type(self).__orig_bases__ if get_args(base))  # type: ignore[attr-defined]
+
+    @property
+    def statistical(self) -> bool:
+        """Whether its trials take a share of the error budget."""
+        return type(self).design is not Check.design
+
+    @property
+    def not_recorded(self) -> str:
+        """Why it cannot look at a recording."""
+        return f"{self.driven}; {CANNOT}" if self.driven else CANNOT
 
     @cached_property
     def documentation(self) -> Documentation:
-        """The docstring, parsed."""
-        return Documentation(self.doc)
+        """The module's docstring, parsed."""
+        return Documentation(sys.modules[type(self).__module__].__doc__ or "")
 
     @property
     def id(self) -> str:
@@ -180,3 +162,6 @@ class Check:
     def family(self) -> str:
         """Part of the contract it belongs to, such as ``edges``."""
         return FAMILIES[self.id[2]]
+
+
+AnyCheck = Check[Any, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,12 +17,14 @@ class Collected:
     """Evidence, or the reason why there is none.
 
     Attributes:
-        evidence: What was measured; None where one of the next three says why not.
+        evidence: What was measured, as the wire writes the check's dataclass; None where one of the next three says why
+            not.
         error: What went wrong: the target raised, crashed, hung, or was not run for that reason.
         not_applicable: Why the trial does not apply after all.
         inconclusive: Why what was promised could not be measured.
         traceback: Where the target raised, or the last words of a process that died.
         seconds: Time it took.
+        smallest: Features of the smallest sample that the target takes, for scripts.
     """
 
     evidence: dict[str, Any] | None = None
@@ -31,10 +33,7 @@ class Collected:
     inconclusive: str = ""
     traceback: str = ""
     seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
+    smallest: tuple[int, ...] = (1,)
 
 
 class Collector(Protocol):

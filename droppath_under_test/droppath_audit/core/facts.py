@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from droppath_audit.core.code import Code
 from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.recording import BlockFacts
 
 
@@ -27,7 +26,9 @@ class Facts:
         devices: Device name to the dtypes that exist there.
         evaluates: Whether the target has an evaluation mode.
         fixed_shape: Shape of inputs with -1 for the batch, where the SPEC fixes it.
-        code: Templates for snippets.
+        invocation: How scripts construct and call it.
+        capabilities: What its framework can do beyond the base, by the names of the classes in
+            ``frameworks.capabilities``.
         import_seconds: What importing the target took, its framework included.
         environment: Versions and platform, for the report.
         importable: Whether ``spec`` can be given to a command; False for local objects.
@@ -46,27 +47,9 @@ class Facts:
     stands_for: str = ""
     evaluates: bool = True
     fixed_shape: tuple[int, ...] | None = None
-    code: Code = field(default_factory=Code)
+    invocation: Invocation = field(default_factory=Invocation)
+    capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
     importable: bool = True
     recording: tuple[BlockFacts, ...] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Facts:
-        """Return the facts that ``to_json`` wrote."""
-        shape, blocks = data["fixed_shape"], data["recording"]
-        return cls(
-            **{
-                **data,
-                "dialect": Dialect(**data["dialect"]),
-                "devices": {device: tuple(dtypes) for device, dtypes in data["devices"].items()},
-                "fixed_shape": None if shape is None else tuple(shape),
-                "code": Code.from_json(data["code"]),
-                "recording": None if blocks is None else tuple(BlockFacts.from_json(block) for block in blocks),
-            }
-        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import AnyCase, Case, Cell, DtypeCase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from droppath_audit.core.effort import Effort
 
@@ -18,11 +19,51 @@ DROP_PROBS = (0.0, 0.002, 0.1, 0.3, 0.5, 0.9, 0.998, 1.0)
 INTERIOR = DROP_PROBS[1:-1]
 
 
-def per_dtype(device: str, effort: Effort) -> Iterator[Case]:
-    """Yield a case for each dtype."""
-    return (Case(device, dtype, effort=effort) for dtype in DTYPES)
+class Places(Protocol):
+    """Where a check runs on one device of a target."""
+
+    def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:
+        """Yield the cases."""
 
 
-def per_cell(device: str, effort: Effort, drop_probs: Sequence[float] = DROP_PROBS) -> Iterator[Case]:
-    """Yield a case for each dtype and drop_prob."""
-    return (Case(device, dtype, p, effort=effort) for dtype in DTYPES for p in drop_probs)
+@dataclass(frozen=True)
+class Once:
+    """One case, which says nothing but the device."""
+
+    def cases(self, device: str, effort: Effort) -> Iterator[Case]:
+        """Yield it."""
+        yield Case(device, effort=effort)
+
+
+@dataclass(frozen=True)
+class Dtypes:
+    """A case for each dtype."""
+
+    dtypes: tuple[str, ...] = DTYPES
+
+    def cases(self, device: str, effort: Effort) -> Iterator[DtypeCase]:
+        """Yield them."""
+        return (DtypeCase(device, dtype, effort=effort) for dtype in self.dtypes)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A case for each dtype and drop_prob."""
+
+    drop_probs: tuple[float, ...] = DROP_PROBS
+    dtypes: tuple[str, ...] = DTYPES
+
+    def cases(self, device: str, effort: Effort) -> Iterator[Cell]:
+        """Yield them."""
+        return (Cell(device, dtype, p, effort=effort) for dtype in self.dtypes for p in self.drop_probs)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The cases of several places, in their order."""
+
+    parts: tuple[Places, ...]
+
+    def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:
+        """Yield them."""
+        return (case for part in self.parts for case in part.cases(device, effort))

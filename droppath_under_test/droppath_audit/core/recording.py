@@ -1,11 +1,11 @@
 """Recording: calls of an implementation that ran elsewhere, as plain data.
 
-``docs/recordings.md`` describes the files; ``targets.recording`` reads them, ``sampling.recorded`` looks into them.
+``docs/recordings.md`` describes the files; ``recordings`` reads them, ``probes.recorded`` looks into them.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,15 +53,6 @@ class BlockFacts:
     width: int
     decisions: int
     whole: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> BlockFacts:
-        """Return the facts that ``to_json`` wrote."""
-        return cls(**{**data, "shape": tuple(data["shape"])})
 
 
 @dataclass(frozen=True)

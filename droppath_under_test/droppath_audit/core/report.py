@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core import wire
 from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 HOLDS, FINDING, UNUSABLE, OPEN = 0, 1, 2, 3
 
@@ -96,7 +97,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data; ``report/schema.json`` describes it."""
-        facts = self.facts.to_json()
+        facts = wire.dump(self.facts)
         dialect, environment = facts.pop("dialect"), facts.pop("environment")
         return {
             "schema_version": SCHEMA_VERSION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.check import Level
+from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 from zlib import crc32
 
-from droppath_audit.core.case import Case
-from droppath_audit.core.check import Design, Level
-from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.effort import EFFORTS
-from droppath_audit.core.recording import BlockFacts
+from droppath_audit.core.case import AnyCase
+from droppath_audit.core.check import Design
+from droppath_audit.core.chunk import Chunk
+from droppath_audit.core.level import Level
 
 
 @dataclass(frozen=True)
@@ -26,66 +24,34 @@ class Trial:
         alpha: Share of the error budget; 0 for deterministic trials.
         design: What it sees and costs; None for deterministic trials.
         reason: Why it is not applicable; empty where it is.
+        chunk: What replaces the check's own stopping rule, where a certificate is drawn piece by piece.
     """
 
     check: str
     slug: str
     level: Level
-    case: Case
+    case: AnyCase
     root_seed: int = 0
     alpha: float = 0.0
     design: Design | None = None
     reason: str = ""
+    chunk: Chunk | None = None
 
     @property
-    def id(self) -> str:
-        """Stable id, such as ``DP101[cpu-bfloat16-p0.1]``."""
+    def name(self) -> str:
+        """Check and case, such as ``DP101[cpu-bfloat16-p0.1]``."""
         return f"{self.check}[{self.case.slug}]"
 
     @property
+    def id(self) -> str:
+        """Stable id: the name, and for a chunk its number, such as ``DP102[cpu-float32-p0.1]#3``."""
+        return self.name if self.chunk is None else f"{self.name}#{self.chunk.number}"
+
+    @property
     def entropy(self) -> list[int]:
-        """Entropy for ``numpy.random.SeedSequence``: a function of the root seed and the id alone."""
-        return [self.root_seed, crc32(self.id.encode())]
-
-    def to_message(self) -> dict[str, Any]:
-        """Return what a supervisor sends to a worker that shall run the trial."""
-        return {"trial": self.to_json()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a worker needs to run the trial."""
-        return {
-            "check": self.check,
-            "slug": self.slug,
-            "level": str(self.level),
-            "case": {
-                **self.case.to_json(),
-                "dialect": self.case.dialect.to_json(),
-                "effort": self.case.effort.name,
-                "blocks": [block.to_json() for block in self.case.blocks],
-            },
-            "root_seed": self.root_seed,
-            "alpha": self.alpha,
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Trial:
-        """Return the trial that ``to_json`` wrote."""
-        case = data["case"]
-        return cls(
-            check=data["check"],
-            slug=data["slug"],
-            level=Level(data["level"]),
-            case=Case(
-                **{
-                    **case,
-                    "dialect": Dialect(**case["dialect"]),
-                    "effort": EFFORTS[case["effort"]],
-                    "blocks": tuple(BlockFacts.from_json(block) for block in case["blocks"]),
-                },
-            ),
-            root_seed=data["root_seed"],
-            alpha=data["alpha"],
-        )
+        """Entropy for ``numpy.random.SeedSequence``: a function of root seeds, name and number alone."""
+        name = crc32(self.name.encode())
+        return [self.root_seed, name] if self.chunk is None else [*self.chunk.seeds, name, self.chunk.number]
 
     def not_applicable(self, reason: str) -> Trial:
         """Return this trial marked as not applicable."""

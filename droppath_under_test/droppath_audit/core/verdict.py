@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from droppath_audit.core.check import Level
+from droppath_audit.core.level import Level
 
 
 class Outcome(str, Enum):
-    """The six verdicts a trial can end with."""
+    """The five verdicts a trial can end with."""
 
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_APPLICABLE = "not-applicable"
     ERROR = "error"
-    WAIVED = "waived"
 
     def __str__(self) -> str:
         return self.value
@@ -30,7 +27,7 @@ class Verdict:
     """What follows from one trial's evidence.
 
     Attributes:
-        outcome: One of the six verdicts.
+        outcome: One of the five verdicts.
         observed: What was seen, in words and numbers; for a statistic with its interval.
         promised: What should have been seen; empty where the check's own promise says it already.
         p_value: Probability, for a correct target, of evidence at least this strong against it; for a certificate

@@ -1,15 +1,9 @@
-"""The tape: what a framework may offer to show and to replace the random numbers that a target draws.
-
-A framework with a tape has a method ``tape()`` that returns it; one without is not asked, and what is found out by
-enumeration is then not applicable.
-"""
+"""The tape of a framework that has one (``capabilities.Taped``): it shows and replaces what a target draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-
-from droppath_audit.core.errors import NotApplicable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -17,7 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from droppath_audit.frameworks.base import Framework
 
 UNIFORM, INTEGER, BERNOULLI, OTHER = "uniform", "integer", "bernoulli", "other"
 NO_DRAW = "in this thread the target draws nothing from the generators of"  # and the framework's name
@@ -90,16 +83,3 @@ class Tape(Protocol):
         Raises:
             NotApplicable: If that op cannot be called alone.
         """
-
-
-def tape_of(framework: Framework) -> Tape:
-    """Return the framework's tape.
-
-    Raises:
-        NotApplicable: If it has none.
-    """
-    tape = getattr(framework, "tape", None)
-    if tape is None:
-        raise NotApplicable(f"the draws of {framework.name} are not recorded")
-    found: Tape = tape()
-    return found

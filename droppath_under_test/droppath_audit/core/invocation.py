@@ -1,0 +1,80 @@
+"""Invocation: how a target is constructed, told its mode and called, as source text in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["x", "r", "p", "training", "f", "key", "branch", "constant", "list"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a constructor or of a call.
+
+    Attributes:
+        role: What it stands for: a role of the SPEC, the ``branch`` that a constructor takes, a ``constant``, or a ``list``
+            of roles.
+        keyword: Its name where it is passed by name; otherwise empty.
+        text: Source text of a constant.
+        roles: The roles of a list.
+    """
+
+    role: Role
+    keyword: str = ""
+    text: str = ""
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """Everything that a script has to know of a target; nothing of its framework.
+
+    Attributes:
+        imports: Lines that import the target.
+        kind: ``class``, ``instance``, ``function`` or ``factory``.
+        name: What the target is called in the script.
+        init: Arguments of a class's constructor.
+        call: Arguments of the call.
+        mode_at: How the mode is told: ``method``, ``init``, ``call``, ``factory`` or ``always``.
+        keep: Whether the probability argument is a keep_prob.
+        inverted: Whether the mode argument means evaluation.
+        attribute: Attribute that holds the probability argument; empty where there is none.
+        output: Index of the output, ``mask``, or None.
+        residual: Whether the call takes the shortcut, or the branch returns what is added to one.
+    """
+
+    imports: tuple[str, ...] = ()
+    kind: str = "function"
+    name: str = "layer"
+    init: tuple[Argument, ...] = ()
+    call: tuple[Argument, ...] = (Argument("x"),)
+    mode_at: str = "method"
+    keep: bool = False
+    inverted: bool = False
+    attribute: str = ""
+    output: int | str | None = None
+    residual: bool = False
+
+    @property
+    def has_layer(self) -> bool:
+        """Whether there is an object to be constructed."""
+        return self.kind != "function"
+
+    @property
+    def takes_shortcut(self) -> bool:
+        """Whether the call takes a shortcut."""
+        return any(argument.role == "r" or "r" in argument.roles for argument in self.call)
+
+    @property
+    def roles(self) -> set[Role]:
+        """Every role of the call."""
+        return {role for argument in self.call for role in (argument.role, *argument.roles)}
+
+    def argument(self, drop_prob: object) -> object:
+        """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
+        return 1.0 - drop_prob if self.keep and isinstance(drop_prob, float) else drop_prob
+
+    def flag(self, training: bool) -> bool:
+        """Return the mode argument that asks for this mode."""
+        return training != self.inverted

@@ -1,0 +1,279 @@
+"""What a framework may offer beyond the base: each capability says what it owes.
+
+A framework has a capability by being a subclass of it. A check names those that it needs, and is otherwise not
+applicable with the reason; code that can do without asks ``has``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.base import Framework, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    import numpy.typing as npt
+
+    from droppath_audit.frameworks.tape import Tape
+    from droppath_audit.frameworks.target import Layer
+
+
+class Capability(ABC):
+    """Something that a framework may be able to do.
+
+    Attributes:
+        lacking: What is said of a framework that is not: ``paddle has no …``.
+    """
+
+    lacking: ClassVar[str]
+
+
+C = TypeVar("C", bound=Capability)
+
+
+def ask(framework: Framework, capability: type[C]) -> C:
+    """Return the framework as one that has the capability.
+
+    Raises:
+        NotApplicable: If it does not have it, saying so.
+    """
+    if not isinstance(framework, capability):
+        raise NotApplicable(f"{framework.name} {capability.lacking}")
+    return framework
+
+
+def has(framework: Framework, capability: type[C]) -> C | None:
+    """Return the framework as one that has the capability, or None."""
+    return framework if isinstance(framework, capability) else None
+
+
+def names_of(framework: Framework) -> tuple[str, ...]:
+    """Return the names of the capabilities that a framework has, in alphabetical order."""
+    return tuple(sorted(kind.__name__ for kind in Capability.__subclasses__() if isinstance(framework, kind)))
+
+
+class Gradient(NamedTuple):
+    """Outcome of one forward and backward pass: output, gradient of x (None if disconnected), and why not."""
+
+    output: Tensor
+    gradient: Tensor | None
+    reason: str
+
+
+class SecondDerivatives(NamedTuple):
+    """Outcome of a second backward pass.
+
+    Attributes:
+        output: The output of the forward pass.
+        by_x: Derivative by x of the gradient of x, in some direction; None where the gradient does not depend on x.
+        by_cotangent: Derivative by the cotangent of the same; None where it does not depend on that.
+        reason: Why there was no second pass; empty where there was.
+    """
+
+    output: Tensor
+    by_x: Tensor | None
+    by_cotangent: Tensor | None
+    reason: str
+
+
+class Autograd(Capability):
+    """Gradients of a layer."""
+
+    lacking = "has no gradients"
+
+    @abstractmethod
+    def gradient(self, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
+        """Run ``layer`` on ``x`` in training, and the backward pass from ``cotangent``, of x's shape and dtype.
+
+        Neither x nor the cotangent is changed or tracked afterwards, and x is no leaf for the layer, as in a network.
+
+        Raises:
+            TargetRaised: Whatever the target raises.
+        """
+
+    @abstractmethod
+    def tracked(self, x: Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+
+    @abstractmethod
+    def gradcheck(self, layer: Layer, x: Tensor, seed: int) -> str:
+        """Compare the gradient of ``layer`` at ``x`` (float64), in training, with finite differences.
+
+        Every evaluation starts from the same seed, and so with the same mask.
+
+        Returns:
+            An empty text where they agree, otherwise what differs.
+        """
+
+
+class SecondOrder(Capability):
+    """Gradients of gradients."""
+
+    lacking = "has no gradients of gradients"
+
+    @abstractmethod
+    def second_order(self, layer: Layer, x: Tensor, cotangent: Tensor, direction: Tensor) -> SecondDerivatives:
+        """Differentiate the gradient of ``layer`` at ``x`` in training, as a function of x and of the cotangent.
+
+        Args:
+            layer: The layer.
+            x: Branch output, of any shape and of a floating dtype.
+            cotangent: Of the first backward pass; of the shape and dtype of x.
+            direction: Cotangent of the second; of the shape and dtype of x.
+
+        Raises:
+            TargetRaised: Whatever either pass raises.
+        """
+
+
+class Checkpointing(Capability):
+    """Activation checkpointing.
+
+    Attributes:
+        checkpoints: Ways to run a layer under it, at least one, cheapest first.
+    """
+
+    lacking = "has no activation checkpointing"
+    checkpoints: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def checkpointed(self, layer: Layer, x: Tensor, cotangent: Tensor, how: str) -> Gradient:
+        """Run ``layer`` on ``x`` in training under checkpointing, and the backward pass that recomputes it.
+
+        Raises:
+            TargetRaised: Whatever either pass raises, a recomputation that does not fit the first included.
+        """
+
+
+class Taped(Capability):
+    """A tape of the random numbers that a target draws."""
+
+    lacking = "does not show the draws of a target"
+
+    @abstractmethod
+    def tape(self) -> Tape:
+        """Return what records and replaces draws; see ``frameworks.tape``."""
+
+
+class Surroundings(Capability):
+    """Contexts that must not change whether a layer drops.
+
+    Attributes:
+        surroundings: Their names, such as ``no_grad``.
+    """
+
+    lacking = "has no contexts around a call"
+    surroundings: tuple[str, ...]
+
+    @abstractmethod
+    def surround(self, name: str, device: str) -> AbstractContextManager[None]:
+        """Return the context that ``surroundings`` lists by this name."""
+
+
+class Layouts(Capability):
+    """Tensors of other strides than contiguous ones.
+
+    Attributes:
+        layouts: Their names, ``contiguous`` first.
+    """
+
+    lacking = "has one layout of tensors"
+    layouts: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def laid_out(self, values: npt.NDArray[Any], dtype: str, device: str, layout: str) -> Tensor:
+        """Return a tensor of these values with strides as ``layout`` names them.
+
+        A layout that the shape cannot have is contiguous; one that repeats memory repeats values.
+        """
+
+    @abstractmethod
+    def strides(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the strides, in elements, that an elementwise operation on the tensor leaves; 0 for sizes up to 1.
+
+        Raises:
+            NotApplicable: If such an operation does not follow the strides of its input.
+        """
+
+
+class WriteCounts(Capability):
+    """Tensors that know how often they were written to."""
+
+    lacking = "does not count writes"
+
+    @abstractmethod
+    def version(self, tensor: Tensor) -> int:
+        """Return how often the tensor was written to."""
+
+
+class Generators(Capability):
+    """Global generators, whose state can be read.
+
+    Attributes:
+        library: Name of the library whose global generator this is, where it is not the framework's alone.
+    """
+
+    lacking = "has no global generator that could be read"
+    library: ClassVar[str] = ""
+
+    @abstractmethod
+    def generator_state(self, device: str) -> bytes:
+        """Return the state of the generators that a call on ``device`` may draw from; equal bytes, equal states.
+
+        Raises:
+            NotApplicable: If the state of that device's generator cannot be read, saying why.
+        """
+
+
+class Keys(Capability):
+    """Random keys, which a call is given in place of a global generator."""
+
+    lacking = "has no random keys to pass"
+
+    @abstractmethod
+    def key(self, device: str) -> Any:
+        """Return a fresh key, split from the seed that ``Framework.seed`` set; no two are alike."""
+
+
+class Layers(Capability):
+    """Layers that hold others, and that can be converted and stored."""
+
+    lacking = "has no layers"
+
+    @abstractmethod
+    def is_layer(self, obj: object) -> bool:
+        """Return whether an object is a layer of this framework."""
+
+    @abstractmethod
+    def container(self, layer: Any) -> Any:
+        """Return a container in a container with the layer in it."""
+
+    @abstractmethod
+    def stored(self, layer: Any) -> tuple[str, ...]:
+        """Return the names of what the layer writes into a checkpoint."""
+
+    @abstractmethod
+    def convert(self, layer: Any, dtype: str, device: str) -> None:
+        """Convert the layer to a dtype and device, where it stands."""
+
+    @abstractmethod
+    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
+        """Return ``function`` as a layer, for constructors that take the branch."""
+
+
+class Forking(Capability):
+    """Computing in a fork of a process that has computed."""
+
+    lacking = "does not survive a fork"
+
+    @abstractmethod
+    def fork_hazard(self, device: str) -> str:
+        """Return why a forked copy of this process could not compute on ``device``; an empty text where it can."""
+
+    @abstractmethod
+    def can_fork(self) -> bool:
+        """Return whether a fork of this process could compute at all: an accelerator in use would not survive it."""

@@ -1,0 +1,74 @@
+"""A target that can be driven, and its layers: structural types, no code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from droppath_audit.core.dialect import Dialect
+    from droppath_audit.frameworks.base import Framework, Tensor
+
+
+class Layer(Protocol):
+    """One instance of the target with its drop_prob fixed.
+
+    Raises:
+        TargetRaised: Whatever the implementation raises, in any method.
+    """
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return what the layer makes of the branch output ``x``; a residual form is given a shortcut of zeros."""
+
+    def with_shortcut(self, x: Tensor, shortcut: Tensor, *, training: bool) -> Tensor:
+        """Return the output of a residual form for the branch output ``x`` and a shortcut of the same shape."""
+
+    def nest(self) -> bool:
+        """Put this layer two containers deep and switch its mode at the outer one; False where that has no meaning."""
+
+    def copied(self, how: str) -> Layer:
+        """Return a copy of this layer, made by ``deepcopy`` or ``pickle``.
+
+        Raises:
+            NotApplicable: If there is no object to copy, or none that could be.
+        """
+
+    def set_drop_prob(self, drop_prob: float) -> None:
+        """Assign to the attribute that is named as the probability argument.
+
+        Raises:
+            NotApplicable: If there is no such attribute.
+        """
+
+    def convert(self, dtype: str, device: str) -> None:
+        """Convert the layer, where it stands, to a dtype and device, as a model that holds it is converted.
+
+        Raises:
+            NotApplicable: If there is no layer to convert, or the framework has no such conversion.
+        """
+
+    def stored(self) -> tuple[str, ...]:
+        """Return the names of what the layer would write into a checkpoint."""
+
+    def text(self) -> str:
+        """Return the layer's repr."""
+
+
+class Target(Protocol):
+    """An implementation under test made drivable through one call."""
+
+    dialect: Dialect
+    fixed_shape: tuple[int, ...] | None
+    evaluates: bool
+    keyed: bool
+    """Whether its randomness comes from a key that every call is given."""
+
+    @property
+    def framework(self) -> Framework:
+        """Operations on the target's tensors."""
+
+    def make(self, drop_prob: float) -> Layer:
+        """Return a fresh instance for this drop_prob.
+
+        Raises:
+            TargetRaised: Whatever its constructor raises.
+        """
