@@ -10,12 +10,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from droppath_audit.core import wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
 
-    from droppath_audit.certification.ledger import Cell, Ledger, Standing
+    from droppath_audit.certification.ledger import Entry, Ledger, Standing
 
 STYLES = {"pass": "green", "fail": "bold red", "error": "bold red", "open": "yellow", "not-applicable": "dim"}
 
@@ -38,7 +40,7 @@ def show_terms(console: Console, ledger: Ledger, heading: str) -> None:
         console.print(f"so far   {words}")
 
 
-def watch(console: Console, ledger: Ledger, cells: Iterable[Cell], device: str, seconds: float) -> None:
+def watch(console: Console, ledger: Ledger, cells: Iterable[Entry], device: str, seconds: float) -> None:
     """Run to the end, showing on a terminal the time that is left, the cell in hand and how far it has come."""
     progress = Progress(
         TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[left]}"),
@@ -97,7 +99,7 @@ def show_results(console: Console, ledger: Ledger, device: str, seconds: float) 
 LABELS = {"fail": "failed", "error": "errors", "open": "open", "not-applicable": "not applicable"}
 
 
-def says(cell: Cell, standing: Standing) -> str:
+def says(cell: Entry, standing: Standing) -> str:
     """Return the verdict on one cell in words."""
     promise = f"{cell.keep_prob:.7g}"
     if cell.other:
@@ -115,7 +117,7 @@ def says(cell: Cell, standing: Standing) -> str:
 
 def document(ledger: Ledger, device: str, seconds: float, version: str) -> dict[str, Any]:
     """Return the results as plain data: the ledger's own, and what every cell's counts say."""
-    data = ledger.to_json()
+    data = wire.dump(ledger)
     for row, cell in zip(data["cells"], ledger.cells, strict=True):
         standing = ledger.standing(cell)
         row |= {

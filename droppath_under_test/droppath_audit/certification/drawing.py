@@ -6,16 +6,19 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from droppath_audit.checks.dp102_keep_probability import CHECK
-from droppath_audit.core.case import Case
+from droppath_audit.checks import catalogue
+from droppath_audit.core import wire
+from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Design
 from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.effort import Effort
+from droppath_audit.core.trial import Trial
+from droppath_audit.probes.counting import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from droppath_audit.certification.ledger import Cell, Ledger
+    from droppath_audit.certification.ledger import Entry, Ledger
     from droppath_audit.core.collected import Collected, Collector
 
 # Decisions of a cell's first chunk: few enough that every cell soon has some, also where each costs a call.
@@ -33,7 +36,7 @@ def draw(
     seconds: float = math.inf,
     save: Callable[[Ledger], None],
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Cell]:
+) -> Iterator[Entry]:
     """Add to the ledger's counts until every cell is settled or the time is up.
 
     Cells take turns, so that all have come equally far when the time is up; a settled one has no further turn. Beyond
@@ -62,37 +65,39 @@ def draw(
             return
 
 
-def next_chunk(collector: Collector, ledger: Ledger, cell: Cell, device: str) -> Chunk:
+def next_chunk(collector: Collector, ledger: Ledger, entry: Entry, device: str) -> Trial:
     """Return the next chunk of a cell: its size follows from its number alone, its seed from number and cell."""
-    certificate = ledger.certificate(cell)
+    check, certificate = catalogue()["DP102"], ledger.certificate(entry)
     largest = LARGEST_ON_CPU if device.partition(":")[0] == "cpu" else LARGEST_ELSEWHERE
     first = FIRST_OF_CALLS if collector.facts.dialect.granularity == "batch" else FIRST
     effort = Effort("certify", certificate.resolution, certificate.resolution, CHUNK_SECONDS)
-    return Chunk(
-        CHECK.id,
-        CHECK.slug,
-        CHECK.level,
-        Case(device, cell.dtype, cell.drop_prob, dialect=collector.facts.dialect, effort=effort),
+    return Trial(
+        check.id,
+        check.slug,
+        check.level,
+        Cell(device, entry.dtype, entry.drop_prob, dialect=collector.facts.dialect, effort=effort),
         root_seed=ledger.seeds[0],
         alpha=ledger.alpha,
         design=Design(certificate.resolution, "keep probability", certificate.expected_decisions()),
-        seeds=ledger.seeds,
-        number=cell.chunks,
-        resolution=certificate.resolution,
-        beta=ledger.beta,
-        capped=certificate.capped,
-        kept=cell.kept,
-        decisions=cell.decisions,
-        size=min(first << min(cell.chunks, 30), largest),
+        chunk=Chunk(
+            number=entry.chunks,
+            seeds=ledger.seeds,
+            resolution=certificate.resolution,
+            beta=ledger.beta,
+            capped=certificate.capped,
+            kept=entry.kept,
+            decisions=entry.decisions,
+            size=min(first << min(entry.chunks, 30), largest),
+        ),
     )
 
 
-def _add(cell: Cell, collected: Collected) -> None:
-    evidence = collected.evidence
-    if evidence is None:
-        cell.error, cell.not_applicable = collected.error, collected.not_applicable
+def _add(entry: Entry, collected: Collected) -> None:
+    if collected.evidence is None:
+        entry.error, entry.not_applicable = collected.error, collected.not_applicable
         return
-    cell.decisions += evidence["decisions"]
-    cell.kept += evidence["kept"]
-    cell.other += evidence["other"]
-    cell.chunks += 1
+    counts = wire.load(Counts, collected.evidence)
+    entry.decisions += counts.decisions
+    entry.kept += counts.kept
+    entry.other += counts.other
+    entry.chunks += 1

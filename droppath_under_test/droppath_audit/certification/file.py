@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from droppath_audit.certification.ledger import Ledger
+from droppath_audit.core import wire
 from droppath_audit.core.errors import UsageError
 
 KIND = "droppath-audit certificates"
@@ -50,7 +51,8 @@ class LedgerFile:
                 raise ValueError(f"it is not a JSON object of kind {KIND!r}")
             if data["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its schema_version is {data['schema_version']!r}, not {SCHEMA_VERSION}")
-            ledger = Ledger.from_json(data)
+            terms = {name: value for name, value in data.items() if name not in ("kind", "schema_version")}
+            ledger = wire.load(Ledger, terms)
         except KeyError as error:
             raise UsageError(f"{self.name} holds no counts to continue: {error} is missing.") from None
         except (TypeError, ValueError, RecursionError) as error:
@@ -64,7 +66,7 @@ class LedgerFile:
         Raises:
             UsageError: If it cannot be written, or another run has written to it since it was read.
         """
-        text = json.dumps({"kind": KIND, "schema_version": SCHEMA_VERSION, **ledger.to_json()}, indent=1) + "\n"
+        text = json.dumps({"kind": KIND, "schema_version": SCHEMA_VERSION, **wire.dump(ledger)}, indent=1) + "\n"
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             if self._found() != self._known:

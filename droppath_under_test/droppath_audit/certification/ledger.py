@@ -6,9 +6,9 @@ import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Cell
 from droppath_audit.core.errors import UsageError
 from droppath_audit.stats.certificate import Certificate, resolution
 
@@ -21,7 +21,7 @@ Outcome = Literal["pass", "fail", "error", "open", "not-applicable"]
 
 
 @dataclass
-class Cell:
+class Entry:
     """One keep probability in one dtype, and what was counted.
 
     Attributes:
@@ -41,8 +41,13 @@ class Cell:
     kept: int = 0
     other: int = 0
     chunks: int = 0
-    error: str = ""
-    not_applicable: str = ""
+    error: str = field(default="", metadata={"wire": False})
+    not_applicable: str = field(default="", metadata={"wire": False})
+
+    def __post_init__(self) -> None:
+        for name in COUNTS:
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, which is not a count")
 
     @property
     def keep_prob(self) -> float:
@@ -51,7 +56,7 @@ class Cell:
 
     def describe(self, device: str) -> str:
         """Return the cell for a reader, such as ``cpu, bfloat16, drop_prob 0.1``."""
-        return Case(device, self.dtype, self.drop_prob).describe()
+        return Cell(device, self.dtype, self.drop_prob).describe()
 
 
 @dataclass(frozen=True)
@@ -94,23 +99,30 @@ class Ledger:
     alpha: float
     beta: float
     seeds: tuple[int, ...]
-    cells: list[Cell] = field(default_factory=list)
+    cells: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        lacking = [name for name in IDENTITY if name not in self.identity]
+        if lacking:
+            raise ValueError(f"{lacking[0]!r} is missing in its identity")
+        if not self.seeds or not self.cells or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("it names no seed, a seed twice, or no cell")
+        if not all(math.isfinite(getattr(self, name)) for name in TERMS):
+            raise ValueError(f"{', '.join(TERMS)} are numbers to work with")
         for cell in self.cells:
             self.certificate(cell).settled(cell.kept, cell.decisions)
 
-    def certificate(self, cell: Cell) -> Certificate:
+    def certificate(self, cell: Entry) -> Certificate:
         """Return a cell's rule of decision."""
         finest = min(self.resolve, resolution(cell.drop_prob, self.resolve))
         return Certificate(cell.keep_prob, finest, self.alpha, self.beta, capped=len(self.seeds) == 1)
 
-    def is_open(self, cell: Cell) -> bool:
+    def is_open(self, cell: Entry) -> bool:
         """Return whether further decisions of a cell would tell more."""
         ended = cell.error or cell.not_applicable or cell.other
         return not ended and not self.certificate(cell).settled(cell.kept, cell.decisions)
 
-    def standing(self, cell: Cell) -> Standing:
+    def standing(self, cell: Entry) -> Standing:
         """Return what a cell's counts say."""
         certificate = self.certificate(cell)
         sure = replace(certificate, alpha=self.beta)
@@ -138,43 +150,8 @@ class Ledger:
             return 3
         return 0 if "pass" in outcomes else 2
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what a later run needs, as plain data."""
-        return {
-            "identity": self.identity,
-            **{name: getattr(self, name) for name in TERMS},
-            "seeds": list(self.seeds),
-            "cells": [{name: getattr(cell, name) for name in STORED} for cell in self.cells],
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Ledger:
-        """Return the ledger that ``to_json`` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError: If the data are nothing of the kind.
-        """
-        identity = {name: _expect(data["identity"][name], str) for name in IDENTITY}
-        numbers = {name: float(_expect(data[name], float, int)) for name in TERMS}
-        seeds = tuple(_count(seed) for seed in _expect(data["seeds"], list))
-        cells = [
-            Cell(
-                dtype=_expect(row["dtype"], str),
-                drop_prob=float(_expect(row["drop_prob"], float, int)),
-                decisions=_count(row["decisions"]),
-                kept=_count(row["kept"]),
-                other=_count(row["other"]),
-                chunks=_count(row["chunks"]),
-            )
-            for row in _expect(data["cells"], list)
-        ]
-        if not seeds or not cells or len(set(seeds)) < len(seeds):
-            raise ValueError("it names no seed, a seed twice, or no cell")
-        return cls(identity=identity, seeds=seeds, cells=cells, **numbers)
-
 
 COUNTS = ("decisions", "kept", "other", "chunks")
-STORED = ("dtype", "drop_prob", *COUNTS)
 TERMS = ("resolve", "alpha", "beta")
 
 IDENTITY = {
@@ -206,20 +183,6 @@ def _digest(origin: str) -> str:
         return hashlib.sha256(Path(origin.rpartition(":")[0]).read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _expect(value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        raise TypeError(f"{value!r} stands where a {kinds[0].__name__} belongs")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a number to work with")
-    return value
-
-
-def _count(value: Any) -> int:
-    if _expect(value, int) < 0:
-        raise ValueError(f"{value!r} is not a count")
-    return int(value)
 
 
 def differences(ledger: Ledger, other: Ledger) -> list[str]:

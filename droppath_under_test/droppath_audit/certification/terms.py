@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from droppath_audit.certification.ledger import Cell, Ledger, differences, identify
-from droppath_audit.checks.dp102_keep_probability import CHECK
-from droppath_audit.core.case import Case
+from droppath_audit.certification.ledger import Entry, Ledger, differences, identify
+from droppath_audit.checks import catalogue
+from droppath_audit.core.case import Cell
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.grid import DROP_PROBS, DTYPES
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
@@ -110,11 +110,11 @@ class Terms:
         cells = []
         for dtype in dict.fromkeys(self.dtypes or [dtype for dtype in DTYPES if dtype in available]):
             for p in dict.fromkeys(self.drop_probs or DROP_PROBS):
-                reason = CHECK.applicable(facts, Case(device, dtype, p, dialect=facts.dialect))
+                reason = catalogue()["DP102"].applicable(facts, Cell(device, dtype, p, dialect=facts.dialect))
                 if reason and self.drop_probs:
                     raise UsageError(f"Nothing can be certified at drop_prob {p:g}: {reason}.")
                 if not reason:
-                    cells.append(Cell(dtype, p))
+                    cells.append(Entry(dtype, p))
         return Ledger(
             identity=identify(facts, device),
             resolve=RESOLVE if self.resolve is None else self.resolve,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.facts import Facts
-    from droppath_audit.report.law import Law
+    from droppath_audit.report.law import Row
 
 WIDTH = 150
 
@@ -59,48 +60,47 @@ def command(spec: str, **options: Any) -> int:
         dtypes = _dtypes(options["dtypes"], facts, device)
         probabilities = _probabilities(options["drop_probs"], layers)
         started = time.perf_counter()
-        laws = _laws(collector, device, dtypes, [*dict.fromkeys([*probabilities, *layers])])
+        rows = _rows(collector, device, dtypes, [*dict.fromkeys([*probabilities, *layers])])
         seconds = time.perf_counter() - started
         console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False, soft_wrap=True)
         console.print(
-            f"{facts.framework} {facts.framework_version} · {device} · {len(laws)} cells in {seconds:.2f} s\n"
+            f"{facts.framework} {facts.framework_version} · {device} · {len(rows)} cells in {seconds:.2f} s\n"
         )
         if probabilities:
-            show_law(console, [law for law in laws if law.drop_prob in probabilities])
+            show_law(console, [row for row in rows if row.drop_prob in probabilities])
             console.print()
         if layers:
             rule = f"{options['schedule']}, at most {options['max_drop_prob']:g}, {options['depth']} layers"
-            show_schedule(console, rule, layers, laws)
+            show_schedule(console, rule, layers, rows)
             console.print()
-        show_reasons(console, laws)
+        show_reasons(console, rows)
         if figure is not None:
             from droppath_audit.report.law_plot import draw, drop_probs
 
             title = f"{facts.spec}: exact law of the mask ({facts.framework} {facts.framework_version}, {device})"
-            draw(options["plot"], title, _laws(collector, device, dtypes, drop_probs()), figure=figure)
+            draw(options["plot"], title, _rows(collector, device, dtypes, drop_probs()), figure=figure)
             console.print(f"\nwrote {options['plot']}", markup=False, soft_wrap=True)
-    return 0 if any(law.evidence is not None for law in laws) else 2
+    return 0 if any(row.law is not None for row in rows) else 2
 
 
-def _laws(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: Sequence[float]) -> list[Law]:
+def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: Sequence[float]) -> list[Row]:
     """Enumerate cells by running trials of DP103, whose evidence is the law."""
     from droppath_audit.checks import catalogue
-    from droppath_audit.core.case import Case
+    from droppath_audit.core.case import Cell
     from droppath_audit.core.trial import Trial
-    from droppath_audit.report.law import Law
+    from droppath_audit.report.law import Row
 
     check = catalogue()["DP103"]
     trials = [
-        Trial(check.id, check.slug, check.level, Case(device, dtype, p, dialect=collector.facts.dialect))
+        Trial(check.id, check.slug, check.level, Cell(device, dtype, p, dialect=collector.facts.dialect))
         for dtype in dtypes
         for p in drop_probs
     ]
-    laws = []
-    for trial, found in collector.collect(trials):
-        assert trial.case.dtype is not None and trial.case.drop_prob is not None  # noqa: S101, PT018
-        reason = found.not_applicable or found.error
-        laws.append(Law(trial.case.dtype, trial.case.drop_prob, found.evidence, reason))
-    return laws
+    rows = []
+    for (dtype, p), (_, found) in zip(product(dtypes, drop_probs), collector.collect(trials), strict=True):
+        law = None if found.evidence is None else check.load(found.evidence)
+        rows.append(Row(dtype, p, law, found.not_applicable or found.error))
+    return rows
 
 
 def _layers(rule: str | None, max_drop_prob: float | None, depth: int | None) -> list[float]:

@@ -95,7 +95,7 @@ class Cell(DtypeCase):
 
     @property
     def keep_prob(self) -> float:
-        """q = 1 - p, rounded to a float."""
+        """The keep probability 1 - p, rounded to a float."""
         return 1.0 - self.drop_prob
 
     @property

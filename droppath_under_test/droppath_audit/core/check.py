@@ -54,6 +54,12 @@ class Design:
     decisions: int
 
 
+class Lack(Protocol):
+    """A capability of a framework, and what is said of one that lacks it."""
+
+    lacking: ClassVar[str]
+
+
 class Check(ABC, Generic[Seen_, Case_]):
     """One promise of the contract. A module of ``checks`` defines one subclass, documented by the module's docstring.
 
@@ -72,7 +78,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     where: ClassVar[Places]
     recorded: ClassVar[Selection | None] = None
     driven: ClassVar[str] = ""
-    needs: ClassVar[tuple[type, ...]] = ()
+    needs: ClassVar[tuple[type[Lack], ...]] = ()
     mutants: ClassVar[tuple[str, ...]]
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.invocation import Invocation
+from droppath_audit.core.invocation import Invocation, Reading
 from droppath_audit.core.recording import BlockFacts
 
 
@@ -26,7 +26,7 @@ class Facts:
         devices: Device name to the dtypes that exist there.
         evaluates: Whether the target has an evaluation mode.
         fixed_shape: Shape of inputs with -1 for the batch, where the SPEC fixes it.
-        invocation: How scripts construct and call it.
+        invocation: How scripts construct and call it, or read it.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
         import_seconds: What importing the target took, its framework included.
@@ -47,7 +47,7 @@ class Facts:
     stands_for: str = ""
     evaluates: bool = True
     fixed_shape: tuple[int, ...] | None = None
-    invocation: Invocation = field(default_factory=Invocation)
+    invocation: Invocation | Reading = field(default_factory=Invocation)
     capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)

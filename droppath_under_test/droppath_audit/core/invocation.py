@@ -1,4 +1,4 @@
-"""Invocation: how a target is constructed, told its mode and called, as source text in parts."""
+"""How scripts get at a target: by constructing and calling it, or by reading what was recorded; as plain data."""
 
 from __future__ import annotations
 
@@ -78,3 +78,16 @@ class Invocation:
     def flag(self, training: bool) -> bool:
         """Return the mode argument that asks for this mode."""
         return training != self.inverted
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How scripts read a recording.
+
+    Attributes:
+        lines: Lines that define ``read(name)``, which returns the array of that name as float64, such as ``x.0``.
+        by_call: Whether the number in a name counts calls; otherwise blocks.
+    """
+
+    lines: tuple[str, ...]
+    by_call: bool

@@ -7,7 +7,8 @@ data), tuples, lists, dictionaries whose keys are texts or numbers, and unions o
 is first used, so the names in them must be importable at run time.
 
 In JSON a dataclass is an object of its fields, a named tuple and a tuple are lists, a fraction is the list of its
-numerator and denominator, an infinity or NaN is the text that names it. Where a union holds several dataclasses, the
+numerator and denominator, an infinity or NaN is the text that names it. A field whose metadata say ``wire: False``
+stays behind. Where a union holds several dataclasses, the
 object says in ``"type"`` which one it is.
 """
 
@@ -246,7 +247,7 @@ def _record(kind: Any) -> _Codec:
     if not is_dataclass(kind):
         as_tuple = _sequence(tuple, tuple(hints[name] for name in kind._fields))
         return _Codec(as_tuple.dump, lambda data: kind(*as_tuple.load(data)))
-    members = fields(kind)
+    members = [member for member in fields(kind) if member.metadata.get("wire", True)]
     needed = [f.name for f in members if f.default is MISSING and f.default_factory is MISSING]
 
     def dumped(value: Any) -> dict[str, Any]:
@@ -258,7 +259,7 @@ def _record(kind: Any) -> _Codec:
         if not isinstance(data, dict):
             raise _refuse(data, f"an object with the fields of {kind.__name__}")
         missing = [name for name in needed if name not in data]
-        unknown = [name for name in data if name not in hints]
+        unknown = [name for name in data if name not in {member.name for member in members}]
         if missing or unknown:
             what = f"{missing[0]!r} is missing" if missing else f"{unknown[0]!r} is unknown"
             raise WireError(f"{what} in {kind.__name__}")

@@ -19,8 +19,9 @@ import numpy as np
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.exact.generators import identify
 from droppath_audit.exact.steps import Steps, steps
-from droppath_audit.frameworks.tape import BERNOULLI, NO_DRAW, OTHER, tape_of
-from droppath_audit.probes.inputs import features
+from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
+from droppath_audit.frameworks.capabilities import Taped
+from droppath_audit.frameworks.tape import BERNOULLI, OTHER
 from droppath_reference.law import kept_interval, round_to
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ _models: dict[tuple[Any, ...], Model | None] = {}
 
 
 @dataclass(frozen=True)
-class MaskLaw:
-    """The exact law of one mask decision, in states of the generator.
+class Enumerated:
+    """What one mask decision can come to, in states of the generator.
 
     Attributes:
         draw: The call that decides, such as ``rand in bfloat16``.
@@ -62,61 +63,42 @@ class MaskLaw:
     per_sample: Fraction
     unit: str
 
-    @property
-    def keep_prob(self) -> Fraction:
-        """Probability that the output is not zero."""
-        return 1 - Fraction(sum(states for value, states in self.outputs if value == 0.0), self.states)
-
-    @property
-    def mean(self) -> Fraction:
-        """Mean output for x = 1, the rounding of the scale included."""
-        return sum((Fraction(value) * states for value, states in self.outputs), Fraction(0)) / self.states
-
-    def to_evidence(self, case: Case) -> dict[str, Any]:
-        """Return the law as evidence; outputs that are neither 0 nor legitimately kept are ``others``.
-
-        Fractions are pairs of whole numbers. Of the others at most eight stand in the list, the rarest left out.
-        """
-        assert case.dtype is not None and case.drop_prob is not None  # noqa: S101, PT018
-        unscaled = case.dialect.scaling == "inverted" and case.drop_prob == 1.0
+    def law(self, cell: Cell) -> MaskLaw:
+        """Return the law at a cell, whose promise tells legitimately kept outputs from others."""
+        unscaled = cell.dialect.scaling == "inverted" and cell.drop_prob == 1.0
         low, high = (1.0, 1.0) if unscaled else kept_interval(
-            1.0, case.drop_prob, case.dtype, scaling=case.dialect.scaling
+            1.0, cell.drop_prob, cell.dtype, scaling=cell.dialect.scaling
         )  # fmt: skip
-        others = [
-            (value, states) for value, states in self.outputs if value != 0.0 and not low <= _in(case, value) <= high
-        ]
+        dropped = sum(states for value, states in self.outputs if value == 0.0)
+        # In x's dtype: a target that widens its output breaks DP005, not the law of its mask.
+        fits = {value: bool(low <= float(round_to(value, cell.dtype)) <= high) for value, _ in self.outputs}
+        others = [(value, states) for value, states in self.outputs if value != 0.0 and not fits[value]]
         others.sort(key=lambda other: -other[1])
-        return {
-            "draw": self.draw,
-            "generator": self.generator,
-            "unit": self.unit,
-            "whole": self.whole,
-            "states": self.states,
-            "keep_prob": [self.keep_prob.numerator, self.keep_prob.denominator],
-            "mean": [self.mean.numerator, self.mean.denominator],
-            "kept_values": [value for value, _ in self.outputs if value != 0.0 and low <= _in(case, value) <= high],
-            "others": [list(other) for other in others[:OTHERS]],
-            "other_states": sum(states for _, states in others),
-            "other_values": len(others),
-            "numbers_per_sample": [self.per_sample.numerator, self.per_sample.denominator],
-        }
+        return MaskLaw(
+            draw=self.draw,
+            generator=self.generator,
+            unit=self.unit,
+            whole=self.whole,
+            states=self.states,
+            keep_prob=1 - Fraction(dropped, self.states),
+            mean=sum((Fraction(value) * states for value, states in self.outputs), Fraction(0)) / self.states,
+            kept_values=tuple(value for value, _ in self.outputs if value != 0.0 and fits[value]),
+            others=tuple(others[:OTHERS]),
+            other_states=sum(states for _, states in others),
+            other_values=len(others),
+            numbers_per_sample=self.per_sample,
+        )
 
 
-def _in(case: Case, value: float) -> float:
-    """Return an output in x's dtype: a target that widens it breaks DP005, not the law of its mask."""
-    assert case.dtype is not None  # noqa: S101
-    return float(round_to(value, case.dtype))
-
-
-def enumerate_mask(target: Target, case: Case, rng: np.random.Generator) -> MaskLaw:
-    """Return the exact law of the target's mask at a case.
+def enumerate_mask(probe: LiveProbe[Cell]) -> Enumerated:
+    """Return every outcome of the target's mask at a cell.
 
     Raises:
         NotApplicable: If the framework has no tape, the mask is not made of one draw a decision, its generator
             is none of those modelled, or a check of the result on real draws fails; the message says which.
         TargetRaised: Whatever the target raises.
     """
-    return _Enumeration(target, case, rng).law()
+    return _Enumeration(probe).outcomes()
 
 
 class _Enumeration:
@@ -126,22 +108,20 @@ class _Enumeration:
     ``sample`` (n = B) or ``element`` (n = B s).
     """
 
-    def __init__(self, target: Target, case: Case, rng: np.random.Generator) -> None:
-        if case.dtype is None or case.drop_prob is None:
-            raise ValueError(f"a mask is enumerated at a dtype and a drop_prob; {case.slug} lacks one")
-        self._target, self._framework = target, target.framework
-        self._tape: Tape = tape_of(target.framework)
-        self._dtype, self._device, self._drop_prob = case.dtype, case.device, case.drop_prob
-        self._rng = rng
-        self._features = features(target, case.dtype, case.device)
+    def __init__(self, probe: LiveProbe[Cell]) -> None:
+        self._target, self._framework = probe.target, probe.framework
+        self._tape = probe.ask(Taped).tape()
+        self._dtype, self._device, self._drop_prob = probe.at.dtype, probe.at.device, probe.at.drop_prob
+        self._rng = probe.rng
+        self._features = probe.features()
         self._size = max(1, prod(self._features))
-        self._layer = target.make(case.drop_prob)
+        self._layer = probe.make()
         self._inputs: dict[int, Tensor] = {}
         self._written = True  # until it is seen that the target leaves its input alone
         self._draw = self._only_draw()
         self._unit = self._unit_of(self._draw)
 
-    def law(self) -> MaskLaw:
+    def outcomes(self) -> Enumerated:
         model = self._model()
         alphabet = model.alphabet(self._draw)
         if alphabet is None:
@@ -157,7 +137,7 @@ class _Enumeration:
         for outcome, first, end in zip(found.outcomes, bounds[:-1], bounds[1:], strict=True):
             value = float(outcome)
             weights[value] = weights.get(value, 0) + alphabet.below(end) - alphabet.below(first)
-        return MaskLaw(
+        return Enumerated(
             draw=self._draw.describe(),
             generator=model.source(self._draw),
             whole=found.whole,

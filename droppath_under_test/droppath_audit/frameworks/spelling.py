@@ -44,12 +44,8 @@ class Spelling(ABC):
     def info(self, tensor: str) -> str:
         """Return the expression for shape, dtype and device of a tensor, as something that can be compared."""
 
-    def key(self, seed: str) -> str:
-        """``Keys``: return the expression for a key made from a seed."""
-        raise NotImplementedError
-
-    def switch(self, layer: str, training: str) -> str:
-        """``Layers``: return the line that sets the mode; ``training`` is a truth value in source text."""
+    def key(self, device: str) -> str:
+        """``Keys``: return the expression for a fresh key, made of a number from the seeded global generator."""
         raise NotImplementedError
 
     def empty_layer(self) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 
 UNIFORM, INTEGER, BERNOULLI, OTHER = "uniform", "integer", "bernoulli", "other"
-NO_DRAW = "in this thread the target draws nothing from the generators of"  # and the framework's name
 
 
 @dataclass(frozen=True)

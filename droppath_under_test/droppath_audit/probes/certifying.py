@@ -6,30 +6,28 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Design
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.certificate import Certificate, resolution
 from droppath_audit.stats.design import NOTHING, certificate_detectable
 
 if TYPE_CHECKING:
-    from droppath_audit.core.case import Case
-    from droppath_audit.core.chunk import Chunk
+    from droppath_audit.core.trial import Trial
 
 LARGEST_KEEP_PROB = 1.0 - 2.0**-53  # a keep_prob of exactly 1 has no certificate that allows a float32 draw its miss
 
 
-def certificate_for(case: Case, alpha: float) -> Certificate:
-    """Return the certificate for the keep probability at the case's cell and effort.
+def certificate_for(cell: Cell, alpha: float) -> Certificate:
+    """Return the certificate for the keep probability at a cell and its effort.
 
     For a recording, at the resolution that its length affords where that is coarser; its counts then settle it.
     """
-    if case.drop_prob is None:
-        raise ValueError(f"a certificate belongs to one drop_prob; {case.slug} has none")
-    if case.dialect.granularity == "batch":
-        finest = case.effort.call_resolution
+    if cell.per_call:
+        finest = cell.effort.call_resolution
     else:
-        finest = resolution(case.drop_prob, case.effort.resolution)
-    return Certificate(_keep_prob(case.drop_prob), max(finest, _affordable(case, alpha)), alpha)
+        finest = resolution(cell.drop_prob, cell.effort.resolution)
+    return Certificate(_keep_prob(cell.drop_prob), max(finest, _affordable(cell, alpha)), alpha)
 
 
 def _keep_prob(drop_prob: float) -> float:
@@ -37,22 +35,21 @@ def _keep_prob(drop_prob: float) -> float:
     return 1.0 - drop_prob if drop_prob == 0.0 else min(1.0 - drop_prob, LARGEST_KEEP_PROB)
 
 
-def _affordable(case: Case, alpha: float) -> float:
+def _affordable(cell: Cell, alpha: float) -> float:
     """Return the finest resolution that a recording's decisions settle; 0 for a target, which can be asked for more."""
-    if not case.blocks:
+    if not cell.blocks:
         return 0.0
-    if case.drop_prob in (0.0, 1.0):
-        return -math.expm1(math.log(BETA) / max(1, case.decisions))
-    assert case.drop_prob is not None  # noqa: S101
-    return certificate_detectable(case.decisions, _keep_prob(case.drop_prob), alpha, BETA)
+    if cell.drop_prob in (0.0, 1.0):
+        return -math.expm1(math.log(BETA) / max(1, cell.decisions))
+    return certificate_detectable(cell.decisions, _keep_prob(cell.drop_prob), alpha, BETA)
 
 
-def certificate_design(case: Case, alpha: float) -> Design:
+def certificate_design(cell: Cell, alpha: float) -> Design:
     """Return what that certificate resolves and the decisions it expects to draw; inf where it can resolve nothing."""
-    if case.blocks and _affordable(case, alpha) >= NOTHING:
-        return Design(math.inf, "keep probability", case.decisions)
-    certificate = certificate_for(case, alpha)
-    decisions = case.decisions if case.blocks else certificate.expected_decisions()
+    if cell.blocks and _affordable(cell, alpha) >= NOTHING:
+        return Design(math.inf, "keep probability", cell.decisions)
+    certificate = certificate_for(cell, alpha)
+    decisions = cell.decisions if cell.blocks else certificate.expected_decisions()
     return Design(certificate.resolution, "keep probability", decisions)
 
 
@@ -82,10 +79,19 @@ class Continued:
         return decisions >= self.cap or self.certificate.settled(self.kept + kept, self.decisions + decisions)
 
 
-def chunk_stopping(chunk: Chunk) -> Continued:
-    """Return when a chunk has drawn enough."""
-    assert chunk.case.drop_prob is not None  # noqa: S101 - a cell has one
-    certificate = Certificate(
-        1.0 - chunk.case.drop_prob, chunk.resolution, chunk.alpha, chunk.beta, capped=chunk.capped
-    )
+def chunk_stopping(trial: Trial) -> Continued:
+    """Return when a trial that is a chunk of a certificate has drawn enough.
+
+    Raises:
+        ValueError: If it is none, or not at a cell.
+    """
+    chunk, cell = trial.chunk, trial.case
+    if chunk is None or not isinstance(cell, Cell):
+        raise ValueError(f"{trial.id} is no chunk of a certificate")
+    certificate = Certificate(cell.keep_prob, chunk.resolution, trial.alpha, chunk.beta, capped=chunk.capped)
     return Continued(certificate, chunk.kept, chunk.decisions, chunk.size)
+
+
+def resolved(discrepancy: float) -> float:
+    """Return what a planning twin found, inf where that is nothing."""
+    return math.inf if discrepancy >= NOTHING else discrepancy

@@ -6,21 +6,29 @@ exact 2x2 test on decisions drawn afterwards disposes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     Masks = npt.NDArray[np.bool_]
     Floats = npt.NDArray[np.float64]
 
 
-class Proposal(NamedTuple):
+Table = tuple[int, int, int, int]
+"""Both kept, first only, second only, neither: of decisions paired element by element."""
+
+
+@dataclass(frozen=True)
+class Proposal:
     """The most suspicious relation: its kind, its offset (a lag, a mirror's sum, a pair), its z score, its batch."""
 
-    kind: str
+    kind: Literal["lag", "mirror", "pair"]
     offset: tuple[int, ...]
     z: float
     batch: int
@@ -86,11 +94,11 @@ def _pairs(masks: Masks) -> Proposal:
     return Proposal("pair", (best // batch, best % batch), float(z.flat[best]), batch)
 
 
-def table(first: Masks, second: Masks) -> list[int]:
-    """Return [both kept, first only, second only, neither] of decisions paired element by element."""
+def table(first: Masks, second: Masks) -> Table:
+    """Return the table of decisions paired element by element."""
     both = int(np.count_nonzero(first & second))
     one, other = int(np.count_nonzero(first)), int(np.count_nonzero(second))
-    return [both, one - both, other - both, first.size - one - other + both]
+    return both, one - both, other - both, first.size - one - other + both
 
 
 def paired(masks: Masks, proposal: Proposal) -> tuple[Masks, Masks]:
@@ -109,19 +117,19 @@ def paired(masks: Masks, proposal: Proposal) -> tuple[Masks, Masks]:
     return masks[:, i], masks[:, j]
 
 
-def to_evidence(proposal: Proposal, counts: list[int]) -> dict[str, Any]:
-    """Return a proposal and its table on fresh draws as evidence."""
-    return {
-        "relation": proposal.kind,
-        "offset": list(proposal.offset),
-        "search_z": proposal.z,
-        "batch": proposal.batch,
-        "table": counts,
-    }
+def added(tables: Iterable[Table]) -> Table:
+    """Return the sum of tables, cell by cell."""
+    both, first, second, neither = (sum(cells) for cells in zip(*tables, strict=True))
+    return both, first, second, neither
 
 
-def correlation(counts: list[int]) -> float:
-    """Return the correlation of a 2x2 table [both, first only, second only, neither]; 0 where a margin is empty."""
+def suspicion(counts: Table) -> float:
+    """Return the size of a table's correlation in standard deviations of that of independent decisions."""
+    return float(abs(correlation(counts)) * sum(counts) ** 0.5)
+
+
+def correlation(counts: Table) -> float:
+    """Return the correlation of a table; 0 where a margin is empty."""
     both, first, second, neither = counts
     margins = float(both + first) * (second + neither) * (both + second) * (first + neither)
     return float((both * neither - first * second) / margins**0.5) if margins else 0.0

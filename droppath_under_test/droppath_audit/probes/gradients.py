@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.frameworks.base import Gradient
+from droppath_audit.frameworks.capabilities import Autograd, Checkpointing, Gradient, ask
 
 if TYPE_CHECKING:
-    from droppath_audit.frameworks.base import Layer, Target, Tensor
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer, Target
 
 
 def gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:
     """Run ``layer`` on ``x`` in training and the backward pass from ``cotangent``.
 
     Raises:
+        NotApplicable: If the framework has no gradients.
         TargetRaised: Whatever the target raises.
     """
-    return _with_skipped(target, x, target.framework.gradient(layer, x, cotangent))
+    return _with_skipped(target, x, ask(target.framework, Autograd).gradient(layer, x, cotangent))
 
 
 def checkpointed_gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor, how: str) -> Gradient:
@@ -28,7 +30,7 @@ def checkpointed_gradient_of(target: Target, layer: Layer, x: Tensor, cotangent:
         NotApplicable: If the framework has no checkpointing.
         TargetRaised: Whatever the target raises.
     """
-    return _with_skipped(target, x, target.framework.checkpointed(layer, x, cotangent, how))
+    return _with_skipped(target, x, ask(target.framework, Checkpointing).checkpointed(layer, x, cotangent, how))
 
 
 def _with_skipped(target: Target, x: Tensor, result: Gradient) -> Gradient:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.frameworks.capabilities import WriteCounts, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.frameworks.base import Framework, Target, Tensor
+    from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.target import Target
 
 # Tried in this order: features of a sample, so that x has shape (B, *features).
 FEATURES: tuple[tuple[int, ...], ...] = ((1,), (1, 1, 1), (1, 1), ())
@@ -31,17 +33,20 @@ class ReusedInput:
     """
 
     def __init__(self, framework: Framework, make: Callable[[], Tensor]) -> None:
-        self._framework, self._make = framework, make
+        self._framework, self._make, self._counted = framework, make, has(framework, WriteCounts)
         self._tensor = make()
-        self._version = framework.version(self._tensor)
+        self._version = self._writes()
         self._clean = framework.bits(self._tensor).copy()
         self._looks = 5  # at all values; frameworks that count writes are asked every time
         self._written = False
 
+    def _writes(self) -> int:
+        return 0 if self._counted is None else self._counted.version(self._tensor)
+
     def get(self) -> Tensor:
         """Return the tensor for the next call."""
         if not self._written:
-            self._written = self._framework.version(self._tensor) != self._version
+            self._written = self._writes() != self._version
             if self._looks:
                 self._looks -= 1
                 self._written |= not np.array_equal(self._framework.bits(self._tensor), self._clean)

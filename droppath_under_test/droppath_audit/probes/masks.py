@@ -9,33 +9,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.errors import TimeRanOut
-from droppath_audit.probes.inputs import ReusedInput, features
+from droppath_audit.probes.inputs import ReusedInput
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.case import Case
-    from droppath_audit.frameworks.base import Layer, Target
+    from droppath_audit.frameworks.base import Framework
+    from droppath_audit.frameworks.target import Layer
 
     Masks = npt.NDArray[np.bool_]
 
 
 class MaskSource:
-    """Draws masks from one instance of a target, call after call.
+    """Draws masks from one layer, call after call.
 
     Args:
-        target: The target.
-        case: Device, dtype and drop_prob.
-        layer: The instance; a fresh one where there is none.
+        framework: Operations on its tensors.
+        layer: The layer.
+        case: Device and the time that there is, which runs from here.
+        dtype: Dtype of x.
+        features: Features of a sample.
     """
 
-    def __init__(self, target: Target, case: Case, layer: Layer | None = None) -> None:
-        if case.dtype is None or case.drop_prob is None:
-            raise ValueError(f"masks are drawn at a dtype and a drop_prob; {case.slug} lacks one")
-        self._framework = target.framework
-        self._layer = target.make(case.drop_prob) if layer is None else layer
-        self._dtype, self._device = case.dtype, case.device
-        self._features = features(target, case.dtype, case.device)
+    def __init__(self, framework: Framework, layer: Layer, case: Case, dtype: str, features: tuple[int, ...]) -> None:
+        self._framework, self._layer = framework, layer
+        self._dtype, self._device, self._features = dtype, case.device, features
         self._inputs: dict[int, ReusedInput] = {}
         self._deadline = time.monotonic() + case.effort.seconds
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from droppath_audit.frameworks.base import Layer, Tensor
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer
 
 
 class _Wrapped:
@@ -21,7 +22,7 @@ class _Wrapped:
 class Evaluated(_Wrapped):
     """A layer that is called in evaluation, whatever mode is asked for."""
 
-    def __call__(self, x: Tensor, *, training: bool) -> Tensor:  # noqa: ARG002
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
         """Return the output in evaluation."""
         return self._layer(x, training=False)
 

@@ -7,9 +7,9 @@ import platform
 import time
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.code import Code
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
+from droppath_audit.core.invocation import Reading
 from droppath_audit.core.recording import RECORDED, Recording
 from droppath_audit.recordings.reading import read
 
@@ -73,9 +73,8 @@ def load(spec: Spec, devices: tuple[str, ...]) -> tuple[Recording, Facts]:
         framework="recording",
         framework_version=origin,
         devices={RECORDED: tuple(dtypes)},
-        code=Code(
-            imports=tuple(READ[ending].format(path=repr(spec.module)).splitlines()),
-            recording="calls" if ending == ".jsonl" else "blocks",
+        invocation=Reading(
+            tuple(READ[ending].format(path=repr(spec.module)).splitlines()), by_call=ending == ".jsonl"
         ),
         import_seconds=time.perf_counter() - started,
         environment={

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from droppath_audit.frameworks.tape import NO_DRAW
+from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from collections.abc import Sequence
 
     from rich.console import Console
@@ -21,33 +21,28 @@ LONGEST = 24  # characters of a fraction that is printed
 
 
 @dataclass(frozen=True)
-class Law:
+class Row:
     """The law of one cell, or why there is none.
 
     Attributes:
         dtype: Dtype of x.
         drop_prob: The probability asked for.
-        evidence: What DP103 collects; None where ``reason`` says why not.
+        law: What was found; None where ``reason`` says why not.
         reason: Why the cell was not enumerated.
     """
 
     dtype: str
     drop_prob: float
-    evidence: dict[str, Any] | None
+    law: MaskLaw | None
     reason: str = ""
-
-    @property
-    def keep_prob(self) -> Fraction | None:
-        """The exact keep probability."""
-        return None if self.evidence is None else Fraction(*self.evidence["keep_prob"])
 
     @property
     def dropped(self) -> float:
         """Effective drop rate; NaN where it is not known."""
-        return float("nan") if self.keep_prob is None else float(1 - self.keep_prob)
+        return float("nan") if self.law is None else float(1 - self.law.keep_prob)
 
 
-def show_law(console: Console, laws: Sequence[Law]) -> None:
+def show_law(console: Console, rows: Sequence[Row]) -> None:
     """Print a line per cell, and under the table the draws that decide."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     columns = (
@@ -63,52 +58,53 @@ def show_law(console: Console, laws: Sequence[Law]) -> None:
     for column in columns:
         right = column not in ("dtype", "masks but 0 and 1")
         table.add_column(column, no_wrap=True, justify="right" if right else "left")
-    for law in laws:
-        asked = _short(law.drop_prob)
-        if law.evidence is None or law.keep_prob is None:
-            table.add_row(law.dtype, asked, _missing(law), style="dim")
+    for row in rows:
+        asked = _short(row.drop_prob)
+        law = row.law
+        if law is None:
+            table.add_row(row.dtype, asked, _missing(row), style="dim")
             continue
-        relative = f"{law.dropped / law.drop_prob:.7g}" if law.drop_prob else ""
+        relative = f"{row.dropped / row.drop_prob:.7g}" if row.drop_prob else ""
         table.add_row(
-            law.dtype,
+            row.dtype,
             asked,
-            _decimal(law.dropped),
+            _decimal(row.dropped),
             relative,
             _fraction(law.keep_prob),
-            f"{float(Fraction(*law.evidence['mean'])):.8g}",
-            f"{float(Fraction(*law.evidence['numbers_per_sample'])):.4g}",
-            _others(law.evidence),
+            f"{float(law.mean):.8g}",
+            f"{float(law.numbers_per_sample):.4g}",
+            _others(law),
         )
     console.print(table)
     console.print()
-    for draw, dtypes in _grouped([(_draw(law.evidence), law.dtype) for law in laws if law.evidence is not None]):
+    for draw, dtypes in _grouped([(_draw(row.law), row.dtype) for row in rows if row.law is not None]):
         console.print(Text(f"{', '.join(dtypes)}: {draw}"), soft_wrap=True)
 
 
-def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], laws: Sequence[Law]) -> None:
+def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], rows: Sequence[Row]) -> None:
     """Print what each layer of a network would really drop, a column for each dtype."""
-    dtypes = list(dict.fromkeys(law.dtype for law in laws))
-    by_cell = {(law.dtype, law.drop_prob): law for law in laws}
+    dtypes = list(dict.fromkeys(row.dtype for row in rows))
+    by_cell = {(row.dtype, row.drop_prob): row for row in rows}
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("layer", "asked", *dtypes):
         table.add_column(column, no_wrap=True, justify="right")
     for layer, drop_prob in enumerate(drop_probs):
         cells = [by_cell[dtype, drop_prob] for dtype in dtypes]
-        dropped = [_missing(law) if law.keep_prob is None else _decimal(law.dropped) for law in cells]
+        dropped = [_missing(row) if row.law is None else _decimal(row.dropped) for row in cells]
         table.add_row(str(layer), _decimal(drop_prob), *dropped)
     console.print(Text(f"what each layer drops under the schedule {rule}"))
     console.print(table)
 
 
-def show_reasons(console: Console, laws: Sequence[Law]) -> None:
+def show_reasons(console: Console, rows: Sequence[Row]) -> None:
     """Print why cells were not enumerated, a line per reason."""
-    for reason, cells in _grouped([(law.reason, f"{law.dtype} at {_short(law.drop_prob)}") for law in laws]):
+    for reason, cells in _grouped([(row.reason, f"{row.dtype} at {_short(row.drop_prob)}") for row in rows]):
         if reason:
             console.print(Text(f"not enumerated: {_listed(cells)}: {reason}", style="dim"), soft_wrap=True)
 
 
-def _missing(law: Law) -> str:
-    return "no draw" if law.reason.startswith(NO_DRAW) else "unknown"
+def _missing(row: Row) -> str:
+    return "no draw" if row.reason.startswith(NO_DRAW) else "unknown"
 
 
 def _grouped(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
@@ -125,18 +121,17 @@ def _listed(cells: Sequence[str]) -> str:
     return ", ".join(cells[:4]) + (f" and {len(cells) - 4} more" if len(cells) > 4 else "")
 
 
-def _draw(evidence: dict[str, Any]) -> str:
-    how = "every value was fed" if evidence["whole"] else "thresholds were bisected"
-    return f"{evidence['draw']} ({evidence['generator']}; {how})"
+def _draw(law: MaskLaw) -> str:
+    how = "every value was fed" if law.whole else "thresholds were bisected"
+    return f"{law.draw} ({law.generator}; {how})"
 
 
-def _others(evidence: dict[str, Any]) -> str:
-    if not evidence["other_values"]:
+def _others(law: MaskLaw) -> str:
+    if not law.other_values:
         return "none"
-    share = Fraction(evidence["other_states"], evidence["states"])
-    kept = evidence["kept_values"]
-    shown = ", ".join(f"{value / (kept[0] if kept else 1.0):.4g}" for value, _ in evidence["others"][:3])
-    return f"{shown}{', …' if evidence['other_values'] > 3 else ''} in {float(share):.7g}"
+    kept = law.kept_values[0] if law.kept_values else 1.0
+    shown = ", ".join(f"{value / kept:.4g}" for value, _ in law.others[:3])
+    return f"{shown}{', …' if law.other_values > 3 else ''} in {float(law.other_share):.7g}"
 
 
 def _fraction(value: Fraction) -> str:

@@ -10,7 +10,7 @@ from droppath_audit.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from droppath_audit.report.law import Law
+    from droppath_audit.report.law import Row
 
 LEAST = 1e-4  # both axes begin here
 FLOOR = 6e-5  # where a rate of 0 is drawn
@@ -48,13 +48,13 @@ def figure_class(file: str) -> Any:
     return figure
 
 
-def draw(file: str, title: str, laws: Sequence[Law], *, figure: Any) -> None:
+def draw(file: str, title: str, rows: Sequence[Row], *, figure: Any) -> None:
     """Write the picture: on the left the drop rate, on the right the keep rate, which is small where drop is near 1."""
     picture = figure(figsize=(11.0, 5.6), layout="constrained")
     axes = picture.subplots(1, 2)
     sides = (("drop", "dropped", False), ("keep", "kept", True))
     for axis, (name, done, keeps) in zip(axes, sides, strict=True):
-        never = _lines(axis, laws, keeps=keeps)
+        never = _lines(axis, rows, keeps=keeps)
         axis.set(xscale="log", yscale="log", xlim=(LEAST, 1.0), ylim=(FLOOR * 0.8, 1.3))
         axis.set_xlabel(f"{name} probability asked for")
         axis.set_ylabel(f"share {done}, exactly")
@@ -69,15 +69,15 @@ def draw(file: str, title: str, laws: Sequence[Law], *, figure: Any) -> None:
     picture.savefig(file, dpi=130)
 
 
-def _lines(axis: Any, laws: Sequence[Law], *, keeps: bool) -> bool:
+def _lines(axis: Any, rows: Sequence[Row], *, keeps: bool) -> bool:
     """Draw a line per dtype; return whether a rate of 0 was drawn, at the bottom."""
     never = False
-    for dtype in dict.fromkeys(law.dtype for law in laws):
+    for dtype in dict.fromkeys(row.dtype for row in rows):
         points = []
-        for law in laws:
-            if law.dtype == dtype and law.keep_prob is not None:
-                rate = float(law.keep_prob if keeps else 1 - law.keep_prob)
-                points.append((1.0 - law.drop_prob if keeps else law.drop_prob, rate))
+        for row in rows:
+            if row.dtype == dtype and row.law is not None:
+                rate = float(row.law.keep_prob if keeps else 1 - row.law.keep_prob)
+                points.append((1.0 - row.drop_prob if keeps else row.drop_prob, rate))
         points.sort()
         never = never or any(rate == 0.0 for _, rate in points)
         style: dict[str, Any] = STYLES.get(dtype, {"linewidth": 1.4})

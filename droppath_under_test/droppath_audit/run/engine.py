@@ -19,6 +19,7 @@ from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.run.plan import Settings, make
+from droppath_audit.scripts import LiveScript, script_for
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
@@ -83,11 +84,12 @@ def judge(
         verdict = Verdict.error(collected.error)
     else:
         try:
-            verdict = check.judge(collected.evidence, trial.case, trial.alpha)
+            seen = check.load(collected.evidence)
+            verdict = check.judge(seen, trial.case, trial.alpha)
             if verdict.outcome in BAD:
-                show = check.snippet if check.recorded is None or facts.recording is None else check.recorded.snippet
-                smallest = tuple(collected.evidence.get("features", facts.code.features))
-                snippet = show(trial.case, collected.evidence, replace(facts.code, features=smallest))
+                script = script_for(facts, trial.case, collected.smallest)
+                check.show(seen, trial.case, script)
+                snippet = script.text()
         except Exception as error:
             # Evidence that nobody foresaw must cost one verdict, not the report.
             verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
@@ -131,8 +133,7 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
 
 def _bare_snippet(trial: Trial, facts: Facts) -> str:
     """Return a call at the trial's case, for a target that raised or died before there was evidence."""
-    if facts.recording is not None:
-        return ""
-    case = trial.case
-    probability = 0.5 if case.drop_prob is None else case.drop_prob
-    return "\n".join(facts.code.run(probability, (8, 4), case.dtype or "float32", case.device))
+    script = script_for(facts, trial.case, (4,))
+    if isinstance(script, LiveScript):
+        script.plain(trial.case.coordinates.get("drop_prob", 0.5), (8, 4))
+    return script.text() if isinstance(script, LiveScript) else ""

@@ -18,7 +18,8 @@ from droppath_audit.stats.budget import DEFAULT_BUDGET, TRIALS_PER_AUDIT, share
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from droppath_audit.core.check import Check, Design
+    from droppath_audit.core.case import AnyCase
+    from droppath_audit.core.check import AnyCheck, Design
     from droppath_audit.core.facts import Facts
 
 
@@ -77,41 +78,44 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
         for check in catalogue().values():
             for bare in check.cases(device, effort):
                 trial = _applied(check, bare, facts, settings)
-                case = trial.case
-                if not trial.reason and case.dtype is not None and case.dtype not in facts.devices[device]:
-                    trial = trial.not_applicable(f"{facts.framework} has no {case.dtype} on {device}")
-                if trial.reason or check.design is None:
+                dtype = trial.case.coordinates.get("dtype")
+                if not trial.reason and dtype is not None and dtype not in facts.devices[device]:
+                    trial = trial.not_applicable(f"{facts.framework} has no {dtype} on {device}")
+                if trial.reason or not check.statistical:
                     yield trial
                 else:
-                    yield replace(trial, design=check.design(case, trial.alpha))
+                    yield replace(trial, design=check.design(trial.case, trial.alpha))
 
 
 def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
     """Yield what a recording allows; a check that finds nothing in it stands there once, with the reason."""
     effort, blocks = EFFORTS[settings.effort], facts.recording or ()
     for check in catalogue().values():
-        recorded = check.recorded
-        cases = [] if recorded is None else list(recorded.cases(blocks, effort))
-        if recorded is None or not cases:
+        cases = [] if check.recorded is None else list(check.recorded.cases(blocks, effort))
+        if not cases:
             trial = _trial(check, Case(RECORDED, effort=effort), facts, settings)
-            yield trial.not_applicable(check.not_recorded if recorded is None else recorded.lacking)
-            continue
+            yield trial.not_applicable(check.not_recorded if check.recorded is None else check.recorded.lacking)
         for bare in cases:
             trial = _applied(check, bare, facts, settings)
-            design = recorded.design or check.design
-            yield trial if trial.reason or design is None else _as_long_as_it_is(trial, design(trial.case, trial.alpha))
+            if trial.reason or not check.statistical:
+                yield trial
+            else:
+                yield _as_long_as_it_is(trial, check.design(trial.case, trial.alpha))
 
 
-def _trial(check: Check, bare: Case, facts: Facts, settings: Settings) -> Trial:
+def _trial(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:
     """Return a trial without its design."""
     case = replace(bare, dialect=facts.dialect)
-    alpha = share(settings.budget) if check.design is not None else 0.0
+    alpha = share(settings.budget) if check.statistical else 0.0
     return Trial(check.id, check.slug, check.level, case, settings.seed, alpha)
 
 
-def _applied(check: Check, bare: Case, facts: Facts, settings: Settings) -> Trial:
+def _applied(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:
     """Return a trial without its design, with the reason if the check does not apply."""
     trial = _trial(check, bare, facts, settings)
+    lacking = [kind for kind in check.needs if kind.__name__ not in facts.capabilities]
+    if lacking and facts.recording is None:
+        return trial.not_applicable(f"{facts.framework} {lacking[0].lacking}")
     return trial.not_applicable(check.applicable(facts, trial.case))
 
 

@@ -19,6 +19,7 @@ from collections import Counter
 from math import prod
 from typing import IO, TYPE_CHECKING, Any
 
+from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
@@ -179,7 +180,7 @@ class Supervisor:
         if "refused" in message:
             self.close()
             raise UsageError(message["refused"], message["detail"])
-        return Facts.from_json(message["loaded"])
+        return wire.load(Facts, message["loaded"])
 
     def _submit(self, waiting: list[Trial]) -> tuple[Trial, Collected | None] | None:
         """Send the next trial to the worker, or say why it is not run."""
@@ -195,7 +196,7 @@ class Supervisor:
             return trial, Collected(error=f"not run: {self._lost}")
         if self._words is not None:
             self._words_before = os.fstat(self._words.fileno()).st_size
-        self._send(trial.to_message())
+        self._send({"trial": wire.dump(trial)})
         return trial, None
 
     def _ready(self) -> str:
@@ -240,7 +241,7 @@ class Supervisor:
         if self._process.poll() is not None and self._process.pid != self._child:
             # The child's last answer: without its parent nobody would replace it.
             return self._died(trial, None, time.monotonic() - started, begun=True)
-        return Collected(**message["collected"])
+        return wire.load(Collected, message["collected"])
 
     def _died(self, trial: Trial, message: dict[str, Any] | None, seconds: float, *, begun: bool) -> Collected:
         self._blame.death(trial)
@@ -286,27 +287,20 @@ class Blame:
         self._timeouts: Counter[tuple[str, object]] = Counter()
         self._all_timeouts = 0
 
-    @staticmethod
-    def _shared(trial: Trial) -> list[tuple[str, object]]:
-        case = trial.case
-        return [
-            (name, value) for name, value in (("dtype", case.dtype), ("drop_prob", case.drop_prob)) if value is not None
-        ]
-
     def death(self, trial: Trial) -> None:
         """Note that the worker died in this trial."""
-        self._deaths.update(self._shared(trial))
+        self._deaths.update(list(trial.case.coordinates.items()))
 
     def timeout(self, trial: Trial) -> None:
         """Note that this trial hung."""
-        self._timeouts.update(self._shared(trial))
+        self._timeouts.update(list(trial.case.coordinates.items()))
         self._all_timeouts += 1
 
     def reason(self, trial: Trial) -> str:
         """Return why this trial is not worth running, or an empty text."""
         if self._all_timeouts >= ALL_TIMEOUTS:
             return f"{self._all_timeouts} earlier trials hung"
-        for name, value in self._shared(trial):
+        for name, value in trial.case.coordinates.items():
             if self._timeouts[name, value] >= SAME_TIMEOUTS:
                 return f"{self._timeouts[name, value]} earlier trials with {name} {value} hung"
             if self._deaths[name, value] >= SAME_DEATHS:

@@ -19,10 +19,11 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.chunk import Chunk
+from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
 from droppath_audit.core.recording import Recording
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from io import FileIO
     from typing import NoReturn
 
-    from droppath_audit.core.check import Evidence
-    from droppath_audit.frameworks.base import Framework, Target
+    from droppath_audit.frameworks.base import Framework
+    from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
@@ -60,8 +61,7 @@ def collect_one(target: Target | Recording, trial: Trial) -> Collected:
     """Run one trial, or look at what was recorded for it."""
     started = time.perf_counter()
     try:
-        evidence = _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
-        collected = Collected(evidence)
+        collected = _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
     except NotApplicable as error:
         collected = Collected(not_applicable=str(error))
     except TimeRanOut as error:
@@ -74,42 +74,40 @@ def collect_one(target: Target | Recording, trial: Trial) -> Collected:
             traceback=traceback.format_exc(),
         )
     seconds = time.perf_counter() - started
-    return Collected(**{**collected.to_json(), "seconds": seconds})
+    return replace(collected, seconds=seconds)
 
 
-def _look(recording: Recording, trial: Trial) -> Evidence:
+def _look(recording: Recording, trial: Trial) -> Collected:
     from droppath_audit.checks import catalogue
+    from droppath_audit.probes.recorded import RecordedProbe
 
     check = catalogue()[trial.check]
     if check.recorded is None:
         raise NotApplicable(check.not_recorded)
-    return check.recorded.collect(recording, trial.case)
+    return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
 
 
-def _drive(target: Target, trial: Trial) -> Evidence:
+def _drive(target: Target, trial: Trial) -> Collected:
     """Collect with generators seeded from the trial's id, and restore every global state."""
     import numpy as np
 
     from droppath_audit.checks import catalogue
     from droppath_audit.probes.certifying import chunk_stopping
-    from droppath_audit.probes.inputs import features
+    from droppath_audit.probes.live import LiveProbe
 
     check = catalogue()[trial.check]
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
-    stopping = check.stopping(trial.case, trial.alpha) if check.stopping is not None else None
-    if isinstance(trial, Chunk):
-        stopping = chunk_stopping(trial)
+    stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with _restored(target.framework):
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
-        evidence = check.collect(target, trial.case, rng, stopping)
-        if "features" not in evidence:
-            # For snippets, which show a fault on the smallest samples that the target takes.
-            with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
-                dtype, device = trial.case.dtype or "float32", trial.case.device
-                evidence["features"] = list(features(target, dtype, device))
-    return evidence
+        probe = LiveProbe(target, trial.case, rng, stopping)
+        collected = Collected(wire.dump(check.collect(probe)))
+        # For scripts, which show a fault on the smallest samples that the target takes.
+        with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
+            collected = replace(collected, smallest=probe.features())
+    return collected
 
 
 @contextmanager
@@ -160,7 +158,7 @@ class Channel:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message; the newline before it ends whatever a dying process left unfinished."""
-        self._writer.write(b"\n" + json.dumps(message, default=_plain).encode() + b"\n")
+        self._writer.write(b"\n" + json.dumps(message).encode() + b"\n")
 
     def receive(self) -> dict[str, Any] | None:
         """Return the next message, None at the end of input."""
@@ -172,11 +170,6 @@ class Channel:
         poll = select.poll()
         poll.register(self._reader, 0)  # no events but a hang-up
         return bool(poll.poll(None if seconds is None else 1000 * seconds))
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar as the Python number it holds."""
-    return value.item()
 
 
 def main() -> None:
@@ -231,7 +224,7 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
     loaded, process = None, os.getpid()
     try:
         loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
-        answer: dict[str, Any] = {"loaded": loaded.facts.to_json()}
+        answer: dict[str, Any] = {"loaded": wire.dump(loaded.facts)}
     except UsageError as error:
         answer = {"refused": error.message, "detail": error.detail}
     if os.getpid() != process:
@@ -247,14 +240,21 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
 def _can_fork(target: BoundTarget | Recording) -> bool:
     """Return whether children of this process would work: no other threads, and nothing that a fork leaves behind."""
     alone = hasattr(os, "fork") and threading.active_count() == 1
-    return alone and (isinstance(target, Recording) or target.framework.can_fork())
+    return alone and (isinstance(target, Recording) or _survives(target.framework))
+
+
+def _survives(framework: Framework) -> bool:
+    from droppath_audit.frameworks.capabilities import Forking, has
+
+    forking = has(framework, Forking)
+    return forking is not None and forking.can_fork()
 
 
 def _serve(channel: Channel, target: Target | Recording) -> None:
     process = os.getpid()
     channel.send({"ready": process})
     while (message := channel.receive()) is not None:
-        trial = Chunk.from_json(message["chunk"]) if "chunk" in message else Trial.from_json(message["trial"])
+        trial = wire.load(Trial, message["trial"])
         channel.send({"started": trial.id})
         try:
             with _one_thread():
@@ -263,7 +263,7 @@ def _serve(channel: Channel, target: Target | Recording) -> None:
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
-        channel.send({"collected": collected.to_json()})
+        channel.send({"collected": wire.dump(collected)})
 
 
 def _describe_death(status: int) -> str:

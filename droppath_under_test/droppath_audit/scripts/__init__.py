@@ -1,1 +1,29 @@
 """Scripts that show a fault without this package, written from named parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.invocation import Reading
+from droppath_audit.frameworks import spelling_of
+from droppath_audit.scripts.live import LiveScript
+from droppath_audit.scripts.recorded import RecordedScript
+
+if TYPE_CHECKING:
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.facts import Facts
+
+__all__ = ["LiveScript", "RecordedScript", "script_for"]
+
+
+def script_for(facts: Facts, at: Case, smallest: tuple[int, ...] = (1,)) -> LiveScript | RecordedScript:
+    """Return an empty script for a target that is run, or for a recording.
+
+    Args:
+        facts: What is known of the target.
+        at: Where the check ran.
+        smallest: Features of the smallest sample that the target takes.
+    """
+    if isinstance(facts.invocation, Reading):
+        return RecordedScript(at, facts.invocation.lines, by_call=facts.invocation.by_call)
+    return LiveScript(at, facts.invocation, spelling_of(facts.framework), smallest)

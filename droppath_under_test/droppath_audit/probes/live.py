@@ -1,0 +1,326 @@
+"""The live probe: it drives a target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+import numpy as np
+
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.frameworks.capabilities import ask
+from droppath_audit.probes.calls import Calls, whole
+from droppath_audit.probes.comparing import Compared
+from droppath_audit.probes.counting import Counts, Sampler
+from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.inputs import features
+from droppath_audit.probes.instances import Instances
+from droppath_audit.probes.masks import MaskSource
+from droppath_audit.probes.probe import Case_co
+from droppath_audit.probes.values import moderate
+from droppath_audit.probes.wrapped import CalledBetween
+from droppath_reference.law import FORMATS, evaluation_interval, round_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from droppath_audit.core.check import Stopping
+    from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.capabilities import C
+    from droppath_audit.frameworks.target import Layer, Target
+    from droppath_audit.probes.calls import Decisions
+    from droppath_audit.probes.probe import Request
+
+    Floats = npt.NDArray[np.float64]
+
+TOGETHER = 2**20  # elements of outputs that are kept at a time
+INSTANCES = ("an instance", "another instance", "a deep copy", "another deep copy")
+PAIRS = ((0, 1), (0, 2), (2, 3))
+
+
+class LiveProbe(Generic[Case_co]):
+    """Answers by driving a target; see ``probes.probe.Probe``, and below what only a target can be asked.
+
+    Args:
+        target: The target.
+        at: Where the check runs.
+        rng: Randomness of the trial.
+        stopping: What ends ``count``; None for checks that are not sequential.
+    """
+
+    def __init__(self, target: Target, at: Case_co, rng: np.random.Generator, stopping: Stopping | None = None) -> None:
+        self.target, self.rng = target, rng
+        self._at, self._stopping = at, stopping
+        self._features: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._source: MaskSource | None = None
+        self._together: tuple[list[tuple[str, MaskSource]], str] | None = None
+
+    @property
+    def at(self) -> Case_co:
+        """Where the check runs."""
+        return self._at
+
+    @property
+    def framework(self) -> Framework:
+        """Operations on the target's tensors."""
+        return self.target.framework
+
+    @property
+    def dtype(self) -> str:
+        """Dtype of x; float32 where the case names none."""
+        return str(self._at.coordinates.get("dtype", "float32"))
+
+    @property
+    def drop_prob(self) -> float:
+        """p of the cell.
+
+        Raises:
+            ValueError: If the case is no cell.
+        """
+        found = self._at.coordinates.get("drop_prob")
+        if not isinstance(found, float):
+            raise ValueError(f"{self._at.slug} is no cell: it has no drop_prob")
+        return found
+
+    @property
+    def modes(self) -> tuple[bool, ...]:
+        """The modes that the target has, training first."""
+        return (True, False) if self.target.evaluates else (True,)
+
+    @property
+    def residual(self) -> bool:
+        """Whether the target returns the shortcut plus the branch."""
+        return self.target.dialect.form == "residual"
+
+    def ask(self, capability: type[C]) -> C:
+        """Return the framework as one that has a capability.
+
+        Raises:
+            NotApplicable: If it does not have it, saying so.
+        """
+        return ask(self.framework, capability)
+
+    def features(self, *, wide: bool = False, dtype: str = "") -> tuple[int, ...]:
+        """Return the features of a sample on which the target keeps x's shape; see ``probes.inputs.features``."""
+        key = (dtype or self.dtype, wide)
+        if key not in self._features:
+            self._features[key] = features(self.target, key[0], self._at.device, wide=wide)
+        return self._features[key]
+
+    def shape(self, batch: int, *, wide: bool = False) -> tuple[int, ...]:
+        """Return the shape of a batch of so many samples."""
+        return (batch, *self.features(wide=wide))
+
+    def tensor(self, values: npt.NDArray[Any], dtype: str = "") -> Tensor:
+        """Return a tensor of these values on the case's device, by default in its dtype."""
+        return self.framework.tensor(values, dtype or self.dtype, self._at.device)
+
+    def ones(self, shape: tuple[int, ...], dtype: str = "") -> Tensor:
+        """Return a tensor of ones."""
+        return self.framework.ones(shape, dtype or self.dtype, self._at.device)
+
+    def make(self, drop_prob: float | None = None) -> Layer:
+        """Return a fresh instance, by default for the cell's drop_prob."""
+        return self.target.make(self.drop_prob if drop_prob is None else drop_prob)
+
+    def source(self, layer: Layer | None = None) -> MaskSource:
+        """Return what draws masks from a layer, by default a fresh one for the cell's drop_prob."""
+        layer = self.make() if layer is None else layer
+        return MaskSource(self.framework, layer, self._at, self.dtype, self.features())
+
+    def count(self) -> Counts:
+        """Draw decisions until the trial's stopping rule has seen enough, or the effort's time is up."""
+        if self._stopping is None:
+            raise ValueError("only a sequential trial has a rule that ends its counting")
+        return self._sampler(self.drop_prob).draw_until(self._stopping)
+
+    def _sampler(self, drop_prob: float) -> Sampler:
+        return Sampler(self.framework, self.make(drop_prob), self._at, self.dtype, self.features())
+
+    def frequencies(self, sizes: Mapping[float, int]) -> list[Counts]:
+        """Draw so many decisions at each drop_prob."""
+        # All of them first: the time that a trial has runs from here, and not anew for each cell.
+        samplers = [self._sampler(drop_prob) for drop_prob in sizes]
+        return [sampler.draw(size) for sampler, size in zip(samplers, sizes.values(), strict=True)]
+
+    def decisions(self, calls: int, batch: int) -> list[Decisions]:
+        """Draw masks from one layer, later ones with every question."""
+        if self._source is None:
+            self._source = self.source()
+        return [whole(self._source.draw(calls, batch), batch)]
+
+    def afresh(self, seen: list[Decisions], calls: int, batch: int) -> list[Decisions]:
+        """Draw further masks."""
+        return self.decisions(calls, batch)
+
+    def multiplicity(self, looked_at: int) -> int:
+        """Return 1: whatever was searched, the decisions that are tested are fresh."""
+        return 1
+
+    def by_batch(self, calls: Mapping[int, int]) -> tuple[list[Decisions], dict[int, str]]:
+        """Draw masks in batches of each size."""
+        found, raised = [], {}
+        for batch, number in calls.items():
+            try:
+                found += self.decisions(number, batch)
+            except TargetRaised as error:
+                raised[batch] = str(error)
+        return found, raised
+
+    def instances(self, calls: int, batch: int) -> Instances:
+        """Draw masks of two instances and of two deep copies of the first, called in turn under one seed."""
+        if self._together is None:
+            self._together = self._instances()
+        sources, without = self._together
+        masks = {name: np.empty((calls, batch), dtype=np.bool_) for name, _ in sources}
+        for number in range(calls):
+            for name, source in sources:
+                masks[name][number] = source.draw(1, batch)[0]
+        pairs = tuple((INSTANCES[one], INSTANCES[other]) for one, other in PAIRS if other < len(sources))
+        return Instances(masks, dict.fromkeys(masks, np.arange(calls)), pairs, without)
+
+    def _instances(self) -> tuple[list[tuple[str, MaskSource]], str]:
+        self.framework.seed(int(self.rng.integers(2**32)))
+        layers = [self.make() for _ in range(2)]
+        # A generator or a cache that is made by the first call is there to be copied.
+        self.source(layers[0]).draw(1, 1)
+        without = ""
+        try:
+            layers += [layers[0].copied("deepcopy") for _ in range(2)]
+        except (NotApplicable, TargetRaised) as error:
+            without = str(error)
+        return [(name, self.source(layer)) for name, layer in zip(INSTANCES, layers, strict=False)], without
+
+    def calls(self, *requests: Request, drop_prob: float | None = None) -> Iterator[Calls]:
+        """Call one layer as the requests say."""
+        p = self.drop_prob if drop_prob is None else drop_prob
+        layer, first = self.make(p), 0
+        for request in requests:
+            shape = self.shape(request.batch, wide=request.wide)
+            values = request.values(self.rng, shape, self.dtype)
+            x, shortcut = self.tensor(values), self._shortcut(values, request)
+            clean = self.framework.bits(x).copy()
+            step = max(1, TOGETHER // max(1, values.size))
+            for start in range(0, request.calls, step):
+                outputs = []
+                for _ in range(min(step, request.calls - start)):
+                    outputs.append(self._call(layer, x, shortcut))
+                    if not np.array_equal(self.framework.bits(x), clean):
+                        x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
+                yield self._told(p, values, clean, outputs, request, first + start)
+            first += request.calls
+
+    def _shortcut(self, values: Floats, request: Request) -> Tensor:
+        return self.tensor(np.full(values.shape, request.shortcut)) if self.residual and request.shortcut else None
+
+    def _call(self, layer: Layer, x: Tensor, shortcut: Tensor) -> Tensor:
+        if shortcut is None:
+            return layer(x, training=True)
+        return layer.with_shortcut(x, shortcut, training=True)
+
+    def _told(
+        self,
+        drop_prob: float,
+        values: Floats,
+        bits: npt.NDArray[np.uint8],
+        outputs: Sequence[Tensor],
+        request: Request,
+        first: int,
+        **gradient: Any,
+    ) -> Calls:
+        """Return calls with one x as arrays.
+
+        Raises:
+            NotApplicable: If an output has another shape than x.
+        """
+        framework, shape, dtype = self.framework, values.shape, self.dtype
+        flat = (len(outputs), shape[0], int(np.prod(shape[1:])))
+        output_dtype = framework.info(outputs[0]).dtype
+        arrays = [framework.numpy(output) for output in outputs]
+        if any(array.shape != shape for array in arrays):
+            raise NotApplicable("the output has another shape than x (see DP005)")
+        y = np.stack(arrays).reshape(flat)
+        telling = np.isfinite(values) & (np.abs(values) >= 2.0 ** FORMATS[dtype].min_exponent)
+
+        def repeated(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.broadcast_to(array.reshape(1, *flat[1:]), flat)
+
+        return Calls(
+            shape,
+            dtype,
+            drop_prob,
+            self.target.dialect.granularity,
+            repeated(values),
+            y if output_dtype == dtype else round_to(y, dtype),
+            np.broadcast_to(request.shortcut if self.residual else 0.0, flat),
+            repeated(telling),
+            repeated(bits.view("<u2")) if dtype in ("float16", "bfloat16") else None,
+            first=first,
+            output_dtype=output_dtype,
+            **gradient,
+        )
+
+    def gradients(self, *requests: Request, drop_prob: float | None = None) -> Iterator[Calls]:
+        """Run passes forward and backward through one layer as the requests say."""
+        p = self.drop_prob if drop_prob is None else drop_prob
+        layer, framework = self.make(p), self.framework
+        for number, request in enumerate(requests):
+            shape = self.shape(request.batch, wide=request.wide)
+            cotangent = moderate(self.rng, shape, self.dtype)
+            values = request.values(self.rng, shape, self.dtype)
+            x = self.tensor(values)
+            clean = framework.bits(x).copy()
+            called: Any = CalledBetween(layer, evaluated=True) if request.evaluated else layer
+            result = gradient_of(self.target, called, x, self.tensor(cotangent))
+            flat = (1, shape[0], int(np.prod(shape[1:])))
+            gradient = None if result.gradient is None else framework.numpy(result.gradient).reshape(flat)
+            yield self._told(
+                p, values, clean, [result.output], request, number,
+                gradient=gradient, cotangent=cotangent.reshape(flat), reason=result.reason,
+            )  # fmt: skip
+
+    def compare(self, *requests: Request, training: bool, drop_prob: float | None = None) -> Compared:
+        """Compare outputs with x, in evaluation after a training call has gone before."""
+        p = self.drop_prob if drop_prob is None else drop_prob
+        layer, framework = self.make(p), self.framework
+        scaled = self.target.dialect.scaling == "eval" and not training
+        differing, elements, example = 0, 0, None
+        for request in requests:
+            x = request.values(self.rng, self.shape(request.batch, wide=request.wide), self.dtype)
+            tensor = self.tensor(x)
+            clean = framework.bits(tensor).copy()
+            if not training and p < 1.0:
+                layer(tensor, training=True)
+            for _ in range(request.calls):
+                y = layer(tensor, training=training)
+                if framework.info(y) != framework.info(tensor):
+                    return Compared(x.size, x.size, became=str(framework.info(y)))
+                if scaled:
+                    wrong = _outside(framework.numpy(y), *evaluation_interval(x, p, self.dtype, scaling="eval"))
+                elif self.residual:
+                    wrong = _unequal(framework.numpy(y), x)  # 0 + x turns -0 into +0
+                else:
+                    wrong = np.any((framework.bits(y) != clean).reshape(x.size, -1), axis=1).reshape(x.shape)
+                got, before = (framework.numpy(y), x) if wrong.any() else (x, x)
+                if self.residual and not training and not wrong.any():
+                    before = moderate(self.rng, x.shape, self.dtype)
+                    got, wrong = self._beside(layer, tensor, y, before)
+                differing, elements = differing + int(np.count_nonzero(wrong)), elements + x.size
+                if example is None and wrong.any():
+                    example = (float(before[wrong][0]), float(got[wrong][0]))
+        return Compared(differing, elements, example)
+
+    def _beside(self, layer: Layer, x: Tensor, y: Tensor, shortcut: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return the output in evaluation beside a shortcut, and where it is not the shortcut plus ``y``."""
+        other = self.tensor(shortcut)
+        total = self.framework.numpy(layer.with_shortcut(x, other, training=False))
+        return total, _unequal(total, self.framework.numpy(self.framework.add(other, y)))
+
+
+def _unequal(got: Floats, promised: Floats) -> npt.NDArray[np.bool_]:
+    return np.asarray(~((got == promised) | (np.isnan(got) & np.isnan(promised))))
+
+
+def _outside(got: Floats, low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    return np.asarray(~((low <= got) & (got <= high)))

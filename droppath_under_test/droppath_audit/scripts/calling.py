@@ -1,0 +1,98 @@
+"""Construction and call of a target as source text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from droppath_audit.core.invocation import Argument, Invocation, Role
+    from droppath_audit.frameworks.spelling import Spelling
+
+
+class Calling:
+    """How one target is written in its framework.
+
+    Args:
+        invocation: The target.
+        spelling: The framework.
+        device: Where keys are made.
+    """
+
+    def __init__(self, invocation: Invocation, spelling: Spelling, device: str) -> None:
+        self._how, self._spelling, self._device = invocation, spelling, device
+
+    def construction(self, drop_prob: object, *, training: bool) -> list[str]:
+        """Return the lines that build ``layer`` and put it into its mode; none for a function."""
+        how = self._how
+        lines: list[str] = []
+        if how.kind == "class":
+            branch = any(argument.role == "branch" for argument in how.init)
+            lines = [
+                *(self._branch() if branch else ()),
+                f"layer = {self._apply(how.name, how.init, drop_prob, training)}",
+            ]
+        elif how.kind == "instance":
+            lines = [f"layer = {how.name}"]
+            if how.attribute and "p" not in how.roles:
+                lines.append(self.assignment(drop_prob))
+        elif how.kind == "factory":
+            lines = [f"layer = {how.name}({how.argument(drop_prob)!r})"]
+        return [*lines, *self.switching(drop_prob, training=training, built=True)]
+
+    def switching(self, drop_prob: object, *, training: bool, built: bool = False) -> list[str]:
+        """Return the lines that change the mode of ``layer``, by building it anew where its constructor is told.
+
+        Args:
+            drop_prob: p.
+            training: The mode.
+            built: Whether it was built for this mode a moment ago.
+        """
+        if self._how.mode_at == "method" and self._how.has_layer:
+            return [f"layer.{'train' if training else 'eval'}()"]
+        if self._how.mode_at == "init" and not built:
+            return self.construction(drop_prob, training=training)
+        return []
+
+    def assignment(self, drop_prob: object) -> str:
+        """Return the line that sets the attribute with the probability."""
+        return f"layer.{self._how.attribute} = {self._how.argument(drop_prob)!r}"
+
+    def call(self, drop_prob: object, *, training: bool) -> str:
+        """Return the expression for the output of ``layer`` on ``x`` (and ``shortcut``)."""
+        how = self._how
+        text = self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
+        if isinstance(how.output, int):
+            return f"{text}[{how.output}]"
+        return f"(x * {text})" if how.output == "mask" else text
+
+    def _branch(self) -> list[str]:
+        if not self._how.residual:
+            return [f"branch = {self._spelling.identity()}"]
+        return [f"branch = {self._spelling.empty_layer()}", f"branch.forward = {self._function()}"]
+
+    def _function(self) -> str:
+        """Return the branch as a function: it gives ``x``, or in branch form what it is given."""
+        # Some layers run the branch on a part of the batch.
+        return "lambda shortcut: x[: len(shortcut)]" if self._how.residual else "lambda value: value"
+
+    def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
+        def of(role: Role, text: str = "") -> str:
+            return {
+                "x": lambda: "x",
+                "r": lambda: "shortcut",
+                "p": lambda: repr(self._how.argument(drop_prob)),
+                "training": lambda: repr(self._how.flag(training)),
+                "f": self._function,
+                "branch": lambda: "branch",
+                "key": lambda: self._spelling.key(self._device),
+                "constant": lambda: text,
+            }[role]()
+
+        parts = []
+        for argument in arguments:
+            if argument.role == "list":
+                value = f"[{', '.join(of(role) for role in argument.roles)}]"
+            else:
+                value = of(argument.role, argument.text)
+            parts.append(f"{argument.keyword}={value}" if argument.keyword else value)
+        return f"{function}({', '.join(parts)})"

@@ -1,0 +1,191 @@
+"""The script of a target that is run."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from droppath_audit.scripts.calling import Calling
+from droppath_audit.scripts.script import BATCH, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from droppath_audit.core.case import Case
+    from droppath_audit.core.invocation import Invocation
+    from droppath_audit.core.recording import BlockFacts
+    from droppath_audit.frameworks.spelling import Spelling
+
+REACHES = "'the graph does not reach x'"
+
+
+class LiveScript(Script):
+    """Builds the layer, binds ``x`` (and ``shortcut``), calls.
+
+    Args:
+        at: Where the check ran.
+        invocation: How the target is constructed and called.
+        spelling: How its framework is written.
+        smallest: Features of the smallest sample that it takes.
+
+    Attributes:
+        spell: How the framework is written.
+        smallest: Features of the smallest sample.
+        first_seed: What the framework is seeded with before anything else.
+    """
+
+    def __init__(self, at: Case, invocation: Invocation, spelling: Spelling, smallest: tuple[int, ...] = (1,)) -> None:
+        super().__init__(at, (*spelling.imports, *invocation.imports))
+        self.spell, self.smallest, self.first_seed = spelling, smallest, 0
+        self.invocation = invocation
+        self._calling = Calling(invocation, spelling, at.device)
+        self._dtype = str(at.coordinates.get("dtype", "float32"))
+
+    def _opening(self) -> Sequence[str]:
+        return (self.spell.seed(str(self.first_seed)),)
+
+    @property
+    def dropped(self) -> str:
+        """0: the shortcut of a script is zeros."""
+        return "0"
+
+    def shape(self, batch: int) -> tuple[int, ...]:
+        """Return the shape of a batch of the smallest samples."""
+        return (batch, *self.smallest)
+
+    def decisions_in(self, calls: int, batch: int) -> int:
+        """Return the decisions of so many calls with so many of the smallest samples."""
+        each = {"sample": batch, "batch": 1, "element": batch * prod(self.smallest)}
+        return calls * each[self._at.dialect.granularity]
+
+    def seed(self, seed: int | str) -> str:
+        """Return the line that seeds the framework."""
+        return self.spell.seed(str(seed))
+
+    def layer(self, drop_prob: object, *, training: bool = True) -> None:
+        """Build ``layer`` and put it into its mode."""
+        self.add(*self._calling.construction(drop_prob, training=training))
+
+    def switch(self, drop_prob: object, *, training: bool) -> None:
+        """Change the mode of ``layer``."""
+        self.add(*self._calling.switching(drop_prob, training=training))
+
+    def assign(self, drop_prob: object) -> None:
+        """Set the attribute of ``layer`` that holds the probability."""
+        self.add(self._calling.assignment(drop_prob))
+
+    def ones(self, shape: tuple[int, ...], dtype: str = "") -> None:
+        """Bind ``x`` to ones."""
+        self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(self._at.device)), shape, dtype)
+
+    def random(self, shape: tuple[int, ...], dtype: str = "") -> None:
+        """Bind ``x`` to normal values."""
+        self._bind(self.spell.random(repr(shape), dtype or self._dtype, repr(self._at.device)), shape, dtype)
+
+    def literal(
+        self, values: Iterable[complex], shape: tuple[int, ...], *, dtype: str = "", layout: str = "contiguous"
+    ) -> None:
+        """Bind ``x`` to these values, with strides as ``layout`` names them."""
+        self.imports("from math import inf, nan")
+        text = f"[{', '.join(_number(value) for value in values)}]"
+        x = self.spell.literal(text, repr(shape), dtype or self._dtype, repr(self._at.device))
+        self._bind(x, shape, dtype, layout)
+
+    def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
+        self.add(f"x = {x}")
+        if layout != "contiguous":
+            self.add(f"x = {self.spell.layout('x', layout)}")
+        if self.invocation.takes_shortcut:
+            ones = self.spell.ones(repr(shape), dtype or self._dtype, repr(self._at.device))
+            self.add(f"shortcut = 0 * {ones}")
+
+    def call(self, drop_prob: object, *, training: bool = True) -> str:
+        """Return the expression for the output of ``layer`` on ``x``."""
+        return self._calling.call(drop_prob, training=training)
+
+    def run(self, drop_prob: object, *, training: bool = True) -> None:
+        """Bind ``y`` to the output."""
+        self.add(f"y = {self.call(drop_prob, training=training)}")
+
+    def array(self, tensor: str) -> str:
+        """Return the expression for a tensor's values as an array of float64, or complex128."""
+        return self.spell.array(tensor)
+
+    def plain(self, drop_prob: object, shape: tuple[int, ...], *, training: bool = True) -> None:
+        """Build the layer, bind ``x`` to ones and ``y`` to the output: the usual beginning."""
+        self.layer(drop_prob, training=training)
+        self.ones(shape)
+        self.run(drop_prob, training=training)
+
+    def track(self) -> None:
+        """Ask for the gradient of ``x``."""
+        self.add(self.spell.track("x"))
+
+    def backward(self) -> None:
+        """Run the backward pass from the sum of ``y``; fails where ``y`` is no part of a graph."""
+        self.add(
+            f"assert {self.spell.tracked('y')}, 'the output is not part of a graph'",
+            self.spell.backward("y"),
+        )
+
+    def differentiate(self, drop_prob: object, *between: str, training: bool = True) -> None:
+        """Bind ``y``, and ``gradient`` to the gradient of its sum as an array; fails where the graph does not reach x.
+
+        Args:
+            drop_prob: p.
+            *between: Lines between the forward and the backward pass.
+            training: The mode.
+        """
+        self.track()
+        self.run(drop_prob, training=training)
+        self.add(*between)
+        self.backward()
+        self.add(
+            f"assert {self.spell.gradient('x')} is not None, {REACHES}",
+            f"gradient = {self.array(self.spell.gradient('x'))}",
+        )
+
+    def each(
+        self,
+        *body: str,
+        drop_prob: float | None = None,
+        shape: tuple[int, ...] = (),
+        calls: int = 1,
+        random: bool = False,
+        xs: bool = False,
+        blocks: Callable[[BlockFacts], bool] | None = None,
+        gradients: bool = False,
+    ) -> None:
+        """Build the layer and call it so many times on one x."""
+        found = self._at.coordinates.get("drop_prob")
+        p = found if drop_prob is None else drop_prob
+        self.layer(p)
+        bind = self.random if random else self.ones
+        bind(shape or self.shape(BATCH))
+        if xs:
+            self.add(f"xs = {self.array('x')}[None]")
+        if calls > 1:
+            with self.under(f"for _ in range({calls}):"):
+                self._once(p, body, gradients=gradients)
+        else:
+            self._once(p, body, gradients=gradients)
+
+    def _once(self, drop_prob: object, body: tuple[str, ...], *, gradients: bool) -> None:
+        if gradients:
+            self.differentiate(drop_prob)
+            self.add(f"ys, gradients = {self.array('y')}[None], gradient[None]")
+        else:
+            self.add(f"ys = {self.array(self.call(drop_prob))}[None]  # calls, batch, features")
+        self.add(*body)
+
+    def several_values(self, drop_prob: float, decisions: int) -> None:
+        """Write a script that fails where kept ones have more than one value."""
+        self.add("values = set()")
+        calls = max(4, -(-decisions // BATCH))
+        self.each("values |= set(np.unique(ys).tolist()) - {0.0}", drop_prob=drop_prob, calls=calls)
+        self.add("print('kept values for x = 1:', values)", "assert len(values) <= 1")
+
+
+def _number(value: complex) -> str:
+    """Return a number as source text; ``repr`` of a complex one loses the sign of a zero."""
+    return f"complex({value.real!r}, {value.imag!r})" if isinstance(value, complex) else repr(value)
