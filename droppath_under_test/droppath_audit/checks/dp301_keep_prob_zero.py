@@ -14,113 +14,85 @@ Seen in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.core import grid
-from droppath_audit.core.check import Check, Level, Recorded
+from droppath_audit.core.case import DtypeCase
+from droppath_audit.core.check import Check
+from droppath_audit.core.grid import Dtypes
+from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.inputs import features
-from droppath_audit.probes.recorded import chunks, dtype_script, per_dtype, script
+from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts import RecordedScript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from droppath_audit.core.case import Case
-    from droppath_audit.core.check import Evidence, Stopping
-    from droppath_audit.core.code import Code
-    from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-    from droppath_audit.core.recording import BlockFacts, Recording
-    from droppath_audit.frameworks.base import Target
+    from droppath_audit.scripts.script import Script
 
 BATCHES = (1, 2, 16)
 PROMISED = "all zeros"
 
 
-def applicable(facts: Facts, case: Case) -> str:  # noqa: ARG001
-    """A target that declares to refuse keep_prob = 0 is held to that by DP306."""
-    refuses = facts.dialect.keep_prob_zero == "raises"
-    return "the target declares that it refuses keep_prob = 0 (see DP306)" if refuses else ""
+@dataclass(frozen=True)
+class Seen:
+    """Elements of the outputs for finite x: all, NaN, other than zero; and what dtypes x and the output had."""
+
+    elements: int
+    nan: int
+    nonzero: int
+    became: tuple[str, ...]
 
 
-def collect(target: Target, case: Case, rng: np.random.Generator, stopping: Stopping | None) -> Evidence:  # noqa: ARG001
-    """Look at every element of a few small batches."""
-    assert case.dtype is not None  # noqa: S101
-    framework = target.framework
-    feature = features(target, case.dtype, case.device, wide=True)
-    layer = target.make(1.0)
-    elements = nan = nonzero = 0
-    became = []
-    for batch in BATCHES:
-        tensor = framework.tensor(moderate(rng, (batch, *feature), case.dtype), case.dtype, case.device)
-        y = layer(tensor, training=True)
-        if framework.info(y) != framework.info(tensor):
-            became.append(f"{framework.info(tensor)} became {framework.info(y)}")
-        values = framework.numpy(y)
-        elements += values.size
-        nan += int(np.count_nonzero(np.isnan(values)))
-        nonzero += int(np.count_nonzero(values != 0)) - int(np.count_nonzero(np.isnan(values)))
-    return {"elements": elements, "nan": nan, "nonzero": nonzero, "became": became, "features": list(feature)}
+class KeepProbZero(Check[Seen, DtypeCase]):
+    """See the module."""
 
+    where = Dtypes()
+    recorded = Selection(
+        lambda block: block.training and block.drop_prob == 1.0,
+        "dtype",
+        "the recording has no calls in training at drop_prob = 1",
+    )
+    mutants = ("floor_mask", "identity_at_keep_prob_zero", "clamps_keep_prob")
 
-def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG001
-    """Fail on a single element that is not zero."""
-    elements, nan, nonzero = evidence["elements"], evidence["nan"], evidence["nonzero"]
-    observed = []
-    if nan:
-        observed.append(f"NaN in {nan} of {elements} values")
-    if nonzero:
-        observed.append(f"{nonzero} of {elements} values are not zero")
-    observed += evidence["became"]
-    if observed:
-        return Verdict.failed(", ".join(observed), promised=PROMISED)
-    return Verdict.passed(f"{elements} of {elements} values are zero")
+    def applicable(self, facts: Facts, at: DtypeCase) -> str:
+        """A target that declares to refuse keep_prob = 0 is held to that by DP306."""
+        refuses = facts.dialect.keep_prob_zero == "raises"
+        return "the target declares that it refuses keep_prob = 0 (see DP306)" if refuses else ""
 
+    def collect(self, probe: Probe[DtypeCase]) -> Seen:
+        """Look at every element of a few small batches."""
+        elements = nan = nonzero = 0
+        became = {}
+        for calls in probe.calls(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
+            finite = np.isfinite(calls.x)
+            elements += int(np.count_nonzero(finite))
+            nan += int(np.count_nonzero(np.isnan(calls.y) & ~np.isnan(calls.base) & finite))
+            nonzero += int(np.count_nonzero((calls.y != calls.base) & ~np.isnan(calls.y) & finite))
+            if calls.output_dtype != calls.dtype:
+                became[f"{calls.dtype} became {calls.output_dtype}"] = True
+        return Seen(elements, nan, nonzero, tuple(became))
 
-def snippet(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that prints the output at drop_prob = 1."""
-    assert case.dtype is not None  # noqa: S101
-    lines = code.run(1.0, (256, *evidence["features"]), case.dtype, case.device)
-    return "\n".join([*lines, "print(y)", "assert (y == 0).all() and y.shape == x.shape and y.dtype == x.dtype"])
+    def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
+        """Fail on a single element that is not zero."""
+        observed = []
+        if seen.nan:
+            observed.append(f"NaN in {seen.nan} of {seen.elements} values")
+        if seen.nonzero:
+            observed.append(f"{seen.nonzero} of {seen.elements} values are not zero")
+        observed += seen.became
+        if observed:
+            return Verdict.failed(", ".join(observed), promised=PROMISED)
+        return Verdict.passed(f"{seen.elements} of {seen.elements} values are zero")
 
-
-def recorded_cases(blocks: tuple[BlockFacts, ...], effort: Effort) -> Iterator[Case]:
-    """Yield a case for each dtype that was recorded at drop_prob = 1."""
-    return per_dtype([block for block in blocks if block.training and block.drop_prob == 1.0], effort)
-
-
-def collect_recorded(recording: Recording, case: Case) -> Evidence:
-    """Look at every recorded element; with a shortcut, at what was added to it."""
-    elements = nan = nonzero = 0
-    for chunk in chunks(recording, case):
-        where = np.isfinite(chunk.x)
-        elements += int(np.count_nonzero(where))
-        nan += int(np.count_nonzero(np.isnan(chunk.y) & ~np.isnan(chunk.base) & where))
-        nonzero += int(np.count_nonzero((chunk.y != chunk.base) & ~np.isnan(chunk.y) & where))
-    became = sorted({f"{b.dtype} became {b.output_dtype}" for b in case.blocks if b.output_dtype != b.dtype})
-    return {"elements": elements, "nan": nan, "nonzero": nonzero, "became": became, "features": []}
-
-
-def show_recorded(case: Case, evidence: Evidence, code: Code) -> str:
-    """Return a script that prints recorded outputs at drop_prob = 1, or names their dtypes."""
-    if not evidence["nan"] and not evidence["nonzero"]:
-        return dtype_script(case)
-    return script(case, code, ["print(y)", "assert (y == dropped)[np.broadcast_to(np.isfinite(x), y.shape)].all()"], ())
-
-
-CHECK = Check(
-    doc=__doc__,
-    level=Level.MUST,
-    cases=grid.per_dtype,
-    collect=collect,
-    judge=judge,
-    snippet=snippet,
-    mutants=("floor_mask", "identity_at_keep_prob_zero", "clamps_keep_prob"),
-    applicable=applicable,
-    recorded=Recorded(
-        recorded_cases, collect_recorded, show_recorded, "the recording has no calls in training at drop_prob = 1"
-    ),
-)
+    def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
+        """Print outputs at drop_prob = 1, or dtypes."""
+        if not seen.nan and not seen.nonzero and isinstance(script, RecordedScript):
+            script.dtypes()
+            return
+        zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
+        script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
+        if seen.became:
+            script.same_info()

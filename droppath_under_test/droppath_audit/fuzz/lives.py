@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
+from droppath_audit.frameworks.capabilities import Autograd, has
 from droppath_audit.fuzz.oracle import Violation, values_of, violations
 from droppath_audit.fuzz.strategies import Example
 from droppath_audit.probes.wrapped import CalledBetween
@@ -22,7 +23,7 @@ from droppath_audit.probes.wrapped import CalledBetween
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.frameworks.base import Layer, Target
+    from droppath_audit.frameworks.target import Layer, Target
 
 DROP_PROBS = (0.5, 0.3, 0.0, 1.0, 0.9)
 FIRST_DTYPE = "float32"
@@ -101,6 +102,13 @@ class World:
             except TargetRaised as error:
                 self.lacks[action] = f"raised {error} (see DP008)"
         self.abilities = tuple(action for action in attempts if action not in self.lacks)
+        if self.gradients:
+            self.abilities += ("backward",)
+
+    @property
+    def gradients(self) -> bool:
+        """Whether there are backward passes at all."""
+        return has(self.target.framework, Autograd) is not None
 
     def example(self, living: Living, seed: int, *, gradient: bool = False) -> Example:
         """Return the call by which a layer is looked at."""
@@ -112,7 +120,7 @@ class World:
         if key not in self._sound:
             fresh = Living(self.target.make(drop_prob), drop_prob, training, dtype)
             try:
-                found = violations(self.target, self.example(fresh, 1, gradient=True), dtype, self.device)
+                found = violations(self.target, self.example(fresh, 1, gradient=self.gradients), dtype, self.device)
             except TargetRaised:
                 self._sound[key] = False
             else:
@@ -234,7 +242,7 @@ LANDMARKS: tuple[tuple[tuple[str, int, Any], ...], ...] = (
 
 def landmarks(world: World) -> list[list[Step]]:
     """Return the lives that are always tried, without the actions that this target lacks."""
-    able = {"construct", "forward", "backward", *world.abilities} | (
+    able = {"construct", "forward", *world.abilities} | (
         {"train", "eval"} if world.target.evaluates else set()
     )
     found = []
@@ -336,6 +344,7 @@ def machine(world: World, failed: Callable[[Life, int, list[Violation]], None]) 
         def forward(self, number: int, calls: int, seed: int) -> None:
             self.step("forward", number, calls, seed)
 
+        @precondition(lambda _: world.gradients)
         @rule(number=numbers, between=st.booleans(), seed=seeds)
         def backward(self, number: int, between: bool, seed: int) -> None:
             if self.living(number).training:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from droppath_audit.frameworks.capabilities import Layouts, ask
 from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.values import moderate, special
 from droppath_reference.law import FORMATS, evaluation_interval, kept_interval
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.dialect import Dialect
-    from droppath_audit.frameworks.base import Layer, Target
+    from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.target import Layer, Target
     from droppath_audit.fuzz.strategies import Example
 
     Floats = npt.NDArray[np.float64]
@@ -44,11 +47,24 @@ def values_of(example: Example, dtype: str) -> npt.NDArray[Any]:
     return np.ascontiguousarray(pair).view(np.complex128)[..., 0]
 
 
-class Violation(NamedTuple):
-    """One broken promise of one call: its kind (a word, for snippets) and a sentence."""
+@dataclass(frozen=True)
+class Violation:
+    """One broken promise of one call: its kind (a word, for scripts) and a sentence."""
 
     kind: str
     text: str
+
+
+def laid_out(framework: Framework, example: Example, dtype: str, device: str) -> Tensor:
+    """Return x of an example, with the strides that it names.
+
+    Raises:
+        NotApplicable: If the framework has no such strides.
+    """
+    values = values_of(example, dtype)
+    if example.layout == "contiguous":
+        return framework.tensor(values, dtype, device)
+    return ask(framework, Layouts).laid_out(values, dtype, device, example.layout)
 
 
 def violations(
@@ -67,7 +83,7 @@ def violations(
         TargetRaised: Whatever the target raises.
     """
     framework = target.framework
-    x = framework.tensor(values_of(example, dtype), dtype, device, layout=example.layout)
+    x = laid_out(framework, example, dtype, device)
     values = framework.numpy(x)
     before = framework.bits(x).copy()
     layer = layer or target.make(example.drop_prob)
@@ -85,7 +101,7 @@ def violations(
         if target.dialect.form == "residual":
             # The shortcut of zeros is added by the framework, which turns -0 into +0 and may spread a complex NaN.
             shortcut = framework.tensor(np.zeros(example.shape), dtype, device)
-            same = np.array_equal(output, framework.numpy(shortcut + x), equal_nan=True)
+            same = np.array_equal(output, framework.numpy(framework.add(shortcut, x)), equal_nan=True)
         else:
             same = np.array_equal(framework.bits(y), before)
         if not same:

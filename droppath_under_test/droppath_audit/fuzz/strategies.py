@@ -59,18 +59,23 @@ def drop_probs() -> st.SearchStrategy[float]:
     return st.one_of(st.sampled_from(ends), st.floats(0.0, 1.0))
 
 
-def landmarks(fixed: tuple[int, ...] | None) -> tuple[Example, ...]:
+def landmarks(fixed: tuple[int, ...] | None, *, gradients: bool) -> tuple[Example, ...]:
     """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p."""
     features: tuple[tuple[int, ...], ...] = ((3,), (0,), (), (2, 3, 3)) if fixed is None else (fixed[1:],)
     calls = [((4, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
     calls += [((0, *feature), 0.3) for feature in features]
-    return tuple(Example(shape, "contiguous", p, True, True, False, seed) for seed, (shape, p) in enumerate(calls))
+    return tuple(Example(shape, "contiguous", p, True, gradients, False, seed) for seed, (shape, p) in enumerate(calls))
 
 
 def examples(
-    layouts: Sequence[str], fixed: tuple[int, ...] | None, *, evaluates: bool, refuses_keep_prob_zero: bool
+    layouts: Sequence[str],
+    fixed: tuple[int, ...] | None,
+    *,
+    evaluates: bool,
+    gradients: bool,
+    refuses_keep_prob_zero: bool,
 ) -> st.SearchStrategy[Example]:
-    """Return generated calls for a target with these layouts, shape and modes."""
+    """Return generated calls for a target with these layouts, shape and modes, with backward passes or without."""
     probabilities = drop_probs()
     if refuses_keep_prob_zero:
         probabilities = probabilities.filter(lambda p: p < 1.0)
@@ -80,7 +85,7 @@ def examples(
         layout=st.sampled_from(tuple(layouts)),
         drop_prob=probabilities,
         training=st.sampled_from((True, False)) if evaluates else st.just(True),
-        gradient=st.booleans(),
+        gradient=st.booleans() if gradients else st.just(False),
         special=st.booleans(),
         seed=st.integers(0, 2**32 - 1),
     )
