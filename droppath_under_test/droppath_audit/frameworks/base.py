@@ -1,7 +1,7 @@
 """What every framework must offer: a dozen operations on its tensors.
 
-Tensors are opaque to everybody else (``Any``); values cross as float64 or complex128 NumPy arrays, which hold every value
-of every narrower floating type exactly. What a framework may offer beyond this is in ``frameworks.capabilities``.
+Tensors are opaque to everybody else (``Any``); values cross as float64 or complex128 NumPy arrays, which hold every
+value of every narrower floating type exactly. What a framework may offer beyond this is in ``frameworks.capabilities``.
 """
 
 from __future__ import annotations

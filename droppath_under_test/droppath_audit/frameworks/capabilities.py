@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.base import Framework, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.frameworks.tape import Tape
     from droppath_audit.frameworks.target import Layer
 
@@ -41,9 +41,10 @@ def ask(framework: Framework, capability: type[C]) -> C:
     Raises:
         NotApplicable: If it does not have it, saying so.
     """
-    if not isinstance(framework, capability):
+    found = has(framework, capability)
+    if found is None:
         raise NotApplicable(f"{framework.name} {capability.lacking}")
-    return framework
+    return found
 
 
 def has(framework: Framework, capability: type[C]) -> C | None:

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 
 class Spelling(ABC):
-    """Expressions and lines of one framework; names of variables and numbers come in as source text.
+    """Expressions and lines of one framework.
+
+    Tensors, layers, shapes, devices and seeds come in as source text (``x``, ``(8, 1)``, ``'cpu'`` with its quotes);
+    dtypes, layouts and other names that the framework is asked by, as they are (``float32``).
 
     The first six are what a framework must bring. Each of the others belongs to a capability, and is asked for only
     where the framework has it.
@@ -37,8 +40,13 @@ class Spelling(ABC):
         """Return the expression for a tensor of the values in a flat list."""
 
     @abstractmethod
-    def array(self, tensor: str) -> str:
-        """Return the expression for a tensor's values as a NumPy array of float64 (complex128 for complex values)."""
+    def array(self, tensor: str, dtype: str = "") -> str:
+        """Return the expression for a tensor's values as a NumPy array of float64 (complex128 for complex values).
+
+        Args:
+            tensor: The tensor; it may be part of a graph, and lie on any device with any strides.
+            dtype: Its dtype where that is known, which makes the expression shorter.
+        """
 
     @abstractmethod
     def info(self, tensor: str) -> str:
@@ -103,8 +111,8 @@ class Spelling(ABC):
     def twice(self, x: str, y: str) -> tuple[str, ...]:
         """``SecondOrder``: return lines that bind ``by_x`` and ``by_cotangent``, tensors or None.
 
-        They differentiate the gradient of x, for a cotangent of ones that is itself tracked, once more, in the direction
-        of ones.
+        They differentiate the gradient of x, for a cotangent of ones that is itself tracked, once more, in the
+        direction of ones.
         """
         raise NotImplementedError
 
@@ -116,7 +124,8 @@ class Spelling(ABC):
         """``Taped``: return lines that bind ``feed``, a context in which draws have these values.
 
         Args:
-            values: Expression for a NumPy array of as many values as are drawn, or ``None``: their own. In the context
-                ``feed.drawn`` lists how many numbers each draw had.
+            values: Expression for a NumPy array of as many values as are drawn, or ``None``: their own. They are
+                rounded to the draw's dtype, and what is below 1 becomes 0 where it would become 1, as in a generator
+                whose upper end is excluded. In the context ``feed.drawn`` lists how many numbers each draw had.
         """
         raise NotImplementedError

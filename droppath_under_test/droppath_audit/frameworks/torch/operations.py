@@ -1,165 +1,149 @@
-"""Operations on torch tensors and modules that single checks need."""
+"""Operations on torch tensors."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.base import Gradient, SecondOrder
-from droppath_audit.targets.bound import reraise, theirs
+import numpy as np
+import torch
+
+from droppath_audit.frameworks.base import Count, TensorInfo
+from droppath_audit.frameworks.capabilities import Forking, Taped
+from droppath_audit.frameworks.torch import devices
+from droppath_audit.frameworks.torch.autograd import TorchAutograd
+from droppath_audit.frameworks.torch.layers import TorchLayers
+from droppath_audit.frameworks.torch.layouts import TorchLayouts
+from droppath_audit.frameworks.torch.tape import TorchTape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    import torch
+    import numpy.typing as npt
 
-    from droppath_audit.frameworks.base import Layer
-    from droppath_audit.frameworks.torch.tape import TorchTape
-
-
-FEED = """\
-from torch.utils._python_dispatch import TorchDispatchMode
-class Feed(TorchDispatchMode):
-    drawn = []
-    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        y = op(*args, **(kwargs or {}))
-        if torch.Tag.nondeterministic_seeded in op.tags:
-            self.drawn.append(y.numel())
-            values = {values}
-            return y if values is None else y.copy_(values.reshape(y.shape))
-        return y
-feed = Feed()"""
+INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class TorchOperations:
-    """The part of ``core.target.Framework`` that looks at memory, modes, gradients and modules."""
+class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, Taped, Forking):
+    """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
-    surroundings: Sequence[str] = ("no_grad", "inference_mode", "autocast")
-    checkpoints: Sequence[str] = ("use_reentrant=True", "use_reentrant=False")
+    name = "torch"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bit_patterns: dict[tuple[str, float], int] = {}
+
+    def dtypes(self, device: str) -> tuple[str, ...]:
+        """Return the floating and complex dtypes whose values can be stored on and read back from ``device``."""
+        found = []
+        candidates = {value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+        for dtype in sorted(candidates, key=str):
+            if not (dtype.is_floating_point or dtype.is_complex):
+                continue
+            wide = torch.complex128 if dtype.is_complex else torch.float64
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # some dtypes announce themselves as experimental
+                    stored = torch.ones((2, 2), dtype=wide).to(dtype).to(device)
+                    readable = bool((stored.cpu().to(wide) == 1).all()) and stored.clone().shape == (2, 2)
+            except (RuntimeError, TypeError, NotImplementedError):
+                continue
+            if readable:
+                found.append(_name(dtype))
+        return tuple(found)
+
+    def tensor(self, values: npt.NDArray[Any], dtype: str, device: str) -> torch.Tensor:
+        """Return a contiguous tensor of these values."""
+        return torch.from_numpy(values.copy()).to(getattr(torch, dtype)).to(device)
+
+    def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> torch.Tensor:
+        """Return a tensor of ones."""
+        return torch.ones(shape, dtype=getattr(torch, dtype), device=device)
+
+    def zeros_like(self, x: torch.Tensor) -> torch.Tensor:
+        """Return zeros of x's shape, dtype and device."""
+        return torch.zeros_like(x, requires_grad=False)
+
+    def numpy(self, tensor: torch.Tensor) -> npt.NDArray[Any]:
+        """Return the values as float64 or complex128."""
+        self.info(tensor)
+        wide = torch.complex128 if tensor.is_complex() else torch.float64
+        return tensor.detach().to("cpu").to(wide).resolve_conj().resolve_neg().numpy()
+
+    def bits(self, tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """Return the bytes of the values in logical order."""
+        # A copy, because one element of an expanded tensor keeps its stride of 0 and then has no bytes to view.
+        source = tensor.detach().to("cpu").resolve_conj().resolve_neg().reshape(-1)
+        return source.new_empty(source.numel()).copy_(source).view(torch.uint8).numpy()
+
+    def info(self, tensor: torch.Tensor) -> TensorInfo:
+        """Return shape, dtype and device.
+
+        Raises:
+            TypeError: If ``tensor`` is not a torch tensor.
+        """
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"the target returned {type(tensor).__name__}, not a tensor")
+        return TensorInfo(tuple(tensor.shape), _name(tensor.dtype), str(tensor.device))
+
+    def add(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return first + second
+
+    def multiply(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the product."""
+        return x * mask
+
+    def rows(self, x: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Return these samples of x."""
+        return x[torch.tensor(numbers, dtype=torch.int64, device=x.device)]
+
+    def count(self, tensors: Sequence[torch.Tensor], kept_value: float) -> Count:
+        """Count elements equal to the kept value, equal to zero, and neither."""
+        flat = tensors[0].detach() if len(tensors) == 1 else torch.cat([t.detach() for t in tensors])
+        size = flat.numel()
+        if flat.device.type == "cpu" and flat.is_contiguous() and not flat.is_complex():
+            # Comparing integers in NumPy costs a tenth of a draw; the same in torch operations costs a third.
+            bits = flat.view(INTEGER_OF_SIZE[flat.dtype.itemsize]).numpy()
+            dropped = int(np.count_nonzero(bits == 0))
+            kept = int(np.count_nonzero(bits == self._pattern(flat.dtype, kept_value)))
+            if kept + dropped != size:
+                dropped += int(np.count_nonzero(bits == self._pattern(flat.dtype, -0.0)))
+        else:
+            both = torch.stack([(flat == kept_value).sum(), (flat == 0).sum()])
+            kept, dropped = (int(number) for number in both.cpu().tolist())
+        if kept_value == 0:
+            kept = 0
+        return Count(kept, dropped, size - kept - dropped)
+
+    def _pattern(self, dtype: torch.dtype, value: float) -> int:
+        key = (str(dtype), value)
+        if key not in self._bit_patterns:
+            one = torch.tensor([value], dtype=torch.float64).to(dtype)
+            self._bit_patterns[key] = int(one.view(INTEGER_OF_SIZE[dtype.itemsize]).item())
+        return self._bit_patterns[key]
+
+    def first_nonzero(self, tensor: torch.Tensor) -> float:
+        """Return the first element other than zero (NaN counts), or 0 where all are zero."""
+        flat = tensor.detach().reshape(-1)
+        if flat.dtype.itemsize == 1:
+            flat = flat.to(torch.float32)
+        nonzero = torch.nonzero(flat != 0)
+        return float(flat[nonzero[0, 0]].item()) if len(nonzero) else 0.0
 
     def tape(self) -> TorchTape:
-        """Return what records and replaces the draws of a target; see ``core.tape``."""
-        from droppath_audit.frameworks.torch.tape import TorchTape
-
+        """Return what records and replaces the draws of a target."""
         return TorchTape()
-
-    def version(self, tensor: torch.Tensor) -> int:
-        """Return the tensor's version counter."""
-        return tensor._version
-
-    def strides(self, tensor: torch.Tensor) -> tuple[int, ...]:
-        """Return the strides, in elements, that an elementwise operation on the tensor leaves; 0 for sizes up to 1."""
-        import torch
-
-        kept = torch.empty_like(tensor, memory_format=torch.preserve_format)
-        return tuple(stride if size > 1 else 0 for size, stride in zip(kept.shape, kept.stride(), strict=True))
-
-    def gradcheck(self, layer: Layer, x: torch.Tensor, seed: int) -> str:
-        """Run torch's gradcheck with the mask of ``seed``; see ``core.target.Framework``."""
-        import torch
-        from torch.autograd.gradcheck import GradcheckError
-
-        def replayed(leaf: torch.Tensor) -> Any:
-            torch.manual_seed(seed)
-            return layer(leaf.clone(), training=True)
-
-        try:
-            with torch.enable_grad():
-                torch.autograd.gradcheck(replayed, (x.detach().clone().requires_grad_(),))
-        except GradcheckError as error:
-            return str(error).strip().splitlines()[0]
-        except (KeyboardInterrupt, TargetRaised):
-            raise
-        except BaseException as error:
-            reraise(error)
-        return ""
-
-    def second_order(
-        self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, direction: torch.Tensor
-    ) -> SecondOrder:
-        """Differentiate the gradient of ``layer`` once more; see ``core.target.Framework``."""
-        import torch
-
-        with torch.enable_grad():
-            leaf, weight = (tensor.detach().clone().requires_grad_() for tensor in (x, cotangent))
-            output = layer(leaf.clone(), training=True)
-            if not isinstance(output, torch.Tensor) or not output.requires_grad:
-                return SecondOrder(output, None, None, "the output does not require a gradient")
-            with theirs():
-                # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
-                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-                    output, leaf, weight.clone(), create_graph=True, allow_unused=True
-                )
-            first = gradients[0]
-            if first is None:
-                return SecondOrder(output.detach(), None, None, "the graph does not reach x")
-            if not first.requires_grad:
-                return SecondOrder(output.detach(), None, None, "the gradient is not part of a graph")
-            with theirs():
-                by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
-        return SecondOrder(output.detach(), by_x, by_cotangent, "")
-
-    def checkpointed(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, how: str) -> Gradient:
-        """Run forward, forget, recompute and run backward; see ``core.target.Framework``."""
-        import torch
-        from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
-
-        # Undecorated: the decorator imports the compiler, which takes a second, to say that it is not to be used.
-        bare = getattr(checkpoint, "__wrapped__", checkpoint)
-        with torch.enable_grad():
-            leaf = x.detach().clone().requires_grad_()
-            # To the end: what stops a recomputation early is an exception, raised inside the target.
-            with theirs(), set_checkpoint_early_stop(False):
-                output = bare(
-                    lambda branch: layer(branch, training=True), leaf.clone(), use_reentrant=how.endswith("True")
-                )
-            if not isinstance(output, torch.Tensor) or not output.requires_grad:
-                return Gradient(output, None, "the output does not require a gradient")
-            with theirs():
-                # Not torch.autograd.grad, which reentrant checkpointing refuses.
-                output.backward(cotangent)  # type: ignore[no-untyped-call]
-        return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else "the graph does not reach x")
 
     def fork_hazard(self, device: str) -> str:
         """Return why a forked process could not use the device: only the CPU survives a fork."""
-        import torch
-
         # A process that has used an accelerator cannot use it in a fork, and one that has not would be slow to start.
         return "" if torch.device(device).type == "cpu" else f"a forked process cannot use {device}"
 
-    @contextmanager
-    def surround(self, name: str, device: str) -> Iterator[None]:
-        """Enter ``no_grad``, ``inference_mode`` or ``autocast``."""
-        import torch
+    def can_fork(self) -> bool:
+        """Return whether no accelerator is in use yet."""
+        return devices.survive_fork()
 
-        if name == "autocast":
-            with torch.autocast(torch.device(device).type, torch.bfloat16):
-                yield
-        else:
-            with getattr(torch, name)():
-                yield
 
-    def container(self, layer: Any) -> Any | None:
-        """Return a module in which another one holds the layer; None for what is no module."""
-        import torch
-
-        return torch.nn.Sequential(torch.nn.Sequential(layer)) if isinstance(layer, torch.nn.Module) else None
-
-    def convert(self, layer: Any, dtype: str, device: str) -> None:
-        """Convert a module with half() or to(), where it stands; see ``targets.bound.Bindable``."""
-        import torch
-
-        if not isinstance(layer, torch.nn.Module):
-            raise NotApplicable("what is no module has no dtype to convert")
-        layer.to(device)
-        if dtype == "float16":
-            layer.half()
-        else:
-            layer.to(getattr(torch, dtype))
-
-    def stored(self, layer: Any) -> tuple[str, ...]:
-        """Return the keys of the layer's state_dict; none for what is no module."""
-        import torch
-
-        return tuple(layer.state_dict()) if isinstance(layer, torch.nn.Module) else ()
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, OTHER, UNIFORM, Draw
+from droppath_audit.frameworks.torch import devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ KINDS = {
 
 
 class TorchTape:
-    """See ``core.tape.Tape``."""
+    """See ``frameworks.tape``."""
 
     @contextmanager
     def record(self, *, values: bool = True) -> Iterator[list[Draw]]:
@@ -76,31 +77,30 @@ class TorchTape:
             yield numbers
 
     def redraw(self, draw: Draw, numbers: int, seed: int) -> npt.NDArray[np.float64]:
-        """Make a draw again, from a freshly seeded generator."""
-        generator = torch.Generator(draw.device).manual_seed(seed)
-        dtype, device = getattr(torch, draw.dtype), draw.device
-        empty = torch.empty(numbers, dtype=dtype, device=device)
-        if draw.op in ("rand", "rand_like"):
-            drawn = torch.rand(numbers, dtype=dtype, device=device, generator=generator)
-        elif draw.kind == UNIFORM:
-            drawn = empty.uniform_(draw.low, draw.high, generator=generator)
-        elif draw.kind == INTEGER:
-            drawn = empty.random_(int(draw.low), int(draw.high), generator=generator)
-        elif draw.op == "native_dropout" and draw.probability is not None:  # which takes no generator
-            devices = [device] if device.startswith("cuda") else []
-            with torch.random.fork_rng(devices=devices):
-                torch.manual_seed(seed)
-                drawn = torch.native_dropout(torch.ones(numbers, device=device), 1.0 - draw.probability, True)[1]
-        elif draw.kind == BERNOULLI and draw.probability is not None:
-            if draw.probability_dtype:
-                wide = getattr(torch, draw.probability_dtype)
-                probability = torch.full((numbers,), draw.probability, dtype=wide, device=device)
-                drawn = empty.bernoulli_(probability, generator=generator)
-            else:
-                drawn = empty.bernoulli_(draw.probability, generator=generator)
-        else:
-            raise NotApplicable(f"{draw.op} cannot be drawn alone from a generator")
-        return drawn.cpu().double().numpy()
+        """Make a draw again, from freshly seeded generators, which are restored."""
+        devices.state(draw.device)  # what cannot be read could not be restored
+        with devices.restored():
+            devices.seed(seed)
+            return _redrawn(draw, numbers).cpu().double().numpy()
+
+
+def _redrawn(draw: Draw, numbers: int) -> torch.Tensor:
+    dtype, device = getattr(torch, draw.dtype), draw.device
+    if draw.op in ("rand", "rand_like"):
+        return torch.rand(numbers, dtype=dtype, device=device)
+    empty = torch.empty(numbers, dtype=dtype, device=device)
+    if draw.kind == UNIFORM:
+        return empty.uniform_(draw.low, draw.high)
+    if draw.kind == INTEGER:
+        return empty.random_(int(draw.low), int(draw.high))
+    if draw.kind == BERNOULLI and draw.probability is not None:
+        if draw.op == "native_dropout":
+            return torch.native_dropout(torch.ones(numbers, device=device), 1.0 - draw.probability, True)[1]
+        if draw.probability_dtype:
+            wide = getattr(torch, draw.probability_dtype)
+            return empty.bernoulli_(torch.full((numbers,), draw.probability, dtype=wide, device=device))
+        return empty.bernoulli_(draw.probability)
+    raise NotApplicable(f"{draw.op} cannot be drawn alone from a generator")
 
 
 class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,0 +1,43 @@
+"""The border between this package's driving code and the target's own: what is raised beyond it is the target's."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OUR_FRAMES = str(Path(__file__).parent.parent)
+_OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples", "sound"))
+
+
+def reraise(error: BaseException) -> NoReturn:
+    """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_OUR_FRAMES) or frame.filename.startswith(_OWN_TARGETS)
+    ]
+    text = "".join(traceback.format_list(frames))
+    raise TargetRaised(type(error).__name__, first_line(error), text) from error
+
+
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Raise as TargetRaised whatever the target's code raises inside."""
+    try:
+        yield
+    except (KeyboardInterrupt, NotApplicable, TargetRaised):
+        raise
+    except BaseException as error:
+        reraise(error)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, empty where it has none."""
+    return next(iter(str(error).strip().splitlines()), "")

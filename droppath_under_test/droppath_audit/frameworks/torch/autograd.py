@@ -1,0 +1,113 @@
+"""Gradients of torch layers, once, twice, and with activation checkpointing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from droppath_audit.core.errors import TargetRaised
+from droppath_audit.frameworks.capabilities import (
+    Autograd,
+    Checkpointing,
+    Gradient,
+    SecondDerivatives,
+    SecondOrder,
+)
+from droppath_audit.frameworks.theirs import first_line, reraise, theirs
+from droppath_audit.frameworks.torch.generators import TorchGenerators
+
+if TYPE_CHECKING:
+    from droppath_audit.frameworks.target import Layer
+
+
+UNREACHED = "the graph does not reach x"
+
+
+class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
+    """Forward and backward passes."""
+
+    checkpoints = ("use_reentrant=True", "use_reentrant=False")
+
+    def gradient(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor) -> Gradient:
+        """Run forward and backward; x is not a leaf, as inside a network."""
+        with torch.enable_grad():
+            leaf = x.detach().clone().requires_grad_()
+            output = layer(leaf.clone(), training=True)
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return Gradient(output, None, "the output does not require a gradient")
+            with theirs():
+                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                    output, leaf, cotangent, allow_unused=True
+                )
+        return Gradient(output.detach(), gradients[0], "" if gradients[0] is not None else UNREACHED)
+
+    def tracked(self, x: torch.Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+        return x.requires_grad
+
+    def gradcheck(self, layer: Layer, x: torch.Tensor, seed: int) -> str:
+        """Run torch's gradcheck with the mask of ``seed``."""
+        from torch.autograd.gradcheck import GradcheckError
+
+        def replayed(leaf: torch.Tensor) -> Any:
+            self.seed(seed)
+            return layer(leaf.clone(), training=True)
+
+        try:
+            with torch.enable_grad():
+                torch.autograd.gradcheck(replayed, (x.detach().clone().requires_grad_(),))
+        except GradcheckError as error:
+            return first_line(error)
+        except (KeyboardInterrupt, TargetRaised):
+            raise
+        except BaseException as error:
+            reraise(error)
+        return ""
+
+    def second_order(
+        self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, direction: torch.Tensor
+    ) -> SecondDerivatives:
+        """Differentiate the gradient of ``layer`` once more."""
+        with torch.enable_grad():
+            leaf, weight = (tensor.detach().clone().requires_grad_() for tensor in (x, cotangent))
+            output = layer(leaf.clone(), training=True)
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return SecondDerivatives(output, None, None, "the output does not require a gradient")
+            with theirs():
+                # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
+                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                    output, leaf, weight.clone(), create_graph=True, allow_unused=True
+                )
+            first = gradients[0]
+            if first is None:
+                return SecondDerivatives(output.detach(), None, None, UNREACHED)
+            if not first.requires_grad:
+                return SecondDerivatives(output.detach(), None, None, "the gradient is not part of a graph")
+            with theirs():
+                by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
+        return SecondDerivatives(output.detach(), by_x, by_cotangent, "")
+
+    def checkpointed(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, how: str) -> Gradient:
+        """Run forward, forget, recompute and run backward."""
+        from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
+
+        # Undecorated: the decorator imports the compiler, which takes a second, to say that it is not to be used.
+        bare = getattr(checkpoint, "__wrapped__", checkpoint)
+        taken = self._keys.taken
+
+        def run(branch: torch.Tensor) -> Any:
+            self._keys.taken = taken  # a recomputation is given the keys of the first run, as its arguments are kept
+            return layer(branch, training=True)
+
+        with torch.enable_grad():
+            leaf = x.detach().clone().requires_grad_()
+            # To the end: what stops a recomputation early is an exception, raised inside the target.
+            with theirs(), set_checkpoint_early_stop(False):
+                output = bare(run, leaf.clone(), use_reentrant=how.endswith("True"))
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return Gradient(output, None, "the output does not require a gradient")
+            with theirs():
+                # Not torch.autograd.grad, which reentrant checkpointing refuses.
+                output.backward(cotangent)  # type: ignore[no-untyped-call]
+        return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else UNREACHED)

@@ -1,0 +1,71 @@
+"""Torch modules, and the contexts in which they are called."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Layers, Surroundings
+from droppath_audit.frameworks.theirs import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+class TorchLayers(Layers, Surroundings):
+    """What is done to modules."""
+
+    surroundings = ("no_grad", "inference_mode", "autocast")
+
+    def is_layer(self, obj: object) -> bool:
+        """Return whether the object is a module."""
+        return isinstance(obj, torch.nn.Module)
+
+    def container(self, layer: Any) -> Any:
+        """Return a module in which another one holds the layer."""
+        return torch.nn.Sequential(torch.nn.Sequential(layer))
+
+    def stored(self, layer: Any) -> tuple[str, ...]:
+        """Return the keys of the layer's state_dict."""
+        return tuple(layer.state_dict())
+
+    def convert(self, layer: Any, dtype: str, device: str) -> None:
+        """Convert a module with half() or to(), where it stands."""
+        layer.to(device)
+        if dtype == "float16":
+            layer.half()
+        else:
+            layer.to(getattr(torch, dtype))
+
+    def branch(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        """Return ``function`` as a module."""
+
+        class Branch(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return function(x)
+
+        return Branch()
+
+    @contextmanager
+    def surround(self, name: str, device: str) -> Iterator[None]:
+        """Enter ``no_grad``, ``inference_mode`` or ``autocast``.
+
+        Raises:
+            NotApplicable: If the type of device has no autocast, with torch's reason.
+        """
+        with _autocast(torch.device(device).type) if name == "autocast" else getattr(torch, name)():
+            yield
+
+
+def _autocast(kind: str) -> AbstractContextManager[Any]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a dtype it does not cast to, torch warns, and casts nothing
+            return torch.autocast(kind, torch.bfloat16)
+    except (RuntimeError, AssertionError, UserWarning) as error:
+        raise NotApplicable(f"{kind} has no autocast to bfloat16: {first_line(error)}") from error
