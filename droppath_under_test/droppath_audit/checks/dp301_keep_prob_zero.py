@@ -26,7 +26,6 @@ from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
-from droppath_audit.scripts import RecordedScript
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -47,8 +46,6 @@ class Seen:
 
 
 class KeepProbZero(Check[Seen, DtypeCase]):
-    """See the module."""
-
     where = Dtypes()
     recorded = Selection(
         lambda block: block.training and block.drop_prob == 1.0,
@@ -88,11 +85,9 @@ class KeepProbZero(Check[Seen, DtypeCase]):
         return Verdict.passed(f"{seen.elements} of {seen.elements} values are zero")
 
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
-        """Print outputs at drop_prob = 1, or dtypes."""
-        if not seen.nan and not seen.nonzero and isinstance(script, RecordedScript):
-            script.dtypes()
-            return
-        zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
-        script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
-        if seen.became:
-            script.same_info()
+        """Print outputs at drop_prob = 1, or their dtype."""
+        if seen.nan or seen.nonzero:
+            zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
+            script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
+        else:
+            script.same_dtype(1.0)

@@ -18,4 +18,4 @@ def command(check: str) -> None:
     if check.lower() not in by_name:
         raise UsageError(f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, names))
     found = by_name[check.lower()]
-    click.echo(f"{found.doc.strip()}\nLevel\n    {found.level}, in {found.family}.")
+    click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family}.")

@@ -155,6 +155,6 @@ def _probabilities(asked: tuple[float, ...], layers: Sequence[float]) -> tuple[f
             raise UsageError(f"--drop-prob is a probability, in [0, 1], not {drop_prob:g}.")
     if asked or layers:
         return asked
-    from droppath_audit.checks.dp103_exact_keep_probability import DROP_PROBS
+    from droppath_audit.core.grid import WITH_EXTREMES
 
-    return DROP_PROBS
+    return WITH_EXTREMES

@@ -51,7 +51,7 @@ def _show(console: Console, system: Known) -> None:
     from rich.text import Text
 
     from droppath_audit.checks import catalogue
-    from droppath_audit.core.check import Level
+    from droppath_audit.core.level import Level
 
     levels = {check.id: check.level for check in catalogue().values()}
     findings = [broken for broken in system.broken if levels[broken.check] is Level.MUST]

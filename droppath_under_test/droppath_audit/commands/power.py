@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from droppath_audit.core.check import Check, Design
+    from droppath_audit.core.check import AnyCheck, Design
 
 WIDTH = 160
 LARGEST = 10**15  # decisions: two months at the full speed of a processor with a thousand cores
@@ -150,7 +150,7 @@ def _show_cells(
         console.print(f"\n{note}", markup=False)
 
 
-def _chosen_checks(names: Sequence[str]) -> list[Check]:
+def _chosen_checks(names: Sequence[str]) -> list[AnyCheck]:
     from droppath_audit.checks import catalogue
 
     known = catalogue()
@@ -167,7 +167,7 @@ def _chosen_checks(names: Sequence[str]) -> list[Check]:
             every = [word for check in known.values() for word in (check.id, check.slug)]
             raise UsageError(f"There is no check {name!r}; 'droppath-audit list' shows all." + nearest(name, every))
         chosen += found
-    return list(dict.fromkeys(chosen)) if names else [check for check in known.values() if check.design is not None]
+    return list(dict.fromkeys(chosen)) if names else [check for check in known.values() if check.statistical]
 
 
 def _chosen_efforts(names: Sequence[str]) -> list[str]:
@@ -183,7 +183,7 @@ Planned = dict[tuple[str, str], list[tuple[str, "Design"]]]
 """By check's id and effort: the design of every statistical trial on the standard grid, and its drop_prob in words."""
 
 
-def _designs(checks: Iterable[Check], efforts: Sequence[str], granularity: str, alpha: float) -> Planned:
+def _designs(checks: Iterable[AnyCheck], efforts: Sequence[str], granularity: str, alpha: float) -> Planned:
     from dataclasses import replace
 
     from droppath_audit.core.dialect import Dialect
@@ -202,13 +202,14 @@ def _designs(checks: Iterable[Check], efforts: Sequence[str], granularity: str, 
             rows = planned.setdefault((check.id, effort), [])
             for bare in check.cases("cpu", EFFORTS[effort]):
                 case = replace(bare, dialect=dialect)
-                if check.design is not None and not check.applicable(facts, case):
-                    where = "all together" if case.drop_prob is None else f"{case.drop_prob:g}"
-                    rows.append((where, check.design(case, alpha)))
+                design = check.design(case, alpha) if check.statistical and not check.applicable(facts, case) else None
+                if design is not None:
+                    p = case.coordinates.get("drop_prob")
+                    rows.append(("all together" if p is None else f"{p:g}", design))
     return planned
 
 
-def _show_overview(console: Console, checks: Sequence[Check], planned: Planned) -> None:
+def _show_overview(console: Console, checks: Sequence[AnyCheck], planned: Planned) -> None:
     """Print a line per check: what its trials see at each effort, and the decisions of all of them."""
     from rich.table import Table
 
@@ -232,7 +233,7 @@ def _show_overview(console: Console, checks: Sequence[Check], planned: Planned) 
     console.print(f"\ndecisions of a whole audit of one device: {', '.join(total)}.", highlight=False)
 
 
-def _show_cases(console: Console, checks: Sequence[Check], planned: Planned) -> None:
+def _show_cases(console: Console, checks: Sequence[AnyCheck], planned: Planned) -> None:
     """Print a line per effort and drop_prob of each check."""
     from rich.table import Table
 
@@ -242,7 +243,7 @@ def _show_cases(console: Console, checks: Sequence[Check], planned: Planned) -> 
         table.add_column(head, justify="right" if head.startswith(("decisions", "trials")) else "left")
     exact = []
     for check in checks:
-        if check.design is None:
+        if not check.statistical:
             exact.append(f"{check.id} {check.slug}")
             continue
         for effort in dict.fromkeys(effort for _, effort in planned):

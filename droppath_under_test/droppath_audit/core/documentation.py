@@ -28,7 +28,8 @@ class Documentation:
     """
 
     def __init__(self, text: str) -> None:
-        title, _, rest = text.strip().partition("\n")
+        self.text = text.strip()
+        title, _, rest = self.text.partition("\n")
         match = re.fullmatch(r"(DP\d{3}) ([a-z0-9-]+): (.+)", title)
         if match is None:
             raise ValueError(f"a check's docstring begins with 'DPnnn slug: promise.', not {title!r}")

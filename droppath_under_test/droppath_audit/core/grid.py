@@ -17,6 +17,7 @@ DTYPES = ("float64", "float32", "float16", "bfloat16")
 # Asymmetric around 1/2, where a swap of keep and drop would be invisible.
 DROP_PROBS = (0.0, 0.002, 0.1, 0.3, 0.5, 0.9, 0.998, 1.0)
 INTERIOR = DROP_PROBS[1:-1]
+WITH_EXTREMES = tuple(sorted((*DROP_PROBS, 1e-7, 0.001, 0.999, 1.0 - 1e-7)))
 
 
 class Places(Protocol):

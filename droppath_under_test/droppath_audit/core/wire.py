@@ -20,7 +20,6 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -70,8 +69,17 @@ def load(kind: type[T], data: Any) -> T:
     return cast("T", _codec(kind).load(data))
 
 
-@cache
+_codecs: dict[Any, _Codec] = {}
+
+
 def _codec(kind: Any) -> _Codec:
+    """Return the codec of an annotation, which is made once."""
+    if kind not in _codecs:
+        _codecs[kind] = _made(kind)
+    return _codecs[kind]
+
+
+def _made(kind: Any) -> _Codec:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind in _PLAIN:
         return _PLAIN[kind]
@@ -208,8 +216,8 @@ def _mapping(key: Any, value: Any) -> _Codec:
 
 
 def _union(members: tuple[Any, ...]) -> _Codec:
-    records = [member for member in members if isinstance(member, type) and is_dataclass(member)]
-    names = {record.__name__: record for record in records}
+    records: list[Any] = [member for member in members if isinstance(member, type) and is_dataclass(member)]
+    names: dict[Any, Any] = {record.__name__: record for record in records}
 
     def dumped(value: Any) -> Any:
         if len(records) > 1 and type(value) in records:
@@ -244,10 +252,10 @@ def _first(members: tuple[Any, ...], side: str, value: Any) -> Any:
 
 def _record(kind: Any) -> _Codec:
     hints = get_type_hints(kind)
-    if not is_dataclass(kind):
+    if hasattr(kind, "_fields"):  # a named tuple
         as_tuple = _sequence(tuple, tuple(hints[name] for name in kind._fields))
         return _Codec(as_tuple.dump, lambda data: kind(*as_tuple.load(data)))
-    members = [member for member in fields(kind) if member.metadata.get("wire", True)]
+    members: list[Any] = [member for member in fields(kind) if member.metadata.get("wire", True)]
     needed = [f.name for f in members if f.default is MISSING and f.default_factory is MISSING]
 
     def dumped(value: Any) -> dict[str, Any]:

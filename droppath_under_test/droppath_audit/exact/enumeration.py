@@ -27,11 +27,12 @@ from droppath_reference.law import kept_interval, round_to
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from droppath_audit.core.case import Case
+    from droppath_audit.core.case import Cell
     from droppath_audit.exact.alphabets import Alphabet
     from droppath_audit.exact.generators import Model
-    from droppath_audit.frameworks.base import Target, Tensor
-    from droppath_audit.frameworks.tape import Draw, Tape
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.tape import Draw
+    from droppath_audit.probes.live import LiveProbe
 
 BATCH, LARGEST = 65_536, 2**22  # samples, and elements, of one call that is fed
 LEAST = 64  # samples of a call; fewer values are repeated

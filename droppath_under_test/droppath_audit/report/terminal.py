@@ -11,7 +11,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from droppath_audit.core.check import FAMILIES, Level
+from droppath_audit.core.documentation import FAMILIES
+from droppath_audit.core.level import Level
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
 from droppath_audit.core.verdict import Outcome
 
@@ -31,14 +32,12 @@ STYLES = {
     Outcome.ERROR: "bold red",
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.NOT_APPLICABLE: "dim",
-    Outcome.WAIVED: "cyan",
 }
 # What a check's line says when its trials differ: the first of these that occurs.
 GRAVITY = (
     Outcome.ERROR,
     Outcome.FAIL,
     Outcome.INCONCLUSIVE,
-    Outcome.WAIVED,
     Outcome.PASS,
     Outcome.NOT_APPLICABLE,
 )
@@ -232,7 +231,6 @@ def _summary(report: Report) -> Text:
             ("fail", "failed"),
             ("error", "errors"),
             ("inconclusive", "inconclusive"),
-            ("waived", "waived"),
         )
         if counts[name] or name in ("pass", "fail", "inconclusive")
     ]

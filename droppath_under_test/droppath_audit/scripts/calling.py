@@ -77,16 +77,16 @@ class Calling:
 
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
         def of(role: Role, text: str = "") -> str:
+            if role == "key":
+                return self._spelling.key(self._device)
             return {
-                "x": lambda: "x",
-                "r": lambda: "shortcut",
-                "p": lambda: repr(self._how.argument(drop_prob)),
-                "training": lambda: repr(self._how.flag(training)),
-                "f": self._function,
-                "branch": lambda: "branch",
-                "key": lambda: self._spelling.key(self._device),
-                "constant": lambda: text,
-            }[role]()
+                "x": "x",
+                "r": "shortcut",
+                "p": repr(self._how.argument(drop_prob)),
+                "training": repr(self._how.flag(training)),
+                "f": self._function(),
+                "branch": "branch",
+            }.get(role, text)
 
         parts = []
         for argument in arguments:

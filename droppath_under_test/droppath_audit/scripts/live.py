@@ -107,9 +107,9 @@ class LiveScript(Script):
         """Bind ``y`` to the output."""
         self.add(f"y = {self.call(drop_prob, training=training)}")
 
-    def array(self, tensor: str) -> str:
-        """Return the expression for a tensor's values as an array of float64, or complex128."""
-        return self.spell.array(tensor)
+    def array(self, tensor: str, dtype: str = "") -> str:
+        """Return the expression for a tensor's values as an array of float64 (complex128), of x's dtype by default."""
+        return self.spell.array(tensor, dtype or self._dtype)
 
     def plain(self, drop_prob: object, shape: tuple[int, ...], *, training: bool = True) -> None:
         """Build the layer, bind ``x`` to ones and ``y`` to the output: the usual beginning."""
@@ -177,6 +177,16 @@ class LiveScript(Script):
         else:
             self.add(f"ys = {self.array(self.call(drop_prob))}[None]  # calls, batch, features")
         self.add(*body)
+
+    def same_info(self) -> None:
+        """Add lines that fail where ``y`` has another shape, dtype or device than ``x``."""
+        x, y = self.spell.info("x"), self.spell.info("y")
+        self.add(f"print({x}, '->', {y})", f"assert {x} == {y}")
+
+    def same_dtype(self, drop_prob: float) -> None:
+        """Write a script that fails where an output in training has another dtype, shape or device than x."""
+        self.plain(drop_prob, self.shape(4))
+        self.same_info()
 
     def several_values(self, drop_prob: float, decisions: int) -> None:
         """Write a script that fails where kept ones have more than one value."""

@@ -83,8 +83,8 @@ class RecordedScript(Script):
     def _parts(self, parts: Sequence[tuple[tuple[int, ...], int]]) -> Sequence[tuple[tuple[int, ...], int]]:
         return [((), 1)]  # all blocks at once
 
-    def dtypes(self) -> None:
-        """Write a script with the dtypes of y that the recording names; which they were is not lost in reading."""
+    def same_dtype(self, drop_prob: float) -> None:
+        """Write a script with the dtypes of y that the recording names; which they were is lost in reading."""
         dtypes = sorted({block.output_dtype for block in self._at.blocks})
         asked = self._at.blocks[0].dtype
         self._imports.clear()

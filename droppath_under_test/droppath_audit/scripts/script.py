@@ -100,6 +100,14 @@ class Script(ABC):
             gradients: Whether to bind dy/dx for a cotangent of ones too.
         """
 
+    def shape(self, batch: int) -> tuple[int, ...]:
+        """Return the shape of a batch of the smallest samples; a recording has the shapes that it has."""
+        return (batch,)
+
+    @abstractmethod
+    def same_dtype(self, drop_prob: float) -> None:
+        """Write a script that fails where outputs in training have another dtype, shape or device than x."""
+
     @abstractmethod
     def decisions_in(self, calls: int, batch: int) -> int:
         """Return the decisions that ``each`` goes through when it is asked for so many calls and samples."""
@@ -134,6 +142,24 @@ class Script(ABC):
             f"print('kept', total / decisions, 'where', {keep_prob!r}, 'was asked for')",
             f"assert abs(total / decisions - {keep_prob!r}) <= {width:.2g}  # {deviations:g} standard deviations",
         )
+
+    def kept_factor(self, drop_prob: float, factor: float, tolerance: float) -> None:
+        """Write a script that fails where kept x are multiplied by another factor than promised, or by several.
+
+        Args:
+            drop_prob: p.
+            factor: What is promised.
+            tolerance: Relative error that rounding may leave.
+        """
+        smallest = "1e-30" if self.dropped == "0" else f"1e-30 + abs({self.dropped})"
+        self.each(
+            "xs = np.broadcast_to(xs, ys.shape)",
+            f"where = (ys != {self.dropped}) & np.isfinite(xs) & (abs(xs) > {smallest})",
+            f"ratios = (ys - {self.dropped})[where] / xs[where]",
+            f"print('y/x of kept values:', np.unique(ratios)[:8], 'promised:', {factor!r})",
+            f"assert (abs(ratios / {factor!r} - 1) <= {tolerance!r}).all()",
+            drop_prob=drop_prob, xs=True,
+        )  # fmt: skip
 
     def compare_groups(
         self,
