@@ -14,7 +14,6 @@ from droppath_audit.core.check import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
     from types import ModuleType
 
     from droppath_audit.core.check import AnyCheck

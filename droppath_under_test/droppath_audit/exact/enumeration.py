@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
 from droppath_audit.exact.generators import identify
 from droppath_audit.exact.steps import Steps, steps
-from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
 from droppath_audit.frameworks.capabilities import Taped
 from droppath_audit.frameworks.tape import BERNOULLI, OTHER
 from droppath_reference.law import kept_interval, round_to

@@ -242,9 +242,7 @@ LANDMARKS: tuple[tuple[tuple[str, int, Any], ...], ...] = (
 
 def landmarks(world: World) -> list[list[Step]]:
     """Return the lives that are always tried, without the actions that this target lacks."""
-    able = {"construct", "forward", *world.abilities} | (
-        {"train", "eval"} if world.target.evaluates else set()
-    )
+    able = {"construct", "forward", *world.abilities} | ({"train", "eval"} if world.target.evaluates else set())
     found = []
     for landmark in LANDMARKS:
         steps = [Step(*step, seed) for seed, step in enumerate(landmark)]

@@ -125,10 +125,10 @@ class Turns:
             self._turn = min(self._alive, default=0)
             self._condition.notify_all()
 
-    def _calls(self, frame: FrameType, event: str, argument: object) -> Any:  # noqa: ARG002
+    def _calls(self, frame: FrameType, event: str, argument: object) -> Any:
         return None if str(frame.f_globals.get("__name__", "")).startswith(self._skipped) else self._lines
 
-    def _lines(self, frame: FrameType, event: str, argument: object) -> Any:  # noqa: ARG002
+    def _lines(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "line" and self._timeouts < TIMEOUTS:
             me = self._own.thread
             with self._condition:

@@ -73,7 +73,7 @@ class LiveProbe(Generic[Case_co]):
 
     @property
     def drop_prob(self) -> float:
-        """p of the cell.
+        """P of the cell.
 
         Raises:
             ValueError: If the case is no cell.

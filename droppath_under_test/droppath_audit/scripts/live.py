@@ -56,7 +56,7 @@ class LiveScript(Script):
     def decisions_in(self, calls: int, batch: int) -> int:
         """Return the decisions of so many calls with so many of the smallest samples."""
         each = {"sample": batch, "batch": 1, "element": batch * prod(self.smallest)}
-        return calls * each[self._at.dialect.granularity]
+        return calls * each[self.at.dialect.granularity]
 
     def seed(self, seed: int | str) -> str:
         """Return the line that seeds the framework."""
@@ -76,11 +76,11 @@ class LiveScript(Script):
 
     def ones(self, shape: tuple[int, ...], dtype: str = "") -> None:
         """Bind ``x`` to ones."""
-        self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(self._at.device)), shape, dtype)
+        self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype)
 
     def random(self, shape: tuple[int, ...], dtype: str = "") -> None:
         """Bind ``x`` to normal values."""
-        self._bind(self.spell.random(repr(shape), dtype or self._dtype, repr(self._at.device)), shape, dtype)
+        self._bind(self.spell.random(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype)
 
     def literal(
         self, values: Iterable[complex], shape: tuple[int, ...], *, dtype: str = "", layout: str = "contiguous"
@@ -88,7 +88,7 @@ class LiveScript(Script):
         """Bind ``x`` to these values, with strides as ``layout`` names them."""
         self.imports("from math import inf, nan")
         text = f"[{', '.join(_number(value) for value in values)}]"
-        x = self.spell.literal(text, repr(shape), dtype or self._dtype, repr(self._at.device))
+        x = self.spell.literal(text, repr(shape), dtype or self._dtype, repr(self.at.device))
         self._bind(x, shape, dtype, layout)
 
     def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
@@ -96,7 +96,7 @@ class LiveScript(Script):
         if layout != "contiguous":
             self.add(f"x = {self.spell.layout('x', layout)}")
         if self.invocation.takes_shortcut:
-            ones = self.spell.ones(repr(shape), dtype or self._dtype, repr(self._at.device))
+            ones = self.spell.ones(repr(shape), dtype or self._dtype, repr(self.at.device))
             self.add(f"shortcut = 0 * {ones}")
 
     def call(self, drop_prob: object, *, training: bool = True) -> str:
@@ -157,7 +157,7 @@ class LiveScript(Script):
         gradients: bool = False,
     ) -> None:
         """Build the layer and call it so many times on one x."""
-        found = self._at.coordinates.get("drop_prob")
+        found = self.at.coordinates.get("drop_prob")
         p = found if drop_prob is None else drop_prob
         self.layer(p)
         bind = self.random if random else self.ones

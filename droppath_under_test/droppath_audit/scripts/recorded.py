@@ -29,11 +29,11 @@ class RecordedScript(Script):
     @property
     def dropped(self) -> str:
         """The shortcut, where there is one."""
-        return "dropped" if self._at.dialect.form == "residual" else "0"
+        return "dropped" if self.at.dialect.form == "residual" else "0"
 
     def decisions_in(self, calls: int, batch: int) -> int:
         """Return the decisions that were recorded, whatever is asked for."""
-        return self._at.decisions
+        return self.at.decisions
 
     def numbers(self, blocks: Sequence[BlockFacts]) -> str:
         """Return the expression for the numbers by which blocks are read."""
@@ -56,7 +56,7 @@ class RecordedScript(Script):
         """Go through the blocks."""
         chosen = [
             block
-            for block in self._at.blocks
+            for block in self.at.blocks
             if (drop_prob is None or block.drop_prob == drop_prob) and (blocks is None or blocks(block))
         ]
         with self.under(f"for block in {self.numbers(chosen)}:"):
@@ -70,10 +70,10 @@ class RecordedScript(Script):
     def kept(self, *, weigh: bool = False, group: Sequence[str] = ()) -> list[str]:
         """Return lines that bind ``kept``, without the decisions that cannot be read."""
         lines = super().kept(weigh=weigh, group=group)
-        if self._at.decisions == sum(block.calls * block.width for block in self._at.blocks):
+        if self.at.decisions == sum(block.calls * block.width for block in self.at.blocks):
             return lines
         names = ["kept", *["weight"] * weigh, *["group"] * bool(group)]
-        axes = AXES[self._at.dialect.granularity]
+        axes = AXES[self.at.dialect.granularity]
         return [
             *lines,
             f"seen = np.broadcast_to(xs != 0, ys.shape).reshape({axes}).any(-1)",
@@ -85,7 +85,7 @@ class RecordedScript(Script):
 
     def same_dtype(self, drop_prob: float) -> None:
         """Write a script with the dtypes of y that the recording names; which they were is lost in reading."""
-        dtypes = sorted({block.output_dtype for block in self._at.blocks})
-        asked = self._at.blocks[0].dtype
+        dtypes = sorted({block.output_dtype for block in self.at.blocks})
+        asked = self.at.blocks[0].dtype
         self._imports.clear()
         self.add(f"outputs = {dtypes!r}  # of y in the recording, for x of {asked}", f"assert outputs == [{asked!r}]")

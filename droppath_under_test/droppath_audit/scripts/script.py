@@ -36,10 +36,13 @@ class Script(ABC):
     Args:
         at: Where the check ran.
         imports: Lines that import what every script of this target needs.
+
+    Attributes:
+        at: Where the check ran.
     """
 
     def __init__(self, at: Case, imports: Sequence[str]) -> None:
-        self._at = at
+        self.at = at
         self._imports = dict.fromkeys(imports)
         self._lines: list[str] = []
         self._indent = ""
@@ -119,7 +122,7 @@ class Script(ABC):
             weigh: Whether to bind ``weight`` to the mean |x| of each decision as well; ``xs`` must be bound.
             group: Lines that bind ``group``, of the shape of ``kept``, to what else is to be known of each decision.
         """
-        axes = AXES[self._at.dialect.granularity]
+        axes = AXES[self.at.dialect.granularity]
         lines = [f"kept = (ys != {self.dropped}).reshape({axes}).any(-1)"]
         if weigh:
             lines.append(f"weight = abs(np.broadcast_to(xs, ys.shape)).reshape({axes}).mean(-1)")
