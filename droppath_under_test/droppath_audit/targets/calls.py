@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from droppath_audit.core.dialect import Dialect
+    from droppath_audit.core.invocation import Role
     from droppath_audit.targets.spec import Mode, Spec
 
 MODE_NAMES = ("training", "train", "is_training")
@@ -89,7 +90,7 @@ def call_of(
     if spec.call is not None:
         return _declared_call(spec, parameters, probability, mode_name, constants)
     bound = {name for name in (probability, mode_name) if name} | set(constants)
-    tensors = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
+    tensors: list[Role] = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
     slots: list[Slot] = []
     for name, parameter in parameters.items():
         keyword = None if parameter.kind is Parameter.POSITIONAL_ONLY else name
@@ -130,7 +131,7 @@ def call_of(
             "Say the call by roles, for example call=(x,p,training)."
         )
     keywords = [name for name in (probability, mode_name) if name and name not in parameters]
-    roles = {probability: "p", mode_name: "training"}
+    roles: dict[str | None, Role] = {probability: "p", mode_name: "training"}
     slots += [Slot(roles[name], name) for name in keywords]
     slots += [Slot("constant", name, v) for name, v in constants.items() if name not in parameters]
     require_values(parameters, bound, "arg", spec)
@@ -153,6 +154,7 @@ def _declared_call(
             )
     names = {"p": probability, "training": mode}
     by_position, by_name = [], []
+    part: Any
     for part in spec.call or ():
         name = None if isinstance(part, tuple) else names.get(part)
         if name is not None and name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:
