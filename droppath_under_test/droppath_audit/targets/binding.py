@@ -103,6 +103,9 @@ class Binding:
             words.append("train()/eval()")
         elif self.mode_at == "always":
             words.append("always training")
+        if self.keyed:
+            names = [slot.keyword for slot in self.call if slot.role == "key" and slot.keyword]
+            words.append(f"key by {', '.join(names)}" if names else "a key")
         return " · ".join(words)
 
     def invocation(self, imports: tuple[str, ...]) -> Invocation:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
 from droppath_audit.frameworks import adapter_for, adapters
-from droppath_audit.frameworks.capabilities import names_of
+from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.signature import (
     DROP_NAMES,
@@ -273,7 +273,7 @@ def _callables(obj: Any) -> str:
     return f" It defines {', '.join(names[:12])}." if names else ""
 
 
-def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
+def _bind(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Binding:
     if spec.factory:
         return bind_factory(spec)
     try:
@@ -282,11 +282,13 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
             if not any("__call__" in vars(base) for base in cls.__mro__):
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            return bind_class(spec, init, adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
+            call = adapter.forward_parameters(cls)
+            return bind_class(spec, init, call, has_modes=adapter.has_modes(cls), keys=keys)
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            return bind_instance(spec, vars(obj), adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
-        return bind_function(spec, adapter.function_parameters(obj))
+            call = adapter.forward_parameters(cls)
+            return bind_instance(spec, vars(obj), call, has_modes=adapter.has_modes(cls), keys=keys)
+        return bind_function(spec, adapter.function_parameters(obj), keys=keys)
     except (ValueError, TypeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
@@ -304,7 +306,10 @@ def _holds_probability(obj: Any, spec: Spec) -> bool:
 def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, imports: tuple[str, ...]) -> Loaded:
     adapter = adapter_for(obj, spec.framework)
     framework = _framework(adapter, spec)
-    binding = _bind(obj, spec, adapter)
+    keys = has(framework, Keys)
+    binding = _bind(obj, spec, adapter, keys)
+    if binding.keyed and keys is None:
+        raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
     target = BoundTarget(obj, binding, framework)
     version = adapter.version()
     seconds = time.perf_counter() - started
