@@ -231,9 +231,15 @@ class Generators(Capability):
 
 
 class Keys(Capability):
-    """Random keys, which a call is given in place of a global generator."""
+    """Random keys, which a call is given in place of a global generator.
+
+    Attributes:
+        needed: Whether a call that is given none draws from nothing that ``Framework.seed`` seeds, so that an argument
+            for one is given a key although it may be left out.
+    """
 
     lacking = "has no random keys to pass"
+    needed: ClassVar[bool] = False
 
     @abstractmethod
     def key(self, device: str) -> Any:

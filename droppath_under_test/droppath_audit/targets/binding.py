@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.invocation import Argument, Invocation
 
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
+    from droppath_audit.core.invocation import Role
     from droppath_audit.targets.spec import Mode, Probability
-
-ROLE_NAMES = {"r": "shortcut", "f": "branch", "key": "key"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Slot:
         value: The constant, or the roles of the list.
     """
 
-    role: str
+    role: Role
     keyword: str | None = None
     value: Any = None
 
@@ -73,6 +74,11 @@ class Binding:
         """Whether the target is given the branch as a function, and calls it itself."""
         return self.init_branch is not None or any(slot.role == "f" for slot in self.call)
 
+    @property
+    def keyed(self) -> bool:
+        """Whether every call is given a random key."""
+        return any(slot.role == "key" or (slot.role == "list" and "key" in slot.value) for slot in self.call)
+
     def argument(self, drop_prob: float) -> float:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
         keep = self.probability is not None and self.probability.meaning == "keep"
@@ -97,75 +103,51 @@ class Binding:
             words.append("train()/eval()")
         elif self.mode_at == "always":
             words.append("always training")
+        if self.keyed:
+            names = [slot.keyword for slot in self.call if slot.role == "key" and slot.keyword]
+            words.append(f"key by {', '.join(names)}" if names else "a key")
         return " · ".join(words)
 
-    def construction_code(self) -> str:
-        """Return the constructor call as source text, with ``{p}`` for the probability."""
-        texts = {}
-        if self.init_branch is not None:
-            texts[self.init_branch] = "branch"
-        if self.probability is not None and self.probability_at == "init":
-            texts[self.probability.name] = "{p}"
-        if self.mode is not None and self.mode_at == "init":
-            texts[self.mode.name] = "{training}"
-        texts |= {name: repr(value) for name, value in self.init.items()}
-        parts = [
-            *(repr(value) for value in self.init_args),
-            *(texts.pop(name) for name in self.init_positional),
-        ]
-        parts += [f"{name}={text}" for name, text in texts.items()]
-        return f"{self.name.replace('.', '_')}({', '.join(parts)})"
-
-    def making_code(self, layer: str, identity: str) -> str:
-        """Return the lines that bind ``layer`` (and the ``branch`` that its constructor takes); empty for functions.
+    def invocation(self, imports: tuple[str, ...]) -> Invocation:
+        """Return how the target is constructed, told its mode and called, for scripts.
 
         Args:
-            layer: Expression for an empty layer of the framework, whose ``forward`` can be assigned.
-            identity: Expression for its layer that returns what it is given.
+            imports: Lines that import the target, under its name with underscores for dots.
         """
-        name, make = self.name.replace(".", "_"), ""
-        if self.kind == "class":
-            make = f"layer = {self.construction_code()}"
-        elif self.kind == "instance" and self.probability is not None:
-            make = f"layer = {name}"
-            if self.probability_at == "attribute":
-                make += f"\nlayer.{self.probability.name} = {{p}}"
-        elif self.kind == "factory":
-            make = f"layer = {name}({{p}})"
+        return Invocation(
+            imports=imports,
+            kind=self.kind,
+            name=self.name.replace(".", "_"),
+            init=self._init_arguments() if self.kind == "class" else (),
+            call=tuple(_argument(slot) for slot in self.call),
+            mode_at=self.mode_at,
+            keep=self.probability is not None and self.probability.meaning == "keep",
+            inverted=self.mode is not None and self.mode.inverted,
+            attribute=self.probability.name
+            if self.probability and self.probability_at in ("init", "attribute")
+            else "",
+            output=self.output,
+            residual=self.dialect.form == "residual",
+        )
+
+    def _init_arguments(self) -> tuple[Argument, ...]:
+        """Return the arguments of the constructor, the positional ones first."""
+        named = {}
         if self.init_branch is not None:
-            residual = self.dialect.form == "residual"
-            branch = f"{layer}\nbranch.forward = {self.branch_code()}" if residual else identity
-            make = f"branch = {branch}\n{make}"
-        return make
+            named[self.init_branch] = Argument("branch", self.init_branch)
+        if self.probability is not None and self.probability_at == "init":
+            named[self.probability.name] = Argument("p", self.probability.name)
+        if self.mode is not None and self.mode_at == "init":
+            named[self.mode.name] = Argument("training", self.mode.name)
+        named |= {name: Argument("constant", name, repr(value)) for name, value in self.init.items()}
+        positional = [Argument("constant", text=repr(value)) for value in self.init_args]
+        positional += [replace(named.pop(name), keyword="") for name in self.init_positional]
+        return (*positional, *named.values())
 
-    def call_code(self, function: str) -> str:
-        """Return the call as source text, with ``{p}`` and ``{training}``."""
 
-        def one(role: str) -> str:
-            return {
-                "x": "x",
-                "r": "shortcut",
-                "p": "{p}",
-                "training": "{training}",
-                "f": self.branch_code(),
-                "key": "key",
-            }[role]
-
-        parts = []
-        for slot in self.call:
-            if slot.role == "constant":
-                text = repr(slot.value)
-            elif slot.role == "list":
-                text = f"[{', '.join(one(role) for role in slot.value)}]"
-            else:
-                text = one(slot.role)
-            parts.append(f"{slot.keyword}={text}" if slot.keyword else text)
-        code = f"{function}({', '.join(parts)})"
-        if isinstance(self.output, int):
-            code += f"[{self.output}]"
-        return f"(x * {code})" if self.output == "mask" else code
-
-    def branch_code(self) -> str:
-        """Return the branch as source text: it gives ``x``, or in branch form what it is given."""
-        # Some layers run the branch on a part of the batch.
-        return "lambda shortcut: x[: len(shortcut)]" if self.dialect.form == "residual" else "lambda value: value"
+def _argument(slot: Slot) -> Argument:
+    if slot.role == "constant":
+        return Argument("constant", slot.keyword or "", repr(slot.value))
+    if slot.role == "list":
+        return Argument("list", slot.keyword or "", roles=tuple(slot.value))
+    return Argument(slot.role, slot.keyword or "")

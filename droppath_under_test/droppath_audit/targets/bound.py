@@ -4,90 +4,34 @@ from __future__ import annotations
 
 import copy
 import pickle
-import traceback
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.base import Framework
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
+from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.targets.binding import Binding
 
 _PLAIN_CALL = (Slot("x"),)
-
-_OUR_FRAMES = str(Path(__file__).parent.parent)
-_OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples", "sound"))
-
-
-class Bindable(Framework, Protocol):
-    """What binding needs of a framework beyond what checks need."""
-
-    def zeros_like(self, x: Tensor) -> Tensor:
-        """Return zeros of x's shape, dtype and device, outside any graph."""
-
-    def tracked(self, x: Tensor) -> bool:
-        """Return whether a gradient of x is asked for."""
-
-    def rows(self, x: Tensor, numbers: Sequence[int]) -> Tensor:
-        """Return these samples of x, in this order, still in x's graph."""
-
-    def set_mode(self, layer: Any, training: bool) -> None:
-        """Call the layer's train() or eval(), unless it is in that mode already."""
-
-    def container(self, layer: Any) -> Any | None:
-        """Return a container in a container with the layer in it; None for what no container of layers takes."""
-
-    def stored(self, layer: Any) -> tuple[str, ...]:
-        """Return the names of what the layer writes into a checkpoint."""
-
-    def convert(self, layer: Any, dtype: str, device: str) -> None:
-        """Convert the layer to a dtype and device, where it stands.
-
-        Raises:
-            NotApplicable: If it is of a kind that has no such conversion.
-        """
-
-    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
-        """Return ``function`` as a layer, for constructors that take the branch."""
-
-    def can_fork(self) -> bool:
-        """Return whether a fork of this process could compute: an accelerator in use would not survive it."""
-
-
-def reraise(error: BaseException) -> NoReturn:
-    """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_OUR_FRAMES) or frame.filename.startswith(_OWN_TARGETS)
-    ]
-    text = "".join(traceback.format_list(frames))
-    lines = str(error).strip().splitlines()
-    raise TargetRaised(type(error).__name__, lines[0] if lines else "", text) from error
-
-
-@contextmanager
-def theirs() -> Iterator[None]:
-    """Raise as TargetRaised whatever the target's code raises inside."""
-    try:
-        yield
-    except (KeyboardInterrupt, NotApplicable, TargetRaised):
-        raise
-    except BaseException as error:
-        reraise(error)
 
 
 def _target_does(action: Callable[..., Any], *arguments: Any) -> Any:
     """Return what code of the target returns; what it raises is TargetRaised."""
     with theirs():
         return action(*arguments)
+
+
+def _set_mode(layer: Any, training: bool) -> None:
+    """Switch a layer's mode unless it is in it already."""
+    if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
+        # Not train(training): classes that are no layers have a train() without arguments.
+        layer.train() if training else layer.eval()
 
 
 def _pickled(instance: Any) -> Any:
@@ -108,13 +52,14 @@ class BoundTarget:
         framework: Operations on its tensors.
     """
 
-    def __init__(self, obj: Any, binding: Binding, framework: Bindable) -> None:
+    def __init__(self, obj: Any, binding: Binding, framework: Framework) -> None:
         self.obj = obj
         self.binding = binding
         self.framework = framework
         self.dialect = binding.dialect
         self.fixed_shape = binding.input
         self.evaluates = binding.evaluates
+        self.keyed = binding.keyed
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
@@ -126,7 +71,7 @@ class BoundTarget:
 
 
 class BoundLayer:
-    """One instance of a bound target; see ``core.target.Layer``."""
+    """One instance of a bound target; see ``frameworks.target``."""
 
     def __init__(self, target: BoundTarget, drop_prob: float) -> None:
         self._target = target
@@ -163,10 +108,10 @@ class BoundLayer:
         binding = self._binding
         if binding.kind not in ("class", "instance") or binding.mode_at not in ("method", "init"):
             return False
-        instance = self._instance(True)
-        self._container = self._framework.container(instance)
-        if self._container is None:
+        instance, layers = self._instance(True), has(self._framework, Layers)
+        if layers is None or not layers.is_layer(instance):
             return False
+        self._container = layers.container(instance)
         self._instances = {True: instance, False: instance}
         return True
 
@@ -202,12 +147,19 @@ class BoundLayer:
         Raises:
             NotApplicable: If there is no layer to convert, or the framework has no such conversion.
         """
+        layers = ask(self._framework, Layers)
         for slot in self._instances:
-            _target_does(self._framework.convert, self._object(slot), dtype, device)
+            instance = self._object(slot)
+            if not layers.is_layer(instance):
+                raise NotApplicable("what is no layer has no dtype to convert")
+            _target_does(layers.convert, instance, dtype, device)
 
     def stored(self) -> tuple[str, ...]:
-        """Return the names of what the layer would write into a checkpoint."""
-        return _target_does(self._framework.stored, self._object(True))  # type: ignore[no-any-return]
+        """Return the names of what the layer would write into a checkpoint; none for what is no layer."""
+        instance, layers = self._object(True), has(self._framework, Layers)
+        if layers is None or not layers.is_layer(instance):
+            return ()
+        return _target_does(layers.stored, instance)  # type: ignore[no-any-return]
 
     def text(self) -> str:
         """Return the layer's repr."""
@@ -241,7 +193,7 @@ class BoundLayer:
             if isinstance(self._binding.output, int):
                 output = output[self._binding.output]
             elif self._binding.output == "mask":
-                output = x * output
+                output = self._framework.multiply(x, output)
         except (KeyboardInterrupt, NotApplicable):
             raise
         except BaseException as error:
@@ -266,7 +218,7 @@ class BoundLayer:
             return self._binding.flag(training)
         if role == "f":
             return self._branch
-        raise NotApplicable(f"{self._framework.name} has no random keys to pass")
+        return ask(self._framework, Keys).key(self._framework.info(x).device)
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""
@@ -285,7 +237,7 @@ class BoundLayer:
         function = self._instances[slot]
         if binding.kind in ("class", "instance"):
             try:
-                self._framework.set_mode(self._container or function, training)
+                _set_mode(self._container or function, training)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -311,6 +263,6 @@ class BoundLayer:
         if binding.mode is not None and binding.mode_at == "init":
             keywords[binding.mode.name] = binding.flag(training)
         if binding.init_branch is not None:
-            keywords[binding.init_branch] = self._framework.branch(self._branch)
+            keywords[binding.init_branch] = ask(self._framework, Layers).branch(self._branch)
         positional = [keywords.pop(name) for name in binding.init_positional]
         return obj(*binding.init_args, *positional, **keywords)  # type: ignore[no-any-return]

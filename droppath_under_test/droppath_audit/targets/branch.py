@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Autograd, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework, Tensor
-    from droppath_audit.targets.bound import Bindable
 
 BASE = 128  # whole numbers below it are exact in every floating dtype
 DIGITS = 4
@@ -40,7 +40,7 @@ class Branch(threading.local):
         output: What the branch returns for the whole batch in the call in hand, of shape (B, ...).
     """
 
-    def __init__(self, framework: Bindable, dialect: Dialect) -> None:
+    def __init__(self, framework: Framework, dialect: Dialect) -> None:
         self._framework, self._identity = framework, dialect.form == "branch"
         self.output: Tensor = None
         self._whole = 0  # calls that were noted to be run on the whole batch in order
@@ -57,22 +57,29 @@ class Branch(threading.local):
         if self._identity:
             return shortcut
         if self._notes is not None:
-            self._notes.append(_numbers_of(self._framework, shortcut, len(output)))
+            self._notes.append(_numbers_of(self._framework, shortcut, self._batch(output)))
             return self._framework.rows(output, self._notes[-1])
         if self._known:
             numbers = self._known.pop(0)
-            if len(numbers) != len(shortcut):
+            if len(numbers) != self._batch(shortcut):
                 raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
             return self._framework.rows(output, numbers)
         if self._framework.info(shortcut).shape == self._framework.info(output).shape:
             return output
         if self._alike():
-            return output[: len(shortcut)]
+            return self._framework.rows(output, list(range(self._batch(shortcut))))
         raise NotApplicable(f"{PART} now, and did not before")
 
     def _alike(self) -> bool:
         """Return whether all samples are the same and nobody asks for their gradients, so that any of them will do."""
-        return not self._framework.tracked(self.output) and bool((self.output == self.output[:1]).all())
+        autograd = has(self._framework, Autograd)
+        if autograd is not None and autograd.tracked(self.output):
+            return False
+        values = self._framework.numpy(self.output)
+        return bool(np.all(values == values[:1]))
+
+    def _batch(self, samples: Tensor) -> int:
+        return self._framework.info(samples).shape[0]
 
     def note(self, call: Callable[[Tensor], Any]) -> None:
         """Find out which samples the coming call will ask for, from a ``call`` that takes the shortcut.
@@ -107,7 +114,7 @@ class Branch(threading.local):
 
 @contextmanager
 def _replayed(framework: Framework) -> Iterator[None]:
-    """Restore the generators of the framework, NumPy and Python on leaving."""
+    """Restore the generators and keys of the framework, and the generators of NumPy and Python, on leaving."""
     python, numpy = random.getstate(), np.random.get_state()
     with framework.scope():
         try:
@@ -131,9 +138,10 @@ def _numbered(framework: Framework, like: Tensor) -> Tensor:
 
 def _numbers_of(framework: Framework, samples: Tensor, batch: int) -> list[int]:
     """Return the numbers that samples of a numbered shortcut carry."""
-    if not len(samples):
+    values = framework.numpy(samples)
+    if not len(values):
         return []
-    digits = framework.numpy(samples).reshape(len(samples), -1).real[:, :DIGITS]
+    digits = values.reshape(len(values), -1).real[:, :DIGITS]
     numbers = digits @ BASE ** np.arange(digits.shape[1], dtype=np.float64)
     if np.any(numbers != np.round(numbers)) or np.any((numbers < 0) | (numbers >= batch)):
         raise NotApplicable(f"{PART} and gives it something else than samples of the shortcut")

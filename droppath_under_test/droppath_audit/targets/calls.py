@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from droppath_audit.core.dialect import Dialect
+    from droppath_audit.core.invocation import Role
+    from droppath_audit.frameworks.capabilities import Keys
     from droppath_audit.targets.spec import Mode, Spec
 
 MODE_NAMES = ("training", "train", "is_training")
 INVERTED_MODE_NAMES = ("is_test", "deterministic", "inference")
+KEY_NAMES = ("key", "rng", "generator")
 BRANCH_FUNCTION_NAMES = ("residual_func", "residual_fn", "branch_func", "branch_fn")
 
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -69,6 +72,20 @@ def _refuse_unknown(spec: Spec, parameters: Mapping[str, Parameter], names: Coll
         )
 
 
+def keys_of(parameters: Mapping[str, Parameter], taken: Collection[str], keys: Keys | None) -> tuple[str, ...]:
+    """Return the arguments that are given a random key, by their names alone.
+
+    Args:
+        parameters: Of the call.
+        taken: Arguments that the SPEC gives a value.
+        keys: The framework, where it has keys; an argument that may be left out is given one only if that is needed.
+    """
+    if keys is None:
+        return ()
+    named = [parameters[name] for name in KEY_NAMES if name in parameters and name not in taken]
+    return tuple(parameter.name for parameter in named if required(parameter) or keys.needed)
+
+
 def roles_of(call: tuple[Any, ...] | None) -> list[str]:
     """Return the roles of a declared call, those inside lists included; none where it is not declared."""
     return [role for part in call or () for role in (part if isinstance(part, tuple) else (part,))]
@@ -83,13 +100,15 @@ def call_of(
     dialect: Dialect,
     *,
     wraps_branch: bool = False,
+    keys: Keys | None = None,
 ) -> tuple[Slot, ...]:
     """Return the call's arguments: as declared by ``call=``, otherwise by name and order."""
     mode_name = mode.name if mode is not None and not mode.at_init else None
     if spec.call is not None:
         return _declared_call(spec, parameters, probability, mode_name, constants)
-    bound = {name for name in (probability, mode_name) if name} | set(constants)
-    tensors = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
+    key_names = keys_of(parameters, constants, keys)
+    bound = {name for name in (probability, mode_name, *key_names) if name} | set(constants)
+    tensors: list[Role] = (["r"] if wraps_branch else ["r", "x"]) if dialect.form == "residual" else ["x"]
     slots: list[Slot] = []
     for name, parameter in parameters.items():
         keyword = None if parameter.kind is Parameter.POSITIONAL_ONLY else name
@@ -108,6 +127,8 @@ def call_of(
             slots.append(Slot("p", keyword))
         elif name == mode_name:
             slots.append(Slot("training", keyword))
+        elif name in key_names:
+            slots.append(Slot("key", keyword))
         elif name in BRANCH_FUNCTION_NAMES and required(parameter) and (dialect.form != "residual" or "x" in tensors):
             if dialect.form != "residual":
                 raise UsageError(
@@ -130,7 +151,7 @@ def call_of(
             "Say the call by roles, for example call=(x,p,training)."
         )
     keywords = [name for name in (probability, mode_name) if name and name not in parameters]
-    roles = {probability: "p", mode_name: "training"}
+    roles: dict[str | None, Role] = {probability: "p", mode_name: "training"}
     slots += [Slot(roles[name], name) for name in keywords]
     slots += [Slot("constant", name, v) for name, v in constants.items() if name not in parameters]
     require_values(parameters, bound, "arg", spec)
@@ -151,8 +172,9 @@ def _declared_call(
                 f"call= of {spec.name} leaves out the role {role}, so its argument {name} cannot be set. "
                 f"Add the role {role} to call=."
             )
-    names = {"p": probability, "training": mode}
+    names = {"p": probability, "training": mode, "key": next((name for name in KEY_NAMES if name in parameters), None)}
     by_position, by_name = [], []
+    part: Any
     for part in spec.call or ():
         name = None if isinstance(part, tuple) else names.get(part)
         if name is not None and name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:

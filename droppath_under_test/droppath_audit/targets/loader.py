@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from urllib.parse import quote
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
 from droppath_audit.frameworks import adapter_for, adapters
+from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.signature import (
     DROP_NAMES,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.known import Known
     from droppath_audit.core.recording import Recording
-    from droppath_audit.frameworks import Adapter
+    from droppath_audit.frameworks.adapter import Adapter
+    from droppath_audit.frameworks.base import Framework
     from droppath_audit.targets.binding import Binding
-    from droppath_audit.targets.bound import Bindable
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             raise
         raise _not_installed(spec.known, error) from error
     obj = _lookup(module, spec)
-    return _describe(
-        obj, spec, devices, started, "\n".join([*(f"import {name}" for name in before), _import_line(spec)])
-    )
+    return _describe(obj, spec, devices, started, (*(f"import {name}" for name in before), *_import_lines(spec)))
 
 
 def _not_installed(known: Known, error: UsageError) -> UsageError:
@@ -115,11 +114,10 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     if importable:
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
     here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
-    loaded = _describe(obj, spec, devices, started, _import_line(spec) if importable else here)
+    loaded = _describe(obj, spec, devices, started, _import_lines(spec) if importable else (here,))
     if importable:
         return loaded
-    facts = {**loaded.facts.to_json(), "spec": f"<{name}>", "importable": False}
-    return Loaded(loaded.target, Facts.from_json(facts))
+    return replace(loaded, facts=replace(loaded.facts, spec=f"<{name}>", importable=False))
 
 
 def query_of(items: dict[str, Any]) -> str:
@@ -275,7 +273,7 @@ def _callables(obj: Any) -> str:
     return f" It defines {', '.join(names[:12])}." if names else ""
 
 
-def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
+def _bind(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Binding:
     if spec.factory:
         return bind_factory(spec)
     try:
@@ -284,11 +282,13 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter) -> Binding:
             if not any("__call__" in vars(base) for base in cls.__mro__):
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            return bind_class(spec, init, adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
+            call = adapter.forward_parameters(cls)
+            return bind_class(spec, init, call, has_modes=adapter.has_modes(cls), keys=keys)
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            return bind_instance(spec, vars(obj), adapter.forward_parameters(cls), has_modes=adapter.has_modes(cls))
-        return bind_function(spec, adapter.function_parameters(obj))
+            call = adapter.forward_parameters(cls)
+            return bind_instance(spec, vars(obj), call, has_modes=adapter.has_modes(cls), keys=keys)
+        return bind_function(spec, adapter.function_parameters(obj), keys=keys)
     except (ValueError, TypeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
@@ -303,10 +303,13 @@ def _holds_probability(obj: Any, spec: Spec) -> bool:
     return not inspect.isroutine(obj) and any(name in getattr(obj, "__dict__", {}) for name in names)
 
 
-def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, import_line: str) -> Loaded:
+def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, imports: tuple[str, ...]) -> Loaded:
     adapter = adapter_for(obj, spec.framework)
     framework = _framework(adapter, spec)
-    binding = _bind(obj, spec, adapter)
+    keys = has(framework, Keys)
+    binding = _bind(obj, spec, adapter, keys)
+    if binding.keyed and keys is None:
+        raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
     target = BoundTarget(obj, binding, framework)
     version = adapter.version()
     seconds = time.perf_counter() - started
@@ -323,7 +326,8 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
         devices=adapter.devices(devices),
         evaluates=binding.evaluates,
         fixed_shape=binding.input,
-        code=adapter.code(binding, import_line),
+        invocation=binding.invocation(imports),
+        capabilities=names_of(framework),
         import_seconds=seconds,
         environment={
             "python": platform.python_version(),
@@ -335,9 +339,10 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
     return Loaded(target, facts)
 
 
-def _framework(adapter: Adapter, spec: Spec) -> Bindable:
+def _framework(adapter: Adapter, spec: Spec) -> Framework:
     """Return the framework's operations, or refuse a target whose framework is not installed."""
     try:
+        adapter.library()
         return adapter.framework()
     except ModuleNotFoundError as error:
         others = ", ".join(other.name for other in adapters() if other is not adapter)
@@ -348,15 +353,18 @@ def _framework(adapter: Adapter, spec: Spec) -> Bindable:
         ) from error
 
 
-def _import_line(spec: Spec) -> str:
+def _import_lines(spec: Spec) -> tuple[str, ...]:
     alias = spec.name.replace(".", "_")
     first = spec.name.partition(".")[0]
     if spec.is_file:
         folder = os.path.dirname(spec.module) or "."  # noqa: PTH120 - in the words of the SPEC
-        line = f"import runpy, sys; sys.path.append({folder!r})\n{first} = runpy.run_path({spec.module!r})[{first!r}]"
+        lines: tuple[str, ...] = (
+            f"import runpy, sys; sys.path.append({folder!r})",
+            f"{first} = runpy.run_path({spec.module!r})[{first!r}]",
+        )
     else:
-        line = f"from {spec.module} import {first}"
-    return line if alias == first else f"{line}\n{alias} = {spec.name}"
+        lines = (f"from {spec.module} import {first}",)
+    return lines if alias == first else (*lines, f"{alias} = {spec.name}")
 
 
 def _origin(obj: Any) -> str:

@@ -14,6 +14,7 @@ from droppath_audit.targets.binding import Binding, Slot
 from droppath_audit.targets.calls import (
     BRANCH_FUNCTION_NAMES,
     INVERTED_MODE_NAMES,
+    KEY_NAMES,
     MODE_NAMES,
     VARIADIC,
     call_of,
@@ -28,6 +29,7 @@ from droppath_audit.targets.spec import Mode, Probability
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from droppath_audit.frameworks.capabilities import Keys
     from droppath_audit.targets.spec import Spec
 
 DROP_NAMES = (
@@ -52,8 +54,8 @@ DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
 }
 
 
-def bind_function(spec: Spec, parameters: Mapping[str, Parameter]) -> Binding:
-    """Bind a function that takes x, the probability and the mode.
+def bind_function(spec: Spec, parameters: Mapping[str, Parameter], *, keys: Keys | None = None) -> Binding:
+    """Bind a function that takes x, the probability, the mode, and a random key where the framework has ``keys``.
 
     Raises:
         UsageError: If the signature does not settle an argument's meaning; the message gives the item to add.
@@ -62,7 +64,7 @@ def bind_function(spec: Spec, parameters: Mapping[str, Parameter]) -> Binding:
     probability = _probability(spec, parameters, taken=spec.arg)
     mode, mode_at = _mode(spec, parameters, {}, has_modes=False)
     constants, dialect = _declarations(spec, parameters, spec.arg, "arg")
-    call = call_of(spec, parameters, probability.name, mode, constants, dialect)
+    call = call_of(spec, parameters, probability.name, mode, constants, dialect, keys=keys)
     return Binding(
         "function", spec.name, dialect, probability, "call", mode, mode_at, call, output=spec.output,
         input=spec.input,
@@ -75,6 +77,7 @@ def bind_class(
     forward: Mapping[str, Parameter],
     *,
     has_modes: bool,
+    keys: Keys | None = None,
 ) -> Binding:
     """Bind a class: constructor signature, signature of the call, and whether it has train() and eval().
 
@@ -97,7 +100,7 @@ def bind_class(
         branch = None
     require_values(init, {*constants, *init_names, *([branch] if branch else [])}, "init", spec)
     call = call_of(spec, forward, probability.name if in_call else None, mode if mode_at == "call" else None,
-                 dict(spec.arg), dialect, wraps_branch=branch is not None)  # fmt: skip
+                 dict(spec.arg), dialect, wraps_branch=branch is not None, keys=keys)  # fmt: skip
     positional_only = [p for p in init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position]
     for parameter in positional_only:
         if parameter.name not in init_names and not required(parameter):
@@ -111,7 +114,12 @@ def bind_class(
 
 
 def bind_instance(
-    spec: Spec, attributes: Mapping[str, Any], forward: Mapping[str, Parameter], *, has_modes: bool
+    spec: Spec,
+    attributes: Mapping[str, Any],
+    forward: Mapping[str, Parameter],
+    *,
+    has_modes: bool,
+    keys: Keys | None = None,
 ) -> Binding:
     """Bind a ready-made layer: copies of it get their probability by attribute.
 
@@ -143,7 +151,7 @@ def bind_instance(
         if name in attributes:
             _declare(declared, name, attributes[name], spec)
     dialect = Dialect(**declared)
-    call = call_of(spec, forward, probability.name if in_call else None, mode, dict(spec.arg), dialect)
+    call = call_of(spec, forward, probability.name if in_call else None, mode, dict(spec.arg), dialect, keys=keys)
     return Binding(
         "instance", spec.name, dialect, probability, "call" if in_call else "attribute", mode, mode_at, call,
         output=spec.output, input=spec.input,
@@ -217,7 +225,7 @@ def _probability(spec: Spec, parameters: Mapping[str, Parameter], taken: Mapping
             f"Say which: {' or '.join(f'prob={name}:{_meaning(name)}' for name in names)}."
         )
     candidates = [name for name in parameters if name not in taken and parameters[name].kind not in VARIADIC]
-    likely = [name for name in candidates if name not in (*INPUT_NAMES, *MODE_NAMES, *INVERTED_MODE_NAMES)]
+    likely = [name for name in candidates if name not in (*INPUT_NAMES, *MODE_NAMES, *INVERTED_MODE_NAMES, *KEY_NAMES)]
     name = likely[0] if len(likely) == 1 else "NAME"
     raise UsageError(
         f"No argument of {spec.name} has a name known to be the probability; it has {listing(candidates)}. "

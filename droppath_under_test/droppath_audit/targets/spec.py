@@ -31,6 +31,7 @@ ROLES = {
     "f": "branch function",
     "key": "random key",
 }
+SYNONYMS = {"rng": "key"}
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,8 @@ def _call(value: str) -> tuple[Any, ...]:
     inner: list[str] | None = None
     body = tokens[1:-1]
     well_formed = len(tokens) > 2 and tokens[0] == "(" and tokens[-1] == ")"
-    for part in body:
+    for word in body:
+        part = SYNONYMS.get(word, word)
         if part == "[" and inner is None:
             inner = []
         elif part == "]" and inner:

@@ -218,7 +218,7 @@ def test_objects_in_hand_are_driven(obj, items, kind):
     assert drives(loaded)
 
 
-def test_a_local_object_is_described_as_such_and_its_snippet_says_what_is_missing():
+def test_a_local_object_is_described_as_such_and_its_imports_say_what_is_missing():
     def local_layer(x, drop_prob, training):
         return x
 
@@ -226,19 +226,11 @@ def test_a_local_object_is_described_as_such_and_its_snippet_says_what_is_missin
     assert not facts.importable
     assert facts.spec.startswith("<test_a_local_object_is")
     assert facts.spec.endswith("local_layer>")
-    lines = facts.code.run(0.5, (8, 4), "float32", "cpu")
-    assert lines[1].startswith("# local_layer is the object that was audited")
-    names = {"local_layer": local_layer}
-    exec("\n".join(lines), names)  # noqa: S102 - a snippet is there to be run
-    assert names["y"].shape == (8, 4)
+    assert facts.invocation.imports[0].startswith("# local_layer is the object that was audited")
 
 
-def test_the_snippet_of_a_lambda_is_valid_python():
-    code = load_object(lambda x, p, training: x, {}).facts.code
-    names = {"target": drop_all}
-    compile("\n".join(code.run(0.5, (8, 4), "float32", "cpu")), "snippet", "exec")
-    assert code.output(0.5) == "target(x, p=0.5, training=True)"
-    assert "target" in names
+def test_a_lambda_is_called_target():
+    assert load_object(lambda x, p, training: x, {}).facts.invocation.name == "target"
 
 
 def test_an_importable_object_gets_a_spec_that_loads_it():
