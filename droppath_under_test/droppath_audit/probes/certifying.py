@@ -10,7 +10,8 @@ from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Design
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.certificate import Certificate, resolution
-from droppath_audit.stats.design import NOTHING, certificate_detectable
+from droppath_audit.stats.design import NOTHING, certificate_detectable, hypergeometric_detectable
+from droppath_audit.stats.homogeneity import one_detectable
 
 if TYPE_CHECKING:
     from droppath_audit.core.trial import Trial
@@ -95,3 +96,24 @@ def chunk_stopping(trial: Trial) -> Continued:
 def resolved(discrepancy: float) -> float:
     """Return what a planning twin found, inf where that is nothing."""
     return math.inf if discrepancy >= NOTHING else discrepancy
+
+
+def group_resolved(decisions: int, rest: int, keep_prob: float, alpha: float) -> float:
+    """Return the difference between a recorded group and the rest that one exact test sees, inf where that is nothing.
+
+    The twin in use is an approximation; half of β covers what it lacks for unequal groups (enumerated in
+    ``tests/unit/stats/test_recorded_lengths.py``).
+
+    Args:
+        decisions: Decisions of the group.
+        rest: Decisions of all the others.
+        keep_prob: q, inside (0, 1).
+        alpha: Level.
+    """
+    if min(decisions, rest) < 1:
+        return math.inf
+    pairs = int(4.0 * decisions * rest / (decisions + rest))
+    if hypergeometric_detectable(pairs, keep_prob, alpha, BETA / 2.0) >= NOTHING:
+        return math.inf
+    found = one_detectable(decisions, rest, keep_prob, alpha, BETA / 2.0)
+    return found if found < max(keep_prob, 1.0 - keep_prob) else math.inf

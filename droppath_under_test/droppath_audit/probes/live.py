@@ -93,6 +93,11 @@ class LiveProbe(Generic[Case_co]):
         """Whether the target returns the shortcut plus the branch."""
         return self.target.dialect.form == "residual"
 
+    def accepted(self, *drop_probs: float) -> tuple[float, ...]:
+        """Return those of the drop_probs that the target does not declare to refuse."""
+        refuses = self.target.dialect.keep_prob_zero == "raises"
+        return tuple(p for p in drop_probs if p < 1.0 or not refuses)
+
     def ask(self, capability: type[C]) -> C:
         """Return the framework as one that has a capability.
 
@@ -148,7 +153,9 @@ class LiveProbe(Generic[Case_co]):
         """Draw masks from one layer, later ones with every question."""
         if self._source is None:
             self._source = self.source()
-        return [whole(self._source.draw(calls, batch), batch)]
+        masks = self._source.draw(calls, batch)
+        # Where a call is one decision its first sample speaks for it; that the others agree is DP104's to show.
+        return [whole(masks[:, :1] if self._at.per_call else masks, batch)]
 
     def afresh(self, seen: list[Decisions], calls: int, batch: int) -> list[Decisions]:
         """Draw further masks."""
@@ -197,7 +204,7 @@ class LiveProbe(Generic[Case_co]):
         p = self.drop_prob if drop_prob is None else drop_prob
         layer, first = self.make(p), 0
         for request in requests:
-            shape = self.shape(request.batch, wide=request.wide)
+            shape = self._shape(request)
             values = request.values(self.rng, shape, self.dtype)
             x, shortcut = self.tensor(values), self._shortcut(values, request)
             clean = self.framework.bits(x).copy()
@@ -210,6 +217,11 @@ class LiveProbe(Generic[Case_co]):
                         x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
                 yield self._told(p, values, clean, outputs, request, first + start)
             first += request.calls
+
+    def _shape(self, request: Request) -> tuple[int, ...]:
+        sample = self.features(wide=request.wide)
+        most = max(1, request.elements // max(1, int(np.prod(sample)))) if request.elements else request.batch
+        return (min(request.batch, most), *sample)
 
     def _shortcut(self, values: Floats, request: Request) -> Tensor:
         return self.tensor(np.full(values.shape, request.shortcut)) if self.residual and request.shortcut else None
@@ -266,7 +278,7 @@ class LiveProbe(Generic[Case_co]):
         p = self.drop_prob if drop_prob is None else drop_prob
         layer, framework = self.make(p), self.framework
         for number, request in enumerate(requests):
-            shape = self.shape(request.batch, wide=request.wide)
+            shape = self._shape(request)
             cotangent = moderate(self.rng, shape, self.dtype)
             values = request.values(self.rng, shape, self.dtype)
             x = self.tensor(values)
@@ -287,7 +299,7 @@ class LiveProbe(Generic[Case_co]):
         scaled = self.target.dialect.scaling == "eval" and not training
         differing, elements, example = 0, 0, None
         for request in requests:
-            x = request.values(self.rng, self.shape(request.batch, wide=request.wide), self.dtype)
+            x = request.values(self.rng, self._shape(request), self.dtype)
             tensor = self.tensor(x)
             clean = framework.bits(tensor).copy()
             if not training and p < 1.0:

@@ -37,6 +37,7 @@ class Request:
         wide: Ask for several features a sample rather than one.
         shortcut: What every element of a residual form's shortcut is.
         evaluated: Call the layer once in evaluation before the backward pass.
+        elements: Make the batch smaller where x would have more elements than this; 0 for any number.
     """
 
     batch: int
@@ -45,6 +46,7 @@ class Request:
     wide: bool = False
     shortcut: float = 0.0
     evaluated: bool = False
+    elements: int = 0
 
 
 class Probe(Protocol[Case_co]):

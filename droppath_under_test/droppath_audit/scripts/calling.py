@@ -16,10 +16,14 @@ class Calling:
         invocation: The target.
         spelling: The framework.
         device: Where keys are made.
+
+    Attributes:
+        key: What calls are given as a key; by default each makes a fresh one.
     """
 
     def __init__(self, invocation: Invocation, spelling: Spelling, device: str) -> None:
         self._how, self._spelling, self._device = invocation, spelling, device
+        self.key = ""
 
     def construction(self, drop_prob: object, *, training: bool) -> list[str]:
         """Return the lines that build ``layer`` and put it into its mode; none for a function."""
@@ -78,7 +82,7 @@ class Calling:
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
         def of(role: Role, text: str = "") -> str:
             if role == "key":
-                return self._spelling.key(self._device)
+                return self.key or self._spelling.key(repr(self._device))
             return {
                 "x": "x",
                 "r": "shortcut",

@@ -53,10 +53,18 @@ class LiveScript(Script):
         """Return the shape of a batch of the smallest samples."""
         return (batch, *self.smallest)
 
-    def decisions_in(self, calls: int, batch: int) -> int:
+    def decisions_in(self, calls: int, batch: int, drop_prob: float | None = None) -> int:
         """Return the decisions of so many calls with so many of the smallest samples."""
         each = {"sample": batch, "batch": 1, "element": batch * prod(self.smallest)}
         return calls * each[self.at.dialect.granularity]
+
+    def masks(self, *, numbers: bool = False) -> list[str]:
+        """Return lines that bind ``kept`` to the masks; where elements are decided alone, the first of each sample."""
+        alone = self.at.dialect.granularity == "element" and prod(self.smallest) > 1
+        return [
+            *(["kept = (ys != 0).reshape(*ys.shape[:2], -1)[:, :, 0]"] if alone else self.kept()),
+            *["numbers = np.arange(len(kept))"] * numbers,
+        ]
 
     def seed(self, seed: int | str) -> str:
         """Return the line that seeds the framework."""
@@ -78,9 +86,9 @@ class LiveScript(Script):
         """Bind ``x`` to ones."""
         self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype)
 
-    def random(self, shape: tuple[int, ...], dtype: str = "") -> None:
-        """Bind ``x`` to normal values."""
-        self._bind(self.spell.random(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype)
+    def random(self, shape: tuple[int, ...], dtype: str = "", *, layout: str = "contiguous") -> None:
+        """Bind ``x`` to normal values, with strides as ``layout`` names them."""
+        self._bind(self.spell.random(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype, layout)
 
     def literal(
         self, values: Iterable[complex], shape: tuple[int, ...], *, dtype: str = "", layout: str = "contiguous"
@@ -90,6 +98,11 @@ class LiveScript(Script):
         text = f"[{', '.join(_number(value) for value in values)}]"
         x = self.spell.literal(text, repr(shape), dtype or self._dtype, repr(self.at.device))
         self._bind(x, shape, dtype, layout)
+
+    def from_array(self, values: str, shape: tuple[int, ...], dtype: str = "") -> None:
+        """Bind ``x`` to the values of an array of NumPy, which is an expression."""
+        x = self.spell.literal(f"{values}.ravel().tolist()", repr(shape), dtype or self._dtype, repr(self.at.device))
+        self._bind(x, shape, dtype)
 
     def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
         self.add(f"x = {x}")
@@ -106,6 +119,17 @@ class LiveScript(Script):
     def run(self, drop_prob: object, *, training: bool = True) -> None:
         """Bind ``y`` to the output."""
         self.add(f"y = {self.call(drop_prob, training=training)}")
+
+    def hold_key(self) -> None:
+        """Bind ``key`` to a fresh key, which the calls that follow are given; nothing where they take none."""
+        if "key" in self.invocation.roles:
+            self.add(f"key = {self.spell.key(repr(self.at.device))}")
+            self._calling.key = "key"
+
+    def next_numbers(self, name: str, seed: int, *lines: str) -> None:
+        """Bind ``name`` to random numbers that the framework draws after a seed and these lines."""
+        numbers = self.spell.random("(4,)", self._dtype, repr(self.at.device))
+        self.add(self.seed(seed), *lines, f"{name} = {self.array(numbers)}")
 
     def array(self, tensor: str, dtype: str = "") -> str:
         """Return the expression for a tensor's values as an array of float64 (complex128), of x's dtype by default."""

@@ -31,9 +31,9 @@ class RecordedScript(Script):
         """The shortcut, where there is one."""
         return "dropped" if self.at.dialect.form == "residual" else "0"
 
-    def decisions_in(self, calls: int, batch: int) -> int:
-        """Return the decisions that were recorded, whatever is asked for."""
-        return self.at.decisions
+    def decisions_in(self, calls: int, batch: int, drop_prob: float | None = None) -> int:
+        """Return the decisions that were recorded, at one drop_prob or at all, whatever is asked for."""
+        return sum(block.decisions for block in self.at.blocks if drop_prob in (None, block.drop_prob))
 
     def numbers(self, blocks: Sequence[BlockFacts]) -> str:
         """Return the expression for the numbers by which blocks are read."""
@@ -67,10 +67,15 @@ class RecordedScript(Script):
                 self.add("gradients = read(f'gradient.{block}')")
             self.add(*body)
 
+    @property
+    def _complete(self) -> bool:
+        """Whether every decision can be read."""
+        return self.at.decisions == sum(block.calls * block.width for block in self.at.blocks)
+
     def kept(self, *, weigh: bool = False, group: Sequence[str] = ()) -> list[str]:
         """Return lines that bind ``kept``, without the decisions that cannot be read."""
         lines = super().kept(weigh=weigh, group=group)
-        if self.at.decisions == sum(block.calls * block.width for block in self.at.blocks):
+        if self._complete:
             return lines
         names = ["kept", *["weight"] * weigh, *["group"] * bool(group)]
         axes = AXES[self.at.dialect.granularity]
@@ -78,6 +83,17 @@ class RecordedScript(Script):
             *lines,
             f"seen = np.broadcast_to(xs != 0, ys.shape).reshape({axes}).any(-1)",
             f"{', '.join(names)} = {', '.join(f'{name}[seen]' for name in names)}  # where x is 0, nothing can be seen",
+        ]
+
+    def masks(self, *, numbers: bool = False) -> list[str]:
+        """Return lines that bind ``kept`` to the masks of the calls that can be read altogether."""
+        if self._complete:
+            return [*super().kept(), *["numbers = np.arange(len(kept))"] * numbers]
+        axes = AXES[self.at.dialect.granularity]
+        return [
+            *super().kept(),
+            f"numbers = np.flatnonzero(np.broadcast_to(xs != 0, ys.shape).reshape({axes}).any(-1).all(1))",
+            "kept = kept[numbers]  # where x is 0, nothing can be seen",
         ]
 
     def _parts(self, parts: Sequence[tuple[tuple[int, ...], int]]) -> Sequence[tuple[tuple[int, ...], int]]:

@@ -112,7 +112,7 @@ class Script(ABC):
         """Write a script that fails where outputs in training have another dtype, shape or device than x."""
 
     @abstractmethod
-    def decisions_in(self, calls: int, batch: int) -> int:
+    def decisions_in(self, calls: int, batch: int, drop_prob: float | None = None) -> int:
         """Return the decisions that ``each`` goes through when it is asked for so many calls and samples."""
 
     def kept(self, *, weigh: bool = False, group: Sequence[str] = ()) -> list[str]:
@@ -128,18 +128,29 @@ class Script(ABC):
             lines.append(f"weight = abs(np.broadcast_to(xs, ys.shape)).reshape({axes}).mean(-1)")
         return [*lines, *group]
 
+    @abstractmethod
+    def masks(self, *, numbers: bool = False) -> list[str]:
+        """Return lines for a body that bind ``kept`` to the masks of its calls, of shape (calls, decisions).
+
+        A call that cannot be read altogether is left out.
+
+        Args:
+            numbers: Whether to bind ``numbers`` to the indices of these calls in ``ys`` as well.
+        """
+
     def share(self, drop_prob: float, decisions: int, deviations: float = 5.0) -> None:
         """Write a script that fails where the share of kept ones is off by more than some standard deviations.
 
         The number of calls is odd: of two calls that decide once for the whole batch, one may well keep and one drop.
         """
-        calls, keep_prob = max(3, -(-decisions // BATCH)) | 1, 1.0 - drop_prob
-        n = max(1, self.decisions_in(calls, BATCH))
+        batch = 1 if self.at.per_call else BATCH
+        calls, keep_prob = max(3, -(-decisions // batch)) | 1, 1.0 - drop_prob
+        n = max(1, self.decisions_in(calls, batch, drop_prob))
         width = deviations * (keep_prob * drop_prob / n) ** 0.5
         self.add("total = decisions = 0")
         self.each(
             *self.kept(), "total, decisions = total + kept.sum(), decisions + kept.size",
-            drop_prob=drop_prob, calls=calls,
+            drop_prob=drop_prob, shape=self.shape(batch), calls=calls,
         )  # fmt: skip
         self.add(
             f"print('kept', total / decisions, 'where', {keep_prob!r}, 'was asked for')",
@@ -173,6 +184,7 @@ class Script(ABC):
         parts: Sequence[tuple[tuple[int, ...], int]] = (),
         drop_prob: float | None = None,
         xs: bool = False,
+        blocks: Callable[[BlockFacts], bool] | None = None,
     ) -> None:
         """Write a script that fails where groups of decisions kept different shares.
 
@@ -184,9 +196,8 @@ class Script(ABC):
             parts: Shapes of x and calls of each, of a target that is run.
             drop_prob: p; by default the cell's.
             xs: Whether the lines need ``xs``.
+            blocks: Which blocks of a recording are gone through; by default all that the case has.
         """
-        from scipy.stats import chi2
-
         body = [
             *self.kept(group=group),
             "kept, group = kept[group >= 0], group[group >= 0]",
@@ -194,7 +205,13 @@ class Script(ABC):
         ]
         self.add(f"counts = np.zeros((2, {groups}))")
         for shape, calls in self._parts(parts):
-            self.each(*body, drop_prob=drop_prob, shape=shape, calls=calls, xs=xs)
+            self.each(*body, drop_prob=drop_prob, shape=shape, calls=calls, xs=xs, blocks=blocks)
+        self.same_shares(groups, names)
+
+    def same_shares(self, groups: int, names: str) -> None:
+        """Add lines that fail where groups kept different shares; ``counts`` holds the kept and the decisions of each."""
+        from scipy.stats import chi2
+
         self.add(
             "kept, decisions = counts",
             f"print({f'kept of {names}:'!r}, kept / decisions)",
