@@ -12,12 +12,9 @@ from droppath_audit.frameworks.keys import KeySeeds
 
 
 class NumpyFramework(Framework, Layouts, Generators, Keys, Forking):
-    """Operations on arrays, and on the scalars that NumPy makes of arrays without axes.
+    """Operations on arrays, and on the scalars that NumPy makes of arrays without axes."""
 
-    There is no tape: methods of a ``Generator`` are compiled, and what sees the functions of ``np.random`` alone would
-    say of a target that it draws nothing.
-    """
-
+    # No tape: a Generator's methods are compiled, and what sees np.random alone would say that nothing is drawn.
     name = "numpy"
     library = "numpy"
     layouts = ("contiguous", "transposed", "sliced", "offset", "expanded", "reversed")
