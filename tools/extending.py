@@ -40,7 +40,7 @@ def extending_page(text: str) -> str:
         "capabilities": _capabilities,
         "example": _example,
     }
-    return BLOCK.sub(lambda block: "\n".join([block[1], *parts[block[2]](), "", block[3]]), text)
+    return BLOCK.sub(lambda block: "\n".join([block[1], *parts[block[2]](), block[3]]), text)
 
 
 def lines_of_example() -> int:
@@ -67,11 +67,11 @@ def _first_sentence(obj: Any) -> str:
 
 
 def _table(cls: type, names: set[str]) -> Iterable[str]:
-    yield "| method | what it owes |"
-    yield "|---|---|"
+    yield from ("| method | what it owes |", "|---|---|")
     for name in vars(cls):  # in the order of their definition
         if name in names:
             yield f"| {_call(cls, name)} | {_first_sentence(getattr(cls, name))} |"
+    yield ""
 
 
 def _spelled(capability: str) -> list[str]:
@@ -90,20 +90,18 @@ def _capabilities() -> Iterable[str]:
         listed = ", ".join(f"[{check.id}](checks.md#{check.id.lower()}-{check.slug})" for check in checks)
         attributes = [f"`{name}`" for name in vars(kind).get("__annotations__", {})]
         spelled = [_call(Spelling, name) for name in _spelled(kind.__name__)]
-        yield f"**{kind.__name__}.** {_first_sentence(kind)}"
-        yield ""
+        yield from (f"**{kind.__name__}.** {_first_sentence(kind)}", "")
         yield from _table(kind, _abstract(kind))
-        yield ""
         yield f"Attributes: {', '.join(attributes) or 'none'}. Spellings: {', '.join(spelled) or 'none'}."
-        yield f"Checks that apply with it alone: {listed or 'none'}."
+        yield f"Checks that need it: {listed or 'none'}."
         yield ""
 
 
 def _example() -> Iterable[str]:
-    yield f"{lines_of_example()} lines in all, blank ones included."
+    yield from (f"{lines_of_example()} lines in all, blank ones included.", "")
     for name in FILES:
         text = (EXAMPLE / name).read_text(encoding="utf-8").rstrip()
-        yield from ("", f"`frameworks/numpy/{name}`", "", "```python", text, "```")
+        yield from (f"`frameworks/numpy/{name}`", "", "```python", text, "```", "")
 
 
 if __name__ == "__main__":
