@@ -39,6 +39,11 @@ def by_another_name(x, drop_prob, training, source):
     return scaled(x, drop_prob, training, source)
 
 
+def from_list(inputs, drop_prob, training):
+    x, key = inputs
+    return scaled(x, drop_prob, training, key)
+
+
 class Layer(torch.nn.Module):
     def __init__(self, drop_prob):
         super().__init__()
@@ -63,6 +68,7 @@ KEYED = [
     (key_first, {}, "function · drop_prob · mode by training · a key"),
     (optional, {"call": "(x,p,training,key)"}, "function · drop_prob · mode by training · a key"),
     (by_another_name, {"call": "(x,p,training,key)"}, "function · drop_prob · mode by training · a key"),
+    (from_list, {"call": "([x,key],p,training)"}, "function · drop_prob · mode by training · a key"),
     (Layer, {}, "class · drop_prob · train()/eval() · key by rng"),
     (Layer(0.5), {}, "instance · drop_prob · train()/eval() · key by rng"),
 ]
