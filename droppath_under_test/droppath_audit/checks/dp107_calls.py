@@ -81,7 +81,10 @@ class IndependentCalls(Check[Seen, Cell]):
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Search lags and phases, then take the table of the most suspicious on decisions that were not searched."""
         searched = probe.decisions(*_sizes(probe.at))
-        scores = {key: suspicion(counts) for key, counts in _tables(runs(searched), RELATIONS).items()}
+        least = probe.at.decisions // 4  # that a relation must have in a recording, as the design says
+        scores = {
+            key: suspicion(counts) for key, counts in _tables(runs(searched), RELATIONS).items() if sum(counts) >= least
+        }
         if not scores:
             raise NotApplicable("the runs of successive calls of one layer are too short to be compared")
         lag, phase = best = max(scores, key=lambda key: scores[key])
@@ -126,13 +129,12 @@ def _sizes(at: Cell) -> tuple[int, int]:
 
 
 def _tables(found: list[Run], relations: Iterable[tuple[int, int | None]]) -> dict[tuple[int, int | None], Table]:
-    """Return the table of every relation of which the runs hold a quarter of their decisions, as the design says."""
-    decisions = sum(run.masks.size for run in found)
+    """Return the table of every relation of which the runs hold pairs."""
     tables = {}
     for lag, phase in relations:
         pairs = [_pairs(run.masks, lag, phase) for run in found if len(run.masks) > lag]
-        if pairs and 4 * sum(first.size for first, _ in pairs) >= decisions:
-            tables[lag, phase] = added(table(first, second) for first, second in pairs)
+        if any(first.size for first, _ in pairs):
+            tables[lag, phase] = added(table(first, second) for first, second in pairs if first.size)
     return tables
 
 

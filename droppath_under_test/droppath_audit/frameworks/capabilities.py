@@ -272,6 +272,29 @@ class Layers(Capability):
         """Return ``function`` as a layer, for constructors that take the branch."""
 
 
+class Compiling(Capability):
+    """Compilation of code while it runs."""
+
+    lacking = "has no compiler"
+
+    @property
+    @abstractmethod
+    def compiler_loaded(self) -> bool:
+        """Whether the compiler was imported, by the target or for it."""
+
+    @abstractmethod
+    def is_compiled(self, obj: object) -> bool:
+        """Return whether calling the object runs compiled code."""
+
+    @abstractmethod
+    def compiled_anew(self) -> AbstractContextManager[None]:
+        """Return a context that begins without compiled code, and in which no limit makes code run uncompiled."""
+
+    @abstractmethod
+    def fell_back(self) -> bool:
+        """Return whether, since ``compiled_anew`` began, code was to be compiled and none could be."""
+
+
 class Forking(Capability):
     """Computing in a fork of a process that has computed."""
 

@@ -88,6 +88,14 @@ class Calls:
         return Decisions(kept, seen, self.shape[0], self.layer, self.first)
 
 
+@dataclass(frozen=True)
+class Refused:
+    """Why there are no calls with samples of these features."""
+
+    features: tuple[int, ...]
+    why: str
+
+
 @dataclass(frozen=True, eq=False)
 class Decisions:
     """Decisions of successive calls of one layer, of shape (calls, decisions of a call).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.probes.dependence import table
+from droppath_audit.probes.dependence import Table, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,22 +38,23 @@ class Instances:
     pairs: tuple[tuple[str, str], ...]
     without: str = ""
 
-    def tables(self) -> dict[tuple[str, str, int], tuple[int, int, int, int]]:
+    def tables(self) -> dict[tuple[str, str, int], Table]:
         """Return, for every pair and offset, the table of decisions at the same position.
 
         At offset k a call of the first layer stands beside that call of the second whose number is larger by k.
         """
-        found = {}
-        for first, second in self.pairs:
-            for offset in OFFSETS:
-                _, ours, theirs = np.intersect1d(
-                    self.numbers[first], self.numbers[second] - offset, assume_unique=True, return_indices=True
-                )
-                if len(ours):
-                    found[first, second, offset] = table(
-                        self.masks[first][_slice(ours)], self.masks[second][_slice(theirs)]
-                    )
-        return found
+        relations = [(*pair, offset) for pair in self.pairs for offset in OFFSETS]
+        found = {relation: self.table(*relation) for relation in relations}
+        return {relation: counts for relation, counts in found.items() if sum(counts)}
+
+    def table(self, first: str, second: str, offset: int) -> Table:
+        """Return the table of one pair at one offset, all zeros where no calls stand side by side."""
+        _, ours, theirs = np.intersect1d(
+            self.numbers[first], self.numbers[second] - offset, assume_unique=True, return_indices=True
+        )
+        if not len(ours):
+            return 0, 0, 0, 0
+        return table(self.masks[first][_slice(ours)], self.masks[second][_slice(theirs)])
 
 
 def _slice(indices: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:

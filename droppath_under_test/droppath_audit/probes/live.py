@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import ask
-from droppath_audit.probes.calls import Calls, whole
+from droppath_audit.frameworks.capabilities import Taped, ask
+from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
 from droppath_audit.probes.counting import Counts, Sampler
 from droppath_audit.probes.gradients import gradient_of
@@ -102,8 +102,10 @@ class LiveProbe(Generic[Case_co]):
         """Return the framework as one that has a capability.
 
         Raises:
-            NotApplicable: If it does not have it, saying so.
+            NotApplicable: If it does not have it, saying so; or if what it shows of compiled code is another code's.
         """
+        if self.target.compiled and issubclass(capability, Taped):
+            raise NotApplicable("under a tape compiled code does not run: its eager original does")
         return ask(self.framework, capability)
 
     def features(self, *, wide: bool = False, dtype: str = "") -> tuple[int, ...]:
@@ -204,19 +206,34 @@ class LiveProbe(Generic[Case_co]):
         p = self.drop_prob if drop_prob is None else drop_prob
         layer, first = self.make(p), 0
         for request in requests:
-            shape = self._shape(request)
-            values = request.values(self.rng, shape, self.dtype)
-            x, shortcut = self.tensor(values), self._shortcut(values, request)
-            clean = self.framework.bits(x).copy()
-            step = max(1, TOGETHER // max(1, values.size))
-            for start in range(0, request.calls, step):
-                outputs = []
-                for _ in range(min(step, request.calls - start)):
-                    outputs.append(self._call(layer, x, shortcut))
-                    if not np.array_equal(self.framework.bits(x), clean):
-                        x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
-                yield self._told(p, values, clean, outputs, request, first + start)
+            yield from self._calls(layer, p, request, self._shape(request), first)
             first += request.calls
+
+    def by_features(
+        self, request: Request, features: Sequence[tuple[int, ...]], drop_prob: float
+    ) -> Iterator[Calls | Refused]:
+        """Call one layer with samples of each of these features; of a shape that the SPEC fixes, with those alone."""
+        layer, fixed = self.make(drop_prob), self.target.fixed_shape
+        for sample in features if fixed is None else (fixed[1:],):
+            try:
+                yield from self._calls(layer, drop_prob, request, (request.batch, *sample))
+            except (NotApplicable, TargetRaised) as error:
+                yield Refused(sample, str(error))
+
+    def _calls(
+        self, layer: Layer, drop_prob: float, request: Request, shape: tuple[int, ...], first: int = 0
+    ) -> Iterator[Calls]:
+        values = request.values(self.rng, shape, self.dtype)
+        x, shortcut = self.tensor(values), self._shortcut(values, request)
+        clean = self.framework.bits(x).copy()
+        step = max(1, TOGETHER // max(1, values.size))
+        for start in range(0, request.calls, step):
+            outputs = []
+            for _ in range(min(step, request.calls - start)):
+                outputs.append(self._call(layer, x, shortcut))
+                if not np.array_equal(self.framework.bits(x), clean):
+                    x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
+            yield self._told(drop_prob, values, clean, outputs, request, first + start)
 
     def _shape(self, request: Request) -> tuple[int, ...]:
         sample = self.features(wide=request.wide)

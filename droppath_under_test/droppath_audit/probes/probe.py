@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from droppath_audit.core.case import AnyCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
-    from droppath_audit.probes.calls import Calls, Decisions
+    from droppath_audit.probes.calls import Calls, Decisions, Refused
     from droppath_audit.probes.comparing import Compared
     from droppath_audit.probes.counting import Counts
     from droppath_audit.probes.instances import Instances
@@ -90,6 +90,14 @@ class Probe(Protocol[Case_co]):
 
         Raises:
             NotApplicable: If an output has another shape than x (see DP005).
+        """
+
+    def by_features(
+        self, request: Request, features: Sequence[tuple[int, ...]], drop_prob: float
+    ) -> Iterator[Calls | Refused]:
+        """Yield calls in training with samples of each of these features, or why a target does not take those.
+
+        A recording has the features and the drop_probs that it has.
         """
 
     def gradients(self, *requests: Request, drop_prob: float | None = None) -> Iterator[Calls]:

@@ -24,12 +24,12 @@ from droppath_audit.recordings.dtypes import decode
 from droppath_reference.law import evaluation_interval, round_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from droppath_audit.core.recording import Block, Recording
-    from droppath_audit.probes.calls import Decisions
+    from droppath_audit.probes.calls import Decisions, Refused
     from droppath_audit.probes.instances import Instances
     from droppath_audit.probes.probe import Request
 
@@ -91,6 +91,12 @@ class RecordedProbe(Generic[Case_co]):
                 output_dtype=facts.output_dtype,
                 gradient=None if block.gradient is None else decode(part(block.gradient), facts.dtype),
             )
+
+    def by_features(
+        self, request: Request, features: Sequence[tuple[int, ...]], drop_prob: float
+    ) -> Iterator[Calls | Refused]:
+        """Yield every call that the case looks at."""
+        return self.calls()
 
     def gradients(self, *requests: Request, drop_prob: float | None = None) -> Iterator[Calls]:
         """Yield every call, with its gradient for a cotangent of ones."""

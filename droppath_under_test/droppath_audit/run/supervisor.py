@@ -229,6 +229,7 @@ class Supervisor:
                 if message is None or "died" in message:
                     return self._died(trial, message, time.monotonic() - started, begun=begun)
                 begun = begun or message.get("started") == trial.id
+                self._child = message.get("ready", self._child)  # another goes on where the target left traces
                 if "collected" in message:
                     break
         except queue.Empty:

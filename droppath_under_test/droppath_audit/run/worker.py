@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.frameworks.target import Target
+    from droppath_audit.run.traces import Traces
     from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
+SPENT = b"s"  # written by a process in which the target left something changed
 LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
 
 
@@ -92,13 +94,15 @@ def _drive(target: Target, trial: Trial) -> Collected:
     import numpy as np
 
     from droppath_audit.checks import catalogue
+    from droppath_audit.frameworks.capabilities import Compiling, has
     from droppath_audit.probes.certifying import chunk_stopping
     from droppath_audit.probes.live import LiveProbe
 
-    check = catalogue()[trial.check]
+    check, compiling = catalogue()[trial.check], has(target.framework, Compiling)
+    met = compiling is not None and not compiling.compiler_loaded
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
-    with _restored(target.framework):
+    with _restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
@@ -107,6 +111,10 @@ def _drive(target: Target, trial: Trial) -> Collected:
         # For scripts, which show a fault on the smallest samples that the target takes.
         with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             collected = replace(collected, smallest=probe.features())
+        if target.compiled and compiling is not None and compiling.fell_back():
+            return Collected(error="the target is compiled, but nothing could be compiled, so eager code ran")
+    if met and compiling is not None and compiling.compiler_loaded:
+        return _drive(target, trial)  # the target brought the compiler, to which the limits above were unknown
     return collected
 
 
@@ -165,11 +173,19 @@ class Channel:
         line = self._reader.readline()
         return json.loads(line) if line else None
 
-    def ends_within(self, seconds: float | None) -> bool:
-        """Wait, for ever where ``seconds`` is None, and return whether the other side has hung up."""
+    def ends_within(self, seconds: float | None, *wakers: int) -> bool:
+        """Wait, for ever where ``seconds`` is None, and return whether the other side has hung up.
+
+        Args:
+            seconds: How long.
+            *wakers: Read ends of pipes; what comes from one, its end included, ends the waiting.
+        """
         poll = select.poll()
         poll.register(self._reader, 0)  # no events but a hang-up
-        return bool(poll.poll(None if seconds is None else 1000 * seconds))
+        for waker in wakers:
+            poll.register(waker, select.POLLIN)
+        found = poll.poll(None if seconds is None else 1000 * seconds)
+        return any(descriptor == self._reader.fileno() for descriptor, _ in found)
 
 
 def main() -> None:
@@ -188,23 +204,41 @@ def main() -> None:
     _serve(channel, loaded.target)
 
 
-def _serve_in_children(channel: Channel, target: Target | Recording) -> NoReturn:
+def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
+    traces = None if isinstance(target, Recording) else _traces_of(target)
     while True:
+        reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            os.close(reader)
             try:
-                _serve(channel, target)
+                if _serve(channel, target, traces):
+                    os.write(writer, SPENT)
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
+        os.close(writer)
         ended, status = 0, 0
         while not ended:
-            if channel.ends_within(LOOK_SECONDS):
+            if channel.ends_within(LOOK_SECONDS, reader):
                 _end_everything()
             ended, status = os.waitpid(child, os.WNOHANG)
-        channel.send({"died": _describe_death(status)})
+        spent = False
+        os.set_blocking(reader, False)  # something that the target started may still hold the other end
+        with suppress(BlockingIOError):
+            spent = os.read(reader, 1) == SPENT
+        os.close(reader)
+        if not spent:
+            channel.send({"died": _describe_death(status)})
+
+
+def _traces_of(target: BoundTarget) -> Traces:
+    from droppath_audit.frameworks import adapters
+    from droppath_audit.run.traces import Traces
+
+    return Traces(target.obj, {package for adapter in adapters() for package in adapter.packages})
 
 
 def _end_with_supervisor(channel: Channel) -> None:
@@ -250,7 +284,12 @@ def _survives(framework: Framework) -> bool:
     return forking is not None and forking.can_fork()
 
 
-def _serve(channel: Channel, target: Target | Recording) -> None:
+def _serve(channel: Channel, target: Target | Recording, traces: Traces | None = None) -> bool:
+    """Run trials until the supervisor hangs up, or the target has left something changed in this process.
+
+    Returns:
+        Whether another process has to go on, in which no trial ran: a trial has the verdict that it has alone.
+    """
     process = os.getpid()
     channel.send({"ready": process})
     while (message := channel.receive()) is not None:
@@ -263,7 +302,12 @@ def _serve(channel: Channel, target: Target | Recording) -> None:
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
+        # Before the answer, which may bring the next trial.
+        spent = traces is not None and traces.changed()
         channel.send({"collected": wire.dump(collected)})
+        if spent:
+            return True
+    return False
 
 
 def _describe_death(status: int) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING
 
+from droppath_audit.probes.refusals import CLEAR
 from droppath_audit.scripts.calling import Calling
 from droppath_audit.scripts.script import BATCH, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.invocation import Invocation
@@ -164,6 +166,10 @@ class LiveScript(Script):
         self.run(drop_prob, training=training)
         self.add(*between)
         self.backward()
+        self.read_gradient()
+
+    def read_gradient(self) -> None:
+        """Bind ``gradient`` to what a backward pass left of ``x``; fails where it left nothing."""
         self.add(
             f"assert {self.spell.gradient('x')} is not None, {REACHES}",
             f"gradient = {self.array(self.spell.gradient('x'))}",
@@ -201,6 +207,22 @@ class LiveScript(Script):
         else:
             self.add(f"ys = {self.array(self.call(drop_prob))}[None]  # calls, batch, features")
         self.add(*body)
+
+    @contextmanager
+    def must_not_raise(self, what: str) -> Iterator[None]:
+        """Let the script fail with this text where the lines inside raise."""
+        with self.under("try:"):
+            yield
+        with self.under("except Exception as error:"):
+            self.add(f"raise AssertionError({what!r}) from error")
+
+    def refused_clearly(self) -> None:
+        """Add, after ``try``, the handler that fails where what is raised is no clear refusal."""
+        self.add(
+            "except Exception as error:",
+            "    print(repr(error))",
+            f"    assert type(error).__name__ in {CLEAR!r} and str(error)",
+        )
 
     def same_info(self) -> None:
         """Add lines that fail where ``y`` has another shape, dtype or device than ``x``."""

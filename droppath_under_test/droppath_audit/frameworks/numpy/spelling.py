@@ -44,9 +44,9 @@ class NumpySpelling(Spelling):
         """Return the expression for shape and dtype."""
         return f"({tensor}.shape, {tensor}.dtype)"
 
-    def key(self, seed: str) -> str:
-        """Return the expression for a generator made from a seed."""
-        return f"np.random.default_rng({seed})"
+    def key(self, device: str) -> str:
+        """Return the expression for a generator, seeded by the global one."""
+        return "np.random.default_rng(np.random.randint(2**31))"
 
     def layout(self, tensor: str, layout: str) -> str:
         """Return the expression for the array with other strides."""

@@ -12,6 +12,7 @@ from droppath_audit.frameworks.base import Count, TensorInfo
 from droppath_audit.frameworks.capabilities import Forking, Taped
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
+from droppath_audit.frameworks.torch.compiling import TorchCompiling
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.tape import TorchTape
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, Taped, Forking):
+class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, Taped, Forking):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
     name = "torch"

@@ -1,0 +1,156 @@
+"""DP008 module-manners: a layer can be copied and pickled, stores nothing, shows its probability and obeys a new one.
+
+What it checks
+    A deep copy and a pickled copy still drop, and still do not in evaluation; the state_dict is empty; the repr shows
+    the probability; and after an assignment to the attribute of the argument's name the layer drops everything at 1
+    and nothing at 0. What a layer has no attribute for is not asked of it; functions and factories are no layers.
+Why it matters
+    Moving averages copy models, launchers pickle them, checkpoints are loaded into models built by other code, and
+    schedules change drop_prob during training. Each of these fails quietly or far from its cause.
+How to fix
+    Keep drop_prob as a plain attribute and compute from it in forward; no lambdas, buffers, generators or values
+    derived from it in the constructor; show it in extra_repr.
+Seen in
+    Layers that compute keep_prob in their constructor: it stays what it was when drop_prob changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core.case import DtypeCase
+from droppath_audit.core.check import Check
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.grid import Dtypes
+from droppath_audit.core.level import Level
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.frameworks.capabilities import Layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.frameworks.target import Layer
+    from droppath_audit.probes.live import LiveProbe
+    from droppath_audit.scripts import LiveScript
+
+DECISIONS = 64
+DROP_PROB = 0.375  # which is exact, and as a keep_prob 0.625
+SHOWN = (repr(DROP_PROB), repr(1.0 - DROP_PROB))
+CHANGES = {0.0: "drop_prob = 0", 1.0: "drop_prob = 1"}
+STILL_DROPS = "the copy drops in evaluation"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was tried, and what went wrong; nothing where the complaint is empty."""
+
+    tried: str
+    complaint: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of everything that could be tried."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+class ModuleManners(Check[Seen, DtypeCase]):
+    level = Level.SHOULD
+    where = Dtypes(("float64",))  # manners know no dtype
+    driven = "the module itself must be looked at, copied and pickled"
+    mutants = ("HoldsALambda", "StoresItsProbability", "ShowsNothing", "ComputesKeepProbOnce")
+
+    def applicable(self, facts: Facts, at: DtypeCase) -> str:
+        """Functions and factories have none of this."""
+        return f"a {facts.kind} is no layer of its own" if facts.kind in ("function", "factory") else ""
+
+    def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
+        """Try each, and note what went wrong."""
+        tried: dict[str, Callable[[], str]] = {
+            "deepcopy": partial(_copied, probe, "deepcopy"),
+            "pickle": partial(_copied, probe, "pickle"),
+            "state_dict": partial(_stored, probe),
+            "repr": partial(_shown, probe),
+        }
+        tried |= {CHANGES[p]: partial(_changed, probe, p) for p in probe.accepted(*CHANGES)}
+        outcomes = []
+        for name, attempt in tried.items():
+            try:
+                outcomes.append(Outcome(name, attempt()))
+            except TargetRaised as error:
+                outcomes.append(Outcome(name, str(error)))
+            except NotApplicable:
+                continue
+        return Seen(tuple(outcomes))
+
+    def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
+        """Fail on a single thing that went wrong."""
+        complaints = [f"{outcome.tried}: {outcome.complaint}" for outcome in seen.outcomes if outcome.complaint]
+        if complaints:
+            return Verdict.failed("; ".join(complaints))
+        return Verdict.passed(", ".join(outcome.tried for outcome in seen.outcomes))
+
+    def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
+        """Do the first thing that went wrong."""
+        first = next(outcome for outcome in seen.outcomes if outcome.complaint)
+        training = first.complaint != STILL_DROPS
+        call = script.array(script.call(DROP_PROB, training=training))
+        ys = f"ys = [{call} for _ in range({DECISIONS if at.per_call else 1})]"
+        script.layer(DROP_PROB)
+        script.ones(script.shape(1 if at.per_call else DECISIONS))
+        if first.tried in ("deepcopy", "pickle"):
+            script.imports("import copy", "import pickle")
+            copy = "copy.deepcopy(layer)" if first.tried == "deepcopy" else "pickle.loads(pickle.dumps(layer))"
+            with script.under("try:"):
+                script.add(f"layer = {copy}")
+            script.add("except Exception as error:", "    raise AssertionError('it cannot be copied') from error")
+            if not training:
+                script.switch(DROP_PROB, training=False)
+            script.add(ys, f"assert {'any' if training else 'not any'}((y == 0).any() for y in ys)")
+        elif first.tried == "state_dict":
+            script.add(f"print({script.spell.stored('layer')})", f"assert not {script.spell.stored('layer')}")
+        elif first.tried == "repr":
+            script.add("print(layer)", f"assert any(number in repr(layer) for number in {SHOWN!r})")
+        else:
+            everything = first.tried == CHANGES[1.0]
+            script.assign(float(everything))
+            script.add(ys, f"assert all((y {'==' if everything else '!='} 0).all() for y in ys)")
+
+
+def _zeros(probe: LiveProbe[DtypeCase], layer: Layer, *, training: bool) -> tuple[bool, bool]:
+    """Return whether some, and whether all of the output is dropped."""
+    x = probe.ones(probe.shape(1 if probe.at.per_call else DECISIONS))
+    calls = DECISIONS if probe.at.per_call else 1
+    outputs = np.stack([probe.framework.numpy(layer(x, training=training)) for _ in range(calls)])
+    dropped = (outputs == 0) | np.isnan(outputs)  # NaN at keep_prob = 0 breaks DP301; the change was heard
+    return bool(np.any(dropped)), bool(np.all(dropped))
+
+
+def _copied(probe: LiveProbe[DtypeCase], how: str) -> str:
+    layer = probe.make(DROP_PROB).copied(how)
+    if not _zeros(probe, layer, training=True)[0]:
+        return "the copy drops nothing in training"
+    return STILL_DROPS if probe.target.evaluates and _zeros(probe, layer, training=False)[0] else ""
+
+
+def _stored(probe: LiveProbe[DtypeCase]) -> str:
+    probe.ask(Layers)
+    return ", ".join(probe.make(DROP_PROB).stored())
+
+
+def _shown(probe: LiveProbe[DtypeCase]) -> str:
+    text = probe.make(DROP_PROB).text()
+    return "" if any(number in text for number in SHOWN) else f"it is {' '.join(text.split())[:80]}"
+
+
+def _changed(probe: LiveProbe[DtypeCase], drop_prob: float) -> str:
+    layer = probe.make(DROP_PROB)
+    layer.set_drop_prob(drop_prob)
+    some, every = _zeros(probe, layer, training=True)
+    return "" if (every if drop_prob == 1.0 else not some) else "it has no effect"
