@@ -46,6 +46,9 @@ BATCH = 16
 # What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
 FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
 
+Key = tuple[int, int, int, float]
+"""Rank, batch, elements of a sample, and drop_prob."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -142,8 +145,8 @@ class Granularity(Check[Seen, DtypeCase]):
 
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Count samples and calls in which all elements met the same fate, at each rank, size and drop_prob."""
-        shapes: dict[tuple[int, int, int, float], tuple[int, ...]] = {}
-        counts: dict[tuple[int, int, int, float], npt.NDArray[np.int64]] = {}
+        shapes: dict[Key, tuple[int, ...]] = {}
+        counts: dict[Key, npt.NDArray[np.int64]] = {}
         refused = []
         for calls in probe.by_features(Request(BATCH, moderate, _calls(probe.at)), FEATURES, DROP_PROB):
             if isinstance(calls, Refused):

@@ -123,14 +123,16 @@ class IndependentInstances(Check[Seen, Cell]):
 
     def show(self, seen: Seen, at: Cell, script: LiveScript | RecordedScript) -> None:
         """Compare the masks of the two layers, call by call."""
-        bind = _drawn if isinstance(script, LiveScript) else _read
-        bind(seen, at, script)
+        if isinstance(script, LiveScript):
+            _draw(seen, at, script)
+        else:
+            _read(seen, at, script)
         later = f"call + {seen.offset}" if seen.offset else "call"
         script.add(
             f"pairs = [(mask, second[{later}]) for call, mask in first.items() if {later} in second]",
-            "one, other = (np.concatenate(part) for part in zip(*pairs))",
+            "ours, theirs = (np.concatenate(part) for part in zip(*pairs))",
         )
-        script.correlate("one", "other", f"{seen.first} with {seen.second}")
+        script.correlate("ours", "theirs", f"{seen.first} with {seen.second}")
 
 
 def _sizes(at: Cell) -> tuple[int, int]:
@@ -140,18 +142,18 @@ def _sizes(at: Cell) -> tuple[int, int]:
     return at.effort.pick(8, 60, 240), BATCH
 
 
-def _drawn(seen: Seen, at: Cell, script: LiveScript) -> None:
+def _draw(seen: Seen, at: Cell, script: LiveScript) -> None:
     """Bind ``first`` and ``second`` to the masks of two of the instances and copies, which are called in turn."""
     batch, rounds = (1, 2048) if at.per_call else (BATCH, 16)
     script.imports("import copy")
     script.ones(script.shape(batch))
-    for name in ("other", "one"):
+    for name in ("one", "other"):
         script.layer(at.drop_prob)
         script.add(f"{name} = layer")
     call = script.call(at.drop_prob)
     # What the first call makes is there to be copied.
     copies = "" if seen.without else ", copy.deepcopy(one), copy.deepcopy(one)"
-    script.add(call, f"layers = [one, other{copies}]", "decided = [{} for layer in layers]")
+    script.add("layer = one", call, f"layers = [one, other{copies}]", "decided = [{} for layer in layers]")
     with (
         script.under(f"for call in range({rounds}):"),
         script.under("for masks, layer in zip(decided, layers):"),

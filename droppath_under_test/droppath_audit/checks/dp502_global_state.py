@@ -101,12 +101,12 @@ class GlobalState(Check[Seen, DtypeCase]):
             state = WATCHED[seen.moved[0]]
             script.add(f"before = {state}", call, f"assert {state} == before, 'it moved'")
         elif seen.reseeded:
-            script.next_numbers("first", 0, call)
-            script.next_numbers("second", 1, call)
+            script.next_numbers("first", call)
+            script.next_numbers("second", call, seed=1)
             script.add("print(first, second, sep='\\n')", "assert (first != second).any(), 'it was reseeded'")
         else:
-            script.next_numbers("untouched", 0)
-            script.next_numbers("after", 0, call)
+            script.next_numbers("untouched")
+            script.next_numbers("after", call)
             script.add(
                 "print(untouched, after, sep='\\n')",
                 "assert (after == untouched).all()" if seen.keyed else "assert (after != untouched).any()",

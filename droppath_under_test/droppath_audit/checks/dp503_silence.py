@@ -72,6 +72,6 @@ class Silence(Check[Seen, DtypeCase]):
         script.layer(DROP_PROBS[training], training=training)
         script.ones(script.shape(BATCH))
         script.hold_key()
-        script.next_numbers("untouched", 0)
-        script.next_numbers("after", 0, script.call(DROP_PROBS[training], training=training))
+        script.next_numbers("untouched")
+        script.next_numbers("after", script.call(DROP_PROBS[training], training=training))
         script.add("print(untouched, after, sep='\\n')", "assert (after == untouched).all()")

@@ -283,16 +283,16 @@ class Compiling(Capability):
         """Whether the compiler was imported, by the target or for it."""
 
     @abstractmethod
-    def is_compiled(self, obj: object) -> bool:
-        """Return whether calling the object runs compiled code."""
-
-    @abstractmethod
     def compiled_anew(self) -> AbstractContextManager[None]:
         """Return a context that begins without compiled code, and in which no limit makes code run uncompiled."""
 
     @abstractmethod
-    def fell_back(self) -> bool:
-        """Return whether, since ``compiled_anew`` began, code was to be compiled and none could be."""
+    def tried(self) -> bool:
+        """Return whether, since ``compiled_anew`` began, code was to be compiled."""
+
+    @abstractmethod
+    def failed(self) -> bool:
+        """Return whether code was to be compiled and none could be, so that it ran as it is."""
 
 
 class Forking(Capability):

@@ -61,8 +61,6 @@ class Target(Protocol):
     evaluates: bool
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
-    compiled: bool
-    """Whether its calls run compiled code, as far as was seen."""
 
     @property
     def framework(self) -> Framework:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Taped, ask
+from droppath_audit.frameworks.capabilities import Compiling, Taped, ask, has
 from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
 from droppath_audit.probes.counting import Counts, Sampler
@@ -104,9 +104,15 @@ class LiveProbe(Generic[Case_co]):
         Raises:
             NotApplicable: If it does not have it, saying so; or if what it shows of compiled code is another code's.
         """
-        if self.target.compiled and issubclass(capability, Taped):
+        if issubclass(capability, Taped) and self._compiled():
             raise NotApplicable("under a tape compiled code does not run: its eager original does")
         return ask(self.framework, capability)
+
+    def _compiled(self) -> bool:
+        """Return whether a call of the target runs compiled code."""
+        self.features()
+        compiling = has(self.framework, Compiling)
+        return compiling is not None and compiling.tried()
 
     def features(self, *, wide: bool = False, dtype: str = "") -> tuple[int, ...]:
         """Return the features of a sample on which the target keeps x's shape; see ``probes.inputs.features``."""

@@ -111,10 +111,10 @@ class _Look:
             if found is not None:
                 return _text(found)
         if inspect.isfunction(value):
-            cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
-            return tuple(
-                self.at(part, depth) for part in (value.__defaults__, value.__kwdefaults__, vars(value), cells)
-            )
+            # Part by part: a list made here could have the address of one that was looked at.
+            parts = (value.__defaults__, value.__kwdefaults__, vars(value))
+            cells = (cell.cell_contents for cell in value.__closure__ or () if _filled(cell))
+            return tuple(self.at(part, depth) for part in (*parts, *cells))
         if inspect.ismodule(value) or (inspect.isclass(value) and value.__module__ not in self._own):
             return None
         held = getattr(value, "__dict__", None)

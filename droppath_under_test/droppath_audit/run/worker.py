@@ -111,8 +111,8 @@ def _drive(target: Target, trial: Trial) -> Collected:
         # For scripts, which show a fault on the smallest samples that the target takes.
         with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             collected = replace(collected, smallest=probe.features())
-        if target.compiled and compiling is not None and compiling.fell_back():
-            return Collected(error="the target is compiled, but nothing could be compiled, so eager code ran")
+        if compiling is not None and compiling.failed():
+            return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
     if met and compiling is not None and compiling.compiler_loaded:
         return _drive(target, trial)  # the target brought the compiler, to which the limits above were unknown
     return collected

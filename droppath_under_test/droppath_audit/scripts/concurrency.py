@@ -23,6 +23,7 @@ def forked(seed):
     os.waitpid(child, 0)
     assert text, 'a forked process fails or hangs'
     return text
+
 """
 
 TURNS = """
@@ -47,6 +48,7 @@ def leave(me):
         alive.discard(me)
         turn = 1 - me
         changed.notify_all()
+
 """
 
 START = """
@@ -83,14 +85,15 @@ def in_threads(script: LiveScript, drop_prob: float, calls: int, shapes: tuple[t
     masks of the two agree, call by call.
     """
     script.imports("import sys", "import threading")
+    # Each line of Python is a turn; those of the framework and of threading are none.
     script.add(f"skipped = {(script.spell.own, 'threading', 'contextlib')}", TURNS)
     with script.under("def run(me):"):
         for thread, shape in enumerate(shapes):
             with script.under(f"if me == {thread}:"):
                 script.ones(shape)
-        script.add("x = (1 + 2 * me) * x", "sys.settrace(trace(me))")
+        script.add("x = (1 + 2 * me) * x", f"mine = {script.array('x')}", "sys.settrace(trace(me))")
         with script.under("try:"), script.under(f"for _ in range({calls}):"):
-            script.add(f"results[me].append(({script.array('x')}, {script.array(script.call(drop_prob))}))")
+            script.add(f"results[me].append((mine, {script.array(script.call(drop_prob))}))")
         script.add("except Exception as error:", "    errors.append(error)", "finally:", "    leave(me)")
     script.add(
         START,

@@ -128,8 +128,8 @@ class LiveScript(Script):
             self.add(f"key = {self.spell.key(repr(self.at.device))}")
             self._calling.key = "key"
 
-    def next_numbers(self, name: str, seed: int, *lines: str) -> None:
-        """Bind ``name`` to random numbers that the framework draws after a seed and these lines."""
+    def next_numbers(self, name: str, *lines: str, seed: int = 20_261) -> None:
+        """Bind ``name`` to random numbers that the framework draws after a seed (none that a layer sets) and lines."""
         numbers = self.spell.random("(4,)", self._dtype, repr(self.at.device))
         self.add(self.seed(seed), *lines, f"{name} = {self.array(numbers)}")
 

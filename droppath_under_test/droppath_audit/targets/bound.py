@@ -7,7 +7,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.capabilities import Compiling, Keys, Layers, ask, has
+from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
@@ -60,8 +60,6 @@ class BoundTarget:
         self.fixed_shape = binding.input
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
-        self._compiling = has(framework, Compiling)
-        self.compiled = self.notice(obj)
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
@@ -70,13 +68,6 @@ class BoundTarget:
             TargetRaised: Whatever its constructor raises.
         """
         return BoundLayer(self, drop_prob)
-
-    def notice(self, made: Any) -> bool:
-        """Return whether something that is called for the target runs compiled code, and remember it if so."""
-        self.compiled = getattr(self, "compiled", False) or (
-            self._compiling is not None and self._compiling.is_compiled(made)
-        )
-        return self.compiled
 
 
 class BoundLayer:
@@ -243,7 +234,6 @@ class BoundLayer:
                 raise
             except BaseException as error:
                 reraise(error)
-            self._target.notice(self._instances[slot])
         function = self._instances[slot]
         if binding.kind in ("class", "instance"):
             try:

@@ -1,4 +1,4 @@
-"""Compiled code: whether a target is compiled, whether its compiled code ran, and forgetting it."""
+"""Compiled code: whether there is any, and forgetting it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,6 @@ ENOUGH = 2**20
 
 class TorchCompiling(Compiling):
     """See ``capabilities.Compiling``; the compiler is not imported where nobody has."""
-
-    def is_compiled(self, obj: Any) -> bool:
-        """Return whether calling the object runs what ``torch.compile`` made."""
-        if self._dynamo() is None:
-            return False
-        return hasattr(obj, "_torchdynamo_orig_callable") or getattr(obj, "_compiled_call_impl", None) is not None
 
     @property
     def compiler_loaded(self) -> bool:
@@ -45,11 +39,17 @@ class TorchCompiling(Compiling):
                     stack.enter_context(dynamo.config.patch({name: ENOUGH}))
             yield
 
-    def fell_back(self) -> bool:
-        """Return whether frames were to be compiled and none was."""
+    def tried(self) -> bool:
+        """Return whether a frame was to be compiled."""
+        return self._counted("frames", "total") > 0
+
+    def failed(self) -> bool:
+        """Return whether operations were captured, and no graph of them became code."""
+        return self._counted("stats", "calls_captured") > 0 and not self._counted("stats", "unique_graphs")
+
+    def _counted(self, group: str, name: str) -> int:
         dynamo = self._dynamo()
-        frames = {} if dynamo is None else dynamo.utils.counters["frames"]
-        return bool(frames.get("total")) and not frames.get("ok")
+        return 0 if dynamo is None else int(dynamo.utils.counters[group][name])
 
     @staticmethod
     def _dynamo() -> Any:

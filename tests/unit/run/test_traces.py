@@ -1,0 +1,121 @@
+"""Whatever a target keeps in its process is seen, and a target that keeps nothing leaves no trace."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from droppath_audit.run.traces import Traces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+MODULE = """
+import collections, functools, random
+import numpy as np
+import torch
+
+calls, masks, last = [], {}, None
+counter = {"deep": {"deeper": [0]}}
+own = random.Random(0)
+bits = np.random.default_rng(0)
+generator = torch.Generator()
+table = np.zeros(3)
+queue = collections.deque(maxlen=2)
+
+@functools.lru_cache
+def keep_prob(p):
+    return 1.0 - p
+
+def closure():
+    count = 0
+    def step():
+        nonlocal count
+        count += 1
+    return step
+
+step = closure()
+
+class Config:
+    pass
+
+config = Config()
+
+class Layer:
+    drawn = 0
+    def forward(self, x):
+        return x
+"""
+
+LEAVES = {
+    "a list": "calls.append(1)",
+    "a dictionary": "masks['a'] = 1",
+    "something deep inside": "counter['deep']['deeper'][0] += 1",
+    "a rebound name": "globals().update(last=3)",
+    "a generator of Python": "own.random()",
+    "a generator of NumPy": "bits.random()",
+    "a generator of torch": "torch.rand(1, generator=generator)",
+    "an array": "table[1] = 1.0",
+    "a queue": "queue.append(1)",
+    "a cache": "keep_prob(0.5)",
+    "a closure": "step()",
+    "an attribute of an object": "setattr(config, 'warm', True)",
+    "an attribute of the class": "Layer.drawn += 1",
+    "a patched method": "Layer.forward = lambda self, x: 2 * x",
+    "an attribute of a function": "setattr(closure, 'called', True)",
+    "a default": "setattr(closure, '__defaults__', (1,))",
+}
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[ModuleType]:
+    file = tmp_path / "keeps_things.py"
+    file.write_text(MODULE, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("keeps_things", file)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules["keeps_things"] = found
+    spec.loader.exec_module(found)
+    yield found
+    del sys.modules["keeps_things"]
+
+
+def traces(module: ModuleType, obj: Any = None) -> Traces:
+    return Traces(module.Layer if obj is None else obj, {"torch", "numpy"})
+
+
+@pytest.mark.parametrize("statement", LEAVES.values(), ids=LEAVES.keys())
+def test_what_a_target_leaves_is_seen(module: ModuleType, statement: str) -> None:
+    before = traces(module)
+    assert not before.changed()
+    exec(statement, vars(module))  # noqa: S102 - what the target's own code would do
+    assert before.changed()
+
+
+def test_a_call_that_keeps_nothing_leaves_no_trace(module: ModuleType) -> None:
+    before = traces(module)
+    module.Layer().forward(1)
+    module.closure()
+    assert not before.changed()
+
+
+def test_an_instance_is_looked_at_with_all_that_it_holds(module: ModuleType) -> None:
+    layer = module.Layer()
+    layer.config = module.Config()
+    before = traces(module, layer)
+    layer.config.warm = True
+    assert before.changed()
+
+
+def test_what_belongs_to_a_framework_is_not_looked_at(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = traces(module)
+    import torch
+
+    monkeypatch.setattr(torch.nn.Module, "of_nobody", 1, raising=False)
+    assert not before.changed()
