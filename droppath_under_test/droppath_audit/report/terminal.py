@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class Terminal:
             TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
             console=self._console, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
-        with progress:
+        # Where it shows nothing it is not begun: rich before 14.3 ends it with an empty line there all the same.
+        with progress if self._console.is_terminal else nullcontext():
             task = progress.add_task("loading the target", total=None)
             for event in events:
                 if isinstance(event, AuditStarted):
@@ -76,7 +78,8 @@ class Terminal:
                     progress.update(task, description=f"{trial.check} {trial.slug}", advance=1)
                 yield event
                 if isinstance(event, AuditFinished):
-                    progress.stop()
+                    if self._console.is_terminal:
+                        progress.stop()
                     self._report(event.report)
 
     def _print(self, *objects: object) -> None:
