@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Level
+from droppath_audit.core.check import Design, Level
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import Effort
 from droppath_audit.core.trial import Trial
@@ -56,19 +56,25 @@ class Chunk(Trial):
 
     def to_json(self) -> dict[str, Any]:
         """Return what a worker needs to draw the chunk."""
-        data = {**asdict(self), "level": str(self.level)}
-        del data["design"], data["reason"]
-        return data
+        return {**asdict(self), "level": str(self.level)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Chunk:
         """Return the chunk that ``to_json`` wrote."""
-        case = data["case"]
+        case, design = data["case"], data["design"]
         return cls(
             **{
                 **data,
                 "level": Level(data["level"]),
-                "case": Case(**{**case, "dialect": Dialect(**case["dialect"]), "effort": Effort(**case["effort"])}),
+                "case": Case(
+                    **{
+                        **case,
+                        "dialect": Dialect(**case["dialect"]),
+                        "effort": Effort(**case["effort"]),
+                        "blocks": (),  # certificates are drawn, never recorded
+                    }
+                ),
+                "design": None if design is None else Design(**design),
                 "seeds": tuple(data["seeds"]),
             }
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from zlib import crc32
 
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Design, Level
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.effort import Effort
 from droppath_audit.core.recording import BlockFacts
 
 
@@ -52,7 +52,7 @@ class Trial:
         return {"trial": self.to_json()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a worker needs to run the trial."""
+        """Return the whole trial as plain data: a worker runs what was planned, whatever its own efforts are."""
         return {
             "check": self.check,
             "slug": self.slug,
@@ -60,11 +60,13 @@ class Trial:
             "case": {
                 **self.case.to_json(),
                 "dialect": self.case.dialect.to_json(),
-                "effort": self.case.effort.name,
+                "effort": asdict(self.case.effort),
                 "blocks": [block.to_json() for block in self.case.blocks],
             },
             "root_seed": self.root_seed,
             "alpha": self.alpha,
+            "design": None if self.design is None else asdict(self.design),
+            "reason": self.reason,
         }
 
     @classmethod
@@ -79,12 +81,14 @@ class Trial:
                 **{
                     **case,
                     "dialect": Dialect(**case["dialect"]),
-                    "effort": EFFORTS[case["effort"]],
+                    "effort": Effort(**case["effort"]),
                     "blocks": tuple(BlockFacts.from_json(block) for block in case["blocks"]),
                 },
             ),
             root_seed=data["root_seed"],
             alpha=data["alpha"],
+            design=None if data["design"] is None else Design(**data["design"]),
+            reason=data["reason"],
         )
 
     def not_applicable(self, reason: str) -> Trial:
