@@ -81,3 +81,12 @@ def test_an_interpreter_that_is_not_there_is_said_to_be_missing(tmp_path: Path) 
 
 def test_nothing_is_said_of_an_interpreter_that_will_do(tmp_path: Path) -> None:
     assert look(fake(tmp_path, "exit 0")) == (0, "")
+
+
+def test_the_suite_ends_in_one_sentence_where_its_device_is_missing() -> None:
+    words = ["tests/conformance", "-n", "0", "-p", "no:cacheprovider", "--droppath-device", "cuda:99"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert (done.stdout + done.stderr).count("The device 'cuda:99' is not available to torch") == 1
