@@ -259,7 +259,7 @@ def _audited(spec: str, effort: str, seed: int) -> tuple[str, str, int]:
 
     report = audit(spec, effort=effort, seed=seed)
     for level in Level:
-        bad = [result for result in report.results if result.bad and result.trial.level is level]
+        bad = [result for result in report.results if result.bad and result.level is level]
         if bad:
             return str(level), bad[0].trial.id, len(report.open)
     return "", "", len(report.open)

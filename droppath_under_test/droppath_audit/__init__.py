@@ -1,7 +1,7 @@
 """Statistical verification and fuzzing of DropPath (stochastic depth) implementations.
 
-``audit`` examines one implementation and returns a report; ``conformance`` does the same as pytest items.
-Importing this package loads neither torch nor numpy.
+``audit`` examines one implementation and returns a report; ``conformance`` does the same as pytest items, which warn of
+a broken SHOULD with ``DropPathWarning``. Importing this package loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "conformance"]
+__all__ = ["DropPathWarning", "__version__", "audit", "conformance"]
 
 if TYPE_CHECKING:
     from droppath_audit.api import audit
+    from droppath_audit.core.errors import DropPathWarning
     from droppath_audit.pytest_plugin import conformance
 
-_HOME = {"audit": "droppath_audit.api", "conformance": "droppath_audit.pytest_plugin"}
+_HOME = {
+    "DropPathWarning": "droppath_audit.core.errors",
+    "audit": "droppath_audit.api",
+    "conformance": "droppath_audit.pytest_plugin",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public function on first use (PEP 562), so that ``import droppath_audit`` stays cheap."""
+    """Load a public name on first use (PEP 562), so that ``import droppath_audit`` stays cheap."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

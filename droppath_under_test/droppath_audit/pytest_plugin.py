@@ -3,43 +3,79 @@
 ``pytest --droppath SPEC`` (repeatable), or ``droppath = SPEC …`` in the ini file, adds the trials of those targets to
 any session; ``test_my_layer = conformance(SPEC)`` in a test file does so there. The plugin itself loads neither torch
 nor numpy; targets are run in worker processes, as on the command line.
+
+The plugin is loaded wherever the package is installed: all that it adds to pytest begins with ``droppath``, so that it
+takes no name from a user's own options.
 """
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from droppath_audit.core.errors import DropPathWarning, UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
     from droppath_audit.core.trial import Trial
     from droppath_audit.run.plan import Settings
     from droppath_audit.run.supervisor import Supervisor
 
 
+@dataclass(frozen=True)
 class Conformance:
     """A request for the trials of one target; ``conformance`` makes it, the plugin turns it into items.
 
     Attributes:
         spec: The SPEC; None for the session's own targets.
         only: Patterns of trials; all where empty.
+        skip: Patterns of trials that are left out.
+        effort: Name of the effort; None for the session's.
+        strict: Whether a broken SHOULD fails; None for what the session says.
     """
 
-    def __init__(self, spec: str | None, only: tuple[str, ...]) -> None:
-        self.spec, self.only = spec, only
+    spec: str | None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    effort: str | None = None
+    strict: bool | None = None
+
+    def settings(self, session: Settings) -> Settings:
+        """Return the session's settings with those that the request has of its own.
+
+        Raises:
+            UsageError: If there is no such effort.
+        """
+        effort = session.effort if self.effort is None else self.effort
+        strict = session.strict if self.strict is None else self.strict
+        return replace(session, only=self.only, skip=self.skip, effort=effort, strict=strict)
 
 
-def conformance(spec: str | None = None, *, only: tuple[str, ...] = ()) -> Any:
+def conformance(
+    spec: str | None = None,
+    *,
+    only: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+    effort: str | None = None,
+    strict: bool | None = None,
+) -> Any:
     """Return what, bound to a ``test_…`` name in a test file, becomes one item for every trial of a target.
 
     Args:
         spec: The SPEC of the target; by default the session's targets (``--droppath`` or the ini option).
         only: Patterns of trials, as for ``--only`` of the command line.
+        skip: Patterns of trials to leave out, as for ``--skip``.
+        effort: ``quick``, ``standard`` or ``thorough``; by default the session's (``--droppath-effort``).
+        strict: Whether a broken SHOULD fails rather than warns; by default what the session says
+            (``--droppath-strict``).
     """
-    return Conformance(spec, tuple(only))
+    return Conformance(spec, tuple(only), tuple(skip), effort, strict)
 
 
 class BrokenPromise(Exception):
@@ -59,7 +95,7 @@ class BrokenPromise(Exception):
             ("fix", result.fix),
             ("reproduce", result.reproduce),
         ]
-        lines = [f"{result.trial.id} {result.trial.slug}: {result.outcome}"]
+        lines = [f"{result.trial.id} {result.trial.slug}: {result.outcome} ({result.level})"]
         lines += [f"  {name:<10} {text}" for name, text in rows if text]
         if result.traceback:
             lines += ["  traceback", *(f"      {line}" for line in result.traceback.rstrip().splitlines())]
@@ -80,24 +116,33 @@ class Session:
         self.settings, self._devices = settings, devices
         self._supervisors: dict[str, Supervisor] = {}
 
-    def trials(self, spec: str, only: tuple[str, ...]) -> tuple[Trial, ...]:
+    def facts(self, spec: str) -> Facts:
+        """Return what was learned of a target; the first to ask loads it.
+
+        Raises:
+            pytest.UsageError: If it cannot be loaded, however often it is asked for.
+        """
+        try:
+            return self._supervisor(spec).facts
+        except UsageError as error:
+            raise pytest.UsageError(f"{spec}: {error.message}") from error
+
+    def trials(self, spec: str, settings: Settings) -> tuple[Trial, ...]:
         """Return the planned trials of a target, in order.
 
         Raises:
             pytest.UsageError: If it cannot be loaded or a pattern matches nothing.
         """
-        from dataclasses import replace
-
-        from droppath_audit.core.errors import UsageError
         from droppath_audit.run.plan import make
 
+        facts = self.facts(spec)
         try:
-            return make(self._supervisor(spec).facts, replace(self.settings, only=only))
+            return make(facts, settings)
         except UsageError as error:
             raise pytest.UsageError(f"{spec}: {error.message}") from error
 
-    def run(self, spec: str, trial: Trial) -> Result:
-        """Run one trial and return its result."""
+    def run(self, spec: str, trial: Trial, settings: Settings) -> Result:
+        """Run one trial, which was planned with these settings, and return its result."""
         from droppath_audit.core.result import Result
         from droppath_audit.core.verdict import Verdict
         from droppath_audit.run.engine import judge
@@ -106,7 +151,7 @@ class Session:
             return Result(trial, Verdict.not_applicable(trial.reason))
         supervisor = self._supervisor(spec)
         ((_, collected),) = supervisor.collect([trial])
-        return judge(trial, collected, supervisor.facts, self.settings)
+        return judge(trial, collected, supervisor.facts, settings)
 
     def close(self) -> None:
         """End every worker."""
@@ -126,10 +171,12 @@ class Session:
 def enforce(result: Result, *, strict: bool = False) -> None:
     """Turn a result into the outcome of the running test.
 
-    Not applicable is a skip with its reason; a broken or unanswered MUST fails; a broken SHOULD warns.
-    """
-    import warnings
+    Not applicable is a skip with its reason; a broken or unanswered MUST fails; a broken SHOULD warns with a
+    ``DropPathWarning``.
 
+    Raises:
+        BrokenPromise: If the result fails the test.
+    """
     from droppath_audit.core.verdict import Outcome
 
     if result.outcome is Outcome.NOT_APPLICABLE:
@@ -137,20 +184,36 @@ def enforce(result: Result, *, strict: bool = False) -> None:
     if result.is_finding(strict=strict) or result.is_open(strict=strict):
         raise BrokenPromise(result)
     if result.bad:
-        warnings.warn(pytest.PytestWarning(str(BrokenPromise(result))), stacklevel=1)
+        _warn(result)
+
+
+def _warn(result: Result) -> None:
+    """Warn of a broken promise; fail only where a filter makes errors of ``DropPathWarning`` by its name.
+
+    Who writes ``filterwarnings = error`` wants to hear of mistakes in calls, and has not made a MUST of every SHOULD.
+    """
+    broken = BrokenPromise(result)
+    try:
+        warnings.warn(DropPathWarning(str(broken)), stacklevel=1)
+    except DropPathWarning:
+        if any(action == "error" and kind is DropPathWarning for action, _, kind, *_ in warnings.filters):
+            raise broken from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DropPathWarning)
+            warnings.warn(DropPathWarning(str(broken)), stacklevel=1)
 
 
 class TrialItem(pytest.Item):
     """One trial of one target."""
 
-    def __init__(self, *, spec: str, trial: Trial, **kwargs: Any) -> None:
+    def __init__(self, *, spec: str, trial: Trial, settings: Settings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._spec, self._trial = spec, trial
+        self._spec, self._trial, self._settings = spec, trial, settings
 
     def runtest(self) -> None:
         """Run the trial and fail where a MUST is broken."""
-        session = session_of(self.config)
-        enforce(session.run(self._spec, self._trial), strict=session.settings.strict)
+        result = session_of(self.config).run(self._spec, self._trial, self._settings)
+        enforce(result, strict=self._settings.strict)
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show a broken promise as the command line does; anything else as pytest does."""
@@ -171,13 +234,31 @@ class ConformanceCollector(pytest.Collector):
         self._request = request
 
     def collect(self) -> Iterator[TrialItem]:
-        """Yield an item for every trial."""
+        """Yield an item for every trial; one sentence says why there are none, without a traceback."""
+        try:
+            yield from self.items()
+        except (UsageError, pytest.UsageError) as error:
+            raise self.CollectError(str(error)) from None
+
+    def items(self) -> Iterator[TrialItem]:
+        """Yield an item for every trial.
+
+        Raises:
+            pytest.UsageError: If a target cannot be loaded, a pattern matches nothing, or there is no target.
+            UsageError: If there is no such effort.
+        """
         session = session_of(self.config)
+        settings = self._request.settings(session.settings)
         specs = targets_of(self.config) if self._request.spec is None else (self._request.spec,)
+        if not specs:
+            raise pytest.UsageError(
+                "conformance() without a SPEC runs the targets of the session, and there are none: give a SPEC, "
+                "--droppath SPEC, or 'droppath' in the ini file."
+            )
         for spec in specs:
-            for trial in session.trials(spec, self._request.only):
+            for trial in session.trials(spec, settings):
                 name = trial.id if len(specs) == 1 else f"{spec} {trial.id}"
-                yield TrialItem.from_parent(self, name=name, spec=spec, trial=trial)
+                yield TrialItem.from_parent(self, name=name, spec=spec, trial=trial, settings=settings)
 
 
 _SESSION = pytest.StashKey[Session]()
@@ -186,7 +267,6 @@ _SESSION = pytest.StashKey[Session]()
 def session_of(config: pytest.Config) -> Session:
     """Return the session's targets, from ``--droppath-effort`` and its like."""
     if _SESSION not in config.stash:
-        from droppath_audit.core.errors import UsageError
         from droppath_audit.run.plan import Settings
 
         try:
@@ -217,18 +297,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SPEC",
         help="add the trials of this implementation to the session; repeatable",
     )
-    group.addoption("--droppath-effort", default="standard", metavar="NAME", help="quick, standard or thorough")
-    group.addoption("--droppath-seed", type=int, default=0, metavar="N", help="root seed of the trials")
-    group.addoption("--droppath-strict", action="store_true", help="a broken SHOULD fails as well")
     group.addoption(
-        "--device",
+        "--droppath-effort",
+        default="standard",
+        metavar="NAME",
+        help="how small a discrepancy is looked for: quick, standard or thorough (default: standard)",
+    )
+    group.addoption("--droppath-seed", type=int, default=0, metavar="N", help="root seed of the trials (default: 0)")
+    group.addoption("--droppath-strict", action="store_true", help="a broken SHOULD fails; it only warns otherwise")
+    group.addoption(
+        "--droppath-device",
         dest="droppath_devices",
         action="append",
         metavar="NAME",
         help="device the trials run on; repeatable (default: cpu)",
     )
     parser.addini("droppath", "SPECs whose trials are added to every session", type="args", default=[])
-    parser.addini("droppath_items", "whether --droppath adds items of its own", type="bool", default=True)
+    parser.addini(
+        "droppath_items",
+        "whether the targets of --droppath and 'droppath' add items of their own",
+        type="bool",
+        default=True,
+    )
 
 
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> Any:
@@ -239,14 +329,24 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> Any:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Load the session's targets before anything is collected, under xdist in the process that the user sees.
+
+    What cannot be loaded so ends the session in one sentence.
+    """
+    for spec in targets_of(session.config):
+        session_of(session.config).facts(spec)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the trials of the session's targets, before -k selects among all items."""
     if not config.getini("droppath_items"):
         return
     for spec in targets_of(config):
-        request = Conformance(spec, ())
+        request = Conformance(spec)
         collector = ConformanceCollector.from_parent(session, name=spec, nodeid=spec, request=request)
-        items.extend(collector.collect())
+        items.extend(collector.items())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

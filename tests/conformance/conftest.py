@@ -1,12 +1,13 @@
 """The targets under test, and their trials as parameters.
 
 ``--droppath SPEC`` (repeatable) or ``DROPPATH_UNDER_TEST`` (SPECs separated by spaces) names the implementations; the
-reference otherwise. ``--device`` chooses where.
+reference otherwise. ``--droppath-device`` chooses where.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,13 +26,24 @@ def targets(config: pytest.Config) -> tuple[str, ...]:
     return targets_of(config) or tuple(os.environ.get("DROPPATH_UNDER_TEST", REFERENCE).split())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Load the targets before any module asks for them: what cannot be loaded ends the session in one sentence."""
+    for spec in targets(session.config):
+        session_of(session.config).facts(spec)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("checks")
     if marker is None:
         return
     session = session_of(metafunc.config)
     specs = targets(metafunc.config)
-    cases = [(spec, trial) for spec in specs for trial in session.trials(spec, marker.args)]
+    settings = replace(session.settings, only=marker.args)
+    try:
+        cases = [(spec, trial) for spec in specs for trial in session.trials(spec, settings)]
+    except pytest.UsageError as error:  # which pytest would show with its traceback
+        raise pytest.Collector.CollectError(str(error)) from None
     ids = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
     metafunc.parametrize(("spec", "trial"), cases, ids=ids)
 
@@ -42,6 +54,6 @@ def hold(request: pytest.FixtureRequest) -> Callable[[str, Trial], None]:
     session = session_of(request.config)
 
     def run(spec: str, trial: Trial) -> None:
-        enforce(session.run(spec, trial), strict=session.settings.strict)
+        enforce(session.run(spec, trial, session.settings), strict=session.settings.strict)
 
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -48,7 +49,7 @@ def watch(console: Console, ledger: Ledger, cells: Iterable[Entry], device: str,
     )  # fmt: skip
     started = time.monotonic()
     timed = math.isfinite(seconds)
-    with progress:
+    with progress if console.is_terminal else nullcontext():  # as in report.terminal
         task = progress.add_task("drawing", total=seconds if timed else len(ledger.cells), left="")
         for cell in cells:
             passed = time.monotonic() - started

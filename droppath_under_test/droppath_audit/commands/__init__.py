@@ -64,17 +64,23 @@ def _is_target(word: str) -> bool:
     return word in known_systems()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# click keeps the lines of a paragraph apart that begins with a backspace character.
+EXAMPLES = """\b
+Examples:
+  droppath-audit                              audit the embedded reference
+  droppath-audit timm                         audit a known implementation: see 'list --known'
+  droppath-audit my_package.layers:DropPath   audit a class of an installed package
+  droppath-audit path/to/file.py:drop_path    audit a function in a file
+  droppath-audit audit --help                 show every option of an audit
+"""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
 @click.version_option(__version__, prog_name="droppath-audit")
 def cli() -> None:
-    r"""Verify an implementation of DropPath (stochastic depth), with stated error rates.
+    """Verify an implementation of DropPath (stochastic depth), with stated error rates.
 
-    \b
-    droppath-audit                                  audit the embedded reference
-    droppath-audit timm                             audit a known implementation: see 'list --known'
-    droppath-audit my_package.layers:DropPath       audit a class of an installed package
-    droppath-audit path/to/file.py:drop_path        audit a function in a file
-    droppath-audit audit --help                     every option of an audit
+    A command line that begins with a SPEC, or with nothing, is an audit.
 
     Exit status: 0 every MUST holds, 1 at least one finding, 2 usage or loading error, 3 no finding but something
     inconclusive.

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
+EXAMPLES = """\b
+Examples:
+  droppath-audit my_package.layers:DropPath --effort quick
+  droppath-audit path/to/file.py:drop_path --only DP3xx
+  droppath-audit 'my_package.layers:DropPath?scaling=none' --plan
+  droppath-audit timm --json report.json
+"""
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("specs", nargs=-1, metavar="[SPEC ...]")
 @click.option(
     "--effort",

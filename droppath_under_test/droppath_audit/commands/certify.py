@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 WIDTH = 140
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+EXAMPLES = """\b
+Examples:
+  droppath-audit certify timm --dtype bfloat16 --time-limit 1m
+  droppath-audit certify timm --resolve 0.0001 --time-limit 5m --resume counts.json
+  droppath-audit certify --resume counts.json --time-limit 0s
+"""
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @click.option("--resolve", type=float, metavar="D", help="Certify every keep probability within D.  [default: 0.0005]")
 @click.option(

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from droppath_audit.report.law import Row
 
 WIDTH = 150
+EXAMPLES = """\b
+Examples:
+  droppath-audit law timm --dtype bfloat16
+  droppath-audit law timm --schedule linear --max 0.1 --depth 12
+  droppath-audit law timm --plot law.png
+"""
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("spec", default=REFERENCE)
 @click.option("--dtype", "dtypes", multiple=True, metavar="NAME", help="Dtype of x; repeatable.  [default: all four]")
 @click.option(

@@ -19,9 +19,16 @@ WIDTH = 160
 LARGEST = 10**15  # decisions: two months at the full speed of a processor with a thousand cores
 CHECK_OPTIONS = {"names": "--check", "efforts": "--effort", "granularity": "--granularity"}
 CELL_OPTIONS = {"keep_probs": "--keep-prob", "drop_probs": "--drop-prob", "beta": "--beta"}
+EXAMPLES = """\b
+Examples:
+  droppath-audit power                                 every statistical check at every effort
+  droppath-audit power --check DP105                   one check, case by case
+  droppath-audit power --decisions 1000000             from n to δ, over the audit's grid
+  droppath-audit power --resolve 0.0005 --alpha 1e-9   from δ to n
+"""
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.option("--decisions", type=int, metavar="N", help="From n to δ: what N mask decisions of one cell resolve.")
 @click.option("--resolve", type=float, metavar="D", help="From δ to n: the decisions by which D is resolved.")
 @click.option("--keep-prob", "keep_probs", multiple=True, type=float, metavar="Q", help="Repeatable.")
@@ -37,14 +44,7 @@ CELL_OPTIONS = {"keep_probs": "--keep-prob", "drop_probs": "--drop-prob", "beta"
     "--budget", type=float, metavar="P", help="That of an audit; a test has its share of 1/16384.  [default: 1e-6]"
 )
 def command(**options: Any) -> None:
-    r"""Plan: how small a discrepancy is seen, with which errors, and what that costs. Nothing is drawn.
-
-    \b
-    droppath-audit power                                       every statistical check at every effort
-    droppath-audit power --check DP105                         one check, case by case
-    droppath-audit power --decisions 1000000 --keep-prob 0.9   from n to δ
-    droppath-audit power --resolve 0.0005 --alpha 1e-9         from δ to n
-    """
+    """Plan: how small a discrepancy is seen, with which errors, and what that costs. Nothing is drawn."""
     from droppath_audit.commands.audit import console_of
 
     _require_one_question(options)

@@ -103,6 +103,7 @@ def _chosen(everyone: list[Subject], only: tuple[str, ...]) -> list[Subject]:
 
 def _examined(console: Console, chosen: list[Subject], seed: int, jobs: int, limit: float) -> list[Row]:
     """Return a row for each subject, in their order."""
+    from contextlib import nullcontext
     from functools import partial
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -115,7 +116,7 @@ def _examined(console: Console, chosen: list[Subject], seed: int, jobs: int, lim
         TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
         console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
-    with progress:
+    with progress if console.is_terminal else nullcontext():  # as in report.terminal
         task = progress.add_task("examining", total=len(chosen))
         for subject, answer in answers(partial(examine, seed=seed), chosen, workers=jobs, limit=limit):
             lost = isinstance(answer, Lost)

@@ -47,6 +47,10 @@ class TimeRanOut(Exception):
     """The effort's time is up before a trial has drawn what it judges; nothing is said about the target."""
 
 
+class DropPathWarning(UserWarning):
+    """A promise is broken that fails no test: a SHOULD, or one that only informs."""
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return ``" Did you mean 'a' or 'b'?"`` for the candidates that resemble ``word``, else an empty text."""
     lowered = {name.lower(): name for name in candidates}

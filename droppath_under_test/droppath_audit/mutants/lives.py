@@ -121,7 +121,7 @@ class StopsAfterABackward(_Layer):
 
     _stopped = False
 
-    def _stop(self, gradient: Tensor) -> None:  # noqa: ARG002
+    def _stop(self, gradient: Tensor) -> None:
         self._stopped = True
 
     def forward(self, x: Tensor) -> Tensor:

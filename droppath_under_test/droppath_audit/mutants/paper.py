@@ -50,7 +50,7 @@ class ScalesSquaredInEvaluation(_Unit):
 class NeverScales(_Unit):
     """Forget equation 5: branches that were absent some of the time are there at full strength in evaluation."""
 
-    def factors(self, keep_prob: float) -> tuple[float, float]:  # noqa: ARG002
+    def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return 1 and 1."""
         return 1.0, 1.0
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
 
 if TYPE_CHECKING:
-    from fractions import Fraction
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from rich.console import Console
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from droppath_audit.core.documentation import FAMILIES
-from droppath_audit.core.level import Level
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Terminal:
             TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
             console=self._console, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
-        with progress:
+        # Where it shows nothing it is not begun: rich before 14.3 ends it with an empty line there all the same.
+        with progress if self._console.is_terminal else nullcontext():
             task = progress.add_task("loading the target", total=None)
             for event in events:
                 if isinstance(event, AuditStarted):
@@ -75,7 +77,8 @@ class Terminal:
                     progress.update(task, description=f"{trial.check} {trial.slug}", advance=1)
                 yield event
                 if isinstance(event, AuditFinished):
-                    progress.stop()
+                    if self._console.is_terminal:
+                        progress.stop()
                     self._report(event.report)
 
     def _print(self, *objects: object) -> None:

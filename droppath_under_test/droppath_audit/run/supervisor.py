@@ -75,6 +75,7 @@ class Supervisor:
         self._words_before = 0  # bytes of standard error that are older than the trial in hand
         self._child = 0
         self._facts: Facts | None = None
+        self._refused: UsageError | None = None  # why the target could not be loaded
         self._lost = ""  # why no further worker can be had
         self._blame = Blame()
         self._start()
@@ -90,10 +91,16 @@ class Supervisor:
         """What the worker learned of the target; waits for it.
 
         Raises:
-            UsageError: If the target cannot be loaded.
+            UsageError: If the target cannot be loaded; at once, and without another try, when it is asked for again.
         """
+        if self._refused is not None:
+            raise self._refused
         if self._facts is None:
-            self._facts = self._await_loaded()
+            try:
+                self._facts = self._await_loaded()
+            except UsageError as error:
+                self._refused = error
+                raise
         return self._facts
 
     def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -230,6 +231,34 @@ def test_help_names_every_subcommand_and_every_exit_status(run: Run) -> None:
             assert re.search(rf"^  {name}\b", out, re.MULTILINE)
         for code in ("0 every MUST", "1 at least", "2 usage", "3 no finding"):
             assert code in " ".join(out.split())
+
+
+HELP = {"": cli, **{name: cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))}}
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_prints_each_example_on_a_line_of_its_own(name: str, run: Run) -> None:
+    words = [name] if name else []
+    status, out, _ = run(*words, "--help")
+    assert status == 0
+    assert not {"\b", "\\"} & set(out)
+    command = HELP[name]
+    assert command is not None
+    examples = (command.epilog or "").removeprefix("\b\n").splitlines()
+    assert out.endswith("".join(f"  {line}\n" for line in examples))
+    if name in ("", "audit", "certify", "law", "power"):
+        assert examples[0] == "Examples:"
+        assert len(examples) > 3
+
+
+@pytest.mark.parametrize("name", ["audit", "certify", "law", "power"])
+def test_the_examples_of_a_subcommand_are_commands_that_it_takes(name: str) -> None:
+    command = HELP[name]
+    assert command is not None
+    assert command.epilog is not None
+    for line in command.epilog.splitlines()[2:]:
+        words = shlex.split(line.strip().split("   ")[0])[1:]
+        command.make_context(name, words[1:] if words[0] == name else words)  # raises what a slip of the pen raises
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

@@ -5,10 +5,10 @@ import sys
 from dataclasses import replace
 
 import pytest
+from droppath_audit.core.code import Code
 
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Design, Documentation, Level
-from droppath_audit.core.code import Code
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 
 from droppath_audit.checks import catalogue
 from droppath_audit.core import wire
-from droppath_audit.core.case import Case, Cell, DtypeCase
-from droppath_audit.core.check import Design
-from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.effort import Effort
-from droppath_audit.core.level import Level
 from droppath_audit.core.trial import Trial
 
 
@@ -145,22 +140,6 @@ def test_no_data_end_in_another_error(data):
     for kind in (Everything, Twig, Trial, Collected):
         with pytest.raises(wire.WireError):
             wire.load(kind, {"number": data} if kind is Everything else [data])
-
-
-CASES = [Case("cpu"), DtypeCase("cuda:0", "float16"), Cell("cpu", "bfloat16", 5e-324, variant="compiled")]
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case.slug for case in CASES])
-def test_a_trial_is_the_same_on_both_sides_of_the_pipe(case):
-    effort = Effort("patient", resolution=0.25, call_resolution=0.5, seconds=1e6)
-    trial = Trial(
-        "DP102", "keep-probability", Level.SHOULD, replace(case, effort=effort), 7, 1e-9,
-        Design(math.inf, "keep probability", 3), chunk=Chunk(2, (0, 1), 0.001, 0.01, False, 3, 4, 5),
-    )  # fmt: skip
-    again = wire.load(Trial, json.loads(json.dumps(wire.dump(trial), allow_nan=False)))
-    assert again == trial
-    assert type(again.case) is type(case)
-    assert (again.id, again.entropy) == (trial.id, trial.entropy)
 
 
 @pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.id)

@@ -8,10 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from droppath_audit.core.code import Code
+from droppath_audit.scripts.snippets import kept_share
 
 from droppath_audit import audit
 from droppath_audit.checks import catalogue
-from droppath_audit.core.code import Code
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import CHOICES
 from droppath_audit.core.events import AuditFinished, AuditStarted, TrialFinished
@@ -19,7 +20,6 @@ from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings, make
-from droppath_audit.scripts.snippets import kept_share
 from droppath_audit.targets.loader import load
 
 if TYPE_CHECKING:

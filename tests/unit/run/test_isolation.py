@@ -268,6 +268,18 @@ def test_a_thread_that_kills_the_process_later_loses_no_verdict_but_one(
     assert outcomes["pass"] >= 7
 
 
+def test_a_target_that_cannot_be_loaded_is_refused_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Supervisor("no_such_module_at_all:DropPath") as running:
+        refusals = []
+        for patience in (300.0, 0.0):  # the second time nothing is waited for
+            monkeypatch.setattr(supervisor, "LOAD_SECONDS", patience)
+            with pytest.raises(UsageError) as caught:
+                _ = running.facts
+            refusals.append(caught.value.message)
+    assert refusals[0] == refusals[1]
+    assert "There is no module 'no_such_module_at_all'" in refusals[0]
+
+
 def test_a_target_that_loads_only_once_keeps_the_verdicts_it_had(
     target: Callable[..., str], isolated: Callable[..., Report], tmp_path: Path
 ) -> None:

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 import pytest
+from droppath_audit.probes.recorded_groups import group_resolved
 from scipy.stats import binom, multinomial
 
 from droppath_audit.checks import catalogue
 from droppath_audit.core.case import Case
 from droppath_audit.core.recording import RECORDED, BlockFacts
-from droppath_audit.probes.recorded_groups import group_resolved
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
 from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples, hypergeometric_detectable

@@ -15,7 +15,7 @@ SIZE = 1e-9
 
 
 @pytest.fixture
-def loaded(loaded):
+def loaded(convention, loaded):  # both by name: pytest 8.0 does not see through a fixture to its own parameters
     with loaded.target.framework.scope():
         loaded.target.framework.seed(0)
         yield loaded

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -192,7 +193,7 @@ def test_the_facts_say_where_the_target_comes_from(file):
     assert origin == str(file)
     assert file.read_text().splitlines()[int(line) - 1].startswith("def mode_last")
     assert facts.package == ""
-    assert load("torch.nn:Dropout?granularity=element").facts.package == f"torch {torch.__version__}"
+    assert load("torch.nn:Dropout?granularity=element").facts.package == f"torch {version('torch')}"
     assert "float32" in facts.devices["cpu"]
 
 
