@@ -11,9 +11,11 @@ import pytest
 
 import droppath_audit
 import droppath_reference
+import tools
 
 AUDIT = Path(droppath_audit.__file__).parent
 REFERENCE = Path(droppath_reference.__file__).parent
+TOOLS = Path(tools.__file__).parent
 
 # What each layer may import of ours, besides itself.
 LAYERS = {
@@ -92,8 +94,13 @@ def test_the_reference_imports_nothing_of_ours():
         assert not any(module.startswith("droppath_audit") for module in imports(file, typing=True))
 
 
-def test_no_module_grows_past_what_can_be_read():
+def test_nothing_that_is_installed_imports_tools():
     for file in [*AUDIT.rglob("*.py"), *REFERENCE.rglob("*.py")]:
+        assert "tools" not in {module.partition(".")[0] for module in imports(file, typing=True)}, file.name
+
+
+def test_no_module_grows_past_what_can_be_read():
+    for file in [*AUDIT.rglob("*.py"), *REFERENCE.rglob("*.py"), *TOOLS.rglob("*.py")]:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file.name
 
 

@@ -7,7 +7,7 @@ import scipy.stats  # noqa: F401
 import torch  # noqa: F401
 
 import droppath_audit.engine
-import droppath_audit.selftest.alarms
+import droppath_audit.selftest.examination
 import droppath_audit.targets.adapters.pytorch
 import droppath_audit.worker  # noqa: F401
 from droppath_audit.checks import catalogue
