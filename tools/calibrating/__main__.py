@@ -17,7 +17,7 @@ from pathlib import Path
 from droppath_audit.checks import catalogue
 from droppath_audit.selftest.processes import cores
 from tools import DOCS, ROOT
-from tools.calibrating.measure import measure
+from tools.calibrating.asking import all_answers
 from tools.calibrating.page import Page
 from tools.calibrating.scratch import Scratch
 
@@ -53,7 +53,7 @@ def main() -> int:
         parser.error("--only: the page is about all checks; name another file with --page")
     checks = tuple(check for check in catalogue() if check in (options.only or catalogue()))
     scratch = Scratch(options.scratch)
-    measured = measure(options.seeds, options.audits, options.synthetic, scratch, options.jobs, checks)
+    measured = all_answers(options.seeds, options.audits, options.synthetic, scratch, options.jobs, checks)
     page = Page(measured)
     options.page.write_text(page.text, encoding="utf-8")
     sys.stderr.write(f"{options.page} is written\n")

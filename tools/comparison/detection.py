@@ -30,7 +30,7 @@ def certificate(effort: str, keep_prob: float = CELL) -> Certificate:
     return Certificate(keep_prob, resolution(1.0 - keep_prob, EFFORTS[effort].resolution), share(DEFAULT_BUDGET))
 
 
-class Evidence:
+class VectorisedCertificate:
     """The rule of ``Certificate``, restated for many counts at once; a test holds it to the original.
 
     Args:
@@ -68,7 +68,7 @@ def certificate_power(effort: str, bias: float, runs: int = RUNS) -> float:
     reached. The seed depends on the arguments alone.
     """
     rule = certificate(effort)
-    evidence = Evidence(rule)
+    vectorised = VectorisedCertificate(rule)
     rng = np.random.default_rng([zlib.crc32(effort.encode()), zlib.crc32(repr(bias).encode())])
     kept = np.zeros(runs, dtype=np.int64)
     decisions = failed = 0
@@ -79,9 +79,9 @@ def certificate_power(effort: str, bias: float, runs: int = RUNS) -> float:
         kept = kept + rng.binomial(draws, keep_prob, len(kept))
         if decisions >= rule.cap:
             return (failed + sum(rule.outcome(int(count), decisions) == "fail" for count in kept)) / runs
-        fails = evidence.fails(kept, decisions)
+        fails = vectorised.fails(kept, decisions)
         failed += int(fails.sum())
-        kept = kept[~(fails | evidence.passes(kept, decisions))]
+        kept = kept[~(fails | vectorised.passes(kept, decisions))]
     return failed / runs
 
 

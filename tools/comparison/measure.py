@@ -1,6 +1,6 @@
 """Put every rule and every effort of this suite to every mutant and every sound layer, in one run.
 
-A subject is measured in a fork of its own, all judges one after the other, so that what is compared ran next to each
+A layer is measured in a fork of its own, all judges one after the other, so that what is compared ran next to each
 other and no mutant can take the run down. Every judgement goes to a file at once; a run that was cut off goes on from
 there, as long as the code it measured has not changed.
 """
@@ -37,14 +37,14 @@ SECONDS = 1800  # time after which a judge is taken to hang, which rejects
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one judge said of one subject.
+    """What one judge said of one layer.
 
     Attributes:
-        subject: Name of a mutant or of a sound layer.
+        layer: Name of a mutant or of a sound layer.
         judge: Name of a rule, or ``quick``, ``standard`` or ``thorough``.
         seed: Seed of this judgement.
         rejected: ``MUST``, ``SHOULD`` or ``INFO``, the highest level of check that fails, or for a rule ``yes``; an
-            empty text where the subject is accepted, ``-`` where the rule cannot be put to it.
+            empty text where the layer is accepted, ``-`` where the rule cannot be put to it.
         reason: What failed first.
         open: Trials that ended inconclusive.
         seconds: Wall time.
@@ -52,7 +52,7 @@ class Judgement:
         digest: Of the code that was measured.
     """
 
-    subject: str
+    layer: str
     judge: str
     seed: int
     rejected: str
@@ -65,9 +65,9 @@ class Judgement:
 
 @dataclass
 class _Work:
-    """A subject that is being measured, and the judges that it still has to face."""
+    """A layer that is being measured, and the judges that it still has to face."""
 
-    subject: str
+    layer: str
     spec: str
     missing: list[tuple[str, int]]
     pipe: Any = None
@@ -75,7 +75,7 @@ class _Work:
     since: float = 0.0
 
 
-def subjects() -> dict[str, str]:
+def layers() -> dict[str, str]:
     """Return the SPEC of every sound layer and of every mutant, by name; sound layers first."""
     from droppath_audit.mutants import mutants
 
@@ -83,9 +83,9 @@ def subjects() -> dict[str, str]:
     return {"sound: reference": "droppath_reference:DropPath", **sound, **mutants()}
 
 
-def is_sound(subject: str) -> bool:
-    """Return whether a subject is a sound layer."""
-    return subject.startswith("sound: ")
+def is_sound(layer: str) -> bool:
+    """Return whether the name is that of a sound layer."""
+    return layer.startswith("sound: ")
 
 
 def digest(*folders: Path) -> str:
@@ -104,7 +104,7 @@ def _code(with_rules: bool) -> str:
 
 
 def tasks(efforts: Sequence[str], repeats: int) -> list[tuple[str, int]]:
-    """Return the judges, as name and seed, that every subject faces: each rule at ``repeats`` seeds."""
+    """Return the judges, as name and seed, that every layer faces: each rule at ``repeats`` seeds."""
     by_rules = [(rule.name, seed) for seed in range(repeats) for rule in rules()]
     return [*((effort, 0) for effort in efforts), *by_rules]
 
@@ -116,28 +116,28 @@ def read(file: Path) -> list[Judgement]:
     present = {_code(with_rules=False), _code(with_rules=True)}
     rows = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     earned = [Judgement(**row) for row in rows if row["digest"] in present]
-    return list({(row.subject, row.judge, row.seed): row for row in earned}.values())
+    return list({(row.layer, row.judge, row.seed): row for row in earned}.values())
 
 
 def measure(
     file: Path, efforts: Sequence[str], repeats: int, processes: int, most: Mapping[str, int] | None = None
 ) -> None:
-    """Measure what a file lacks of every judge's judgement on every subject.
+    """Measure what a file lacks of every judge's judgement on every layer.
 
     Args:
         file: Where judgements are kept, one JSON object a line.
         efforts: Efforts of this suite to include, at one seed: an audit's own error rate needs no repetition. All
-            subjects face the first one and the rules before any faces the next, which they do in a random order, so
+            layers face the first one and the rules before any faces the next, which they do in a random order, so
             that those which have faced it when a run is cut off are a fair sample of all.
         repeats: Seeds for each rule.
-        processes: How many subjects are measured at a time.
-        most: By effort, how many subjects face it, of all that there are unless told.
+        processes: How many layers are measured at a time.
+        most: By effort, how many layers face it, of all that there are unless told.
     """
     import torch
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
     file.parent.mkdir(parents=True, exist_ok=True)
-    everyone = list(subjects().items())
+    everyone = list(layers().items())
     turns = [(everyone, tasks(efforts[:1], repeats))]
     turns += [(_at_random(everyone)[: (most or {}).get(effort)], tasks((effort,), 0)) for effort in efforts[1:]]
     for who, faced in turns:
@@ -149,15 +149,15 @@ def measure(
 
 
 def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement]:
-    """Return the judgements on those subjects that the first effort and every rule have judged.
+    """Return the judgements on those layers that the first effort and every rule have judged.
 
     The other efforts, which take longer, need not have judged all of them.
     """
-    rows = {(row.subject, row.judge, row.seed): row for row in read(file)}
+    rows = {(row.layer, row.judge, row.seed): row for row in read(file)}
     needed = tasks(efforts[:1], repeats)
     return [
         rows[(name, *task)]
-        for name in subjects()
+        for name in layers()
         if all((name, *task) in rows for task in needed)
         for task in tasks(efforts, repeats)
         if (name, *task) in rows
@@ -165,20 +165,20 @@ def complete(file: Path, efforts: Sequence[str], repeats: int) -> list[Judgement
 
 
 def _at_random(everyone: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return subjects in an order that is always the same: the reference, whose time is shown alone, then the rest."""
+    """Return layers in an order that is always the same: the reference, whose time is shown alone, then the rest."""
     rest = everyone[1:]
     random.Random(0).shuffle(rest)  # noqa: S311
     return [everyone[0], *rest]
 
 
 def _waiting(file: Path, faced: list[tuple[str, int]], who: list[tuple[str, str]]) -> list[_Work]:
-    known = {(row.subject, row.judge, row.seed) for row in read(file)}
+    known = {(row.layer, row.judge, row.seed) for row in read(file)}
     works = (_Work(name, spec, [task for task in faced if (name, *task) not in known]) for name, spec in who)
     return [work for work in works if work.missing]
 
 
 def _run(waiting: list[_Work], processes: int) -> Iterator[Judgement]:
-    """Yield judgements as they come; what is left of a subject whose process died is left to the caller."""
+    """Yield judgements as they come; what is left of a layer whose process died is left to the caller."""
     context = multiprocessing.get_context("fork")
     queue: list[_Work] = list(reversed(waiting))
     live: list[_Work] = []
@@ -191,7 +191,7 @@ def _run(waiting: list[_Work], processes: int) -> Iterator[Judgement]:
             work.since = time.monotonic()
             there.close()
             live.append(work)
-            sys.stderr.write(f"{work.subject} ({len(queue)} wait)\n")
+            sys.stderr.write(f"{work.layer} ({len(queue)} wait)\n")
         wait([work.pipe for work in live], timeout=5.0)
         for work in list(live):
             hangs = time.monotonic() - work.since > SECONDS
@@ -207,7 +207,7 @@ def _run(waiting: list[_Work], processes: int) -> Iterator[Judgement]:
                 live.remove(work)
                 if work.missing:  # the judge that was at work took the process down, or never came to an end
                     why = f"took more than {SECONDS} s" if hangs else f"ended with status {work.process.exitcode}"
-                    yield _lost(work.subject, work.missing[0], why)
+                    yield _lost(work.layer, work.missing[0], why)
                 continue
             work.missing.pop(0)
             work.since = time.monotonic()
@@ -222,7 +222,7 @@ def _lost(name: str, task: tuple[str, int], reason: str) -> Judgement:
 
 def _child(work: _Work, pipe: Connection[Judgement, Judgement]) -> None:
     for judge, seed in work.missing:
-        pipe.send(judgement(work.subject, work.spec, judge, seed))
+        pipe.send(judgement(work.layer, work.spec, judge, seed))
     pipe.close()
 
 
@@ -232,7 +232,7 @@ def _cpu() -> float:
 
 
 def judgement(name: str, spec: str, judge: str, seed: int) -> Judgement:
-    """Return what one judge says of one subject."""
+    """Return what one judge says of one layer."""
     by_rule = {rule.name: rule for rule in rules()}
     started, cpu = time.perf_counter(), _cpu()
     rejected, reason, unanswered = (

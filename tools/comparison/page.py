@@ -82,7 +82,7 @@ def page(rows: Sequence[Judgement], rules: tuple[Rule, ...], curves: dict[str, d
     """Return the page.
 
     Args:
-        rows: Every judge's judgement on every subject.
+        rows: Every judge's judgement on every layer.
         rules: The rules of others.
         curves: This suite's detection probabilities by effort and direction.
     """
@@ -104,15 +104,15 @@ def page(rows: Sequence[Judgement], rules: tuple[Rule, ...], curves: dict[str, d
 
 
 def _count(rows: Sequence[Judgement], *, sound: bool) -> int:
-    return len({row.subject for row in rows if is_sound(row.subject) is sound})
+    return len({row.layer for row in rows if is_sound(row.layer) is sound})
 
 
 def _faulty(rows: Sequence[Judgement]) -> dict[str, list[Judgement]]:
     """Return the judgements of one judge by mutant."""
     found: dict[str, list[Judgement]] = {}
     for row in rows:
-        if not is_sound(row.subject):
-            found.setdefault(row.subject, []).append(row)
+        if not is_sound(row.layer):
+            found.setdefault(row.layer, []).append(row)
     return found
 
 
@@ -132,7 +132,7 @@ def _kills(rows: Sequence[Judgement]) -> str:
         put = [row for row in judged if row.rejected != "-"]
         if not put:
             continue
-        reference = [row.cpu for row in put if row.subject == "sound: reference"]
+        reference = [row.cpu for row in put if row.layer == "sound: reference"]
         lines.append(
             f"| {_title(name)} | {sum(_rejected(runs) for runs in by_mutant.values())} | {len(by_mutant)} "
             f"| {mutants - len(by_mutant)} "
@@ -154,7 +154,7 @@ def _sound(rows: Sequence[Judgement], rules: tuple[Rule, ...]) -> str:
     powers = {rule.name: rule.power(0.0) for rule in rules}
     lines = []
     for name, judged in by_judge(rows):
-        runs = [row for row in judged if is_sound(row.subject) and row.rejected != "-"]
+        runs = [row for row in judged if is_sound(row.layer) and row.rejected != "-"]
         seen = f"{sum(row.rejected in ('MUST', 'yes') for row in runs)} of {len(runs)}" if runs else ""
         if judged and (name in EFFORTS or name in powers):
             exact = f"at most {DEFAULT_BUDGET:.0e}" if name in EFFORTS else _probability(powers[name])
@@ -209,8 +209,8 @@ def _alone(rule: Rule, sign: int) -> str:
 def _matrix(rows: Sequence[Judgement], judges: Sequence[str]) -> str:
     by_cell: dict[tuple[str, str], list[Judgement]] = {}
     for row in rows:
-        by_cell.setdefault((row.subject, row.judge), []).append(row)
-    mutants = list(dict.fromkeys(row.subject for row in rows if not is_sound(row.subject)))
+        by_cell.setdefault((row.layer, row.judge), []).append(row)
+    mutants = list(dict.fromkeys(row.layer for row in rows if not is_sound(row.layer)))
     marks = {name: {judge: _mark(by_cell.get((name, judge), [])) for judge in judges} for name in mutants}
     lines = [f"| {name} | {' | '.join(marks[name].values())} |\n" for name in mutants]
     # Fewer runs than all of them are chance, so they count for neither.

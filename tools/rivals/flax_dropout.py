@@ -10,7 +10,7 @@ import numpy as np
 from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 CALLS, PER_CALL, SIGMAS = 10, 10_000, 4.0
 
@@ -24,30 +24,30 @@ def _window(drop_prob: float) -> Window:
 WINDOWS = tuple(_window(tenths / 10) for tenths in range(1, 10))
 
 
-def _two_calls(subject: Subject) -> None:
-    layer, x = subject.layer(0.5), subject.ones(400, 1)
-    require((subject.trained(layer, x) != subject.trained(layer, x)).any(), "two calls differ in training")
-    first, second = subject.evaluated(layer, x), subject.evaluated(layer, x)
+def _two_calls(harness: Harness) -> None:
+    layer, x = harness.layer(0.5), harness.ones(400, 1)
+    require((harness.trained(layer, x) != harness.trained(layer, x)).any(), "two calls differ in training")
+    first, second = harness.evaluated(layer, x), harness.evaluated(layer, x)
     require(first is None or second is None or np.array_equal(first, second), "two calls agree in evaluation")
 
 
-def _limits(subject: Subject) -> None:
-    require(np.array_equal(subject.trained(subject.layer(0.0), subject.ones(400, 1)), np.ones((400, 1))), "p = 0 is x")
-    if subject.refuses_zero:
+def _limits(harness: Harness) -> None:
+    require(np.array_equal(harness.trained(harness.layer(0.0), harness.ones(400, 1)), np.ones((400, 1))), "p = 0 is x")
+    if harness.refuses_zero:
         return
-    layer, x = subject.layer(1.0), subject.ones(400, 1)
-    require(np.array_equal(subject.trained(layer, x), np.zeros((400, 1))), "p = 1 is zero")
-    gradient = subject.framework.gradient(layer, x, x).gradient
-    require(gradient is None or not np.isnan(subject.values(gradient)).any(), "the gradient at p = 1 is no NaN")
+    layer, x = harness.layer(1.0), harness.ones(400, 1)
+    require(np.array_equal(harness.trained(layer, x), np.zeros((400, 1))), "p = 1 is zero")
+    gradient = harness.framework.gradient(layer, x, x).gradient
+    require(gradient is None or not np.isnan(harness.values(gradient)).any(), "the gradient at p = 1 is no NaN")
 
 
-def _check(subject: Subject) -> None:
-    _two_calls(subject)
+def _check(harness: Harness) -> None:
+    _two_calls(harness)
     for window in WINDOWS:
-        layer = subject.layer(window.drop_prob)
-        kept = sum(int((subject.trained(layer, subject.ones(PER_CALL, 1)) > 0).sum()) for _ in range(CALLS))
+        layer = harness.layer(window.drop_prob)
+        kept = sum(int((harness.trained(layer, harness.ones(PER_CALL, 1)) > 0).sum()) for _ in range(CALLS))
         require(window.accepts(kept), f"{kept} kept are within 4 sigma at drop_prob {window.drop_prob:g}")
-    _limits(subject)
+    _limits(harness)
 
 
 RULES = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 DRAWS, LEVEL = 10_000, 0.01
 
@@ -25,9 +25,9 @@ def _window(keep_prob: float) -> Window:
 WINDOWS = tuple(_window(keep_prob) for keep_prob in (0.1, 0.5, 0.9))
 
 
-def _check(subject: Subject) -> None:
+def _check(harness: Harness) -> None:
     for window in WINDOWS:
-        y = subject.trained(subject.layer(window.drop_prob), subject.ones(DRAWS, 1))
+        y = harness.trained(harness.layer(window.drop_prob), harness.ones(DRAWS, 1))
         kept = int((y != 0).sum())
         require(window.accepts(kept), f"chi-square has p > 0.01 for {kept} kept at drop_prob {window.drop_prob:g}")
 

@@ -11,23 +11,23 @@ from droppath_audit.core.errors import NotApplicable
 from tools.rivals.rule import Rule, require
 
 if TYPE_CHECKING:
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 
-def _check(subject: Subject) -> None:
+def _check(harness: Harness) -> None:
     def same(drop_prob: float, *, training: bool) -> bool:
-        x = subject.tensor(subject.rng.random((2, 3, 4, 5)))
-        y = subject.layer(drop_prob)(x, training=training)
+        x = harness.tensor(harness.rng.random((2, 3, 4, 5)))
+        y = harness.layer(drop_prob)(x, training=training)
         # A residual form adds to its shortcut, and an evaluation that scales returns a product: never x itself.
-        if subject.dialect.form == "residual" or (subject.dialect.scaling == "eval" and not training):
-            scale = 1.0 if training else subject.evaluation_scale(drop_prob)
-            return bool(np.allclose(subject.values(y), scale * subject.values(x)))
+        if harness.dialect.form == "residual" or (harness.dialect.scaling == "eval" and not training):
+            scale = 1.0 if training else harness.evaluation_scale(drop_prob)
+            return bool(np.allclose(harness.values(y), scale * harness.values(x)))
         return y is x
 
     require(same(0.0, training=True), "drop_prob = 0 returns x itself")
     with suppress(NotApplicable):  # a target without evaluation
         require(same(0.1, training=False), "evaluation returns x itself")
-    if subject.dialect.form == "branch":
+    if harness.dialect.form == "branch":
         require(not same(0.1, training=True), "training does not return x itself")
 
 

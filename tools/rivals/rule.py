@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.errors import TargetRaised
-from tools.rivals.subject import Subject
+from tools.rivals.harness import Harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ class Rule:
         asserts: What it asserts, in words.
         left_out: What it asserts beside, and why that is not asked here.
         granularities: Granularities of targets to which the test can be put.
-        check: Drives a subject and raises ``Rejected`` where an assertion does not hold.
+        check: Drives a target through its harness and raises ``Rejected`` where an assertion does not hold.
         windows: Its statistical assertions. Several of one rule are taken to be independent.
     """
 
@@ -94,7 +94,7 @@ class Rule:
     asserts: str
     left_out: str
     granularities: tuple[str, ...]
-    check: Callable[[Subject], None]
+    check: Callable[[Harness], None]
     windows: tuple[Window, ...] = ()
 
     def applies(self, target: Target) -> bool:
@@ -112,7 +112,7 @@ class Rule:
         with target.framework.scope():
             target.framework.seed(seed)
             try:
-                self.check(Subject(target, seed))
+                self.check(Harness(target, seed))
             except Rejected as rejected:
                 return str(rejected)
             except TargetRaised as raised:

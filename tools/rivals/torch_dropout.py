@@ -9,7 +9,7 @@ import numpy as np
 from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 DROP_PROB, FEATURES, TOLERANCE = 0.2, 1000, 0.05
 CALLS = {"float32": 2, "bfloat16": 2}
@@ -17,44 +17,44 @@ CALLS = {"float32": 2, "bfloat16": 2}
 MEAN = Window(DROP_PROB, FEATURES, lambda kept: abs(kept - 800) < 50, times=sum(CALLS.values()))
 
 
-def _mean(subject: Subject, dtype: str) -> None:
-    x = subject.tensor(np.full((FEATURES, 1), 1.0 - DROP_PROB), dtype)
-    unit = subject.scale(DROP_PROB) * (1.0 - DROP_PROB)
-    layer = subject.layer(DROP_PROB)
-    passed = subject.framework.gradient(layer, x, x)
+def _mean(harness: Harness, dtype: str) -> None:
+    x = harness.tensor(np.full((FEATURES, 1), 1.0 - DROP_PROB), dtype)
+    unit = harness.scale(DROP_PROB) * (1.0 - DROP_PROB)
+    layer = harness.layer(DROP_PROB)
+    passed = harness.framework.gradient(layer, x, x)
     require(passed.gradient is not None, "the output has a gradient")
     for name, tensor in (("output", passed.output), ("gradient", passed.gradient)):
-        mean = float(subject.values(tensor).mean()) / unit
+        mean = float(harness.values(tensor).mean()) / unit
         require(abs(mean - 0.8) < TOLERANCE, f"the mean of the {name} is within 0.05 of the input's")
-    y = subject.evaluated(layer, x)
-    expected = subject.values(x) * subject.evaluation_scale(DROP_PROB)
+    y = harness.evaluated(layer, x)
+    expected = harness.values(x) * harness.evaluation_scale(DROP_PROB)
     require(y is None or np.allclose(y, expected, rtol=1.6e-2 if dtype == "bfloat16" else 1.3e-6), "evaluation is x")
-    subject.text(layer)
+    harness.text(layer)
 
 
-def _layouts(subject: Subject) -> None:
+def _layouts(harness: Harness) -> None:
     for drop_prob in (0.0, 1e-10):
         for layout in ("sliced", "channels_last"):
-            x = subject.tensor(np.ones((2, 3, 3, 3)), layout=layout)
-            y = subject.trained(subject.layer(drop_prob), x)
+            x = harness.tensor(np.ones((2, 3, 3, 3)), layout=layout)
+            y = harness.trained(harness.layer(drop_prob), x)
             require(np.allclose(y, 1.0, rtol=1.3e-6, atol=1e-5), f"drop_prob = {drop_prob:g} returns x of any layout")
 
 
-def _whole_channels(subject: Subject) -> None:
-    if subject.dialect.granularity == "element":
+def _whole_channels(harness: Harness) -> None:
+    if harness.dialect.granularity == "element":
         return
-    y = subject.trained(subject.layer(0.5), subject.ones(10, 4, 2, 2))
+    y = harness.trained(harness.layer(0.5), harness.ones(10, 4, 2, 2))
     counts = np.count_nonzero(y, axis=(2, 3))
     require(np.isin(counts, (0, 4)).all(), "a channel is dropped as a whole or not at all")
 
 
-def _check(subject: Subject) -> None:
+def _check(harness: Harness) -> None:
     for dtype, calls in CALLS.items():
         for _ in range(calls):
-            _mean(subject, dtype)
-    _layouts(subject)
-    _whole_channels(subject)
-    empty = subject.trained(subject.layer(0.5), subject.ones(0))
+            _mean(harness, dtype)
+    _layouts(harness)
+    _whole_channels(harness)
+    empty = harness.trained(harness.layer(0.5), harness.ones(0))
     require(empty.shape == (0,), "an empty tensor keeps its shape")
 
 

@@ -10,7 +10,7 @@ from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
     from droppath_audit.core.target import Layer
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 SEEDS, DROP_PROBS, BATCH, TRIALS, LEVEL = 10, (0.2, 0.5, 0.8), 5, 250, 0.01
 
@@ -28,38 +28,38 @@ ROWS = tuple(_window(drop_prob, TRIALS * BATCH) for drop_prob in DROP_PROBS)
 BATCHES = tuple(_window(drop_prob, TRIALS) for drop_prob in DROP_PROBS)
 
 
-def _kept_rows(subject: Subject, layer: Layer) -> np.ndarray:
+def _kept_rows(harness: Harness, layer: Layer) -> np.ndarray:
     """Return for every trial how many of the five samples do not add up to zero."""
-    x = subject.ones(BATCH, 3, 4, 4)
-    sums = [subject.trained(layer, x).sum(axis=(1, 2, 3)) for _ in range(TRIALS)]
+    x = harness.ones(BATCH, 3, 4, 4)
+    sums = [harness.trained(layer, x).sum(axis=(1, 2, 3)) for _ in range(TRIALS)]
     return np.array([np.count_nonzero(total) for total in sums])
 
 
-def _limits(subject: Subject) -> None:
+def _limits(harness: Harness) -> None:
     for drop_prob, expected in ((0.0, 1.0), (1.0, 0.0)):
-        if drop_prob == 1.0 and subject.refuses_zero:
+        if drop_prob == 1.0 and harness.refuses_zero:
             continue
-        x = subject.ones(BATCH, 3, 4, 4)
-        y = subject.trained(subject.layer(drop_prob), x)
+        x = harness.ones(BATCH, 3, 4, 4)
+        y = harness.trained(harness.layer(drop_prob), x)
         require(np.array_equal(y, np.full((BATCH, 3, 4, 4), expected)), f"drop_prob = {drop_prob:g} returns {expected}")
 
 
-def _check_rows(subject: Subject) -> None:
+def _check_rows(harness: Harness) -> None:
     for seed in range(SEEDS):
-        subject.framework.seed(SEEDS * subject.seed + seed)
+        harness.framework.seed(SEEDS * harness.seed + seed)
         for window in ROWS:
-            kept = int(_kept_rows(subject, subject.layer(window.drop_prob)).sum())
+            kept = int(_kept_rows(harness, harness.layer(window.drop_prob)).sum())
             require(window.accepts(kept), f"p > 0.01 for {kept} rows kept at drop_prob {window.drop_prob}")
-        _limits(subject)
+        _limits(harness)
 
 
-def _check_batches(subject: Subject) -> None:
+def _check_batches(harness: Harness) -> None:
     for seed in range(SEEDS):
-        subject.framework.seed(SEEDS * subject.seed + seed)
+        harness.framework.seed(SEEDS * harness.seed + seed)
         for window in BATCHES:
-            kept = int(np.count_nonzero(_kept_rows(subject, subject.layer(window.drop_prob))))
+            kept = int(np.count_nonzero(_kept_rows(harness, harness.layer(window.drop_prob))))
             require(window.accepts(kept), f"p > 0.01 for {kept} batches kept at drop_prob {window.drop_prob}")
-        _limits(subject)
+        _limits(harness)
 
 
 _SOURCE = "pytorch/vision, test/test_ops.py, TestStochasticDepth"

@@ -11,7 +11,7 @@ import numpy as np
 from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from tools.rivals.subject import Subject
+    from tools.rivals.harness import Harness
 
 TRIALS, LEVEL, SEEDS = 1000, 1e-6, 2
 DROP_PROBS = (0.3, 0.7)
@@ -36,16 +36,16 @@ def _position(drop_prob: float) -> Window:
     return _window(drop_prob, TRIALS, SEEDS * sum(SIZES))
 
 
-def _check(subject: Subject) -> None:
+def _check(harness: Harness) -> None:
     for seed, drop_prob, size in product(range(SEEDS), DROP_PROBS, SIZES):
-        layer, x = subject.layer(drop_prob), subject.ones(size, 1)
-        subject.framework.seed(SEEDS * subject.seed + seed)
-        first = subject.trained(layer, x)
-        subject.framework.seed(SEEDS * subject.seed + seed)
-        require(np.allclose(first, subject.trained(layer, x)), "the same seed gives the same output")
+        layer, x = harness.layer(drop_prob), harness.ones(size, 1)
+        harness.framework.seed(SEEDS * harness.seed + seed)
+        first = harness.trained(layer, x)
+        harness.framework.seed(SEEDS * harness.seed + seed)
+        require(np.allclose(first, harness.trained(layer, x)), "the same seed gives the same output")
         kept = np.zeros(size, dtype=np.int64)
         for _ in range(TRIALS):
-            kept += subject.trained(layer, subject.ones(size, 1)).reshape(-1) != 0
+            kept += harness.trained(layer, harness.ones(size, 1)).reshape(-1) != 0
         total = int(kept.sum())
         require(_total(drop_prob, size).accepts(total), f"p > 1e-6 for {total} kept of {TRIALS * size}")
         low, high = _position(drop_prob).bounds

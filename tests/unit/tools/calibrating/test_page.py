@@ -12,7 +12,7 @@ import pytest
 from droppath_audit.selftest import processes
 from tools.calibrating import questions, scratch
 from tools.calibrating.__main__ import main
-from tools.calibrating.measure import kill_question, measure
+from tools.calibrating.asking import all_answers, kill_question
 from tools.calibrating.page import Page
 from tools.calibrating.questions import Part, Question
 from tools.calibrating.scratch import Digests, Scratch
@@ -184,7 +184,7 @@ def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(tmp_path,
             yield job, dict.fromkeys(job.checks, "" if hasattr(job, "hints") else {"alarms": [], "open": [], "p": []})
 
     monkeypatch.setattr(questions, "answers", instead)
-    found = measure(2, 30, 20, Scratch(tmp_path), 1, ("DP402",))
+    found = all_answers(2, 30, 20, Scratch(tmp_path), 1, ("DP402",))
     assert {job.checks for job in asked} == {("DP402",)}
     claimed = {one.name: ("DP402",) for one in subjects() if "DP402" in one.claims}
     assert found["claims"] == claimed

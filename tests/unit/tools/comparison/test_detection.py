@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from droppath_audit.mutants import mutants
-from tools.comparison.detection import BIASES, Evidence, bias_of_curve, bias_seen, certificate, certificate_power
-from tools.comparison.measure import Judgement, subjects
+from tools.comparison.detection import (
+    BIASES,
+    VectorisedCertificate,
+    bias_of_curve,
+    bias_seen,
+    certificate,
+    certificate_power,
+)
+from tools.comparison.measure import Judgement, layers
 from tools.comparison.page import page
 from tools.rivals import rules
 
@@ -14,14 +21,14 @@ from tools.rivals import rules
 @pytest.mark.parametrize("keep_prob", [0.5, 0.9, 0.998])
 def test_the_certificate_for_many_counts_says_what_the_certificate_says(effort, keep_prob):
     rule = certificate(effort, keep_prob)
-    evidence = Evidence(rule)
+    vectorised = VectorisedCertificate(rule)
     rng = np.random.default_rng(1)
     outcomes = set()
     for share in (0.02, 0.2, 0.6, 0.95):
         decisions = int(share * rule.cap)
         spread = 6.0 * max(rule.resolution, (keep_prob * (1.0 - keep_prob) / decisions) ** 0.5)
         kept = np.clip(decisions * (keep_prob + spread * rng.uniform(-1, 1, 200)), 0, decisions).astype(np.int64)
-        fails, passes = evidence.fails(kept, decisions), evidence.passes(kept, decisions)
+        fails, passes = vectorised.fails(kept, decisions), vectorised.passes(kept, decisions)
         for count, fail, passed in zip(kept, fails, passes, strict=True):
             expected = rule.outcome(int(count), decisions)
             assert expected == ("fail" if fail else "pass" if passed else "open")
@@ -44,17 +51,17 @@ def test_the_bias_seen_is_where_power_stays_above_what_is_wanted():
     assert BIASES[9] < bias_of_curve(curve) < BIASES[10]
 
 
-def judged(subject, judge, rejected):
-    return Judgement(subject, judge, 0, rejected, "", 0, 1.0, 1.0, "")
+def judged(layer, judge, rejected):
+    return Judgement(layer, judge, 0, rejected, "", 0, 1.0, 1.0, "")
 
 
 def test_the_page_counts_what_was_judged():
     rows = []
-    for subject in ("sound: reference", "first", "second", "third"):
-        rows += [judged(subject, rule.name, "-" if rule.name == "torchvision batch" else "") for rule in rules()]
+    for layer in ("sound: reference", "first", "second", "third"):
+        rows += [judged(layer, rule.name, "-" if rule.name == "torchvision batch" else "") for rule in rules()]
     rows += [judged("sound: reference", "quick", ""), judged("first", "quick", "MUST")]
     rows += [judged("second", "quick", "SHOULD"), judged("third", "quick", "")]
-    rows = [row if (row.subject, row.judge) != ("third", "timm") else judged("third", "timm", "yes") for row in rows]
+    rows = [row if (row.layer, row.judge) != ("third", "timm") else judged("third", "timm", "yes") for row in rows]
     text = page(rows, tuple(rule for rule in rules() if rule.name in ("timm", "mmcv")), {})
     assert "| **this suite, quick** | 1 | 3 | 0 | 1, 0 | 1.0 | 1.0 |" in text
     assert "| timm | 1 | 3 | 0 |  | 1.0 | 1.0 |" in text
@@ -64,5 +71,5 @@ def test_the_page_counts_what_was_judged():
 
 
 def test_every_mutant_and_four_sound_layers_are_subjects():
-    assert set(mutants()) <= set(subjects())
-    assert len(subjects()) == len(mutants()) + 4
+    assert set(mutants()) <= set(layers())
+    assert len(layers()) == len(mutants()) + 4

@@ -11,8 +11,8 @@ from tools.rivals import rules
 MUTANTS = {"seen_by_us": "", "seen_by_all": "", "seen_by_them": "", "waits": ""}
 
 
-def judgement(subject: str, judge: str, rejected: str, digest: str = "now") -> Judgement:
-    return Judgement(subject, judge, 0, rejected, "", 0, 1.0, 2.0, digest)
+def judgement(layer: str, judge: str, rejected: str, digest: str = "now") -> Judgement:
+    return Judgement(layer, judge, 0, rejected, "", 0, 1.0, 2.0, digest)
 
 
 def judged(*standard: str) -> list[Judgement]:
@@ -41,24 +41,24 @@ def test_an_effort_that_faced_some_of_the_layers_counts_those() -> None:
 
 
 def test_a_layer_is_on_the_page_once_the_first_effort_and_every_rule_have_judged_it(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(measure, "subjects", lambda: {"sound: reference": "", **MUTANTS})
+    monkeypatch.setattr(measure, "layers", lambda: {"sound: reference": "", **MUTANTS})
     monkeypatch.setattr(measure, "_code", lambda with_rules: "now")
     file = tmp_path / "judgements.jsonl"
     rows = [*judged("seen_by_us", "waits"), judgement("seen_by_us", "standard", "", digest="before")]
     file.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
     found = complete(file, ("quick", "standard"), 1)
-    assert {row.subject for row in found} == {"sound: reference", "seen_by_us", "seen_by_all", "seen_by_them"}
+    assert {row.layer for row in found} == {"sound: reference", "seen_by_us", "seen_by_all", "seen_by_them"}
     assert [row.rejected for row in found if row.judge == "standard"] == ["MUST"]
 
 
 def test_a_longer_effort_faces_a_fair_sample(tmp_path, monkeypatch) -> None:
     everyone = {"sound: reference": "", **{f"mutant {number}": "" for number in range(40)}}
-    monkeypatch.setattr(measure, "subjects", lambda: everyone)
+    monkeypatch.setattr(measure, "layers", lambda: everyone)
     monkeypatch.setattr(measure, "_code", lambda with_rules: "now")
     monkeypatch.setattr(measure, "judgement", lambda name, spec, judge, seed: judgement(name, judge, ""))
     file = tmp_path / "judgements.jsonl"
     measure.measure(file, ("quick", "standard", "thorough"), 0, 2, {"thorough": 11})
-    faced = {judge: {row.subject for row in rows} for judge, rows in measure.by_judge(measure.read(file))}
+    faced = {judge: {row.layer for row in rows} for judge, rows in measure.by_judge(measure.read(file))}
     assert faced["quick"] == faced["standard"] == set(everyone)
     assert len(faced["thorough"]) == 11
     assert "sound: reference" in faced["thorough"]

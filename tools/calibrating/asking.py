@@ -52,7 +52,7 @@ def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def measure(
+def all_answers(
     seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: int, checks: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return all answers: kills by mutant and seed, quick audits by SPEC, synthetic audits, and what was lost."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.target import Layer, Target, Tensor
 
 
-class Subject:
+class Harness:
     """One target under one rule.
 
     Args:
