@@ -69,7 +69,6 @@ def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None
         ValueError: If the lengths differ or a count is impossible.
     """
     import numpy as np
-    from scipy.stats import chi2, power_divergence
 
     if len(kept) != len(decisions) or any(not 0 <= k <= n for k, n in zip(kept, decisions, strict=True)):
         raise ValueError(f"these are no counts: {list(kept)} kept of {list(decisions)}")
@@ -83,10 +82,7 @@ def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None
         for counts in (kept, decisions)
     )
     observed, expected = np.stack([k_, n_ - k_]), np.stack([n_ * share, n_ * (1.0 - share)])
-    g = float(power_divergence(observed, expected, lambda_="log-likelihood").statistic.sum())
-    pearson = float(power_divergence(observed, expected, lambda_="pearson").statistic.sum())
-    degrees = len(groups) - 1
-    return ChiSquare(g, float(chi2.sf(g, degrees)), pearson, float(chi2.sf(pearson, degrees)), degrees, len(groups))
+    return ChiSquare.of(observed, expected, len(groups) - 1)
 
 
 def group_detectable(decisions: int, groups: int, keep_prob: float, alpha: float, beta: float) -> float:
