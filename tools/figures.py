@@ -16,7 +16,7 @@ import numpy as np
 from droppath_audit.stats.bisection import first_integer
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
 from droppath_audit.stats.certificate import Certificate
-from droppath_audit.stats.design import binomial_samples_needed, divergence, dkw_samples_needed
+from droppath_audit.stats.design import divergence, samples_for_binomial, samples_for_dkw
 from tools import DOCS
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def cost(keep_prob: float, resolution: float, look: int, runs: int = RUNS) -> Co
         draws(certificate, keep_prob, look, runs),
         max(divergence(ALPHA, 1.0 - BETA) / divergence(keep_prob, edge) for edge in edges),
         *max(at_edges, key=lambda found: found[0].mean / found[1]),
-        binomial_samples_needed(resolution, keep_prob, ALPHA, BETA),
-        dkw_samples_needed(resolution, ALPHA, BETA),
+        samples_for_binomial(resolution, keep_prob, ALPHA, BETA),
+        samples_for_dkw(resolution, ALPHA, BETA),
     )
 
 

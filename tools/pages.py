@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from droppath_audit.checks import catalogue
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
-from droppath_audit.stats.design import certificate_samples
+from droppath_audit.stats.design import samples_for_certificate
 from tools import DOCS
 
 PAGE = DOCS / "checks.md"
@@ -58,7 +58,7 @@ def recordings_page(text: str) -> str:
         "|---|---|---|",
     ]
     for resolution in RESOLUTIONS:
-        numbers = [certificate_samples(resolution, 1.0 - p, share(DEFAULT_BUDGET), BETA) for p in probabilities]
+        numbers = [samples_for_certificate(resolution, 1.0 - p, share(DEFAULT_BUDGET), BETA) for p in probabilities]
         lines.append(f"| {resolution:g} | {' | '.join(f'{number:,}' for number in numbers)} |")
     before, _, rest = text.partition(BEGIN)
     return before + BEGIN + "\n".join(lines) + "\n" + END + rest.partition(END)[2]

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import binomial_samples_needed, divergence, dkw_samples_needed
+from droppath_audit.stats.design import divergence, samples_for_binomial, samples_for_dkw
 from tools import DOCS
 from tools.figures import ALPHA, CELLS, INTRODUCTION, cost, rounded
 
@@ -32,8 +32,8 @@ def test_the_page_has_a_line_per_cell_with_what_is_computed():
         assert line[3] == rounded(needed)
         at_edges = [rounded(divergence(BETA, 1.0 - ALPHA) / divergence(edge, keep_prob)) for edge in edges]
         assert line[6] in at_edges
-        assert line[8] == rounded(binomial_samples_needed(resolution, keep_prob, ALPHA, BETA))
-        assert line[9] == rounded(dkw_samples_needed(resolution, ALPHA, BETA))
+        assert line[8] == rounded(samples_for_binomial(resolution, keep_prob, ALPHA, BETA))
+        assert line[9] == rounded(samples_for_dkw(resolution, ALPHA, BETA))
 
 
 def test_the_page_begins_with_the_introduction_that_is_written_today():

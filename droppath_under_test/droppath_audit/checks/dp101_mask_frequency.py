@@ -100,10 +100,10 @@ def _standardised(cell: dict[str, float]) -> float:
 def design(case: Case, alpha: float) -> Design:
     """Return the deviation seen with certainty 1 - β if one cell alone had it, at drop_prob 0.5."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
 
     planned = sizes(case)
-    effect = chi_square_detectable(planned[0.5], len(planned), alpha, BETA)
+    effect = detectable_chi_square(planned[0.5], len(planned), alpha, BETA)
     return Design(0.5 * effect, "keep probability of one cell", sum(planned.values()))
 
 
@@ -142,10 +142,10 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the deviation seen with certainty 1 - β if one cell alone had it, where that is largest."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
 
     planned = recorded_sizes(case)
-    effects = {p: chi_square_detectable(n, len(planned), alpha, BETA) for p, n in planned.items()}
+    effects = {p: detectable_chi_square(n, len(planned), alpha, BETA) for p, n in planned.items()}
     largest = max(effect * (p * (1.0 - p)) ** 0.5 for p, effect in effects.items())
     return Design(resolved(largest), "keep probability of one cell", sum(planned.values()))
 

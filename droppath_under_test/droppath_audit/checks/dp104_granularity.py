@@ -142,10 +142,10 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
 def design(case: Case, alpha: float) -> Design:
     """Return the share of calls decided as a whole that is seen with certainty 1 - β at each rank."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import binomial_detectable
+    from droppath_audit.stats.design import detectable_binomial
 
     calls = _calls(case)
-    excess = binomial_detectable(calls, 2.0 * 0.5**BATCH, alpha / len(FEATURES), BETA)
+    excess = detectable_binomial(calls, 2.0 * 0.5**BATCH, alpha / len(FEATURES), BETA)
     return Design(excess, "share of calls decided as a whole", calls * BATCH * len(FEATURES))
 
 
@@ -210,7 +210,7 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design | None:
     """Return the share of calls decided as a whole that is seen for every batch size and drop_prob; None if none is."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import binomial_detectable
+    from droppath_audit.stats.design import detectable_binomial
 
     if case.dialect.granularity == "batch":
         return None
@@ -224,7 +224,7 @@ def recorded_design(case: Case, alpha: float) -> Design | None:
     chances = {key: max(1e-15, key[2] ** key[1] + (1.0 - key[2]) ** key[1]) for key in seen}
     level = alpha / len(seen)
     found = [
-        binomial_detectable(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()
+        detectable_binomial(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()
     ]
     if resolved(max(found)) == math.inf:
         return None

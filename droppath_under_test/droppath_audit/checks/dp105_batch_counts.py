@@ -127,11 +127,11 @@ def _extreme(histogram: list[int]) -> tuple[int, float]:
 def design(case: Case, alpha: float) -> Design:
     """Return the relative error of the count's variance that is seen with certainty 1 - β."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
 
     calls = _calls(case)
     cells = 2 * round(math.sqrt(BATCH) / 2 * 3)  # of a histogram pooled at 100: three standard deviations each way
-    effect = chi_square_detectable(calls, cells, alpha / 2.0, BETA)
+    effect = detectable_chi_square(calls, cells, alpha / 2.0, BETA)
     return Design(math.sqrt(2.0) * effect, "variance of the kept count, relative", calls * BATCH)
 
 
@@ -165,7 +165,7 @@ def recorded_design(case: Case, alpha: float) -> Design:
 
     from droppath_audit.stats.budget import BETA
     from droppath_audit.stats.chi_square import FEW_CELLS, pool, sparse_tail
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
 
     assert case.drop_prob is not None  # noqa: S101
     width = max(block.width for block in case.blocks)
@@ -174,7 +174,7 @@ def recorded_design(case: Case, alpha: float) -> Design:
     quantity = "variance of the kept count, relative"
     if not _few(expected):
         cells = len(pool(expected, expected)[1])
-        return Design(math.sqrt(2.0) * chi_square_detectable(calls, cells, alpha / 2.0, BETA), quantity, calls * width)
+        return Design(math.sqrt(2.0) * detectable_chi_square(calls, cells, alpha / 2.0, BETA), quantity, calls * width)
     pooled = pool(expected, expected, calls / FEW_CELLS * (1.0 - 1e-9))[1] / calls
     seen = len(pooled) > 1 and sparse_tail(-2.0 * calls * math.log(pooled.max()), len(pooled)) <= alpha / 2.0
     return Design(1.0 if seen else math.inf, quantity, calls * width)

@@ -226,13 +226,13 @@ def _looked_at(width: int) -> int:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the correlation at a lag that is seen in the disjoint pairs, a third of all decisions at least."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
 
     assert case.drop_prob is not None  # noqa: S101
     width = max(block.width for block in case.blocks)
     decisions = width * sum(block.whole for block in case.blocks if block.width == width)
     tests = _tests(case, width // NEIGHBOURS * (decisions // width)) * _looked_at(width)
-    found = hypergeometric_detectable(decisions // 3, 1.0 - case.drop_prob, alpha / tests, BETA)
+    found = detectable_hypergeometric(decisions // 3, 1.0 - case.drop_prob, alpha / tests, BETA)
     return Design(resolved(found), "correlation at any lag", decisions)
 
 

@@ -100,11 +100,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return the correlation that the confirmation sees with the quarter of the calls that begin a pair at least."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
 
     assert case.drop_prob is not None  # noqa: S101
     calls, batch = _sizes(case)
-    resolves = hypergeometric_detectable(calls * batch // 4, 1.0 - case.drop_prob, alpha, BETA)
+    resolves = detectable_hypergeometric(calls * batch // 4, 1.0 - case.drop_prob, alpha, BETA)
     return Design(resolves, "correlation between calls", 2 * calls * batch)
 
 
@@ -156,12 +156,12 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the correlation that is seen with the quarter of the decisions that begin a pair at least."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
 
     assert case.drop_prob is not None  # noqa: S101
     decisions = sum(block.whole * block.width for block in case.blocks)
     level = alpha / (len(LAGS) * len(PHASES))
-    found = hypergeometric_detectable(decisions // 4, 1.0 - case.drop_prob, level, BETA)
+    found = detectable_hypergeometric(decisions // 4, 1.0 - case.drop_prob, level, BETA)
     return Design(resolved(found), "correlation between calls", decisions)
 
 

@@ -141,10 +141,10 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return the correlation that the confirmation sees at the largest offset."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
 
     batch, rounds = 1 if _per_call(case) else BATCH, _rounds(case)
-    resolves = hypergeometric_detectable((rounds - OFFSETS[-1]) * batch, 1.0 - DROP_PROB, alpha, BETA)
+    resolves = detectable_hypergeometric((rounds - OFFSETS[-1]) * batch, 1.0 - DROP_PROB, alpha, BETA)
     return Design(resolves, "correlation between instances", 2 * len(INSTANCES) * rounds * batch)
 
 
@@ -232,13 +232,13 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the correlation that is seen between the two layers that have most calls side by side."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
 
     assert case.drop_prob is not None  # noqa: S101
     pairs, width = _layer_pairs(case), _width(case)
     first, second = max(pairs, key=lambda pair: pairs[pair])
     level = alpha / (len(pairs) * len(OFFSETS))
-    found = hypergeometric_detectable(pairs[first, second] * width, 1.0 - case.drop_prob, level, BETA)
+    found = detectable_hypergeometric(pairs[first, second] * width, 1.0 - case.drop_prob, level, BETA)
     quantity = f"correlation between layers {first!r} and {second!r}"
     return Design(resolved(found), quantity, width * sum(block.whole for block in case.blocks))
 

@@ -141,11 +141,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return what is seen of one position in a short batch; a block of a long one is resolved some times better."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.homogeneity import group_detectable
+    from droppath_audit.stats.homogeneity import detectable_all_alike
 
     share = alpha / STATISTICS
     calls = _short_calls(case)
-    resolves = group_detectable(calls, SHORT[-1], 1.0 - DROP_PROB, share, BETA)
+    resolves = detectable_all_alike(calls, SHORT[-1], 1.0 - DROP_PROB, share, BETA)
     return Design(resolves, "keep probability of a position", calls * sum(SHORT) + _long_calls(case) * LONG)
 
 
@@ -191,7 +191,7 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return what is seen of the places that the recording tells most of: positions, blocks, or the two ends."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.homogeneity import group_detectable, neighbours
+    from droppath_audit.stats.homogeneity import detectable_all_alike, neighbours
 
     assert case.drop_prob is not None  # noqa: S101
     keep_prob, share = 1.0 - case.drop_prob, alpha / STATISTICS
@@ -202,7 +202,7 @@ def recorded_design(case: Case, alpha: float) -> Design:
         groups = neighbours([calls * size] * number, keep_prob)
         if len(groups) > 1:
             together = size * len(groups[0])
-            seen = group_detectable(calls * together, len(groups), keep_prob, share, BETA)
+            seen = detectable_all_alike(calls * together, len(groups), keep_prob, share, BETA)
             found.append((seen, "a position" if together == 1 else f"{together} neighbouring positions"))
     if width <= EACH:
         seen = group_resolved(calls, calls * (width - 1), keep_prob, share)

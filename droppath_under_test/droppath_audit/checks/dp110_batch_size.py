@@ -102,11 +102,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return the difference that is seen at a batch size of 1, or of any with as many decisions."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.homogeneity import one_detectable
+    from droppath_audit.stats.homogeneity import detectable_one_against_rest
 
     decisions = [_decisions(case, size) for size in SIZES]
     rest = sum(decisions) - decisions[0]
-    resolves = one_detectable(decisions[0], rest, 1.0 - DROP_PROB, alpha / len(SIZES), BETA)
+    resolves = detectable_one_against_rest(decisions[0], rest, 1.0 - DROP_PROB, alpha / len(SIZES), BETA)
     return Design(resolves, "keep probability at a batch size", sum(decisions))
 
 

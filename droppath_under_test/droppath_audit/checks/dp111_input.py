@@ -190,11 +190,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return the difference that two quarters of all decisions show; an eighth of a half shows half as much again."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.homogeneity import one_detectable
+    from droppath_audit.stats.homogeneity import detectable_one_against_rest
 
     calls, batch = _sizes(case)
     half = calls * batch // 4
-    resolves = one_detectable(half, half, 1.0 - DROP_PROB, alpha / len(GROUPS), BETA)
+    resolves = detectable_one_against_rest(half, half, 1.0 - DROP_PROB, alpha / len(GROUPS), BETA)
     return Design(resolves, "keep probability of a class of input", calls * batch)
 
 

@@ -98,12 +98,12 @@ def _furthest(evidence: Evidence) -> int:
 def design(case: Case, alpha: float) -> Design:
     """Return the difference that is seen between the first half of the calls and the second."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
 
     spans = _spans(case)
     decisions = sum(spans) * _batch(case)
     # Halves that differ by d: w² = d²/(4pq).
-    effect = chi_square_detectable(decisions, len(spans) - 1, alpha, BETA)
+    effect = detectable_chi_square(decisions, len(spans) - 1, alpha, BETA)
     resolves = min(1.0, 2.0 * effect * (DROP_PROB * (1.0 - DROP_PROB)) ** 0.5)
     return Design(resolves, "keep probability, earlier and later calls", decisions)
 
@@ -177,7 +177,7 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the difference that is seen between the second half of the calls and the first."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import chi_square_detectable
+    from droppath_audit.stats.design import detectable_chi_square
     from droppath_audit.stats.homogeneity import neighbours
 
     assert case.drop_prob is not None  # noqa: S101
@@ -191,7 +191,7 @@ def recorded_design(case: Case, alpha: float) -> Design:
         return Design(inf, quantity, total)
     # A share f of all that differs by d from the rest: w² = d² f (1 - f)/(pq).
     later = sum(decisions[groups[-1].start :]) / total
-    effect = chi_square_detectable(total, len(groups) - 1, alpha, BETA)
+    effect = detectable_chi_square(total, len(groups) - 1, alpha, BETA)
     found = effect * (keep_prob * case.drop_prob / (later * (1.0 - later))) ** 0.5
     return Design(found if found < max(keep_prob, case.drop_prob) else inf, quantity, total)
 

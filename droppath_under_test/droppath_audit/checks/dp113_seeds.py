@@ -130,10 +130,10 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:  # noqa: ARG
 def design(case: Case, alpha: float) -> Design:
     """Return the difference that is seen between first decisions and later ones."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.homogeneity import one_detectable
+    from droppath_audit.stats.homogeneity import detectable_one_against_rest
 
     seeds, later = _seeds(case), int(np.prod(_later(case)))
-    resolves = one_detectable(seeds, later, 1.0 - DROP_PROB, alpha / STATISTICS, BETA)
+    resolves = detectable_one_against_rest(seeds, later, 1.0 - DROP_PROB, alpha / STATISTICS, BETA)
     return Design(resolves, "keep probability of the first decision", seeds * (1 if _per_call(case) else BATCH) + later)
 
 

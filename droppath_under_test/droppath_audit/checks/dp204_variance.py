@@ -88,11 +88,11 @@ def judge(evidence: Evidence, case: Case, alpha: float) -> Verdict:
 def design(case: Case, alpha: float) -> Design:
     """Return the relative error of the second moment that is seen with certainty 1 - β."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import binomial_detectable
+    from droppath_audit.stats.design import detectable_binomial
 
     assert case.drop_prob is not None  # noqa: S101
     calls, batch = _sizes(case)
-    resolves = binomial_detectable(calls * batch, 1.0 - case.drop_prob, alpha, BETA)
+    resolves = detectable_binomial(calls * batch, 1.0 - case.drop_prob, alpha, BETA)
     return Design(resolves / (1.0 - case.drop_prob), "second moment, relative", calls * batch)
 
 
@@ -130,10 +130,10 @@ def collect_recorded(recording: Recording, case: Case) -> Evidence:
 def recorded_design(case: Case, alpha: float) -> Design:
     """Return the relative error of the second moment that is seen with certainty 1 - β."""
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import binomial_detectable
+    from droppath_audit.stats.design import detectable_binomial
 
     q = 1.0 - (case.drop_prob or 0.0)
-    return Design(resolved(binomial_detectable(case.decisions, q, alpha, BETA)) / q, "second moment, relative",
+    return Design(resolved(detectable_binomial(case.decisions, q, alpha, BETA)) / q, "second moment, relative",
                   case.decisions)  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from droppath_audit.core.check import Design
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.certificate import Certificate, resolution
-from droppath_audit.stats.design import NOTHING, certificate_detectable
+from droppath_audit.stats.design import NOTHING, detectable_certificate
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
@@ -44,7 +44,7 @@ def _affordable(case: Case, alpha: float) -> float:
     if case.drop_prob in (0.0, 1.0):
         return -math.expm1(math.log(BETA) / max(1, case.decisions))
     assert case.drop_prob is not None  # noqa: S101
-    return certificate_detectable(case.decisions, _keep_prob(case.drop_prob), alpha, BETA)
+    return detectable_certificate(case.decisions, _keep_prob(case.drop_prob), alpha, BETA)
 
 
 def certificate_design(case: Case, alpha: float) -> Design:

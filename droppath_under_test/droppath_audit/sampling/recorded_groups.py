@@ -30,15 +30,15 @@ def group_resolved(decisions: int, rest: int, keep_prob: float, alpha: float) ->
         alpha: Level.
     """
     from droppath_audit.stats.budget import BETA
-    from droppath_audit.stats.design import hypergeometric_detectable
-    from droppath_audit.stats.homogeneity import one_detectable
+    from droppath_audit.stats.design import detectable_hypergeometric
+    from droppath_audit.stats.homogeneity import detectable_one_against_rest
 
     if min(decisions, rest) < 1:
         return math.inf
     pairs = int(4.0 * decisions * rest / (decisions + rest))
-    if hypergeometric_detectable(pairs, keep_prob, alpha, BETA / 2.0) >= NOTHING:
+    if detectable_hypergeometric(pairs, keep_prob, alpha, BETA / 2.0) >= NOTHING:
         return math.inf
-    found = one_detectable(decisions, rest, keep_prob, alpha, BETA / 2.0)
+    found = detectable_one_against_rest(decisions, rest, keep_prob, alpha, BETA / 2.0)
     return found if found < max(keep_prob, 1.0 - keep_prob) else math.inf
 
 
