@@ -16,7 +16,6 @@ from droppath_audit.mutants import mutants
 
 CHECKS = list(catalogue().values())
 CLAIMS = [(check, name) for check in CHECKS for name in check.mutants]
-CONFORMANCE = Path(__file__).parent.parent / "conformance"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -45,12 +44,6 @@ def test_a_check_has_unique_cases_at_every_effort(check):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_a_check_claims_a_mutant(check):
     assert check.mutants
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_a_check_is_run_by_a_readable_conformance_test(check):
-    marks = [path.name for path in CONFORMANCE.glob("test_*.py") if f'checks("{check.id}")' in path.read_text()]
-    assert len(marks) == 1
 
 
 def test_every_mutant_is_claimed_and_every_claim_is_a_mutant():

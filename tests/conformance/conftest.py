@@ -1,4 +1,4 @@
-"""The targets under test, and their trials as parameters.
+"""The targets under test, and the trials of a family of promises as parameters.
 
 ``--droppath SPEC`` (repeatable) or ``DROPPATH_UNDER_TEST`` (SPECs separated by spaces) names the implementations; the
 reference otherwise. ``--device`` chooses where.
@@ -7,6 +7,7 @@ reference otherwise. ``--device`` chooses where.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,13 +27,14 @@ def targets(config: pytest.Config) -> tuple[str, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marker = metafunc.definition.get_closest_marker("checks")
-    if marker is None:
+    if "trial" not in metafunc.fixturenames:
         return
     session = session_of(metafunc.config)
     specs = targets(metafunc.config)
-    cases = [(spec, trial) for spec in specs for trial in session.trials(spec, marker.args)]
-    ids = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
+    sentences = {check: re.sub(r"\W+", "_", sentence) for check, sentence in metafunc.cls.PROMISES}
+    cases = [(spec, trial) for spec in specs for trial in session.trials(spec, tuple(sentences))]
+    names = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
+    ids = [f"{sentences[trial.check]}-{name}" for (_, trial), name in zip(cases, names, strict=True)]
     metafunc.parametrize(("spec", "trial"), cases, ids=ids)
 
 
