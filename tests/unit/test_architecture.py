@@ -99,6 +99,10 @@ def test_nothing_that_is_installed_imports_tools():
         assert "tools" not in {module.partition(".")[0] for module in imports(file, typing=True)}, file.name
 
 
+def test_docs_hold_documents_alone():
+    assert {file.suffix for file in tools.DOCS.rglob("*") if file.is_file()} <= {".md", ".svg"}
+
+
 def test_no_class_of_selftest_or_tools_shares_its_name():
     ours = {*files("selftest"), *TOOLS.rglob("*.py")}
     others = {file for name in LAYERS if name not in ("mutants", "sound") for file in files(name)}
