@@ -10,13 +10,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import DOCS
-
 from droppath_audit import frameworks
 from droppath_audit.checks import catalogue
 from droppath_audit.frameworks.base import Framework
 from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.frameworks.spelling import Spelling
+from tools import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binom
 
 from droppath_audit.stats.certificate import Certificate
-from droppath_audit.stats.design import binomial_samples_needed, information_bound
+from droppath_audit.stats.design import information_bound, samples_for_binomial
 from droppath_audit.stats.exact import binomial_test
 
 ALPHA = 1e-9
@@ -65,7 +65,7 @@ def test_the_certificate_stays_within_half_again_of_the_information_bound():
 
 
 def test_a_fixed_exact_test_needs_about_1_45_million_decisions():
-    needed = binomial_samples_needed(0.002, 0.9, 1e-6, 1e-3)
+    needed = samples_for_binomial(0.002, 0.9, 1e-6, 1e-3)
     assert needed == pytest.approx(1.45e6, rel=0.005 / 1.45)
 
     def power(decisions: int) -> float:

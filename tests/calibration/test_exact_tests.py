@@ -20,11 +20,11 @@ from scipy.stats import binom, hypergeom
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
 from droppath_audit.stats.chi_square import frequency_table
 from droppath_audit.stats.design import (
-    binomial_detectable,
-    binomial_samples_needed,
-    chi_square_detectable,
-    chi_square_samples_needed,
-    hypergeometric_samples_needed,
+    detectable_binomial,
+    detectable_chi_square,
+    samples_for_binomial,
+    samples_for_chi_square,
+    samples_for_hypergeometric,
     upper_quantile,
 )
 from droppath_audit.stats.exact import binomial_interval, binomial_test, hypergeometric_test
@@ -86,7 +86,7 @@ def test_planned_binomial_samples_suffice_and_are_not_many_too_many(keep_prob, d
         edges = [edge for edge in (keep_prob - discrepancy, keep_prob + discrepancy) if 0.0 < edge < 1.0]
         return min(binom.pmf(counts, decisions, edge)[reject].sum() for edge in edges)
 
-    needed = binomial_samples_needed(discrepancy, keep_prob, alpha, BETA)
+    needed = samples_for_binomial(discrepancy, keep_prob, alpha, BETA)
     assert all(power(needed + more) >= 1.0 - BETA for more in (0, 1, 2, 5, 17, 100))
     # The proof gives away about one count in each tail: two counts' worth of decisions, and rounding.
     wasted = 4.0 / discrepancy
@@ -95,7 +95,7 @@ def test_planned_binomial_samples_suffice_and_are_not_many_too_many(keep_prob, d
 
 @pytest.mark.parametrize("decisions", [300, 3000])
 def test_what_is_detectable_is_detected(decisions):
-    discrepancy = binomial_detectable(decisions, 0.7, ALPHA, BETA)
+    discrepancy = detectable_binomial(decisions, 0.7, ALPHA, BETA)
     reject = rejected(decisions, 0.7, ALPHA)
     for edge in (0.7 - discrepancy, 0.7 + discrepancy):
         if edge < 1.0:
@@ -112,7 +112,7 @@ def test_pairs_needed_for_decisions_that_copy_each_other(keep_prob, exact, publi
     assert power(exact) >= 1.0 - BETA > power(exact - 1)
     assert power(published) >= 1.0 - BETA > power(int(0.93 * published))
     # The planning twin is an approximation, and this strongest of all correlations its worst case.
-    assert 0.9 * exact <= hypergeometric_samples_needed(1.0, keep_prob, QUOTED, BETA) <= exact
+    assert 0.9 * exact <= samples_for_hypergeometric(1.0, keep_prob, QUOTED, BETA) <= exact
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_calls_needed_where_something_never_happens(chance, published):
 @pytest.mark.parametrize(("keep_prob", "correlation"), [(0.5, 0.2), (0.7, 0.2), (0.9, 0.2), (0.3, 0.1)])
 def test_planned_pairs_suffice_and_are_at_most_a_tenth_too_many(keep_prob, correlation):
     # Power 0.99 instead of 0.999, so that 3000 tables can tell: four standard errors are 0.0073.
-    needed = hypergeometric_samples_needed(correlation, keep_prob, QUOTED, 1e-2)
+    needed = samples_for_hypergeometric(correlation, keep_prob, QUOTED, 1e-2)
     lowest = -min(keep_prob / (1.0 - keep_prob), (1.0 - keep_prob) / keep_prob)
     signs = [sign for sign in (1.0, -1.0) if sign * correlation >= lowest]
     assert min(table_power(needed, keep_prob, s * correlation, 3000) for s in signs) > 0.99 - 0.0073
@@ -162,10 +162,10 @@ def test_planned_pairs_suffice_and_are_at_most_a_tenth_too_many(keep_prob, corre
 def test_planned_frequency_tables_have_the_promised_power():
     # One cell of twelve is wrong; 4000 tables at beta = 0.05: four standard errors are 0.014.
     decisions, cells = 20_000, 12
-    discrepancy = chi_square_detectable(decisions, cells, ALPHA, 0.05) * 0.5
+    discrepancy = detectable_chi_square(decisions, cells, ALPHA, 0.05) * 0.5
     rng = np.random.default_rng(np.random.SeedSequence(0))
     kept = rng.binomial(decisions, 0.5, size=(4000, cells))
     kept[:, 0] = rng.binomial(decisions, 0.5 + discrepancy, size=4000)
     missed = [frequency_table(row.tolist(), [decisions] * cells, [0.5] * cells).p_value > ALPHA for row in kept]
     assert abs(np.mean(missed) - 0.05) < 0.014
-    assert chi_square_samples_needed(discrepancy / 0.5, cells, ALPHA, 0.05) == pytest.approx(decisions, abs=1)
+    assert samples_for_chi_square(discrepancy / 0.5, cells, ALPHA, 0.05) == pytest.approx(decisions, abs=1)

@@ -1,4 +1,4 @@
-"""``docs/statistics.md`` says what ``docs/figures.py`` finds, except for the time, which is another machine's.
+"""``docs/statistics.md`` says what ``tools.figures`` finds, except for the time, which is another machine's.
 
 What is computed is compared always; what is simulated, which takes a minute, by ``tox -e calibration``.
 """
@@ -6,16 +6,13 @@ What is computed is compared always; what is simulated, which takes a minute, by
 from __future__ import annotations
 
 import re
-import runpy
-from pathlib import Path
 
 import pytest
 
-from droppath_audit.stats.design import binomial_samples_needed, divergence, dkw_samples_needed
-
-DOCS = Path(__file__).parents[2] / "docs"
-FIGURES = runpy.run_path(str(DOCS / "figures.py"))
-CELLS, ALPHA, BETA = FIGURES["CELLS"], FIGURES["ALPHA"], FIGURES["BETA"]
+from droppath_audit.stats.budget import BETA
+from droppath_audit.stats.design import divergence, samples_for_binomial, samples_for_dkw
+from tools import DOCS
+from tools.figures import ALPHA, CELLS, INTRODUCTION, cost, rounded
 
 
 def page() -> str:
@@ -28,7 +25,6 @@ def lines() -> list[list[str]]:
 
 
 def test_the_page_has_a_line_per_cell_with_what_is_computed():
-    rounded = FIGURES["_rounded"]
     for line, (keep_prob, resolution, _) in zip(lines(), CELLS, strict=True):
         edges = (keep_prob - resolution, keep_prob + resolution)
         assert line[:2] == [f"{keep_prob:g}", f"{resolution:g}"]
@@ -36,17 +32,17 @@ def test_the_page_has_a_line_per_cell_with_what_is_computed():
         assert line[3] == rounded(needed)
         at_edges = [rounded(divergence(BETA, 1.0 - ALPHA) / divergence(edge, keep_prob)) for edge in edges]
         assert line[6] in at_edges
-        assert line[8] == rounded(binomial_samples_needed(resolution, keep_prob, ALPHA, BETA))
-        assert line[9] == rounded(dkw_samples_needed(resolution, ALPHA, BETA))
+        assert line[8] == rounded(samples_for_binomial(resolution, keep_prob, ALPHA, BETA))
+        assert line[9] == rounded(samples_for_dkw(resolution, ALPHA, BETA))
 
 
 def test_the_page_begins_with_the_introduction_that_is_written_today():
     figures = re.compile(r"\{[^}]*\}")
-    written = figures.split(FIGURES["INTRODUCTION"])
+    written = figures.split(INTRODUCTION)
     pattern = ".*?".join(re.escape(part) for part in written)
     assert re.match(pattern, page(), re.DOTALL)
 
 
 @pytest.mark.calibration
 def test_the_page_says_what_the_simulation_finds():
-    assert lines() == [FIGURES["row"](*cell).cells() for cell in CELLS]
+    assert lines() == [cost(*cell).cells() for cell in CELLS]

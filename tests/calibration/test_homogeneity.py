@@ -13,7 +13,12 @@ import pytest
 from scipy.stats import betabinom, binom, chi2, hypergeom
 
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
-from droppath_audit.stats.homogeneity import all_alike, group_detectable, one_against_rest, one_detectable
+from droppath_audit.stats.homogeneity import (
+    all_alike,
+    detectable_all_alike,
+    detectable_one_against_rest,
+    one_against_rest,
+)
 
 ALPHA = share(DEFAULT_BUDGET)
 SPANS = tuple(1024 * calls for calls in (1, *(2**power for power in range(13))))
@@ -88,7 +93,7 @@ def test_one_against_the_rest_never_exceeds_its_level(decisions, rest):
 @pytest.mark.parametrize(("groups", "calls"), [(8, 6144), (64, 6144), (64, 204_800)])
 def test_a_position_off_by_the_stated_discrepancy_is_seen(groups, calls):
     rng = np.random.default_rng(np.random.SeedSequence(0))
-    away = group_detectable(calls, groups, 0.7, ALPHA / 8, BETA)
+    away = detectable_all_alike(calls, groups, 0.7, ALPHA / 8, BETA)
     keep_prob = np.full(groups, 0.7)
     keep_prob[3] -= away
     kept = rng.binomial(calls, keep_prob, size=(2000, groups))
@@ -107,7 +112,7 @@ def test_a_position_off_by_the_stated_discrepancy_is_seen(groups, calls):
 )
 def test_a_group_off_by_the_stated_discrepancy_is_seen(decisions, rest, keep_prob, tests):
     rng = np.random.default_rng(np.random.SeedSequence(0))
-    away = one_detectable(decisions, rest, keep_prob, ALPHA / tests, BETA)
+    away = detectable_one_against_rest(decisions, rest, keep_prob, ALPHA / tests, BETA)
     for sign in (-1.0, 1.0):
         missed = 0
         for _ in range(1000):

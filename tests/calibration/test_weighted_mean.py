@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
-from droppath_audit.stats.mean import detectable_weighted, weighted_mean_test
+from droppath_audit.stats.mean import detectable_weighted_mean, weighted_mean_test
 
 ALPHA = share(DEFAULT_BUDGET)
 WEIGHTS = np.resize([1, 2, 3, 7], 2000)
@@ -45,7 +45,7 @@ def test_the_bound_holds_its_level(keep_prob, alpha):
 @pytest.mark.parametrize("keep_prob", [0.5, 0.9])
 def test_what_is_detectable_is_detected(keep_prob):
     squares, largest = float((WEIGHTS**2).sum()), float(WEIGHTS.max())
-    shift = detectable_weighted(squares, largest, keep_prob, ALPHA, BETA) / WEIGHTS.sum()
+    shift = detectable_weighted_mean(squares, largest, keep_prob, ALPHA, BETA) / WEIGHTS.sum()
     for truth in (keep_prob - shift, keep_prob + shift):
         if truth < 1.0:
             missed = distribution(np.full(2000, truth))[p_values(keep_prob) > ALPHA].sum()
@@ -57,7 +57,7 @@ def test_a_mask_that_depends_on_the_weight_is_detected():
     squares, largest = float((WEIGHTS**2).sum()), float(WEIGHTS.max())
     truth = np.where(WEIGHTS == 7, 0.05, 0.65)
     assert truth.mean() == pytest.approx(0.5)
-    assert abs((WEIGHTS * (truth - 0.5)).sum()) > detectable_weighted(squares, largest, 0.5, ALPHA, BETA)
+    assert abs((WEIGHTS * (truth - 0.5)).sum()) > detectable_weighted_mean(squares, largest, 0.5, ALPHA, BETA)
     assert distribution(truth)[p_values(0.5) > ALPHA].sum() <= BETA
 
 

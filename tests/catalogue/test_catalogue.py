@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import runpy
 from importlib import import_module
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from droppath_audit.mutants import mutants
 
 CHECKS = list(catalogue().values())
 CLAIMS = [(check, name) for check in CHECKS for name in check.mutants]
-CONFORMANCE = Path(__file__).parent.parent / "conformance"
-DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -49,12 +46,6 @@ def test_a_check_claims_a_mutant(check):
     assert check.mutants
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_a_check_is_run_by_a_readable_conformance_test(check):
-    marks = [path.name for path in CONFORMANCE.glob("test_*.py") if f'checks("{check.id}")' in path.read_text()]
-    assert len(marks) == 1
-
-
 def test_every_mutant_is_claimed_and_every_claim_is_a_mutant():
     assert {name for _, name in CLAIMS} == set(mutants())
 
@@ -63,8 +54,3 @@ def test_every_mutant_is_claimed_and_every_claim_is_a_mutant():
 def test_a_mutant_says_what_is_wrong_with_it(spec):
     module, _, name = spec.partition("?")[0].partition(":")
     assert len(inspect.getdoc(getattr(import_module(module), name)) or "") > 40
-
-
-def test_the_page_of_checks_is_up_to_date():
-    generate = runpy.run_path(str(DOCS / "generate.py"))
-    assert (DOCS / "checks.md").read_text(encoding="utf-8") == generate["checks_page"]()

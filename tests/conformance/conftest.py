@@ -1,4 +1,4 @@
-"""The targets under test, and their trials as parameters.
+"""The targets under test, and the trials of a family of promises as parameters.
 
 ``--droppath SPEC`` (repeatable) or ``DROPPATH_UNDER_TEST`` (SPECs separated by spaces) names the implementations; the
 reference otherwise. ``--droppath-device`` chooses where.
@@ -7,6 +7,7 @@ reference otherwise. ``--droppath-device`` chooses where.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,17 +35,18 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marker = metafunc.definition.get_closest_marker("checks")
-    if marker is None:
+    if "trial" not in metafunc.fixturenames:
         return
     session = session_of(metafunc.config)
     specs = targets(metafunc.config)
-    settings = replace(session.settings, only=marker.args)
+    sentences = {check: re.sub(r"\W+", "_", sentence) for check, sentence in metafunc.cls.PROMISES}
+    settings = replace(session.settings, only=tuple(sentences))
     try:
         cases = [(spec, trial) for spec in specs for trial in session.trials(spec, settings)]
     except pytest.UsageError as error:  # which pytest would show with its traceback
         raise pytest.Collector.CollectError(str(error)) from None
-    ids = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
+    names = [trial.id if len(specs) == 1 else f"{spec} {trial.id}" for spec, trial in cases]
+    ids = [f"{sentences[trial.check]}-{name}" for (_, trial), name in zip(cases, names, strict=True)]
     metafunc.parametrize(("spec", "trial"), cases, ids=ids)
 
 

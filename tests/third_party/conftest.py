@@ -2,7 +2,7 @@
 
 ``--zoo NAME`` names the environment (``timm`` or ``zoo-timm``; ``samples`` for what this package brings itself). The
 packages must be installed: what is missing fails, it is not skipped. ``DROPPATH_REPORTS`` names a folder in which the
-JSON reports are left, from which ``docs/audits.py`` writes its page.
+JSON reports are left, from which ``tools.audits`` writes its page.
 """
 
 from __future__ import annotations

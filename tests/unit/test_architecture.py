@@ -11,9 +11,11 @@ import pytest
 
 import droppath_audit
 import droppath_reference
+import tools
 
 AUDIT = Path(droppath_audit.__file__).parent
 REFERENCE = Path(droppath_reference.__file__).parent
+TOOLS = Path(tools.__file__).parent
 
 # What each layer may import of ours, besides itself.
 LAYERS = {
@@ -92,8 +94,28 @@ def test_the_reference_imports_nothing_of_ours():
         assert not any(module.startswith("droppath_audit") for module in imports(file, typing=True))
 
 
-def test_no_module_grows_past_what_can_be_read():
+def test_nothing_that_is_installed_imports_tools():
     for file in [*AUDIT.rglob("*.py"), *REFERENCE.rglob("*.py")]:
+        assert "tools" not in {module.partition(".")[0] for module in imports(file, typing=True)}, file.name
+
+
+def test_docs_hold_documents_alone():
+    assert {file.suffix for file in tools.DOCS.rglob("*") if file.is_file()} <= {".md", ".svg"}
+
+
+def test_no_class_of_selftest_or_tools_shares_its_name():
+    ours = {*files("selftest"), *TOOLS.rglob("*.py")}
+    others = {file for name in LAYERS if name not in ("mutants", "sound") for file in files(name)}
+    homes: dict[str, list[Path]] = {}
+    for file in ours | others:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(file)
+    assert not {name for name, where in homes.items() if len(where) > 1 and ours & set(where)}
+
+
+def test_no_module_grows_past_what_can_be_read():
+    for file in [*AUDIT.rglob("*.py"), *REFERENCE.rglob("*.py"), *TOOLS.rglob("*.py")]:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file.name
 
 

@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from droppath_audit.plan import Settings
 
 from droppath_audit import DropPathWarning, conformance, pytest_plugin
 from droppath_audit.core.errors import UsageError
+from droppath_audit.run.plan import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

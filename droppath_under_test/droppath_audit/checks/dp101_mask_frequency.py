@@ -27,7 +27,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.certifying import resolved
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.chi_square import frequency_table
-from droppath_audit.stats.design import chi_square_detectable
+from droppath_audit.stats.design import detectable_chi_square
 
 if TYPE_CHECKING:
     from droppath_audit.probes.probe import Probe
@@ -72,7 +72,7 @@ class MaskFrequency(Check[Seen, DtypeCase]):
     def design(self, at: DtypeCase, alpha: float) -> Design:
         """Return the deviation seen with certainty 1 - β if one cell alone had it, where that is largest."""
         planned = _sizes(at)
-        effects = {n: chi_square_detectable(n, len(planned), alpha, BETA) for n in set(planned.values())}
+        effects = {n: detectable_chi_square(n, len(planned), alpha, BETA) for n in set(planned.values())}
         largest = max(effects[n] * (p * (1.0 - p)) ** 0.5 for p, n in planned.items())
         return Design(resolved(largest), "keep probability of one cell", sum(planned.values()))
 

@@ -32,7 +32,7 @@ from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
 from droppath_audit.scripts.script import CHANCE
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import binomial_detectable
+from droppath_audit.stats.design import detectable_binomial
 from droppath_audit.stats.exact import binomial_test
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Granularity(Check[Seen, DtypeCase]):
     def design(self, at: DtypeCase, alpha: float) -> Design | None:
         """Return the share of calls decided as a whole that is seen at each rank; of a recording, in all its sizes."""
         if not at.blocks:
-            excess = binomial_detectable(_calls(at), 2.0 * 0.5**BATCH, alpha / len(FEATURES), BETA)
+            excess = detectable_binomial(_calls(at), 2.0 * 0.5**BATCH, alpha / len(FEATURES), BETA)
             return Design(excess, "share of calls decided as a whole", _calls(at) * BATCH * len(FEATURES))
         if at.per_call:
             return None
@@ -137,7 +137,7 @@ class Granularity(Check[Seen, DtypeCase]):
         chances = {key: max(1e-15, key[2] ** key[1] + (1.0 - key[2]) ** key[1]) for key in seen}
         level = alpha / len(seen)
         largest = max(
-            binomial_detectable(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()
+            detectable_binomial(n, chances[key], level, BETA) if chances[key] < 1.0 else 1.0 for key, n in seen.items()
         )
         if resolved(largest) == math.inf:
             return None

@@ -30,7 +30,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.calls import widest
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.chi_square import FEW_CELLS, goodness_of_fit, goodness_of_fit_of_few, pool, sparse_tail
-from droppath_audit.stats.design import chi_square_detectable
+from droppath_audit.stats.design import detectable_chi_square
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -92,7 +92,7 @@ class BatchCounts(Check[Seen, Cell]):
             return Design(1.0 if seen else math.inf, quantity, decisions)
         # Of a histogram pooled at 100; where its length is known, three standard deviations each way.
         cells = len(pool(expected, expected)[1]) if at.blocks else 2 * round(math.sqrt(BATCH) / 2 * 3)
-        return Design(math.sqrt(2.0) * chi_square_detectable(calls, cells, alpha / 2.0, BETA), quantity, decisions)
+        return Design(math.sqrt(2.0) * detectable_chi_square(calls, cells, alpha / 2.0, BETA), quantity, decisions)
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Count the batches in which 0, 1, … all decisions kept."""

@@ -34,7 +34,7 @@ from droppath_audit.probes.dependence import Proposal, Table, correlation, most_
 from droppath_audit.probes.patterns import counts_of_patterns, probabilities_of_patterns
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.chi_square import MINIMUM_EXPECTED, ChiSquare, goodness_of_fit
-from droppath_audit.stats.design import hypergeometric_detectable
+from droppath_audit.stats.design import detectable_hypergeometric
 from droppath_audit.stats.exact import hypergeometric_test
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Neighbours(Check[Seen, Cell]):
         width = max(block.width for block in at.blocks)
         calls = sum(block.whole for block in at.blocks if block.width == width)
         tests = _tests(at, width // NEIGHBOURS * calls) * _looked_at(width)
-        found = hypergeometric_detectable(calls * width // 3, at.keep_prob, alpha / tests, BETA)
+        found = detectable_hypergeometric(calls * width // 3, at.keep_prob, alpha / tests, BETA)
         return Design(resolved(found), quantity, calls * width)
 
     def collect(self, probe: Probe[Cell]) -> Seen:

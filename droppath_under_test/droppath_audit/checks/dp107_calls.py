@@ -29,7 +29,7 @@ from droppath_audit.probes.calls import Run, runs
 from droppath_audit.probes.certifying import resolved
 from droppath_audit.probes.dependence import Table, added, correlation, suspicion, table
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import hypergeometric_detectable
+from droppath_audit.stats.design import detectable_hypergeometric
 from droppath_audit.stats.exact import hypergeometric_test
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class IndependentCalls(Check[Seen, Cell]):
         calls, batch = _sizes(at)
         recorded = sum(block.whole * block.width for block in at.blocks)
         level = alpha / len(RELATIONS) if at.blocks else alpha
-        resolves = hypergeometric_detectable((recorded or calls * batch) // 4, at.keep_prob, level, BETA)
+        resolves = detectable_hypergeometric((recorded or calls * batch) // 4, at.keep_prob, level, BETA)
         return Design(resolved(resolves), "correlation between calls", recorded or 2 * calls * batch)
 
     def collect(self, probe: Probe[Cell]) -> Seen:

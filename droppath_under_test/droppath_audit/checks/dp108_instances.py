@@ -31,7 +31,7 @@ from droppath_audit.probes.instances import OFFSETS, calls_of, pairs_of, width_o
 from droppath_audit.probes.live import INSTANCES
 from droppath_audit.scripts import LiveScript, RecordedScript
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import hypergeometric_detectable
+from droppath_audit.stats.design import detectable_hypergeometric
 from droppath_audit.stats.exact import hypergeometric_test
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ class IndependentInstances(Check[Seen, Cell]):
         """Return the correlation that is seen at the largest offset; of a recording, where most calls are compared."""
         if not at.blocks:
             rounds, batch = _sizes(at)
-            resolves = hypergeometric_detectable((rounds - OFFSETS[-1]) * batch, at.keep_prob, alpha, BETA)
+            resolves = detectable_hypergeometric((rounds - OFFSETS[-1]) * batch, at.keep_prob, alpha, BETA)
             return Design(resolves, "correlation between instances", 2 * len(INSTANCES) * rounds * batch)
         pairs, width = pairs_of(at), width_of(at)
         first, second = max(pairs, key=lambda pair: pairs[pair])
         level = alpha / (len(pairs) * len(OFFSETS))
-        found = hypergeometric_detectable(pairs[first, second] * width, at.keep_prob, level, BETA)
+        found = detectable_hypergeometric(pairs[first, second] * width, at.keep_prob, level, BETA)
         quantity = f"correlation between layers {first!r} and {second!r}"
         return Design(resolved(found), quantity, width * sum(block.whole for block in at.blocks))
 

@@ -29,7 +29,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.calls import widest
 from droppath_audit.probes.certifying import group_resolved
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.homogeneity import all_alike, group_detectable, neighbours, one_against_rest
+from droppath_audit.stats.homogeneity import all_alike, detectable_all_alike, neighbours, one_against_rest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -104,7 +104,7 @@ class Position(Check[Seen, Cell]):
         share, keep_prob = alpha / STATISTICS, at.keep_prob
         if not at.blocks:
             short, long = _calls(at)
-            resolves = group_detectable(short, SHORT[-1], keep_prob, share, BETA)
+            resolves = detectable_all_alike(short, SHORT[-1], keep_prob, share, BETA)
             return Design(resolves, "keep probability of a position", short * sum(SHORT) + long * LONG)
         width = max(block.width for block in at.blocks)
         calls = sum(block.whole for block in at.blocks if block.width == width)
@@ -113,7 +113,7 @@ class Position(Check[Seen, Cell]):
             groups = neighbours([calls * size] * number, keep_prob)
             if len(groups) > 1:
                 together = size * len(groups[0])
-                resolves = group_detectable(calls * together, len(groups), keep_prob, share, BETA)
+                resolves = detectable_all_alike(calls * together, len(groups), keep_prob, share, BETA)
                 found.append((resolves, "a position" if together == 1 else f"{together} neighbouring positions"))
         if width <= EACH:
             resolves = group_resolved(calls, calls * (width - 1), keep_prob, share)

@@ -26,7 +26,7 @@ from droppath_audit.core.selection import Selection, interior
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.certifying import group_resolved
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.homogeneity import one_against_rest, one_detectable
+from droppath_audit.stats.homogeneity import detectable_one_against_rest, one_against_rest
 
 if TYPE_CHECKING:
     from droppath_audit.probes.probe import Probe
@@ -79,7 +79,7 @@ class BatchSize(Check[Seen, Cell]):
         decisions = _decisions(at)
         total, share = sum(decisions.values()), alpha / max(len(SIZES), len(decisions))
         if not at.blocks:
-            resolves = one_detectable(decisions[1], total - decisions[1], at.keep_prob, share, BETA)
+            resolves = detectable_one_against_rest(decisions[1], total - decisions[1], at.keep_prob, share, BETA)
             return Design(resolves, "keep probability at a batch size", total)
         size = max(decisions, key=lambda size: min(decisions[size], total - decisions[size]))
         resolves = group_resolved(decisions[size], total - decisions[size], at.keep_prob, share)

@@ -36,7 +36,7 @@ from droppath_audit.probes.live import LiveProbe
 from droppath_audit.scripts import LiveScript
 from droppath_audit.scripts.script import AXES
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.homogeneity import one_against_rest, one_detectable
+from droppath_audit.stats.homogeneity import detectable_one_against_rest, one_against_rest
 from droppath_reference.law import FORMATS, round_to
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Input(Check[Seen, Cell]):
         if at.blocks:
             resolves = group_resolved(quarter, quarter, at.keep_prob, level)
         else:
-            resolves = one_detectable(quarter, quarter, at.keep_prob, level, BETA)
+            resolves = detectable_one_against_rest(quarter, quarter, at.keep_prob, level, BETA)
         return Design(resolves, "keep probability of a class of input", total)
 
     def collect(self, probe: Probe[Cell]) -> Seen:

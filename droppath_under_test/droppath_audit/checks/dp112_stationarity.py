@@ -29,7 +29,7 @@ from droppath_audit.core.selection import Selection, interior
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.scripts import RecordedScript
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import chi_square_detectable
+from droppath_audit.stats.design import detectable_chi_square
 from droppath_audit.stats.homogeneity import all_alike, neighbours
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Stationarity(Check[Seen, Cell]):
         if not at.blocks:
             decisions = sum(spans) * _batch(at)
             # Halves that differ by d: w² = d²/(4pq).
-            effect = chi_square_detectable(decisions, len(spans) - 1, alpha, BETA)
+            effect = detectable_chi_square(decisions, len(spans) - 1, alpha, BETA)
             resolves = min(1.0, 2.0 * effect * (at.drop_prob * (1.0 - at.drop_prob)) ** 0.5)
             return Design(resolves, "keep probability, earlier and later calls", decisions)
         each = np.zeros(sum(spans))
@@ -79,7 +79,7 @@ class Stationarity(Check[Seen, Cell]):
             return Design(inf, quantity, total)
         # A share f of all that differs by d from the rest: w² = d² f (1 - f)/(pq).
         later = sum(recorded[groups[-1].start :]) / total
-        effect = chi_square_detectable(total, len(groups) - 1, alpha, BETA)
+        effect = detectable_chi_square(total, len(groups) - 1, alpha, BETA)
         found = effect * (keep_prob * at.drop_prob / (later * (1.0 - later))) ** 0.5
         return Design(found if found < max(keep_prob, at.drop_prob) else inf, quantity, total)
 

@@ -31,7 +31,7 @@ from droppath_audit.probes.dependence import Proposal, Table, correlation, most_
 from droppath_audit.probes.inputs import ReusedInput
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.exact import hypergeometric_test
-from droppath_audit.stats.homogeneity import one_against_rest, one_detectable
+from droppath_audit.stats.homogeneity import detectable_one_against_rest, one_against_rest
 
 if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
@@ -83,7 +83,7 @@ class Seeds(Check[Seen, Cell]):
     def design(self, at: Cell, alpha: float) -> Design:
         """Return the difference that is seen between first decisions and later ones."""
         seeds, later = _seeds(at), int(np.prod(_later(at)))
-        resolves = one_detectable(seeds, later, at.keep_prob, alpha / STATISTICS, BETA)
+        resolves = detectable_one_against_rest(seeds, later, at.keep_prob, alpha / STATISTICS, BETA)
         return Design(resolves, "keep probability of the first decision", seeds * _batch(at) + later)
 
     def collect(self, probe: LiveProbe[Cell]) -> Seen:

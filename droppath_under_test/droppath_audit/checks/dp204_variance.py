@@ -30,7 +30,7 @@ from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import ones
 from droppath_audit.scripts.script import AXES
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import binomial_detectable
+from droppath_audit.stats.design import detectable_binomial
 from droppath_audit.stats.exact import binomial_test
 from droppath_reference.law import kept_interval, multiplier
 
@@ -59,7 +59,7 @@ class Variance(Check[Seen, Cell]):
         """Return the relative error of the second moment that is seen with certainty 1 - β."""
         calls, batch = _sizes(at)
         decisions = at.decisions or calls * batch
-        resolves = resolved(binomial_detectable(decisions, at.keep_prob, alpha, BETA))
+        resolves = resolved(detectable_binomial(decisions, at.keep_prob, alpha, BETA))
         return Design(resolves / at.keep_prob, "second moment, relative", decisions)
 
     def collect(self, probe: Probe[Cell]) -> Seen:

@@ -141,7 +141,7 @@ def _show_cells(
             cells = [f"±{size:.3g}" if size < NOTHING else "nothing" for size in sizes]
         else:
             assert resolve is not None  # noqa: S101 - one of the two was given
-            cells = [f"{statistic.samples_needed(resolve, q, alpha, beta):,}" for statistic in STATISTICS]
+            cells = [f"{statistic.samples_for(resolve, q, alpha, beta):,}" for statistic in STATISTICS]
         table.add_row(f"{q:.6g}", *cells)
     question = f"what {decisions:,} decisions resolve" if decisions else f"decisions that resolve ±{resolve:g}"
     console.print(f"{question}, in each cell; false alarm {alpha:.2g}, missed with probability {beta:g}\n")

@@ -10,8 +10,8 @@ from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Design
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.certificate import Certificate, resolution
-from droppath_audit.stats.design import NOTHING, certificate_detectable, hypergeometric_detectable
-from droppath_audit.stats.homogeneity import one_detectable
+from droppath_audit.stats.design import NOTHING, detectable_certificate, detectable_hypergeometric
+from droppath_audit.stats.homogeneity import detectable_one_against_rest
 
 if TYPE_CHECKING:
     from droppath_audit.core.trial import Trial
@@ -42,7 +42,7 @@ def _affordable(cell: Cell, alpha: float) -> float:
         return 0.0
     if cell.drop_prob in (0.0, 1.0):
         return -math.expm1(math.log(BETA) / max(1, cell.decisions))
-    return certificate_detectable(cell.decisions, _keep_prob(cell.drop_prob), alpha, BETA)
+    return detectable_certificate(cell.decisions, _keep_prob(cell.drop_prob), alpha, BETA)
 
 
 def certificate_design(cell: Cell, alpha: float) -> Design:
@@ -113,7 +113,7 @@ def group_resolved(decisions: int, rest: int, keep_prob: float, alpha: float) ->
     if min(decisions, rest) < 1:
         return math.inf
     pairs = int(4.0 * decisions * rest / (decisions + rest))
-    if hypergeometric_detectable(pairs, keep_prob, alpha, BETA / 2.0) >= NOTHING:
+    if detectable_hypergeometric(pairs, keep_prob, alpha, BETA / 2.0) >= NOTHING:
         return math.inf
-    found = one_detectable(decisions, rest, keep_prob, alpha, BETA / 2.0)
+    found = detectable_one_against_rest(decisions, rest, keep_prob, alpha, BETA / 2.0)
     return found if found < max(keep_prob, 1.0 - keep_prob) else math.inf

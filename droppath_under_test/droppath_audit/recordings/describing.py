@@ -73,9 +73,7 @@ def load(spec: Spec, devices: tuple[str, ...]) -> tuple[Recording, Facts]:
         framework="recording",
         framework_version=origin,
         devices={RECORDED: tuple(dtypes)},
-        invocation=Reading(
-            tuple(READ[ending].format(path=repr(spec.module)).splitlines()), by_call=ending == ".jsonl"
-        ),
+        invocation=Reading(tuple(READ[ending].format(path=repr(spec.module)).splitlines()), by_call=ending == ".jsonl"),
         import_seconds=time.perf_counter() - started,
         environment={
             "python": platform.python_version(),

@@ -1,5 +1,5 @@
 """The suite examined by itself: every check against every mutant and every sound variant.
 
 ``processes`` runs jobs apart from each other, ``examination`` audits one implementation, ``matrix`` writes and compares
-the golden file; ``alarms`` and ``synthetic`` measure how often correct code alarms (``docs/calibration.py``).
+the golden file.
 """

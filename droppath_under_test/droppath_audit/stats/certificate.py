@@ -25,7 +25,7 @@ from typing import Literal
 
 from droppath_audit.stats.bisection import first_real
 from droppath_audit.stats.budget import BETA
-from droppath_audit.stats.design import CAP_SHARE, FLOAT32_MISS, NOTHING, certificate_samples, divergence
+from droppath_audit.stats.design import CAP_SHARE, FLOAT32_MISS, NOTHING, divergence, samples_for_certificate
 from droppath_audit.stats.exact import binomial_test
 
 SEQUENTIAL_SHARE = 1.0 - CAP_SHARE
@@ -142,7 +142,7 @@ class Certificate:
         if self._certain:
             # β = (1 - δ)^n; the allowance keeps rounding from adding a decision.
             return math.ceil(math.log(self.beta) / math.log1p(-self.resolution) * (1.0 - 1e-9))
-        return certificate_samples(self.resolution, self.keep_prob, self.alpha, self.beta)
+        return samples_for_certificate(self.resolution, self.keep_prob, self.alpha, self.beta)
 
     def _wrong(self, kept: int, decisions: int) -> int:
         return kept if self.keep_prob == 0.0 else decisions - kept
@@ -260,10 +260,10 @@ class Certificate:
         return min(self.cap, math.ceil(time / (2.0 * hardest)))
 
 
-def detectable(decisions: int, keep_prob: float, alpha: float, beta: float = BETA) -> float:
+def detectable_on_correct_code(decisions: int, keep_prob: float, alpha: float, beta: float = BETA) -> float:
     """Return the resolution at which a correct target passes after about this many decisions; for planning.
 
-    The inverse of ``Certificate.expected_decisions``, while ``design.certificate_detectable`` is that of the cap.
+    The inverse of ``Certificate.expected_decisions``, while ``design.detectable_certificate`` is that of the cap.
     ``NOTHING`` where the number is too small for any.
 
     Raises:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -40,6 +40,39 @@ class ChiSquare:
     pearson_p_value: float
     degrees_of_freedom: int
     cells: int
+
+    @classmethod
+    def of(
+        cls,
+        observed: npt.NDArray[np.float64],
+        expected: npt.NDArray[np.float64],
+        degrees_of_freedom: int,
+        tail: Callable[[float], float] | None = None,
+    ) -> ChiSquare:
+        """Return both statistics of a table as it stands; nothing is pooled.
+
+        Args:
+            observed: Counts, shape (cells,), or (2, cells) of kept and dropped.
+            expected: Expected counts, of the same shape.
+            degrees_of_freedom: Of both statistics.
+            tail: Probability of a statistic at least as large; that of chi-square unless told otherwise.
+
+        Raises:
+            ValueError: If the totals, or those of a column of two, disagree by more than 1e-8 of themselves.
+        """
+        from scipy.stats import chi2, power_divergence
+
+        def chi_square_tail(statistic: float) -> float:
+            return float(chi2.sf(statistic, degrees_of_freedom))
+
+        judged_by = tail or chi_square_tail
+        g, pearson = (
+            float(power_divergence(observed, expected, lambda_=name).statistic.sum())
+            for name in ("log-likelihood", "pearson")
+        )
+        # Where every count is what was expected, rounding can take G below 0, which no statistic is.
+        g = max(0.0, g)
+        return cls(g, judged_by(g), pearson, judged_by(pearson), degrees_of_freedom, observed.shape[-1])
 
 
 def pool(
@@ -94,8 +127,6 @@ def goodness_of_fit(
     Raises:
         ValueError: If the totals disagree by more than 1e-8 of themselves, or fewer than two cells are left.
     """
-    from scipy.stats import chi2, power_divergence
-
     counts, means = pool(observed, expected)
     total, promised = float(counts.sum()), float(means.sum())
     if not math.isclose(total, promised, rel_tol=1e-8):
@@ -104,18 +135,7 @@ def goodness_of_fit(
         raise ValueError(
             f"{promised:g} expected in all do not fill two cells of {MINIMUM_EXPECTED:g}: nothing to compare"
         )
-    likelihood = power_divergence(counts, means, lambda_="log-likelihood")
-    # Rounding can take G below 0 where every count is what was expected, and the tail of that is NaN.
-    g = max(0.0, float(likelihood.statistic))
-    pearson = power_divergence(counts, means, lambda_="pearson")
-    return ChiSquare(
-        g=g,
-        p_value=float(chi2.sf(g, counts.size - 1)),
-        pearson=float(pearson.statistic),
-        pearson_p_value=float(pearson.pvalue),
-        degrees_of_freedom=counts.size - 1,
-        cells=counts.size,
-    )
+    return ChiSquare.of(counts, means, counts.size - 1)
 
 
 def goodness_of_fit_of_few(
@@ -134,16 +154,11 @@ def goodness_of_fit_of_few(
     Raises:
         ValueError: If one cell is left.
     """
-    from scipy.stats import power_divergence
-
     counts, means = pool(observed, expected, sum(expected) / FEW_CELLS * (1.0 - 1e-9))
     if counts.size < 2:
         raise ValueError("one cell holds nearly all that is expected: nothing to compare")
     means = means * (counts.sum() / means.sum())
-    g = float(power_divergence(counts, means, lambda_="log-likelihood").statistic)
-    pearson = float(power_divergence(counts, means, lambda_="pearson").statistic)
-    cells = counts.size
-    return ChiSquare(g, sparse_tail(g, cells), pearson, sparse_tail(pearson, cells), cells - 1, cells)
+    return ChiSquare.of(counts, means, counts.size - 1, tail=lambda statistic: sparse_tail(statistic, counts.size))
 
 
 def frequency_table(kept: Sequence[int], decisions: Sequence[int], keep_prob: Sequence[float]) -> ChiSquare:
@@ -162,7 +177,6 @@ def frequency_table(kept: Sequence[int], decisions: Sequence[int], keep_prob: Se
             ``MINIMUM_EXPECTED`` kept or dropped.
     """
     import numpy as np
-    from scipy.stats import chi2, power_divergence
 
     if not len(kept) == len(decisions) == len(keep_prob) or not len(kept):
         raise ValueError(f"cells disagree: {len(kept)}, {len(decisions)} and {len(keep_prob)} of them")
@@ -180,11 +194,7 @@ def frequency_table(kept: Sequence[int], decisions: Sequence[int], keep_prob: Se
     q = np.asarray(keep_prob, dtype=np.float64)
     n = np.asarray(decisions, dtype=np.float64)
     k = np.asarray(kept, dtype=np.float64)
-    observed, expected = np.stack([k, n - k]), np.stack([n * q, n - n * q])
-    cells = len(kept)
-    g = float(power_divergence(observed, expected, lambda_="log-likelihood").statistic.sum())
-    pearson = float(power_divergence(observed, expected, lambda_="pearson").statistic.sum())
-    return ChiSquare(g, float(chi2.sf(g, cells)), pearson, float(chi2.sf(pearson, cells)), cells, cells)
+    return ChiSquare.of(np.stack([k, n - k]), np.stack([n * q, n - n * q]), len(kept))
 
 
 def sparse_tail(g: float, cells: int) -> float:

@@ -56,7 +56,7 @@ def _binomial_enough(decisions: int, keep_prob: float, discrepancy: float, alpha
     )
 
 
-def binomial_samples_needed(discrepancy: float, keep_prob: float, alpha: float, beta: float) -> int:
+def samples_for_binomial(discrepancy: float, keep_prob: float, alpha: float, beta: float) -> int:
     """Return the decisions from which on the exact two-sided binomial test is sure to see a discrepancy.
 
     With this many decisions, or any larger number, ``exact.binomial_test`` at level ``alpha`` misses a keep
@@ -88,8 +88,8 @@ def binomial_samples_needed(discrepancy: float, keep_prob: float, alpha: float, 
     return first_integer(lambda n: _binomial_enough(n, keep_prob, discrepancy, alpha, beta), math.ceil(guess))
 
 
-def binomial_detectable(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
-    """Return the discrepancy that ``decisions`` resolve; the inverse of ``binomial_samples_needed``.
+def detectable_binomial(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
+    """Return the discrepancy that ``decisions`` resolve; the inverse of ``samples_for_binomial``.
 
     ``NOTHING`` where the sample is too small for any discrepancy.
 
@@ -109,12 +109,12 @@ def _require_inside(keep_prob: float) -> None:
 
 
 @lru_cache(maxsize=1024)
-def certificate_samples(resolution: float, keep_prob: float, alpha: float, beta: float) -> int:
+def samples_for_certificate(resolution: float, keep_prob: float, alpha: float, beta: float) -> int:
     """Return n_cap, the decisions at which a certificate is settled by one exact binomial test.
 
     1.02 (z(0.05 alpha) + z(0.1 beta))² pq/δ², which serves wherever the binomial is nearly normal. Near 0 and
     1 it is not (at q = 1e-7 and δ = 5e-5 the formula yields 4,600 decisions, in which q + δ keeps nothing
-    four times in five), so the cap is never below the proven number (see ``binomial_samples_needed``) for
+    four times in five), so the cap is never below the proven number (see ``samples_for_binomial``) for
     the test that decides there: level 0.1 alpha, error 0.1 beta, promise anywhere within 2^-23 of q. That
     adds less than 1 % at q = 0.002 and nothing for 0.1 ≤ q ≤ 0.9 at standard effort.
 
@@ -152,8 +152,8 @@ def _cap_enough(decisions: int, resolution: float, keep_prob: float, alpha: floa
 
 
 @lru_cache(maxsize=1024)
-def certificate_detectable(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
-    """Return the finest resolution whose certificate is settled by ``decisions``; inverse of ``certificate_samples``.
+def detectable_certificate(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
+    """Return the finest resolution whose certificate ``decisions`` settle; the inverse of ``samples_for_certificate``.
 
     For decisions that are there already and cannot be added to: a certificate at this resolution ends with a verdict.
     ``NOTHING`` where the sample is too small for any discrepancy.
@@ -179,7 +179,7 @@ def certificate_detectable(decisions: int, keep_prob: float, alpha: float, beta:
     return found if found < largest else NOTHING
 
 
-def dkw_samples_needed(discrepancy: float, alpha: float, beta: float) -> int:
+def samples_for_dkw(discrepancy: float, alpha: float, beta: float) -> int:
     """Return the decisions that a test by the inequality of Dvoretzky, Kiefer and Wolfowitz needs.
 
     A distribution function is missed by more than ε with probability at most 2 exp(-2nε²) (Massart 1990, Annals of
@@ -199,8 +199,8 @@ def dkw_samples_needed(discrepancy: float, alpha: float, beta: float) -> int:
     return math.ceil((_dkw_root(alpha) + _dkw_root(beta)) ** 2 / discrepancy**2)
 
 
-def dkw_detectable(decisions: int, alpha: float, beta: float) -> float:
-    """Return the discrepancy that ``decisions`` resolve; the inverse of ``dkw_samples_needed``."""
+def detectable_dkw(decisions: int, alpha: float, beta: float) -> float:
+    """Return the discrepancy that ``decisions`` resolve; the inverse of ``samples_for_dkw``."""
     return min(NOTHING, (_dkw_root(alpha) + _dkw_root(beta)) / math.sqrt(decisions))
 
 
@@ -244,7 +244,7 @@ def _noncentrality(degrees_of_freedom: int, alpha: float, beta: float) -> float:
     return first_real(lambda shift: ncx2.cdf(critical, degrees_of_freedom, shift) <= beta, 0.0, highest)
 
 
-def chi_square_detectable(n: int, degrees_of_freedom: int, alpha: float, beta: float) -> float:
+def detectable_chi_square(n: int, degrees_of_freedom: int, alpha: float, beta: float) -> float:
     """Return the effect size w that a chi-square (or G) statistic of ``n`` observations resolves.
 
     w² = Σ (P - P₀)²/P₀ over the cells (Cohen 1988, Statistical Power Analysis, chapter 7), from the
@@ -264,10 +264,10 @@ def chi_square_detectable(n: int, degrees_of_freedom: int, alpha: float, beta: f
     return math.sqrt(_noncentrality(degrees_of_freedom, alpha, beta) / n)
 
 
-def chi_square_samples_needed(effect: float, degrees_of_freedom: int, alpha: float, beta: float) -> int:
+def samples_for_chi_square(effect: float, degrees_of_freedom: int, alpha: float, beta: float) -> int:
     """Return the observations a chi-square (or G) statistic needs for the effect size w.
 
-    The inverse of ``chi_square_detectable``.
+    The inverse of ``detectable_chi_square``.
     """
     return math.ceil(_noncentrality(degrees_of_freedom, alpha, beta) / effect**2)
 
@@ -300,7 +300,7 @@ def _pairs_enough(pairs: int, keep_prob: float, correlation: float, alpha: float
     return math.sqrt(2.0 * pairs * shifted) - spread >= upper_quantile(alpha / 2.0)
 
 
-def hypergeometric_samples_needed(correlation: float, keep_prob: float, alpha: float, beta: float) -> int:
+def samples_for_hypergeometric(correlation: float, keep_prob: float, alpha: float, beta: float) -> int:
     """Return the pairs that ``exact.hypergeometric_test`` needs for a correlation of either sign.
 
     Both decisions of a pair are kept with probability q. For two groups of equal size whose keep
@@ -328,8 +328,8 @@ def hypergeometric_samples_needed(correlation: float, keep_prob: float, alpha: f
     return first_integer(lambda n: _pairs_enough(n, keep_prob, correlation, alpha, beta), math.ceil(guess))
 
 
-def hypergeometric_detectable(pairs: int, keep_prob: float, alpha: float, beta: float) -> float:
-    """Return the correlation that ``pairs`` resolve; the inverse of ``hypergeometric_samples_needed``.
+def detectable_hypergeometric(pairs: int, keep_prob: float, alpha: float, beta: float) -> float:
+    """Return the correlation that ``pairs`` resolve; the inverse of ``samples_for_hypergeometric``.
 
     ``NOTHING`` (a correlation of 1) where the sample is too small for any.
 

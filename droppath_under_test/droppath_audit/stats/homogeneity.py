@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from droppath_audit.stats.chi_square import MINIMUM_EXPECTED, ChiSquare
-from droppath_audit.stats.design import chi_square_detectable, hypergeometric_detectable
+from droppath_audit.stats.design import detectable_chi_square, detectable_hypergeometric
 from droppath_audit.stats.exact import hypergeometric_test
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None
         ValueError: If the lengths differ or a count is impossible.
     """
     import numpy as np
-    from scipy.stats import chi2, power_divergence
 
     if len(kept) != len(decisions) or any(not 0 <= k <= n for k, n in zip(kept, decisions, strict=True)):
         raise ValueError(f"these are no counts: {list(kept)} kept of {list(decisions)}")
@@ -83,13 +82,10 @@ def all_alike(kept: Sequence[int], decisions: Sequence[int]) -> ChiSquare | None
         for counts in (kept, decisions)
     )
     observed, expected = np.stack([k_, n_ - k_]), np.stack([n_ * share, n_ * (1.0 - share)])
-    g = float(power_divergence(observed, expected, lambda_="log-likelihood").statistic.sum())
-    pearson = float(power_divergence(observed, expected, lambda_="pearson").statistic.sum())
-    degrees = len(groups) - 1
-    return ChiSquare(g, float(chi2.sf(g, degrees)), pearson, float(chi2.sf(pearson, degrees)), degrees, len(groups))
+    return ChiSquare.of(observed, expected, len(groups) - 1)
 
 
-def group_detectable(decisions: int, groups: int, keep_prob: float, alpha: float, beta: float) -> float:
+def detectable_all_alike(decisions: int, groups: int, keep_prob: float, alpha: float, beta: float) -> float:
     """Return the difference of one group's keep probability from that of the others which ``all_alike`` sees.
 
     With one of K groups of n decisions off by d the effect is w² = d² (K - 1)/(K pq) per decision of the group.
@@ -101,15 +97,15 @@ def group_detectable(decisions: int, groups: int, keep_prob: float, alpha: float
         alpha: Level.
         beta: Probability of missing the difference.
     """
-    effect = chi_square_detectable(decisions, groups - 1, alpha, beta)
+    effect = detectable_chi_square(decisions, groups - 1, alpha, beta)
     return effect * math.sqrt(keep_prob * (1.0 - keep_prob) * groups / (groups - 1))
 
 
-def one_detectable(decisions: int, rest: int, keep_prob: float, alpha: float, beta: float) -> float:
+def detectable_one_against_rest(decisions: int, rest: int, keep_prob: float, alpha: float, beta: float) -> float:
     """Return the difference of keep probabilities that ``one_against_rest`` sees.
 
     A group of n against a rest of m is worth two equal groups of their harmonic mean 2nm/(n + m); between those a
-    correlation φ is a difference of 2φ √(pq) (see ``design.hypergeometric_samples_needed``).
+    correlation φ is a difference of 2φ √(pq) (see ``design.samples_for_hypergeometric``).
 
     Args:
         decisions: Decisions of the group.
@@ -119,5 +115,5 @@ def one_detectable(decisions: int, rest: int, keep_prob: float, alpha: float, be
         beta: Probability of missing the difference.
     """
     pairs = int(4.0 * decisions * rest / (decisions + rest))
-    correlation = hypergeometric_detectable(pairs, keep_prob, alpha, beta)
+    correlation = detectable_hypergeometric(pairs, keep_prob, alpha, beta)
     return min(1.0, 2.0 * correlation * math.sqrt(keep_prob * (1.0 - keep_prob)))

@@ -51,7 +51,7 @@ def weighted_mean_test(
     return min(1.0, 2.0 * _bennett(abs(deviation), sum_of_squared_weights, largest_weight, towards))
 
 
-def detectable_weighted(
+def detectable_weighted_mean(
     sum_of_squared_weights: float, largest_weight: float, keep_prob: float, alpha: float, beta: float
 ) -> float:
     """Return the smallest |E T| that ``weighted_mean_test`` is sure to see.

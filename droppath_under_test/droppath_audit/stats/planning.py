@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from droppath_audit.stats import design
-from droppath_audit.stats.certificate import Certificate, detectable
+from droppath_audit.stats.certificate import Certificate, detectable_on_correct_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +22,12 @@ class Statistic:
 
     Attributes:
         name: In words.
-        samples_needed: ``(discrepancy, keep_prob, alpha, beta) -> decisions``.
+        samples_for: ``(discrepancy, keep_prob, alpha, beta) -> decisions``.
         detectable: ``(decisions, keep_prob, alpha, beta) -> discrepancy``; ``design.NOTHING`` for nothing.
     """
 
     name: str
-    samples_needed: Callable[[float, float, float, float], int]
+    samples_for: Callable[[float, float, float, float], int]
     detectable: Callable[[int, float, float, float], float]
 
 
@@ -39,24 +39,24 @@ STATISTICS = (
     Statistic(
         "certificate, correct code",
         lambda size, q, alpha, beta: Certificate(q, size, alpha, beta).expected_decisions(),
-        detectable,
+        detectable_on_correct_code,
     ),
-    Statistic("certificate, at most", design.certificate_samples, design.certificate_detectable),
-    Statistic("exact binomial", design.binomial_samples_needed, design.binomial_detectable),
+    Statistic("certificate, at most", design.samples_for_certificate, design.detectable_certificate),
+    Statistic("exact binomial", design.samples_for_binomial, design.detectable_binomial),
     Statistic(
         "frequency table",
-        lambda size, q, alpha, beta: design.chi_square_samples_needed(size / _deviation(q), CELLS, alpha, beta),
-        lambda n, q, alpha, beta: _deviation(q) * design.chi_square_detectable(n, CELLS, alpha, beta),
+        lambda size, q, alpha, beta: design.samples_for_chi_square(size / _deviation(q), CELLS, alpha, beta),
+        lambda n, q, alpha, beta: _deviation(q) * design.detectable_chi_square(n, CELLS, alpha, beta),
     ),
     Statistic(
         "DKW",
-        lambda size, _, alpha, beta: design.dkw_samples_needed(size, alpha, beta),
-        lambda n, _, alpha, beta: design.dkw_detectable(n, alpha, beta),
+        lambda size, _, alpha, beta: design.samples_for_dkw(size, alpha, beta),
+        lambda n, _, alpha, beta: design.detectable_dkw(n, alpha, beta),
     ),
     Statistic(
         "correlation of pairs",
-        lambda size, q, alpha, beta: 2 * design.hypergeometric_samples_needed(size, q, alpha, beta),
-        lambda n, q, alpha, beta: design.hypergeometric_detectable(max(1, n // 2), q, alpha, beta),
+        lambda size, q, alpha, beta: 2 * design.samples_for_hypergeometric(size, q, alpha, beta),
+        lambda n, q, alpha, beta: design.detectable_hypergeometric(max(1, n // 2), q, alpha, beta),
     ),
 )
 

@@ -84,10 +84,10 @@ def test_a_correct_layer_passes_compiled(tmp_path: Path, isolated) -> None:
 
 def test_a_compiled_target_of_which_nothing_is_compiled_is_an_error(tmp_path: Path, isolated) -> None:
     file = tmp_path / "never.py"
-    text = ASIDE.format(layer="DropPath").replace(
-        'backend="eager"', "backend=refuses"
-    ) + "\ndef refuses(graph, inputs):\n    raise RuntimeError('no')\n\nimport torch._dynamo\n" + (
-        "torch._dynamo.config.suppress_errors = True\n"
+    text = (
+        ASIDE.format(layer="DropPath").replace('backend="eager"', "backend=refuses")
+        + "\ndef refuses(graph, inputs):\n    raise RuntimeError('no')\n\nimport torch._dynamo\n"
+        + ("torch._dynamo.config.suppress_errors = True\n")
     )
     file.write_text(text, encoding="utf-8")
     (result,) = isolated(f"{file}:make?form=factory", "DP301[cpu-float32]").results

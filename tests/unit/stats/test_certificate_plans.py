@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from droppath_audit.stats.bisection import first_real
-from droppath_audit.stats.certificate import Certificate, detectable
+from droppath_audit.stats.certificate import Certificate, detectable_on_correct_code
 
 ALPHA, BETA, MISS = 6.1e-11, 1e-3, 2.0**-23
 
@@ -62,7 +62,7 @@ def test_without_randomness_correct_code_takes_the_cap(keep_prob):
 @pytest.mark.parametrize("keep_prob", [0.002, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("decisions", [2, 7, 50, 10**6])
 def test_a_detectable_resolution_takes_all_of_the_decisions_and_a_finer_one_more(keep_prob, decisions):
-    found = detectable(decisions, keep_prob, ALPHA, BETA)
+    found = detectable_on_correct_code(decisions, keep_prob, ALPHA, BETA)
     assert 2.0 * MISS < found < max(keep_prob, 1.0 - keep_prob)
     assert Certificate(keep_prob, found, ALPHA, BETA).expected_decisions() == decisions
     finer = found * (1.0 - 1e-14)
@@ -70,13 +70,13 @@ def test_a_detectable_resolution_takes_all_of_the_decisions_and_a_finer_one_more
 
 
 def test_one_decision_detects_nothing_where_the_promise_is_one_half():
-    assert detectable(1, 0.5, ALPHA, BETA) == 1.0
+    assert detectable_on_correct_code(1, 0.5, ALPHA, BETA) == 1.0
 
 
 def test_no_number_of_decisions_detects_less_than_twice_what_a_draw_can_miss_by():
     decisions = Certificate(0.5, 2.1 * MISS, ALPHA).expected_decisions()
-    assert detectable(decisions, 0.5, ALPHA) == pytest.approx(2.1 * MISS, rel=1e-12)
-    assert detectable(100 * decisions, 0.5, ALPHA) == pytest.approx(2.0 * MISS, rel=1e-12)
+    assert detectable_on_correct_code(decisions, 0.5, ALPHA) == pytest.approx(2.1 * MISS, rel=1e-12)
+    assert detectable_on_correct_code(100 * decisions, 0.5, ALPHA) == pytest.approx(2.0 * MISS, rel=1e-12)
 
 
 def test_a_resolution_a_billionth_short_of_the_largest_is_still_found():
@@ -84,4 +84,4 @@ def test_a_resolution_a_billionth_short_of_the_largest_is_still_found():
     size = 0.5 * (1.0 - 1.5e-9)
     beta = first_real(lambda beta: Certificate(0.5, size, ALPHA, beta).expected_decisions() <= 1, 1e-6, 0.5)
     assert Certificate(0.5, size, ALPHA, beta * (1.0 - 1e-12)).expected_decisions() > 1
-    assert detectable(1, 0.5, ALPHA, beta) == pytest.approx(size, rel=1e-11)
+    assert detectable_on_correct_code(1, 0.5, ALPHA, beta) == pytest.approx(size, rel=1e-11)

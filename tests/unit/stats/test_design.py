@@ -10,15 +10,15 @@ from scipy import stats
 
 from droppath_audit.stats.design import (
     NOTHING,
-    binomial_detectable,
-    binomial_samples_needed,
-    certificate_samples,
-    chi_square_detectable,
-    chi_square_samples_needed,
+    detectable_binomial,
+    detectable_chi_square,
+    detectable_hypergeometric,
     divergence,
-    hypergeometric_detectable,
-    hypergeometric_samples_needed,
     information_bound,
+    samples_for_binomial,
+    samples_for_certificate,
+    samples_for_chi_square,
+    samples_for_hypergeometric,
     upper_quantile,
 )
 
@@ -47,37 +47,37 @@ def test_the_divergence_is_accurate_where_the_two_are_close():
 @settings(max_examples=40, deadline=None)
 @given(COUNT, KEEP_PROB)
 def test_binomial_twins_are_inverse(decisions, keep_prob):
-    discrepancy = binomial_detectable(decisions, keep_prob, ALPHA, BETA)
+    discrepancy = detectable_binomial(decisions, keep_prob, ALPHA, BETA)
     if discrepancy < max(keep_prob, 1.0 - keep_prob):
-        assert binomial_samples_needed(discrepancy, keep_prob, ALPHA, BETA) <= decisions
-        assert binomial_samples_needed(discrepancy * (1.0 - 1e-6), keep_prob, ALPHA, BETA) >= decisions
+        assert samples_for_binomial(discrepancy, keep_prob, ALPHA, BETA) <= decisions
+        assert samples_for_binomial(discrepancy * (1.0 - 1e-6), keep_prob, ALPHA, BETA) >= decisions
 
 
 @settings(max_examples=40, deadline=None)
 @given(COUNT, KEEP_PROB)
 def test_hypergeometric_twins_are_inverse(pairs, keep_prob):
-    correlation = hypergeometric_detectable(pairs, keep_prob, ALPHA, BETA)
+    correlation = detectable_hypergeometric(pairs, keep_prob, ALPHA, BETA)
     if correlation < 0.2:
-        assert hypergeometric_samples_needed(correlation, keep_prob, ALPHA, BETA) <= pairs
-        assert hypergeometric_samples_needed(correlation * (1.0 - 1e-6), keep_prob, ALPHA, BETA) >= pairs
+        assert samples_for_hypergeometric(correlation, keep_prob, ALPHA, BETA) <= pairs
+        assert samples_for_hypergeometric(correlation * (1.0 - 1e-6), keep_prob, ALPHA, BETA) >= pairs
 
 
 @settings(max_examples=20, deadline=None)
 @given(COUNT, st.integers(1, 200))
 def test_chi_square_twins_are_inverse(n, degrees):
-    effect = chi_square_detectable(n, degrees, ALPHA, BETA)
-    assert chi_square_samples_needed(effect, degrees, ALPHA, BETA) == pytest.approx(n, abs=1)
+    effect = detectable_chi_square(n, degrees, ALPHA, BETA)
+    assert samples_for_chi_square(effect, degrees, ALPHA, BETA) == pytest.approx(n, abs=1)
 
 
 @pytest.mark.parametrize("degrees", [1, 12, 100])
 def test_the_chi_square_effect_has_the_promised_power(degrees):
-    effect = chi_square_detectable(1000, degrees, ALPHA, BETA)
+    effect = detectable_chi_square(1000, degrees, ALPHA, BETA)
     power = stats.ncx2.sf(stats.chi2.isf(ALPHA, degrees), degrees, 1000 * effect**2)
     assert power == pytest.approx(1.0 - BETA, abs=1e-8)
 
 
 def test_with_one_degree_the_chi_square_effect_is_the_normal_one():
-    effect = chi_square_detectable(1, 1, ALPHA, BETA)
+    effect = detectable_chi_square(1, 1, ALPHA, BETA)
     assert effect == pytest.approx(upper_quantile(ALPHA / 2.0) + upper_quantile(BETA), rel=1e-6)
 
 
@@ -85,11 +85,11 @@ def test_with_one_degree_the_chi_square_effect_is_the_normal_one():
 @given(COUNT, COUNT, KEEP_PROB)
 def test_more_decisions_detect_less(one, other, keep_prob):
     few, many = sorted((one, other))
-    for detectable in (binomial_detectable, hypergeometric_detectable):
+    for detectable in (detectable_binomial, detectable_hypergeometric):
         assert detectable(many, keep_prob, ALPHA, BETA) <= detectable(few, keep_prob, ALPHA, BETA)
 
 
-@pytest.mark.parametrize("detectable", [binomial_detectable, hypergeometric_detectable])
+@pytest.mark.parametrize("detectable", [detectable_binomial, detectable_hypergeometric])
 def test_too_few_decisions_detect_nothing(detectable):
     assert detectable(5, 0.5, ALPHA, BETA) == NOTHING
 
@@ -99,19 +99,19 @@ def test_too_few_decisions_detect_nothing(detectable):
 def test_a_cap_is_at_least_the_formula(keep_prob, resolution):
     quantiles = upper_quantile(0.05 * ALPHA) + upper_quantile(0.1 * BETA)
     formula = 1.02 * quantiles**2 * keep_prob * (1.0 - keep_prob) / resolution**2
-    assert certificate_samples(resolution, keep_prob, ALPHA, BETA) >= formula
+    assert samples_for_certificate(resolution, keep_prob, ALPHA, BETA) >= formula
 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_for_ordinary_keep_probabilities_the_cap_is_the_formula(keep_prob):
     quantiles = upper_quantile(0.05 * ALPHA) + upper_quantile(0.1 * BETA)
     formula = math.ceil(1.02 * quantiles**2 * keep_prob * (1.0 - keep_prob) / 5e-4**2)
-    assert certificate_samples(5e-4, keep_prob, ALPHA, BETA) == formula
+    assert samples_for_certificate(5e-4, keep_prob, ALPHA, BETA) == formula
 
 
 def test_near_one_the_cap_is_what_the_exact_test_needs():
     # Under q = 1 - 1e-7 six drops are a rejection; at the edge fewer occur once in 10 000 at most.
-    cap = certificate_samples(5e-5, 1.0 - 1e-7, ALPHA, BETA)
+    cap = samples_for_certificate(5e-5, 1.0 - 1e-7, ALPHA, BETA)
     critical = int(stats.binom.isf(0.05 * ALPHA, cap, 1e-7 + 2.0**-23)) + 1
     assert stats.binom.cdf(critical - 1, cap, 1e-7 + 5e-5) <= 0.1 * BETA
     assert cap < 600_000
@@ -133,23 +133,23 @@ def test_an_edge_outside_is_left_out_of_the_information_bound():
 def test_impossible_plans_are_refused_with_their_value():
     for keep_prob in (0.0, 1.0, 1.5, float("nan")):
         for call in (
-            lambda q: binomial_samples_needed(0.1, q, ALPHA, BETA),
-            lambda q: binomial_detectable(100, q, ALPHA, BETA),
-            lambda q: certificate_samples(0.1, q, ALPHA, BETA),
-            lambda q: hypergeometric_samples_needed(0.1, q, ALPHA, BETA),
-            lambda q: hypergeometric_detectable(100, q, ALPHA, BETA),
+            lambda q: samples_for_binomial(0.1, q, ALPHA, BETA),
+            lambda q: detectable_binomial(100, q, ALPHA, BETA),
+            lambda q: samples_for_certificate(0.1, q, ALPHA, BETA),
+            lambda q: samples_for_hypergeometric(0.1, q, ALPHA, BETA),
+            lambda q: detectable_hypergeometric(100, q, ALPHA, BETA),
             lambda q: information_bound(q, 0.1, ALPHA, BETA),
         ):
             with pytest.raises(ValueError, match=f"not {keep_prob}"):
                 call(keep_prob)
     with pytest.raises(ValueError, match=r"differs from 0\.7 by 0\.7 or more"):
-        binomial_samples_needed(0.7, 0.7, ALPHA, BETA)
+        samples_for_binomial(0.7, 0.7, ALPHA, BETA)
     with pytest.raises(ValueError, match="positive, not 0"):
-        binomial_samples_needed(0.0, 0.7, ALPHA, BETA)
+        samples_for_binomial(0.0, 0.7, ALPHA, BETA)
     with pytest.raises(ValueError, match=r"not at 1e-08"):
-        certificate_samples(1e-8, 0.7, ALPHA, BETA)
+        samples_for_certificate(1e-8, 0.7, ALPHA, BETA)
     with pytest.raises(ValueError, match=r"differs from 0\.5 by 0\.6"):
         information_bound(0.5, 0.6, ALPHA, BETA)
     for correlation in (0.0, -0.1, 1.1):
         with pytest.raises(ValueError, match=f"not {correlation}"):
-            hypergeometric_samples_needed(correlation, 0.5, ALPHA, BETA)
+            samples_for_hypergeometric(correlation, 0.5, ALPHA, BETA)

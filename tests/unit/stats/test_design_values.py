@@ -10,11 +10,11 @@ from scipy.stats import binom, entropy, norm
 
 from droppath_audit.stats.design import (
     FLOAT32_MISS,
-    binomial_samples_needed,
-    certificate_samples,
     divergence,
-    hypergeometric_samples_needed,
     information_bound,
+    samples_for_binomial,
+    samples_for_certificate,
+    samples_for_hypergeometric,
 )
 
 ALPHA, BETA = 6.1e-11, 1e-3
@@ -57,7 +57,7 @@ def largest_miss(
 )
 def test_the_binomial_sample_is_proven_and_two_counts_at_most_above_the_exact_one(alpha, beta, keep_prob, discrepancy):
     # A count less on either side moves the sample by 2/discrepancy.
-    needed = binomial_samples_needed(discrepancy, keep_prob, alpha, beta)
+    needed = samples_for_binomial(discrepancy, keep_prob, alpha, beta)
     decisions = np.arange(max(1, needed - math.ceil(12.0 / discrepancy)), needed + math.ceil(8.0 / discrepancy))
     missed = largest_miss(decisions, keep_prob, discrepancy, alpha / 2.0) > beta
     exact = decisions[missed].max() + 1
@@ -67,7 +67,7 @@ def test_the_binomial_sample_is_proven_and_two_counts_at_most_above_the_exact_on
 @pytest.mark.parametrize("keep_prob", [1e-5, 1e-4, 1.0 - 1e-4])
 def test_near_0_and_1_the_cap_is_proven_and_few_counts_above_the_exact_one(keep_prob):
     resolution = 5e-5
-    cap = certificate_samples(resolution, keep_prob, ALPHA, BETA)
+    cap = samples_for_certificate(resolution, keep_prob, ALPHA, BETA)
     decisions = np.arange(cap - int(12.0 / resolution), cap + int(8.0 / resolution), 200)
     missed = largest_miss(decisions, keep_prob, resolution, 0.1 * ALPHA / 2.0, 2.0**-23) > 0.1 * BETA
     exact = decisions[missed].max() + 1
@@ -120,7 +120,7 @@ def seen(pairs: int, keep_prob: float, correlation: float, spread: float) -> boo
 @pytest.mark.parametrize("correlation", [0.02, 0.2, 0.6])
 def test_the_pairs_are_those_at_which_the_root_of_the_deviance_has_the_power(keep_prob, correlation):
     spread = spread_of_the_root(pair(keep_prob, correlation))
-    needed = hypergeometric_samples_needed(correlation, keep_prob, ALPHA, BETA)
+    needed = samples_for_hypergeometric(correlation, keep_prob, ALPHA, BETA)
     assert not seen(math.floor(needed * (1.0 - 1e-7)) - 1, keep_prob, correlation, spread)
     assert seen(math.ceil(needed * (1.0 + 1e-7)), keep_prob, correlation, spread)
 
@@ -131,5 +131,5 @@ def test_of_pairs_that_are_always_alike_the_deviance_is_that_of_one_decision(kee
     law, logs = np.array([keep_prob, 1.0 - keep_prob]), -np.log([keep_prob, 1.0 - keep_prob])
     mean = law @ logs
     spread = math.sqrt(law @ (logs - mean) ** 2) / math.sqrt(2.0 * mean)
-    needed = hypergeometric_samples_needed(1.0, keep_prob, ALPHA, BETA)
+    needed = samples_for_hypergeometric(1.0, keep_prob, ALPHA, BETA)
     assert [seen(n, keep_prob, 1.0, spread) for n in (needed - 1, needed)] == [False, True]

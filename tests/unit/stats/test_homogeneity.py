@@ -9,10 +9,10 @@ from scipy import stats
 from droppath_audit.stats.design import NOTHING
 from droppath_audit.stats.homogeneity import (
     all_alike,
-    group_detectable,
+    detectable_all_alike,
+    detectable_one_against_rest,
     neighbours,
     one_against_rest,
-    one_detectable,
 )
 
 ALPHA, BETA = 6.1e-11, 1e-3
@@ -96,17 +96,19 @@ def test_impossible_counts_are_refused(kept, decisions):
 
 
 def test_more_decisions_or_a_larger_rest_detect_less():
-    assert group_detectable(4000, 8, 0.7, ALPHA, BETA) < group_detectable(1000, 8, 0.7, ALPHA, BETA)
-    assert group_detectable(4000, 8, 0.7, ALPHA, BETA) < group_detectable(4000, 64, 0.7, ALPHA, BETA)
-    assert one_detectable(4000, 10**6, 0.7, ALPHA, BETA) < one_detectable(4000, 4000, 0.7, ALPHA, BETA)
-    assert one_detectable(3, 10**6, 0.5, ALPHA, BETA) == NOTHING
+    assert detectable_all_alike(4000, 8, 0.7, ALPHA, BETA) < detectable_all_alike(1000, 8, 0.7, ALPHA, BETA)
+    assert detectable_all_alike(4000, 8, 0.7, ALPHA, BETA) < detectable_all_alike(4000, 64, 0.7, ALPHA, BETA)
+    assert detectable_one_against_rest(4000, 10**6, 0.7, ALPHA, BETA) < detectable_one_against_rest(
+        4000, 4000, 0.7, ALPHA, BETA
+    )
+    assert detectable_one_against_rest(3, 10**6, 0.5, ALPHA, BETA) == NOTHING
 
 
 @pytest.mark.parametrize("groups", [8, 2])
 def test_one_group_in_so_many_is_missed_as_often_as_planned(groups):
     # A group off by d moves the common share by d/K: Pearson's statistic of the expected table is the noncentrality.
     each, keep_prob = 4000, 0.7
-    shift = group_detectable(each, groups, keep_prob, ALPHA, BETA)
+    shift = detectable_all_alike(each, groups, keep_prob, ALPHA, BETA)
     expected = each * (np.array([keep_prob + shift] + [keep_prob] * (groups - 1)) - keep_prob - shift / groups)
     noncentrality = np.sum(expected**2) / (each * keep_prob * (1.0 - keep_prob))
     critical = stats.chi2.isf(ALPHA, groups - 1)
@@ -114,5 +116,5 @@ def test_one_group_in_so_many_is_missed_as_often_as_planned(groups):
 
 
 def test_two_groups_of_one_size_are_planned_alike_by_both():
-    by_table = group_detectable(100_000, 2, 0.7, ALPHA, BETA)
-    assert one_detectable(100_000, 100_000, 0.7, ALPHA, BETA) == pytest.approx(by_table, rel=0.02)
+    by_table = detectable_all_alike(100_000, 2, 0.7, ALPHA, BETA)
+    assert detectable_one_against_rest(100_000, 100_000, 0.7, ALPHA, BETA) == pytest.approx(by_table, rel=0.02)

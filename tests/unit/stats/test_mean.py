@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from droppath_audit.stats.mean import detectable_weighted, weighted_mean_test
+from droppath_audit.stats.mean import detectable_weighted_mean, weighted_mean_test
 
 KEEP_PROB = st.floats(0.001, 0.999)
 
@@ -70,7 +70,7 @@ def test_the_bound_is_at_most_bernsteins(summary, keep_prob, deviation):
 @example((3e306, 1e150), 0.5, 6.1e-11)
 @given(weights(), KEEP_PROB, st.sampled_from([1e-2, 6.1e-11]))
 def test_what_is_detectable_rejects_with_room_for_a_miss(summary, keep_prob, alpha):
-    shift = detectable_weighted(*summary, keep_prob, alpha, 1e-3)
+    shift = detectable_weighted_mean(*summary, keep_prob, alpha, 1e-3)
     rejecting = shift - math.sqrt(summary[0] * math.log(1e3) / 2.0)
     p_values = [weighted_mean_test(side * rejecting, *summary, keep_prob) for side in (1.0, -1.0)]
     assert max(p_values) == pytest.approx(alpha, rel=1e-6)
@@ -89,7 +89,7 @@ def test_keep_probabilities_without_randomness_are_refused(keep_prob):
 @pytest.mark.parametrize(("squares", "largest"), [(4.0, 3.0), (4.0, 0.0), (0.0, 0.0), (-1.0, 1.0)])
 def test_summaries_of_no_weights_are_refused(squares, largest):
     with pytest.raises(ValueError, match=f"no weights have a largest of {largest:g}"):
-        detectable_weighted(squares, largest, 0.5, 1e-3, 1e-3)
+        detectable_weighted_mean(squares, largest, 0.5, 1e-3, 1e-3)
 
 
 def test_the_sum_of_squares_may_miss_the_largest_weight_by_a_rounding():

@@ -15,7 +15,12 @@ from droppath_audit.core.case import Case
 from droppath_audit.core.recording import RECORDED, BlockFacts
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
-from droppath_audit.stats.design import NOTHING, certificate_detectable, certificate_samples, hypergeometric_detectable
+from droppath_audit.stats.design import (
+    NOTHING,
+    detectable_certificate,
+    detectable_hypergeometric,
+    samples_for_certificate,
+)
 from droppath_audit.stats.exact import binomial_test
 from droppath_audit.stats.homogeneity import all_alike, one_against_rest
 
@@ -27,9 +32,9 @@ ALPHA, BETA = 1e-6 / 2**14, 1e-3
 def test_a_certificate_at_what_is_resolved_is_settled_by_the_decisions_there_are(
     keep_prob: float, decisions: int
 ) -> None:
-    resolution = certificate_detectable(decisions, keep_prob, ALPHA, BETA)
-    assert certificate_samples(resolution, keep_prob, ALPHA, BETA) <= decisions
-    assert certificate_samples(resolution * 0.999, keep_prob, ALPHA, BETA) > decisions
+    resolution = detectable_certificate(decisions, keep_prob, ALPHA, BETA)
+    assert samples_for_certificate(resolution, keep_prob, ALPHA, BETA) <= decisions
+    assert samples_for_certificate(resolution * 0.999, keep_prob, ALPHA, BETA) > decisions
     certificate = Certificate(keep_prob, resolution, ALPHA, BETA)
     assert {certificate.outcome(kept, decisions) for kept in range(0, decisions + 1, max(1, decisions // 200))} <= {
         "pass",
@@ -40,7 +45,7 @@ def test_a_certificate_at_what_is_resolved_is_settled_by_the_decisions_there_are
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("decisions", [200, 1_000])
 def test_size_and_power_of_that_certificate_by_enumeration(keep_prob: float, decisions: int) -> None:
-    resolution = certificate_detectable(decisions, keep_prob, ALPHA, BETA)
+    resolution = detectable_certificate(decisions, keep_prob, ALPHA, BETA)
     certificate = Certificate(keep_prob, resolution, ALPHA, BETA)
     fails = np.array([certificate.outcome(kept, decisions) == "fail" for kept in range(decisions + 1)])
     counts = np.arange(decisions + 1)
@@ -51,9 +56,9 @@ def test_size_and_power_of_that_certificate_by_enumeration(keep_prob: float, dec
 
 
 def test_a_handful_of_decisions_resolves_nothing() -> None:
-    assert certificate_detectable(4, 0.5, ALPHA, BETA) == NOTHING
+    assert detectable_certificate(4, 0.5, ALPHA, BETA) == NOTHING
     with pytest.raises(ValueError, match="inside"):
-        certificate_detectable(100, 1.0, ALPHA, BETA)
+        detectable_certificate(100, 1.0, ALPHA, BETA)
 
 
 def compositions(total: int, parts: int) -> np.ndarray:
@@ -138,7 +143,7 @@ def test_power_of_a_group_against_the_rest_by_enumeration(decisions: int, rest: 
 def test_a_group_of_a_handful_resolves_nothing() -> None:
     assert group_resolved(8, 10_000, 0.5, ALPHA) == math.inf
     assert group_resolved(0, 10_000, 0.5, ALPHA) == math.inf
-    assert hypergeometric_detectable(0, 0.5, ALPHA, BETA) == NOTHING
+    assert detectable_hypergeometric(0, 0.5, ALPHA, BETA) == NOTHING
 
 
 def test_power_of_the_spans_of_recorded_calls_by_simulation() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tools.extending import EXAMPLE, FILES, PAGE, extending_page, lines_of_example
 
 from droppath_audit.checks import catalogue
 from droppath_audit.frameworks.capabilities import Capability
+from tools.extending import EXAMPLE, FILES, PAGE, extending_page, lines_of_example
 
 
 def test_the_page_on_extending_is_up_to_date() -> None:

@@ -1,1 +1,0 @@
-"""What ``docs/calibration.py`` is made of."""

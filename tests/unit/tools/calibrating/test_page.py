@@ -1,0 +1,199 @@
+"""The page says what was measured, names everything that is wrong, and an interrupted run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from droppath_audit.selftest import processes
+from tools.calibrating import questions, scratch
+from tools.calibrating.__main__ import main
+from tools.calibrating.asking import all_answers, kill_question
+from tools.calibrating.page import Page
+from tools.calibrating.questions import Part, Question
+from tools.calibrating.scratch import Digests, Scratch
+
+
+def quick(p_values=(), alarms=()):
+    return {"alarms": list(alarms), "open": [], "p": {"DP101": list(p_values)}}
+
+
+def measured(**changes):
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    return {
+        "seeds": 3,
+        "claims": {"floor_mask": ("DP101", "DP102")},
+        "kills": {"floor_mask": [{"DP101": "DP101[x]", "DP102": "DP102[x]"}] * 3},
+        "audits": {"the reference": [quick(rng.random(10)) for _ in range(100)], "other_way": [quick()] * 50},
+        "synthetic": [quick(rng.random(10)) for _ in range(2000)],
+        "lost": [],
+    } | changes
+
+
+def test_a_page_of_what_is_as_it_should_be():
+    page = Page(measured())
+    assert page.wrong == []
+    assert "Every figure is as it should be." in page.text
+    assert "| `floor_mask` | DP101 3, DP102 3 |" in page.text
+    assert "6 of 6 kills by 2 claims on 1 mutants" in page.text
+    assert "150 audits of correct code" in page.text
+    assert "0 raised an alarm" in page.text
+    assert "| those of an audit, budget/2^14 | 2000 | 0 | 20 |" in page.text
+
+
+def test_a_kill_that_fails_under_one_seed_is_named():
+    kills = [{"DP101": "DP101[x]", "DP102": trial} for trial in ("DP102[x]", "", "DP102[x]")]
+    page = Page(measured(kills={"floor_mask": kills}))
+    assert page.wrong == ["floor_mask: DP102 kills it under 2 of 3 seeds"]
+    assert "- floor_mask: DP102 kills it under 2 of 3 seeds" in page.text
+
+
+def test_a_seed_without_an_answer_is_not_counted_as_a_kill():
+    page = Page(measured(kills={"floor_mask": measured()["kills"]["floor_mask"][:2]}))
+    assert "floor_mask: DP101 kills it under 2 of 3 seeds" in page.wrong
+
+
+def test_an_alarm_is_named():
+    audits = measured()["audits"] | {"other_way": [quick()] * 49 + [quick(alarms=["DP301[cpu]: NaN"])]}
+    page = Page(measured(audits=audits))
+    assert page.wrong == ["other_way: alarm DP301[cpu]: NaN"]
+    assert "1 raised an alarm" in page.text
+
+
+def test_p_values_that_are_too_small_are_named():
+    rng = np.random.default_rng(np.random.SeedSequence(0))
+    audits = {"the reference": [quick(rng.random((2, 10)).min(axis=0)) for _ in range(100)]}
+    page = Page(measured(audits=audits))
+    assert "the reference: p-values of DP101 are smaller than they may be" in page.wrong
+
+
+def test_more_alarms_than_the_budget_allows_are_named():
+    # 20 are allowed on average; the test rejects from 32 on.
+    for alarms, wrong in ((31, False), (32, True)):
+        audits = [quick([1.0], ["DP102[x]: biased"])] * alarms + [quick([1.0])] * (2000 - alarms)
+        page = Page(measured(synthetic=audits))
+        assert any("synthetic audits alarm" in line for line in page.wrong) is wrong
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Ask questions of a scratch file; return the answers, the part and the jobs that ran."""
+
+    def asked(*wanted):
+        jobs = []
+
+        def instead(function, upcoming, *, workers, limit):
+            for job in upcoming:
+                jobs.append(job)
+                name, checks = job
+                yield job, (processes.Lost("crashed") if name == "b" else dict.fromkeys(checks, name.upper()))
+
+        monkeypatch.setattr(questions, "answers", instead)
+        part = Part("letters", Scratch(tmp_path), 1)
+        made = [Question(key, checks, lambda missing, key=key: (key, missing)) for key, checks in wanted]
+        return part.run(None, made), part, jobs
+
+    return asked
+
+
+def test_an_interrupted_run_goes_on(tmp_path, ask):
+    kept = Scratch(tmp_path)
+    kept.add("a", {"DP101": "A", "DP102": "A"})
+    with kept.path.open("a", encoding="utf-8") as file:
+        file.write('\n{"b": "cut o')  # the run was interrupted here
+    found, part, jobs = ask(("a", ("DP101", "DP102")), ("b", ("DP101",)), ("c", ("DP101",)))
+    assert found == {"a": {"DP101": "A", "DP102": "A"}, "c": {"DP101": "C"}}
+    assert jobs == [("b", ("DP101",)), ("c", ("DP101",))]
+    assert part.lost == ["b: crashed"]
+    assert Scratch(tmp_path).known("c", ["DP101"]) == {"DP101": "C"}
+    assert all(json.loads(line) for line in kept.path.read_text(encoding="utf-8").splitlines() if line[-1:] == "}")
+
+
+def test_a_check_that_changed_is_asked_again_and_no_other(tmp_path, ask, monkeypatch):
+    ask(("a", ("DP101", "DP102", "DP103")))
+    before = Digests.check
+    monkeypatch.setattr(
+        Digests, "check", lambda digests, check: before(digests, check) + ("*" if check == "DP102" else "")
+    )
+    found, _, jobs = ask(("a", ("DP101", "DP102", "DP103")))
+    assert jobs == [("a", ("DP102",))]
+    assert found == {"a": {"DP101": "A", "DP102": "A", "DP103": "A"}}
+
+
+def test_every_check_and_every_subject_but_the_reference_has_a_file_of_its_own():
+    from droppath_audit.checks import catalogue
+    from droppath_audit.selftest.examination import REFERENCE, Subject, subjects
+
+    digests = Digests()
+    assert all(digests.check(check).startswith(f"{check}:") for check in catalogue())
+    assert all(digests.subject(one).startswith(f"{one.name}:") for one in subjects())
+    assert digests.subject(Subject("the reference", REFERENCE)) == "the reference"
+
+
+def test_a_digest_is_that_of_all_files_a_check_is_made_of(tmp_path):
+    digests = Digests()
+    files = digests._with_sampling(["checks/dp106_neighbours"])
+    assert {"checks/dp106_neighbours", "sampling/patterns", "sampling/masks"} <= files
+    assert "sampling/inputs" in files, "imported by sampling/masks"
+    assert "sampling/lives" not in files
+    before = digests._digest(files)
+    changed = tmp_path / "inputs.py"
+    changed.write_bytes(digests._files["sampling/inputs"].read_bytes() + b"#")
+    digests._files["sampling/inputs"] = changed
+    assert digests._digest(files) != before
+    assert digests._digest(files - {"sampling/inputs"}) == Digests()._digest(files - {"sampling/inputs"})
+
+
+@pytest.mark.parametrize("name", ["alarms.py", "synthetic.py"])
+def test_the_digest_of_what_is_shared_is_also_that_of_the_code_that_asks(tmp_path, monkeypatch, name):
+    before = Digests().shared
+    folder = tmp_path / "calibrating"
+    shutil.copytree(Path(scratch.__file__).parent, folder)
+    monkeypatch.setattr(scratch, "__file__", str(folder / "scratch.py"))
+    assert Digests().shared == before
+    with (folder / name).open("a", encoding="utf-8") as file:
+        file.write("#")
+    assert Digests().shared != before
+
+
+def test_jobs_get_hints_from_earlier_seeds(tmp_path):
+    from droppath_audit.selftest.examination import Subject
+
+    kept, one = Scratch(tmp_path), Subject("m", "m:m", ("DP101", "DP102"))
+    kept.add("kills/m/0", {"DP101": "DP101[a]", "DP102": ""})
+    kept.add("kills/m/1", {"DP101": "DP101[b]", "DP102": "DP102[c]"})
+    kept.add("kills/m/3", {"DP101": "DP101[never]"})
+    question = kill_question(one, 2, kept)
+    job = question.job(("DP101", "DP102"))
+    assert (question.key, job.seed, job.checks) == ("kills/m/2", 2, ("DP101", "DP102"))
+    assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}
+
+
+def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(tmp_path, monkeypatch):
+    from droppath_audit.selftest.examination import subjects
+
+    asked = []
+
+    def instead(function, upcoming, *, workers, limit):
+        for job in upcoming:
+            asked.append(job)
+            yield job, dict.fromkeys(job.checks, "" if hasattr(job, "hints") else {"alarms": [], "open": [], "p": []})
+
+    monkeypatch.setattr(questions, "answers", instead)
+    found = all_answers(2, 30, 20, Scratch(tmp_path), 1, ("DP402",))
+    assert {job.checks for job in asked} == {("DP402",)}
+    claimed = {one.name: ("DP402",) for one in subjects() if "DP402" in one.claims}
+    assert found["claims"] == claimed
+    assert len(asked) == 2 * len(claimed) + 30
+    assert found["synthetic"] == [], "it draws nothing that is counted"
+
+
+def test_one_check_alone_does_not_write_the_page_about_all(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["tools.calibrating", "--only", "DP402"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "name another file with --page" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""Write ``docs/audits.md`` from the JSON reports of all known implementations: ``tox -m audits``.
+
+``python -m tools.audits FOLDER`` reads ``FOLDER/NAME.json`` for every known name. No figure on the page has another
+source.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.checks import catalogue
+from droppath_audit.core.dialect import Dialect
+from droppath_audit.targets.known import known_systems
+from tools import DOCS
+
+if TYPE_CHECKING:
+    from droppath_audit.core.known import Known
+
+PAGE = DOCS / "audits.md"
+BAD = ("fail", "error")
+LEVELS = ("MUST", "SHOULD", "INFO")
+
+INTRODUCTION = """# Audits of real implementations
+
+Written by `tox -m audits` from the reports of audits at effort {effort}, seed {seed} and budget {budget:g}: no figure
+here has another source. `tests/third_party` holds every implementation to exactly the checks that its row names, both
+ways. `droppath-audit NAME` audits one of them; `droppath-audit list --known NAME` says how to install it.
+
+A broken MUST fails the audit; a broken SHOULD does not, unless `--strict` is given; INFO informs.
+"""
+
+
+def broken_checks(report: dict[str, Any], known: Known, level: str) -> list[str]:
+    """Return the ids of the checks of a level that a report found broken, in order."""
+    found = [
+        result["check"]
+        for result in report["results"]
+        if result["verdict"] in BAD and result["level"] == level and result["trial"] not in known.either
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _link(check: str) -> str:
+    return f"[{check}](checks.md#{check.lower()}-{catalogue()[check].slug})"
+
+
+def _links(checks: list[str]) -> str:
+    return ", ".join(_link(check) for check in checks) or "–"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def row(known: Known, report: dict[str, Any]) -> str:
+    """Return an implementation's row of the table of results."""
+    counts, target = report["counts"], report["target"]
+    broken = [_links(broken_checks(report, known, level)) for level in LEVELS]
+    name = f"[{known.name}](#{known.name.replace('.', '')})"
+    framework = f"{target['framework']} {target['framework_version']}"
+    passed = f"{counts['pass']} of {counts['run']}"
+    dialect = Dialect(**report["dialect"]).describe()
+    return f"| {' | '.join([name, target['package'], framework, dialect, report['verdict'], *broken, passed])} |"
+
+
+def _section(known: Known, report: dict[str, Any]) -> list[str]:
+    """Return what one implementation breaks: where, what was observed, and its cause."""
+    lines = ["", f"## {known.name}", "", f"{known.title[0].upper()}{known.title[1:]}: `{known.spec}`.", ""]
+    causes = {broken.check: broken for broken in known.broken}
+    for level in LEVELS:
+        for check in broken_checks(report, known, level):
+            results = [r for r in report["results"] if r["check"] == check and r["verdict"] in BAD]
+            first, cause = results[0], causes[check]
+            where = "".join(f", {dtype}" for dtype in cause.dtypes.split())
+            weight = "" if level == "MUST" else f" ({level})"
+            lines += [
+                f"- **{_link(check)} {first['slug']}**{weight}{where}: {cause.why}. "
+                f"Promised: {_cell(first['promised'].rstrip('.'))}. Observed, in `{first['trial']}`: "
+                f"{_cell(first['message'].rstrip('.'))}."
+            ]
+    lines += [f"- `{trial}` may end either way: {why}." for trial, why in known.either.items()]
+    if len(lines) == 5:
+        lines.append("Nothing is broken.")
+    return lines
+
+
+def page(reports: dict[str, dict[str, Any]]) -> str:
+    """Return the page for the reports of every known implementation, by name."""
+    systems = known_systems()
+    some = next(iter(reports.values()))
+    lines = [
+        INTRODUCTION.format(**some),
+        "| name | package | framework | dialect | verdict | MUST broken | SHOULD broken | INFO | trials passed |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(row(systems[name], reports[name]) for name in systems),
+    ]
+    for name in systems:
+        lines += _section(systems[name], reports[name])
+    met = {broken.check for system in systems.values() for broken in system.broken}
+    lines += ["", "## What the findings do to training", ""]
+    lines += [
+        f"- **{_link(check.id)} {check.slug}**: {check.documentation.why}"
+        for check in catalogue().values()
+        if check.id in met
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write the page, or say which report is missing."""
+    missing = [name for name in known_systems() if not (folder / f"{name}.json").exists()]
+    if missing:
+        raise SystemExit(f"{folder} holds no report of {', '.join(missing)}; tox -m audits makes all of them")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in known_systems()}
+    PAGE.write_text(page(reports), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

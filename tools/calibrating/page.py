@@ -1,0 +1,172 @@
+"""The page, and what on it is not as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import droppath_audit
+from droppath_audit.stats.exact import binomial_interval
+from tools.calibrating.scratch import versions
+from tools.calibrating.uniformity import THRESHOLDS, RateTest, excesses, largest_excess
+
+BUDGET = 0.01  # of the synthetic audits
+TWICE = 0.02  # a rate at which their number must be seen to exceed the budget
+LEVEL = 1e-3  # size of all tests of p-values together
+SHOWN = (0.5, 0.1, 0.01, 1e-3)  # thresholds with a column of their own
+BUDGET_LEVEL = 0.01  # size of the test of the budget
+
+
+class Page:
+    """The page, written while what it says is checked.
+
+    Attributes:
+        wrong: What is not as it should be, a line each; empty where all is well.
+    """
+
+    def __init__(self, measured: dict[str, Any]) -> None:
+        self.wrong: list[str] = list(measured["lost"])
+        used = ", ".join(f"{name} {version}" for name, version in versions().items())
+        self.lines = [
+            "# Calibration",
+            "",
+            "Written by `python -m tools.calibrating`, which `tox -e calibration` runs: no figure here has another "
+            f"source. droppath-audit {droppath_audit.__version__}, {used}. No verdict here depends on time: trials run "
+            "without the time limits of an audit.",
+        ]
+        self._kills(measured)
+        self._alarms(measured["audits"])
+        self._p_values(measured)
+        self._budget(measured["synthetic"])
+
+    def _say(self, *lines: str) -> None:
+        self.lines += ["", *lines]
+
+    def _kills(self, measured: dict[str, Any]) -> None:
+        seeds, claims = measured["seeds"], measured["claims"]
+        number = sum(map(len, claims.values()))
+        rows, kept = [], 0
+        for name, checks in claims.items():
+            found = {check: sum(bool(one[check]) for one in measured["kills"][name]) for check in checks}
+            kept += sum(found.values())
+            rows.append(f"| `{name}` | {', '.join(f'{check} {count}' for check, count in found.items())} |")
+            self.wrong += [f"{name}: {c} kills it under {n} of {seeds} seeds" for c, n in found.items() if n != seeds]
+        lowest = binomial_interval(seeds, seeds, 0.1)[0]
+        self._say(
+            f"## Kills under {seeds} root seeds",
+            "",
+            f"Every mutant, the checks that claim it, and under how many of the root seeds 0 to {seeds - 1} each of "
+            f"them kills it, at effort standard: {kept} of {number * seeds} kills by {number} claims on {len(claims)} "
+            f"mutants. All {seeds} of {seeds} bounds the rate of one claim from below by {lowest:.3f} (exact, 95 %).",
+            "",
+            "| mutant | kills by its claiming checks |",
+            "|---|---|",
+            *rows,
+        )
+
+    def _alarms(self, audits: dict[str, list[dict[str, Any]]]) -> None:
+        number = sum(map(len, audits.values()))
+        alarms = sum(bool(one["alarms"]) for found in audits.values() for one in found)
+        for name, found in audits.items():
+            self.wrong += [f"{name}: alarm {alarm}" for one in found for alarm in one["alarms"]]
+            self.wrong += [f"{name}: {trial} is inconclusive" for one in found for trial in one["open"]]
+        highest = binomial_interval(alarms, number, 0.1)[1] if number else 1.0
+        self._say(
+            "## False alarms",
+            "",
+            f"{number} audits of correct code at effort quick and the default budget, each with a root seed of its "
+            f"own, 0 to {number - 1}: {alarms} raised an alarm (a broken MUST). The rate lies below {highest:.2g} "
+            "(exact, 95 %).",
+            "",
+            "| implementation | audits | alarms | inconclusive |",
+            "|---|---|---|---|",
+            *(
+                f"| {name if name == 'the reference' else f'`{name}`'} | {len(found)} | "
+                f"{sum(bool(one['alarms']) for one in found)} | {sum(bool(one['open']) for one in found)} |"
+                for name, found in audits.items()
+            ),
+        )
+
+    def _p_values(self, measured: dict[str, Any]) -> None:
+        groups = {"the reference": measured["audits"]["the reference"], "synthetic": measured["synthetic"]}
+        collected: list[tuple[str, str, list[float]]] = []
+        for name, audits in groups.items():
+            by_check: dict[str, list[float]] = {}
+            for audit in audits:
+                for check, values in audit["p"].items():
+                    by_check.setdefault(check, []).extend(values)
+            if by_check:
+                collected.append((name, "all checks", [p for values in by_check.values() for p in values]))
+                collected += [(name, check, values) for check, values in sorted(by_check.items())]
+        tests = sum(1 + len(excesses(values)) for _, _, values in collected)
+        level = LEVEL / max(1, tests)
+        rows = []
+        for name, check, values in collected:
+            excess, bound = largest_excess(values)
+            found = excesses(values)
+            worst = min(found, key=lambda one: one.p_value)
+            cells = [f"{one.count} of {one.allowed:.4g}" for one in found if one.threshold in SHOWN]
+            rows.append(
+                f"| {name} | {check} | {len(values)} | {' | '.join(cells)} | {worst.p_value:.2g} at "
+                f"{worst.threshold:g} | {excess:.4f} | {bound:.2g} |"
+            )
+            if min(bound, worst.p_value) <= level:
+                self.wrong.append(f"{name}: p-values of {check} are smaller than they may be")
+        thresholds = [f"≤ {threshold:g}" for threshold in SHOWN]
+        self._say(
+            "## P-values of correct code",
+            "",
+            "A p-value of correct code may be larger than uniform (counts are discrete, and that of a certificate is "
+            "the inverse of an e-value) and never smaller. For every statistical check: how many of its p-values lie "
+            "at or below a threshold, of how many that may on average; the smallest of the exact binomial p-values of "
+            f"such counts at {', '.join(f'{threshold:g}' for threshold in THRESHOLDS)}, and where it was found; the "
+            "largest excess D⁺ of their distribution over the uniform one, and Massart's bound on "
+            f"the probability of one as large. Size of all {tests} tests together: {LEVEL:g}, {level:.2g} each.",
+            "",
+            f"| audits of | check | p-values | {' | '.join(thresholds)} | smallest | D⁺ | bound |",
+            f"|{'---|' * (6 + len(thresholds))}",
+            *rows,
+        )
+
+    def _budget(self, audits: list[dict[str, Any]]) -> None:
+        number = len(audits)
+        if not number:
+            return
+        alarms = sum(bool(audit["alarms"]) for audit in audits)
+        unanswered = sum(bool(audit["open"]) for audit in audits)
+        trials = max(sum(map(len, audit["p"].values())) for audit in audits)
+        split = BUDGET / trials
+        tight = sum(
+            bool(audit["alarms"]) or any(p <= split for values in audit["p"].values() for p in values)
+            for audit in audits
+        )
+        test = RateTest(BUDGET, number, BUDGET_LEVEL)
+        for count, what in ((alarms, "the shares of an audit"), (tight, f"shares of 1/{trials}")):
+            if count >= test.critical:
+                self.wrong.append(f"{count} of {number} synthetic audits alarm with {what} of a budget of {BUDGET:g}")
+        self.wrong += [f"synthetic: {trial} is inconclusive" for audit in audits for trial in audit["open"]]
+        self._say(
+            "## The budget, end to end",
+            "",
+            f"{number} audits at effort quick with `--budget {BUDGET:g}` of a synthetic target, whose decisions are "
+            "NumPy's and independent by construction; statistical checks alone, "
+            f"{trials} trials with a p-value an audit at most; root seeds 0 to {number - 1}.",
+            "",
+            "| shares of the budget | audits | alarms | allowed on average |",
+            "|---|---|---|---|",
+            f"| those of an audit, budget/2^14 | {number} | {alarms} | {number * BUDGET:.4g} |",
+            f"| budget/{trials}, the largest that as many trials could have | {number} | {tight} | "
+            f"{number * BUDGET:.4g} |",
+            "",
+            f'"At most {BUDGET:g} of the audits alarm" would be rejected from {test.critical} alarms on (exact '
+            f"binomial, size {BUDGET_LEVEL:g}); if {TWICE:g} of them did, with probability {test.power(TWICE):.3f}. "
+            "The first row is what a user gets: the budget is divided by 2^14 whatever is selected, so that a trial "
+            "alone judges as it does in the whole audit, and most of it is never spent. The second asks the same "
+            f"p-values with nothing left over, where more than the budget could be seen. Inconclusive: {unanswered}.",
+        )
+
+    @property
+    def text(self) -> str:
+        """The page as text."""
+        verdict = "Every figure is as it should be." if not self.wrong else "Not as it should be:"
+        wrong = [f"- {line}" for line in self.wrong]
+        return "\n".join([*self.lines[:3], "", verdict, *([""] if wrong else []), *wrong, *self.lines[3:]]) + "\n"
