@@ -20,7 +20,7 @@ from droppath_audit.stats.design import divergence, samples_for_binomial, sample
 from tools import DOCS
 
 if TYPE_CHECKING:
-    from droppath_audit.frameworks.base import Target
+    from droppath_audit.frameworks.target import Target
 
 PAGE = DOCS / "statistics.md"
 ALPHA = share(DEFAULT_BUDGET)
@@ -159,7 +159,7 @@ def overhead(keep_prob: float, resolution: float, windows: int = WINDOWS) -> flo
     """
     import torch
 
-    from droppath_audit.core.case import Case
+    from droppath_audit.core.case import Cell
     from droppath_audit.core.effort import EFFORTS
     from droppath_audit.probes.counting import BATCH, Sampler
     from droppath_audit.targets.loader import load
@@ -168,11 +168,15 @@ def overhead(keep_prob: float, resolution: float, windows: int = WINDOWS) -> flo
     torch.set_num_threads(1)  # as in the worker
     torch.manual_seed(0)
     certificate = Certificate(keep_prob, resolution, ALPHA)
-    case = Case("cpu", "float32", 1.0 - keep_prob, effort=EFFORTS["thorough"])
+    cell = Cell("cpu", "float32", 1.0 - keep_prob, effort=EFFORTS["thorough"])
     target = cast("Target", load("droppath_reference:DropPath").target)  # a layer, never a recording
     layer, x = DropPath(1.0 - keep_prob).train(), torch.ones((BATCH, 1))
     ours, own = [], []
-    sampler = Sampler(target, case)
+
+    def begun() -> Sampler:
+        return Sampler(target.framework, target.make(cell.drop_prob), cell, cell.dtype, tuple(x.shape[1:]))
+
+    sampler = begun()
     for _ in range(windows):
         before = sampler.counts.decisions
         started = time.process_time()
@@ -183,7 +187,7 @@ def overhead(keep_prob: float, resolution: float, windows: int = WINDOWS) -> flo
             layer(x)
         own.append((time.process_time() - started) / (WINDOW * BATCH))
         if certificate.settled(counts.kept, counts.decisions):
-            sampler = Sampler(target, case)
+            sampler = begun()
     return min(ours) / min(own)
 
 

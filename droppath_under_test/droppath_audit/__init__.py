@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from droppath_audit.core.version import __version__
+
 __all__ = ["DropPathWarning", "__version__", "audit", "conformance"]
 
 if TYPE_CHECKING:

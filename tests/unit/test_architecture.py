@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -17,23 +18,25 @@ AUDIT = Path(droppath_audit.__file__).parent
 REFERENCE = Path(droppath_reference.__file__).parent
 TOOLS = Path(tools.__file__).parent
 
-# What each layer may import of ours, besides itself.
+# What each part may import of ours, besides itself; in this order, so that no circle can be.
 LAYERS = {
     "core": set(),
     "stats": {"core"},
-    "targets": {"core"},
     "report": {"core"},
-    "sampling": {"core", "stats"},
-    "checks": {"core", "stats", "sampling"},
     "mutants": {"core"},
     "sound": {"core"},
-    "plan": {"core", "stats", "checks"},
-    "engine": {"core", "stats", "checks", "plan"},
-    "certification": {"core", "stats", "checks"},
+    "frameworks": {"core"},
+    "recordings": {"core"},
+    "scripts": {"core", "frameworks"},
+    "probes": {"core", "stats", "frameworks", "recordings"},
+    "exact": {"core", "frameworks", "probes"},
+    "fuzz": {"core", "frameworks", "probes", "scripts"},
+    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "scripts"},
+    "targets": {"core", "frameworks", "recordings"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
-    "worker": {"core", "sampling", "checks", "targets"},
-    "supervisor": {"core"},
-    "selftest": {"core", "stats", "checks", "mutants", "sound", "plan", "engine", "worker", "targets"},
+    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "targets"},
+    "certification": {"core", "stats", "probes", "checks"},
+    "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)
 
@@ -72,6 +75,31 @@ def test_a_layer_imports_only_what_lies_below_it(name):
         for module in imports(file, typing=True):
             if module.startswith("droppath_audit.") and files(layer(module))[0].exists():
                 assert layer(module) in LAYERS[name] | {name}, f"{file.name} imports {module}"
+
+
+def test_no_modules_import_each_other_in_a_circle_typing_included():
+    """Whoever reads a module can read what it stands on first, to the end; a layer is no leave for a circle in it."""
+    homes = {
+        ".".join(("droppath_audit", *file.relative_to(AUDIT).with_suffix("").parts)).removesuffix(".__init__"): file
+        for file in AUDIT.rglob("*.py")
+    }
+    graph = {name: _wanted(file, homes) - {name} for name, file in homes.items()}
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+def _wanted(file: Path, homes: dict[str, Path]) -> set[str]:
+    """Return our modules that a file names; a package itself only where a name is taken from its ``__init__``."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in homes else str(node.module) for name in full.values()}
+    return found & homes.keys()
 
 
 @pytest.mark.parametrize("name", ["checks", "mutants", "sound"])

@@ -94,10 +94,10 @@ def synthetic_audits(job: SyntheticAudits) -> dict[str, list[dict[str, Any]]]:
 
 
 def statistical() -> tuple[str, ...]:
-    """Return the ids of the checks whose trials have a design, so a share of the budget, in order."""
+    """Return the ids of the checks whose trials take a share of the budget, in order."""
     from droppath_audit.checks import catalogue
 
-    return tuple(check.id for check in catalogue().values() if check.design is not None)
+    return tuple(check.id for check in catalogue().values() if check.statistical)
 
 
 def summary(found: Iterable[Result], checks: Iterable[str]) -> dict[str, dict[str, Any]]:

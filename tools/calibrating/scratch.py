@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import droppath_audit
 import droppath_reference
 from droppath_audit.checks import catalogue
+from tools.calibrating.imports import closure, imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,54 +25,51 @@ def versions() -> dict[str, str]:
 
 
 class Digests:
-    """Digests of what an answer depends on: a subject's file, a check's files, and all that checks share.
+    """Digests of what an answer depends on: a subject's files, a check's files, and all that checks share.
 
-    A check's files are its own and those of ``sampling`` that it imports, directly or through one another. The rest of
-    both packages is shared, but for the files of other checks and of mutants and sound variants; so is what makes an
-    answer here.
+    The files of a subject or of a check are its own and those that it imports. Shared are those which what makes an
+    answer here imports: plan, engine and worker, the loader, the probes that they make, and the writers of scripts too,
+    because a script that cannot be written makes an error of a failure. So are all frameworks, which the loader finds
+    by their being there, and the reference.
     """
 
     def __init__(self) -> None:
         folder = Path(droppath_audit.__file__).parent
-        self._files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in folder.rglob("*.py")}
-        own = ("checks/dp", "mutants/", "sound/", "sampling/")
-        shared = [name for name in self._files if not name.startswith(own)]
-        reference = sorted(Path(droppath_reference.__file__).parent.rglob("*.py"))
-        asking = [Path(__file__).parent / name for name in ("alarms.py", "synthetic.py")]
-        parts = [repr(sorted(versions().items())), *(file.read_text(encoding="utf-8") for file in reference + asking)]
-        self.shared = self._digest(self._with_sampling(shared), *parts)[:16]
-        self._checks = {
-            check: self._digest(self._with_sampling([name]))[:8]
-            for name in self._files
-            for check in catalogue()
-            if name.startswith(f"checks/{check.lower()}_")
+        self._files = {
+            file.relative_to(folder).with_suffix("").as_posix(): file.read_text(encoding="utf-8")
+            for file in sorted(folder.rglob("*.py"))
         }
-
-    def _with_sampling(self, names: Iterable[str]) -> set[str]:
-        """Return these files and those of ``sampling`` that they import."""
-        found, waiting = set[str](), list(names)
-        while waiting:
-            if (name := waiting.pop()) in found:
-                continue
-            found.add(name)
-            text = self._files[name].read_text(encoding="utf-8")
-            waiting += [f"sampling/{module}" for module in re.findall(r"droppath_audit\.sampling\.(\w+)", text)]
-        return found
+        reference = sorted(Path(droppath_reference.__file__).parent.rglob("*.py"))
+        outside = [*(Path(__file__).parent / name for name in ("alarms.py", "synthetic.py")), *reference]
+        texts = [file.read_text(encoding="utf-8") for file in outside]
+        asked = {name for text in texts for name in imported(text)} & self._files.keys()
+        found = {name for name in self._files if name.startswith("frameworks/")}
+        self.shared = self._digest(asked | found, repr(sorted(versions().items())), *texts)[:16]
+        self._checks = {
+            check: name for check in catalogue() for name in self._files if name.startswith(f"checks/{check.lower()}_")
+        }
+        self._known: dict[str, str] = {}
 
     def _digest(self, names: Iterable[str], *parts: str) -> str:
+        """Return the digest of these files, of all that they import, and of further texts."""
         digest = hashlib.sha256("\0".join(parts).encode())
-        for name in sorted(names):
-            digest.update(name.encode() + b"\0" + self._files[name].read_bytes() + b"\0")
+        for name in sorted(closure(names, self._files)):
+            digest.update(f"{name}\0{self._files[name]}\0".encode())
         return digest.hexdigest()
+
+    def _of(self, name: str) -> str:
+        if name not in self._known:
+            self._known[name] = self._digest([name])[:8]
+        return self._known[name]
 
     def check(self, check: str) -> str:
         """Return a check's id with the digest of its files."""
-        return f"{check}:{self._checks[check]}"
+        return f"{check}:{self._of(self._checks[check])}"
 
     def subject(self, one: Subject) -> str:
-        """Return a subject's name with the digest of its file; the reference is part of what is shared."""
+        """Return a subject's name with the digest of its files; the reference is part of what is shared."""
         name = one.spec.partition(":")[0].removeprefix("droppath_audit.").replace(".", "/")
-        return f"{one.name}:{self._digest([name])[:8]}" if name in self._files else one.name
+        return f"{one.name}:{self._of(name)}" if name in self._files else one.name
 
 
 class Scratch:

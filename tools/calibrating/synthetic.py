@@ -17,7 +17,7 @@ import torch
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.base import Count, TensorInfo
-from droppath_audit.frameworks.torch.adapter import TorchFramework
+from droppath_audit.frameworks.torch.operations import TorchFramework
 from droppath_audit.selftest.examination import REFERENCE
 from droppath_audit.targets.loader import Loaded, load
 
@@ -85,61 +85,87 @@ def _applied(x: torch.Tensor, mask: npt.NDArray[np.bool_], keep_prob: float) -> 
 
 
 def _seen(value: Any) -> Any:
-    """Return a tensor where there was an output that nobody had looked at, in lists as well."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_seen, value))
+    """Return a tensor where there was an output that nobody had looked at."""
     return value.tensor() if isinstance(value, Output) else value
 
 
-class SyntheticFramework:
+class SyntheticFramework(TorchFramework):
     """torch's operations, with shortcuts for outputs that are known by their counts alone."""
 
     def __init__(self) -> None:
-        self._torch = TorchFramework()
+        super().__init__()
         self.rng = np.random.default_rng(0)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._torch, name)
-        return (lambda *arguments, **named: found(*_seen(arguments), **named)) if callable(found) else found
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> torch.Tensor:
         """Return a tensor that is known to be ones."""
-        x = self._torch.ones(shape, dtype, device)
+        x = super().ones(shape, dtype, device)
         x.known_as_ones = True  # type: ignore[attr-defined]
         return x
 
     def info(self, tensor: Tensor) -> TensorInfo:
         """Return shape, dtype and device."""
-        return self._torch.info(tensor.x if isinstance(tensor, Output) else tensor)
+        return super().info(tensor.x if isinstance(tensor, Output) else tensor)
 
     def numpy(self, tensor: Tensor) -> npt.NDArray[Any]:
         """Return the values as float64."""
-        return tensor.values() if isinstance(tensor, Output) else self._torch.numpy(tensor)
+        return tensor.values() if isinstance(tensor, Output) else super().numpy(tensor)
 
     def first_nonzero(self, tensor: Tensor) -> float:
         """Return the first element other than zero, or 0 where all are zero."""
         if not isinstance(tensor, Output):
-            return self._torch.first_nonzero(tensor)
+            return super().first_nonzero(tensor)
         return tensor.value if tensor.kept else 0.0
 
     def count(self, tensors: Sequence[Tensor], kept_value: float) -> Count:
         """Count kept, dropped and other elements, of outputs without looking at their masks."""
         if not all(isinstance(tensor, Output) for tensor in tensors):
-            return self._torch.count([_seen(tensor) for tensor in tensors], kept_value)
+            return super().count([_seen(tensor) for tensor in tensors], kept_value)
         kept = sum(tensor.kept * prod(tensor.x.shape[1:]) for tensor in tensors)
         dropped = sum(tensor.x.numel() for tensor in tensors) - kept
         return Count(kept, dropped, 0) if kept_value == tensors[0].value else Count(0, dropped, kept)
 
+    def bits(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
+        """Return the bytes of the values."""
+        return super().bits(_seen(tensor))
+
+    def add(self, first: Tensor, second: Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return super().add(_seen(first), _seen(second))
+
+    def multiply(self, x: Tensor, mask: Tensor) -> torch.Tensor:
+        """Return the product."""
+        return super().multiply(_seen(x), _seen(mask))
+
+    def rows(self, x: Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Return these samples of x."""
+        return super().rows(_seen(x), numbers)
+
+    def zeros_like(self, x: Tensor) -> torch.Tensor:
+        """Return zeros of x's shape, dtype and device."""
+        return super().zeros_like(_seen(x))
+
+    def tracked(self, x: Tensor) -> bool:
+        """Return whether a gradient of x is asked for."""
+        return super().tracked(_seen(x))
+
+    def strides(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the strides that an elementwise operation on the tensor leaves."""
+        return super().strides(_seen(tensor))
+
+    def version(self, tensor: Tensor) -> int:
+        """Return how often the tensor was written to."""
+        return super().version(_seen(tensor))
+
     def seed(self, seed: int) -> None:
         """Seed both generators."""
+        super().seed(seed)
         self.rng = np.random.default_rng(seed)
-        self._torch.seed(seed)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
         """Restore both generators on leaving."""
         before = self.rng
-        with self._torch.scope():
+        with super().scope():
             try:
                 yield
             finally:
@@ -166,10 +192,11 @@ class SyntheticLayer:
 
 
 class SyntheticTarget:
-    """A ``core.target.Target`` with the reference's dialect."""
+    """A ``frameworks.target.Target`` with the reference's dialect."""
 
     fixed_shape = None
     evaluates = True
+    keyed = False
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect

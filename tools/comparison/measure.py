@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from droppath_audit.frameworks.base import Target
+    from droppath_audit.frameworks.target import Target
     from tools.rivals.rule import Rule
 
 PACKAGES = (ROOT / "droppath_under_test", ROOT / "reference")
@@ -254,7 +254,7 @@ def _ruled(rule: Rule, spec: str, seed: int) -> tuple[str, str, int]:
 
 def _audited(spec: str, effort: str, seed: int) -> tuple[str, str, int]:
     from droppath_audit import audit
-    from droppath_audit.core.check import Level
+    from droppath_audit.core.level import Level
 
     report = audit(spec, effort=effort, seed=seed)
     for level in Level:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Autograd, Layouts, ask
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from droppath_audit.frameworks.base import Layer, Target, Tensor
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.capabilities import Gradient
+    from droppath_audit.frameworks.target import Layer, Target
 
 
 class Harness:
@@ -42,9 +45,17 @@ class Harness:
         """Return a tensor of ones."""
         return self.framework.ones(shape, dtype, "cpu")
 
-    def tensor(self, values: npt.NDArray[Any], dtype: str = "float32", layout: str = "contiguous") -> Tensor:
-        """Return a tensor of these values."""
-        return self.framework.tensor(values, dtype, "cpu", layout=layout)
+    def tensor(self, values: npt.NDArray[Any], dtype: str = "float32") -> Tensor:
+        """Return a contiguous tensor of these values."""
+        return self.framework.tensor(values, dtype, "cpu")
+
+    def laid_out(self, values: npt.NDArray[Any], layout: str) -> Tensor:
+        """Return a float32 tensor of these values with strides as ``Layouts.layouts`` names them."""
+        return ask(self.framework, Layouts).laid_out(values, "float32", "cpu", layout)
+
+    def gradient(self, layer: Layer, x: Tensor) -> Gradient:
+        """Run the layer on x in training, and the backward pass with x as the cotangent."""
+        return ask(self.framework, Autograd).gradient(layer, x, x)
 
     def values(self, tensor: Tensor) -> npt.NDArray[Any]:
         """Return the values as float64."""

@@ -12,7 +12,7 @@ from tools.rivals.harness import Harness
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.frameworks.base import Target
+    from droppath_audit.frameworks.target import Target
 
 
 class Rejected(Exception):

@@ -21,7 +21,7 @@ def _mean(harness: Harness, dtype: str) -> None:
     x = harness.tensor(np.full((FEATURES, 1), 1.0 - DROP_PROB), dtype)
     unit = harness.scale(DROP_PROB) * (1.0 - DROP_PROB)
     layer = harness.layer(DROP_PROB)
-    passed = harness.framework.gradient(layer, x, x)
+    passed = harness.gradient(layer, x)
     require(passed.gradient is not None, "the output has a gradient")
     for name, tensor in (("output", passed.output), ("gradient", passed.gradient)):
         mean = float(harness.values(tensor).mean()) / unit
@@ -35,7 +35,7 @@ def _mean(harness: Harness, dtype: str) -> None:
 def _layouts(harness: Harness) -> None:
     for drop_prob in (0.0, 1e-10):
         for layout in ("sliced", "channels_last"):
-            x = harness.tensor(np.ones((2, 3, 3, 3)), layout=layout)
+            x = harness.laid_out(np.ones((2, 3, 3, 3)), layout)
             y = harness.trained(harness.layer(drop_prob), x)
             require(np.allclose(y, 1.0, rtol=1.3e-6, atol=1e-5), f"drop_prob = {drop_prob:g} returns x of any layout")
 

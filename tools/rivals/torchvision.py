@@ -9,7 +9,7 @@ import numpy as np
 from tools.rivals.rule import Rule, Window, require
 
 if TYPE_CHECKING:
-    from droppath_audit.frameworks.base import Layer
+    from droppath_audit.frameworks.target import Layer
     from tools.rivals.harness import Harness
 
 SEEDS, DROP_PROBS, BATCH, TRIALS, LEVEL = 10, (0.2, 0.5, 0.8), 5, 250, 0.01

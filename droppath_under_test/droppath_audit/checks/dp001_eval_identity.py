@@ -82,9 +82,10 @@ class EvalIdentity(Check[Compared, Cell]):
         """Compare an evaluation output with x, or with the value that no random x has."""
         scaled = at.dialect.scaling == "eval"
         if not isinstance(script, LiveScript):
-            factor = f"{at.keep_prob!r} * " if scaled else ""
+            factor, tolerance = (f"{at.keep_prob!r} * ", 0.01) if scaled else ("", 0)
+            promised = f"{script.dropped} + {factor}xs"
             script.each(
-                f"wrong = ~np.isclose(ys, {script.dropped} + {factor}xs, rtol={0.01 if factor else 0}, atol=0, equal_nan=True)",
+                f"wrong = ~np.isclose(ys, {promised}, rtol={tolerance}, atol=0, equal_nan=True)",
                 "print(wrong.sum(), 'of', wrong.size, 'elements differ')",
                 "assert not wrong.any()",
                 xs=True,

@@ -36,7 +36,7 @@ DROP_PROB = 0.5
 
 
 @dataclass(frozen=True)
-class Changed:
+class Relaid:
     """A call that changed strides: the layout of x, the mode, the strides of x and of the output."""
 
     layout: str
@@ -50,7 +50,7 @@ class Seen:
     """How many calls there were, those that changed strides, and the shape of x."""
 
     calls: int
-    changed: tuple[Changed, ...]
+    changed: tuple[Relaid, ...]
     shape: tuple[int, ...]
 
 
@@ -82,7 +82,7 @@ class Layout(Check[Seen, DtypeCase]):
                 calls += 1
                 before, after = layouts.strides(x), layouts.strides(y)
                 if before != after:
-                    changed.append(Changed(layout, training, before, after))
+                    changed.append(Relaid(layout, training, before, after))
         return Seen(calls, tuple(changed), shape)
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:

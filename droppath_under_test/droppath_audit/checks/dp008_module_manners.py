@@ -46,7 +46,7 @@ STILL_DROPS = "the copy drops in evaluation"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Operation:
     """What was tried, and what went wrong; nothing where the complaint is empty."""
 
     tried: str
@@ -57,7 +57,7 @@ class Outcome:
 class Seen:
     """What came of everything that could be tried."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Operation, ...]
 
 
 class ModuleManners(Check[Seen, DtypeCase]):
@@ -82,9 +82,9 @@ class ModuleManners(Check[Seen, DtypeCase]):
         outcomes = []
         for name, attempt in tried.items():
             try:
-                outcomes.append(Outcome(name, attempt()))
+                outcomes.append(Operation(name, attempt()))
             except TargetRaised as error:
-                outcomes.append(Outcome(name, str(error)))
+                outcomes.append(Operation(name, str(error)))
             except NotApplicable:
                 continue
         return Seen(tuple(outcomes))

@@ -25,8 +25,8 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.grid import Once
 from droppath_audit.core.level import Level
+from droppath_audit.core.refusals import CLEAR, Refusal
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.refusals import CLEAR, Refusal
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ DTYPES = ("int64", "int32", "uint8", "bool")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Reply:
     """What came of one dtype.
 
     Attributes:
         dtype: The dtype.
         refusal: What was raised, if anything.
-        became: Dtype of the output; empty where there is none.
+        became: Reply of the output; empty where there is none.
         wrong: A value that is neither 0 nor what a kept one is, if there is one.
     """
 
@@ -64,7 +64,7 @@ class Outcome:
 class Seen:
     """The outcome for every dtype."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Reply, ...]
 
 
 class IntegerInput(Check[Seen, Case]):
@@ -82,12 +82,12 @@ class IntegerInput(Check[Seen, Case]):
             try:
                 y = probe.make(DROP_PROB)(x, training=True)
             except TargetRaised as error:
-                outcomes.append(Outcome(dtype, Refusal(error.kind, error.text)))
+                outcomes.append(Reply(dtype, Refusal(error.kind, error.text)))
                 continue
             values = framework.numpy(y)
             wrong = values[(values != 0) & (abs(values - kept) > 0.01 * kept)]
             first = float(wrong[0]) if wrong.size else None
-            outcomes.append(Outcome(dtype, became=framework.info(y).dtype, wrong=first))
+            outcomes.append(Reply(dtype, became=framework.info(y).dtype, wrong=first))
         return Seen(tuple(outcomes))
 
     def judge(self, seen: Seen, at: Case, alpha: float) -> Verdict:
@@ -117,7 +117,7 @@ def _kept(dtype: str, at: Case) -> float:
     return multiplier(DROP_PROB, at.dialect.scaling) * (1.0 if dtype == "bool" else 3.0)
 
 
-def _words(outcome: Outcome, at: Case) -> str:
+def _words(outcome: Reply, at: Case) -> str:
     if outcome.refusal is not None:
         kind, text = outcome.refusal.kind, outcome.refusal.text
         return kind if kind in CLEAR else f"{kind} ({text})"

@@ -51,7 +51,7 @@ Key = tuple[int, int, int, float]
 
 
 @dataclass(frozen=True)
-class Row:
+class Uniformity:
     """Samples and calls in which all elements met the same fate, or did not, at one rank, size and drop_prob.
 
     Attributes:
@@ -112,7 +112,7 @@ class Row:
 class Seen:
     """What was seen at each rank, and why some of them were refused."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Uniformity, ...]
     refused: tuple[str, ...]
 
 
@@ -158,7 +158,7 @@ class Granularity(Check[Seen, DtypeCase]):
                 shapes.setdefault(key, calls.shape)
                 counts[key] = counts.get(key, np.zeros(6, np.int64)) + _counted(calls)
         rows = (
-            Row(shapes[key], key[3], kept / max(1, decisions), *numbers)
+            Uniformity(shapes[key], key[3], kept / max(1, decisions), *numbers)
             for key, found in counts.items()
             for *numbers, kept, decisions in [found.tolist()]
         )

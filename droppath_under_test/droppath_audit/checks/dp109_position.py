@@ -46,7 +46,7 @@ EACH = 4096  # largest batch of a recording whose positions are looked at one by
 
 
 @dataclass(frozen=True)
-class Places:
+class Positions:
     """How often each place of a batch was kept.
 
     Attributes:
@@ -78,7 +78,7 @@ class Places:
 class Seen:
     """What was kept at the places of batches of several sizes."""
 
-    places: tuple[Places, ...]
+    places: tuple[Positions, ...]
 
 
 class Position(Check[Seen, Cell]):
@@ -174,7 +174,7 @@ class _Statistic(NamedTuple):
 
     p_value: float
     text: str
-    places: Places
+    places: Positions
     end: int | None = None
 
 
@@ -209,18 +209,18 @@ def _counted(probe: Probe[Cell], calls: int, batch: int) -> tuple[npt.NDArray[np
     return masks.sum(axis=0), len(masks)
 
 
-def _each(kept: npt.NDArray[np.int64], calls: int) -> Places:
+def _each(kept: npt.NDArray[np.int64], calls: int) -> Positions:
     """Return what was kept at every position."""
-    return Places("position", len(kept), calls, tuple(kept.tolist()))
+    return Positions("position", len(kept), calls, tuple(kept.tolist()))
 
 
-def _grouped(kept: npt.NDArray[np.int64], calls: int) -> list[Places]:
+def _grouped(kept: npt.NDArray[np.int64], calls: int) -> list[Positions]:
     """Return what was kept in blocks of neighbours, and at positions with the same remainder, of a large batch."""
     if len(kept) < 2 * GROUPS:
         return []
     blocks = tuple(int(part.sum()) for part in np.array_split(kept, GROUPS))
     remainders = tuple(int(kept[index::GROUPS].sum()) for index in range(GROUPS))
-    return [Places("block", len(kept), calls, blocks), Places("remainder", len(kept), calls, remainders)]
+    return [Positions("block", len(kept), calls, blocks), Positions("remainder", len(kept), calls, remainders)]
 
 
 def _listed(starts: list[int]) -> list[int] | range:

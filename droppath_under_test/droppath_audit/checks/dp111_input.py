@@ -78,6 +78,16 @@ class Groups:
     others_kept: int
     others_size: int
 
+    @property
+    def smaller(self) -> int:
+        """Decisions of the smaller group."""
+        return min(self.size, self.others_size)
+
+    @property
+    def p_value(self) -> float:
+        """Of the exact test, before any correction."""
+        return one_against_rest((self.kept, self.others_kept), (self.size, self.others_size), 0)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -85,6 +95,11 @@ class Seen:
 
     groups: tuple[Groups, ...]
     untracked: str
+
+    @property
+    def furthest(self) -> Groups:
+        """The groups that are furthest apart."""
+        return min(self.groups, key=lambda groups: groups.p_value)
 
 
 class Input(Check[Seen, Cell]):
@@ -121,8 +136,8 @@ class Input(Check[Seen, Cell]):
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
         """Fail where one group is kept more or less often than the other."""
-        p_value, groups = _furthest(seen)
-        p_value = min(1.0, len(GROUPS) * p_value)
+        groups = seen.furthest
+        p_value = min(1.0, len(GROUPS) * groups.p_value)
         one, other = NAMES[groups.trait]
         observed = (
             f"{one} kept {_share(groups.kept, groups.size)}, {other} "
@@ -135,12 +150,12 @@ class Input(Check[Seen, Cell]):
 
     def show(self, seen: Seen, at: Cell, script: Script) -> None:
         """Compare the two groups that are furthest apart."""
-        _, groups = _furthest(seen)
-        names = " and of ".join(NAMES[groups.trait])
+        trait = seen.furthest.trait
+        names = " and of ".join(NAMES[trait])
         if isinstance(script, LiveScript):
-            _show_driven(groups.trait, names, at, script)
+            _show_driven(trait, names, at, script)
         else:
-            script.compare_groups(_recorded_lines(groups.trait, at), 2, names, xs=True)
+            script.compare_groups(_recorded_lines(trait, at), 2, names, xs=True)
 
 
 def _sizes(at: Cell) -> tuple[int, int]:
@@ -148,15 +163,6 @@ def _sizes(at: Cell) -> tuple[int, int]:
     if at.per_call:
         return at.effort.pick(512, 4096, 2**16), 1
     return at.effort.pick((32, 16_384), (96, 65_536), (768, 65_536))
-
-
-def _furthest(seen: Seen) -> tuple[float, Groups]:
-    """Return the smallest p-value of a trait, before any correction, and its groups."""
-    tests = [
-        one_against_rest((groups.kept, groups.others_kept), (groups.size, groups.others_size), 0)
-        for groups in seen.groups
-    ]
-    return min(tests), seen.groups[tests.index(min(tests))]
 
 
 def _share(kept: int, size: int) -> str:
@@ -288,10 +294,8 @@ def _recorded(probe: Probe[Cell]) -> Seen:
             known = decided.seen & (group >= 0)
             counts[trait] = counts.get(trait, 0) + _tally(decided.kept[known], group[known] == 0)
     found = [Groups(trait, *count.tolist()) for trait, count in counts.items()]
-    found = [groups for groups in found if groups.size and groups.others_size]
-    if not any(
-        min(groups.size, groups.others_size) >= probe.at.decisions // 4 for groups in found
-    ):  # as the design says
+    found = [groups for groups in found if groups.smaller]
+    if max((groups.smaller for groups in found), default=-1) < probe.at.decisions // 4:  # as the design says
         raise NotApplicable("x is too much alike: no two groups of it hold a quarter of the decisions each")
     return Seen(tuple(found), "")
 
@@ -331,28 +335,29 @@ def recorded_groups(x: npt.NDArray[np.float64]) -> dict[str, Integers]:
 
 def _recorded_lines(trait: str, at: Cell) -> list[str]:
     """Return lines that bind ``group`` as ``recorded_groups`` does."""
-    lines = [f"parts = np.broadcast_to(xs, ys.shape).reshape({AXES[at.dialect.granularity]})"]
-    if trait == "zeros":
-        return [*lines, "group = np.where((parts == 0).any(-1), 0, 1)"]
-    if trait in ("sign", "all_of_one_sign"):
-        return [
-            *lines,
-            "mean = (parts / parts.shape[-1]).sum(-1)",
-            "mixed = (mean < 0).any(1) & (mean > 0).any(1)",
-            "group = np.where(mean < 0, 0, np.where(mean > 0, 1, -1))",
-            f"group[{'~' * (trait == 'sign')}mixed] = -1",
-        ]
-    first, second = {
-        "rank": ("2 * below >= n", "2 * upto <= n"),
-        "largest": ("8 * below >= 7 * n", "8 * upto <= 7 * n"),
-        "smallest": ("8 * upto <= n", "8 * below >= n"),
+    first, second, where = {
+        "sign": ("mean < 0", "mean > 0", "mixed"),
+        "all_of_one_sign": ("mean < 0", "mean > 0", "~mixed"),
+        "rank": ("2 * below >= n", "2 * upto <= n", "finite"),
+        "largest": ("8 * below >= 7 * n", "8 * upto <= 7 * n", "finite"),
+        "smallest": ("8 * upto <= n", "8 * below >= n", "finite"),
+        "zeros": ("zeros", "~zeros", "True"),
     }[trait]
+    lines = {
+        "mixed": [
+            "mean = (parts / parts.shape[-1]).sum(-1)",
+            "mixed = ((mean < 0).any(1) & (mean > 0).any(1))[:, None]",
+        ],
+        "finite": [
+            "size, n = (abs(parts) / parts.shape[-1]).sum(-1), parts.shape[1]",
+            "below = np.array([np.searchsorted(np.sort(row), row) for row in size])",
+            "upto = np.array([np.searchsorted(np.sort(row), row, side='right') for row in size])",
+            "finite = np.isfinite(size).all(1)[:, None]",
+        ],
+        "True": ["zeros = (parts == 0).any(-1)"],
+    }[where.lstrip("~")]
     return [
+        f"parts = np.broadcast_to(xs, ys.shape).reshape({AXES[at.dialect.granularity]})",
         *lines,
-        "size = (abs(parts) / parts.shape[-1]).sum(-1)",
-        "below = np.array([np.searchsorted(np.sort(row), row) for row in size])",
-        "upto = np.array([np.searchsorted(np.sort(row), row, side='right') for row in size])",
-        "n = size.shape[1]",
-        f"group = np.where({first}, 0, np.where({second}, 1, -1))",
-        "group[~np.isfinite(size).all(1)] = -1",
+        f"group = np.select([({first}) & {where}, ({second}) & {where}], [0, 1], -1)",
     ]

@@ -22,8 +22,8 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
+from droppath_audit.core.refusals import Refusal
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.refusals import Refusal
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:

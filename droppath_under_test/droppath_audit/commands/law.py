@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.facts import Facts
-    from droppath_audit.report.law import Row
+    from droppath_audit.report.law import CellLaw
 
 WIDTH = 150
 EXAMPLES = """\b
@@ -89,12 +89,12 @@ def command(spec: str, **options: Any) -> int:
     return 0 if any(row.law is not None for row in rows) else 2
 
 
-def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: Sequence[float]) -> list[Row]:
+def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: Sequence[float]) -> list[CellLaw]:
     """Enumerate cells by running trials of DP103, whose evidence is the law."""
     from droppath_audit.checks import catalogue
     from droppath_audit.core.case import Cell
     from droppath_audit.core.trial import Trial
-    from droppath_audit.report.law import Row
+    from droppath_audit.report.law import CellLaw
 
     check = catalogue()["DP103"]
     trials = [
@@ -105,7 +105,7 @@ def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: 
     rows = []
     for (dtype, p), (_, found) in zip(product(dtypes, drop_probs), collector.collect(trials), strict=True):
         law = None if found.evidence is None else check.load(found.evidence)
-        rows.append(Row(dtype, p, law, found.not_applicable or found.error))
+        rows.append(CellLaw(dtype, p, law, found.not_applicable or found.error))
     return rows
 
 

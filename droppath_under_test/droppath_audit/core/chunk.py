@@ -11,8 +11,9 @@ class Chunk:
 
     Attributes:
         number: How many chunks of this cell came before it.
-        seeds: Root seeds of the runs whose counts it adds to; one, unless runs were merged. With the cell and the number
-            they fix its draws: no two chunks of a cell repeat them, and one that was lost is drawn again as it was.
+        seeds: Root seeds of the runs whose counts it adds to; one, unless runs were merged. With the cell and the
+            number they fix its draws: no two chunks of a cell repeat them, and one that was lost is drawn again as it
+            was.
         resolution: δ of the certificate.
         beta: Its false-pass probability.
         capped: Whether the certificate's exact test may decide at its cap.

@@ -13,8 +13,8 @@ class Argument:
     """One argument of a constructor or of a call.
 
     Attributes:
-        role: What it stands for: a role of the SPEC, the ``branch`` that a constructor takes, a ``constant``, or a ``list``
-            of roles.
+        role: What it stands for: a role of the SPEC, the ``branch`` that a constructor takes, a ``constant``, or a
+            ``list`` of roles.
         keyword: Its name where it is passed by name; otherwise empty.
         text: Source text of a constant.
         roles: The roles of a list.

@@ -1,10 +1,10 @@
 """The one codec between dataclasses and JSON: for the pipe between processes, for reports and for ledgers.
 
 What crosses is declared by type annotations and nothing else: ``dump(value)`` follows those of the value's class,
-``load(kind, data)`` those of ``kind``, and ``load(type(value), dump(value)) == value``. Annotations may name dataclasses
-and named tuples, ``None``, ``bool``, ``int``, ``float``, ``str``, ``Fraction``, enumerations, literals, ``Any`` (plain
-data), tuples, lists, dictionaries whose keys are texts or numbers, and unions of these. They are evaluated when a class
-is first used, so the names in them must be importable at run time.
+``load(kind, data)`` those of ``kind``, and ``load(type(value), dump(value)) == value``. Annotations may name
+dataclasses and named tuples, ``None``, ``bool``, ``int``, ``float``, ``str``, ``Fraction``, enumerations, literals,
+``Any`` (plain data), tuples, lists, dictionaries whose keys are texts or numbers, and unions of these. They are
+evaluated when a class is first used, so the names in them must be importable at run time.
 
 In JSON a dataclass is an object of its fields, a named tuple and a tuple are lists, a fraction is the list of its
 numerator and denominator, an infinity or NaN is the text that names it. A field whose metadata say ``wire: False``

@@ -19,8 +19,8 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript) 
         kind: Of the violation.
         drop_prob: p.
         dtype: Dtype of x.
-        script: Has bound tensors ``x`` and ``y``; for ``written`` an array ``before``, for ``fresh`` a tensor ``z`` that a
-            fresh layer gave, for ``gradient`` an array ``gradient``.
+        script: Has bound tensors ``x`` and ``y``; for ``written`` an array ``before``, for ``fresh`` a tensor ``z``
+            that a fresh layer gave, for ``gradient`` an array ``gradient``.
     """
     if kind == "raised":
         return

@@ -14,8 +14,9 @@ from droppath_audit.core.recording import RECORDED, Recording
 from droppath_audit.recordings.reading import read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from droppath_audit.recordings.header import Header
-    from droppath_audit.targets.spec import Spec
 
 READ = {
     ".npz": """\
@@ -49,31 +50,37 @@ def read(name):
 }
 
 
-def load(spec: Spec, devices: tuple[str, ...]) -> tuple[Recording, Facts]:
-    """Read what a SPEC names and describe it.
+def load(path: str, text: str, declared: Mapping[str, str], devices: tuple[str, ...]) -> tuple[Recording, Facts]:
+    """Read a recording and describe it.
+
+    Args:
+        path: The file.
+        text: The SPEC that names it.
+        declared: Fields of the dialect that replace what the file says.
+        devices: Devices asked for.
 
     Raises:
         UsageError: If it cannot be read, or a device is asked for.
     """
     if devices != ("cpu",):
-        raise UsageError(f"{spec.module} is a recording, which is not run on {', '.join(devices)}; leave --device out.")
+        raise UsageError(f"{path} is a recording, which is not run on {', '.join(devices)}; leave --device out.")
     started = time.perf_counter()
-    recording, header = read(spec.module, spec.dialect)
-    ending = spec.module[spec.module.rindex(".") :]
+    recording, header = read(path, declared)
+    ending = path[path.rindex(".") :]
     facts = [block.facts for block in recording.blocks]
     dtypes = dict.fromkeys(block.dtype for block in facts)
     origin = " · ".join(text for text in (header.texts["framework"], header.texts["device"]) if text)
     return recording, Facts(
-        spec=spec.text,
+        spec=text,
         kind="recording",
         origin="",
         package=header.texts["implementation"],
-        arguments=_described(recording, header, spec),
+        arguments=_described(recording, header, declared),
         dialect=recording.dialect,
         framework="recording",
         framework_version=origin,
         devices={RECORDED: tuple(dtypes)},
-        invocation=Reading(tuple(READ[ending].format(path=repr(spec.module)).splitlines()), by_call=ending == ".jsonl"),
+        invocation=Reading(tuple(READ[ending].format(path=repr(path)).splitlines()), by_call=ending == ".jsonl"),
         import_seconds=time.perf_counter() - started,
         environment={
             "python": platform.python_version(),
@@ -85,10 +92,10 @@ def load(spec: Spec, devices: tuple[str, ...]) -> tuple[Recording, Facts]:
     )
 
 
-def _described(recording: Recording, header: Header, spec: Spec) -> str:
+def _described(recording: Recording, header: Header, declared: Mapping[str, str]) -> str:
     calls = sum(block.facts.calls for block in recording.blocks)
     words = [f"recording of {calls} call{'s' if calls > 1 else ''}"]
-    replaced = [f"{key}={header.dialect[key]}" for key in spec.dialect if key in header.dialect]
+    replaced = [f"{key}={header.dialect[key]}" for key in declared if key in header.dialect]
     if replaced:
         words.append(f"declared in the SPEC, where the file says {', '.join(replaced)}")
     return " · ".join(words)

@@ -11,6 +11,9 @@ from droppath_reference.law import FORMATS, round_to
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Arrays = dict[str, tuple[str, npt.NDArray[Any]]]
+    """By its name in the file, such as ``x.0``, an array's dtype and what is stored of it."""
+
 STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
 """How NumPy stores each dtype; NumPy has no bfloat16, which travels as its bit patterns."""
 

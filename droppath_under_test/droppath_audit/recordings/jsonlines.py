@@ -16,7 +16,7 @@ from droppath_audit.recordings.limits import LARGEST_HEADER, Unreadable, quoted,
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from droppath_audit.recordings.reading import Arrays
+    from droppath_audit.recordings.dtypes import Arrays
 
 ROLES = ("x", "y", "shortcut", "gradient")
 

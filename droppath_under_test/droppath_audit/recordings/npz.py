@@ -17,7 +17,7 @@ from droppath_audit.recordings.limits import LARGEST_HEADER, Unreadable, quoted,
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from droppath_audit.recordings.reading import Arrays
+    from droppath_audit.recordings.dtypes import Arrays
 
 DESCRIPTION = "recording"
 MEMBER = re.compile(rf"({DESCRIPTION}|(?:x|y|shortcut|gradient)\.(?:0|[1-9]\d{{0,6}}))\.npy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    Arrays = dict[str, tuple[str, npt.NDArray[Any]]]
+    from droppath_audit.recordings.dtypes import Arrays
 
 ENDINGS = (".npz", ".safetensors", ".jsonl")
 

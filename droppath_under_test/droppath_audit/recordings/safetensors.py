@@ -13,7 +13,7 @@ from droppath_audit.recordings.dtypes import STORED
 from droppath_audit.recordings.limits import LARGEST_HEADER, Unreadable, quoted, require_room
 
 if TYPE_CHECKING:
-    from droppath_audit.recordings.reading import Arrays
+    from droppath_audit.recordings.dtypes import Arrays
 
 DESCRIPTION = "recording"
 TENSOR = re.compile(r"(?:x|y|shortcut|gradient)\.(?:0|[1-9]\d{0,6})")

@@ -21,7 +21,7 @@ LONGEST = 24  # characters of a fraction that is printed
 
 
 @dataclass(frozen=True)
-class Row:
+class CellLaw:
     """The law of one cell, or why there is none.
 
     Attributes:
@@ -42,7 +42,7 @@ class Row:
         return float("nan") if self.law is None else float(1 - self.law.keep_prob)
 
 
-def show_law(console: Console, rows: Sequence[Row]) -> None:
+def show_law(console: Console, rows: Sequence[CellLaw]) -> None:
     """Print a line per cell, and under the table the draws that decide."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     columns = (
@@ -81,7 +81,7 @@ def show_law(console: Console, rows: Sequence[Row]) -> None:
         console.print(Text(f"{', '.join(dtypes)}: {draw}"), soft_wrap=True)
 
 
-def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], rows: Sequence[Row]) -> None:
+def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], rows: Sequence[CellLaw]) -> None:
     """Print what each layer of a network would really drop, a column for each dtype."""
     dtypes = list(dict.fromkeys(row.dtype for row in rows))
     by_cell = {(row.dtype, row.drop_prob): row for row in rows}
@@ -96,14 +96,14 @@ def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], rows
     console.print(table)
 
 
-def show_reasons(console: Console, rows: Sequence[Row]) -> None:
+def show_reasons(console: Console, rows: Sequence[CellLaw]) -> None:
     """Print why cells were not enumerated, a line per reason."""
     for reason, cells in _grouped([(row.reason, f"{row.dtype} at {_short(row.drop_prob)}") for row in rows]):
         if reason:
             console.print(Text(f"not enumerated: {_listed(cells)}: {reason}", style="dim"), soft_wrap=True)
 
 
-def _missing(row: Row) -> str:
+def _missing(row: CellLaw) -> str:
     return "no draw" if row.reason.startswith(NO_DRAW) else "unknown"
 
 

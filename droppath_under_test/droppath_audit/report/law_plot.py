@@ -10,7 +10,7 @@ from droppath_audit.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from droppath_audit.report.law import Row
+    from droppath_audit.report.law import CellLaw
 
 LEAST = 1e-4  # both axes begin here
 FLOOR = 6e-5  # where a rate of 0 is drawn
@@ -48,7 +48,7 @@ def figure_class(file: str) -> Any:
     return figure
 
 
-def draw(file: str, title: str, rows: Sequence[Row], *, figure: Any) -> None:
+def draw(file: str, title: str, rows: Sequence[CellLaw], *, figure: Any) -> None:
     """Write the picture: on the left the drop rate, on the right the keep rate, which is small where drop is near 1."""
     picture = figure(figsize=(11.0, 5.6), layout="constrained")
     axes = picture.subplots(1, 2)
@@ -69,7 +69,7 @@ def draw(file: str, title: str, rows: Sequence[Row], *, figure: Any) -> None:
     picture.savefig(file, dpi=130)
 
 
-def _lines(axis: Any, rows: Sequence[Row], *, keeps: bool) -> bool:
+def _lines(axis: Any, rows: Sequence[CellLaw], *, keeps: bool) -> bool:
     """Draw a line per dtype; return whether a rate of 0 was drawn, at the bottom."""
     never = False
     for dtype in dict.fromkeys(row.dtype for row in rows):

@@ -11,13 +11,13 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from droppath_audit import __version__
 from droppath_audit.checks import catalogue
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.core.version import __version__
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.scripts import LiveScript, script_for
 from droppath_audit.stats.budget import DEFAULT_BUDGET

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING
 
-from droppath_audit.probes.refusals import CLEAR
+from droppath_audit.core.refusals import CLEAR
 from droppath_audit.scripts.calling import Calling
 from droppath_audit.scripts.script import BATCH, Script
 

@@ -189,8 +189,8 @@ class Script(ABC):
         """Write a script that fails where groups of decisions kept different shares.
 
         Args:
-            group: Lines for a body that bind ``group`` to the number of each decision's group, -1 for none, of the shape
-                of ``kept``.
+            group: Lines for a body that bind ``group`` to the number of each decision's group, -1 for none, of the
+                shape of ``kept``.
             groups: Number of groups, none of which is empty.
             names: What the shares printed are of.
             parts: Shapes of x and calls of each, of a target that is run.
@@ -209,7 +209,7 @@ class Script(ABC):
         self.same_shares(groups, names)
 
     def same_shares(self, groups: int, names: str) -> None:
-        """Add lines that fail where groups kept different shares; ``counts`` holds the kept and the decisions of each."""
+        """Add lines that fail where groups kept different shares; ``counts`` has the kept and the decisions of each."""
         from scipy.stats import chi2
 
         self.add(

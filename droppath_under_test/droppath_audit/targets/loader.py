@@ -68,7 +68,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     if spec.is_recording:
         from droppath_audit.recordings import describing
 
-        return Loaded(*describing.load(spec, devices))
+        return Loaded(*describing.load(spec.module, spec.text, spec.dialect, devices))
     started = time.perf_counter()
     before = (*imports, *(spec.known.imports if spec.known is not None else ()))
     try:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from droppath_audit.commands import cli
 from droppath_audit.core.errors import UsageError
 from droppath_audit.report import law_plot
-from droppath_audit.report.law import Law
+from droppath_audit.report.law import CellLaw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def test_the_picture_begins_and_ends_where_it_says() -> None:
 
 
 def law(dtype: str, drop_prob: float, kept: tuple[int, int]) -> Law:
-    return Law(dtype, drop_prob, {"keep_prob": list(kept)})
+    return CellLaw(dtype, drop_prob, {"keep_prob": list(kept)})
 
 
 def test_a_picture_is_written_with_a_line_for_each_dtype(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_picture_is_written_with_a_line_for_each_dtype(tmp_path: Path) -> None
         law("float32", 0.25, (3, 4)),
         law("float32", 0.5, (1, 2)),
         law("bfloat16", 0.25, (1, 1)),
-        Law("float16", 0.1, None),
+        CellLaw("float16", 0.1, None),
     ]
     law_plot.draw(str(file), "a title", laws, figure=law_plot.figure_class(str(file)))
     assert file.read_bytes().startswith(b"<?xml")

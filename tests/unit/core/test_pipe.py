@@ -1,4 +1,4 @@
-"""What a trial carries is the same on both sides of the pipe: the worker that runs it has planned nothing."""
+"""Trials and facts arrive as they were sent: the worker has planned nothing, and the parent has loaded nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from droppath_audit.core.check import Design
 from droppath_audit.core.chunk import Chunk
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS, Effort
+from droppath_audit.core.facts import Facts
+from droppath_audit.core.invocation import Argument, Invocation, Reading
 from droppath_audit.core.level import Level
 from droppath_audit.core.recording import RECORDED, BlockFacts
 from droppath_audit.core.trial import Trial
@@ -46,6 +48,25 @@ def test_a_trial_arrives_as_it_was_planned_and_with_its_limit(trial: Trial) -> N
     arrived = across(trial)
     assert arrived == trial
     assert (arrived.id, arrived.entropy, limit(arrived)) == (trial.id, trial.entropy, limit(trial))
+
+
+FACTS = {
+    "driven": Facts(
+        "a:b", "class", "a.py:1", "c 1.0", "drop_prob", DIALECT, "torch", "2.0", {"cpu": ("float32",)},
+        fixed_shape=(-1, 4),
+        invocation=Invocation(("import a",), "class", init=(Argument("p", "drop_prob"),), output=1, residual=True),
+        capabilities=("Autograd", "Taped"), import_seconds=0.5, environment={"python": "3.11"}, importable=False,
+    ),
+    "recorded": Facts(
+        "calls.npz", "recording", "", "", "", DIALECT, "", "", {RECORDED: ("float32",)},
+        invocation=Reading(("def read(name): ...",), by_call=True), recording=(BLOCK,) * 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
+def test_facts_arrive_as_the_worker_found_them(facts: Facts) -> None:
+    assert wire.load(Facts, json.loads(json.dumps(wire.dump(facts), allow_nan=False))) == facts
 
 
 @pytest.mark.parametrize("kind", [Trial, Cell])

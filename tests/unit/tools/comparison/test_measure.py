@@ -6,7 +6,7 @@ import pytest
 
 import droppath_audit
 from droppath_audit.core.case import Case
-from droppath_audit.core.check import Level
+from droppath_audit.core.level import Level
 from droppath_audit.core.result import Result
 from droppath_audit.core.trial import Trial
 from droppath_audit.core.verdict import Verdict
