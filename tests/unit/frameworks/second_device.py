@@ -1,8 +1,8 @@
 """A second device of torch, made of the CPU's memory: what holds for it holds for no device by name.
 
 Tensors say that they are on ``soft``, and every operation on them runs on the CPU, random ones from a generator of the
-device's own. It has no ``torch.Generator`` and no autocast. A process can register one such
-backend, and cannot take it back; ``in_use`` says to torch whether it has been used.
+device's own. It has no ``torch.Generator`` and no autocast. A process can register one such backend, before its first
+backward pass, and cannot take it back; so it is used in a process of its own (test_second_device.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Soft(torch.Tensor):
         )
 
     def __init__(self, raw, requires_grad=False):
-        self.raw = raw
+        # Whoever looks at the memory of a tensor that is negated or conjugated on reading, as kernels here do, errs.
+        self.raw = raw.resolve_conj().resolve_neg()
 
     def __repr__(self):
         return f"Soft({self.raw})"
@@ -47,7 +48,7 @@ class Module:
     """What ``torch.soft`` is."""
 
     generator = torch.Generator("cpu").manual_seed(0)
-    in_use: ClassVar[bool] = False
+    in_use: ClassVar[bool] = True
     readable: ClassVar[bool] = True
 
     @property
