@@ -55,6 +55,16 @@ def test_strides_are_those_that_an_elementwise_operation_leaves(place, layouts):
     assert compared
 
 
+def test_a_transposed_tensor_keeps_its_strides_where_operations_follow_them(place, layouts):
+    if "transposed" not in layouts.layouts:
+        pytest.skip("there is no such layout")
+    try:
+        strides = layouts.strides(layouts.laid_out(np.ones((2, 3, 4)), "float32", place.device, "transposed"))
+    except NotApplicable:
+        return
+    assert strides == (1, 2, 6)
+
+
 def test_a_write_is_counted_and_a_computation_is_not(place):
     counts = place.need(WriteCounts)
     x = place.tensor([1.0, 2.0])

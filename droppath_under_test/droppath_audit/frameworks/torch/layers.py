@@ -68,8 +68,8 @@ def _autocast(device: str) -> AbstractContextManager[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a dtype that it does not cast to, torch warns, and casts nothing
+            one = torch.ones(1, device=device)
             with torch.autocast(kind, torch.bfloat16):
-                one = torch.ones(1, device=device)
                 torch.mul(one, one)
             return torch.autocast(kind, torch.bfloat16)
     except (RuntimeError, AssertionError, UserWarning) as error:
