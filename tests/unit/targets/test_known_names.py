@@ -52,7 +52,7 @@ def test_an_item_that_the_name_declares_already_is_refused(systems):
 def test_the_report_has_the_name_and_what_it_stands_for(systems):
     facts = load("here").facts
     assert (facts.spec, facts.stands_for) == ("here", SAMPLE)
-    assert "import droppath_audit.samples.drop_connect" in facts.code.imports
+    assert "import droppath_audit.samples.drop_connect" in facts.invocation.imports
 
 
 @pytest.mark.parametrize(("name", "commands"), [("absent", ["pip install a", "pip install b"]),

@@ -83,7 +83,8 @@ class PaddleSpelling(Spelling):
 
     def layout(self, tensor: str, layout: str) -> str:
         """Give the tensor other strides."""
-        return LAYOUTS[layout].format(x=tensor)
+        text = LAYOUTS[layout].format(x=tensor)
+        return text if layout == "contiguous" else f"{text} if {tensor}.ndim and {tensor}.size else {tensor}"
 
     def strides(self, tensor: str) -> str:
         """Read the strides."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from droppath_audit.core.errors import TargetRaised
+from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import (
     Autograd,
     Checkpointing,
@@ -15,6 +15,7 @@ from droppath_audit.frameworks.capabilities import (
     SecondOrder,
 )
 from droppath_audit.frameworks.theirs import first_line, reraise, theirs
+from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.generators import TorchGenerators
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
         return SecondDerivatives(output.detach(), by_x, by_cotangent, "")
 
     def checkpointed(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, how: str) -> Gradient:
-        """Run forward, forget, recompute and run backward."""
+        """Run forward, forget, recompute and run backward.
+
+        Raises:
+            NotApplicable: If torch does not restore the generator of x's device for the recomputation.
+        """
+        if not devices.kept_by_checkpoints(x.device):
+            raise NotApplicable(f"torch's checkpointing does not restore the generator of {x.device.type}")
         from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
         # Undecorated: the decorator imports the compiler, which takes a second, to say that it is not to be used.

@@ -59,6 +59,12 @@ def state(device: str) -> bytes:
         raise NotApplicable(f"the state of the generator of {device} cannot be read: {first_line(error)}") from error
 
 
+def kept_by_checkpoints(device: torch.device) -> bool:
+    """Return whether torch's checkpointing restores the device's generator for a recomputation."""
+    # What torch looks at: torch.mps, for one, lacks it.
+    return device.type == "cpu" or bool(getattr(torch.get_device_module(device), "_initialized", False))
+
+
 @contextmanager
 def restored() -> Iterator[None]:
     """Restore the generators of the CPU and of all devices in use, as far as they let themselves be, on leaving."""

@@ -58,14 +58,20 @@ class TorchLayers(Layers, Surroundings):
         Raises:
             NotApplicable: If the type of device has no autocast, with torch's reason.
         """
-        with _autocast(torch.device(device).type) if name == "autocast" else getattr(torch, name)():
+        with _autocast(device) if name == "autocast" else getattr(torch, name)():
             yield
 
 
-def _autocast(kind: str) -> AbstractContextManager[Any]:
+def _autocast(device: str) -> AbstractContextManager[Any]:
+    """Return the context, once something has been computed in it."""
+    kind = torch.device(device).type
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of a dtype it does not cast to, torch warns, and casts nothing
+            warnings.simplefilter("error")  # of a dtype that it does not cast to, torch warns, and casts nothing
+            one = torch.ones(1, device=device)
+            with torch.autocast(kind, torch.bfloat16):
+                torch.mul(one, one)
             return torch.autocast(kind, torch.bfloat16)
     except (RuntimeError, AssertionError, UserWarning) as error:
-        raise NotApplicable(f"{kind} has no autocast to bfloat16: {first_line(error)}") from error
+        reason = first_line(error).partition(". ")[0]
+        raise NotApplicable(f"{kind} has no autocast to bfloat16: {reason}") from error

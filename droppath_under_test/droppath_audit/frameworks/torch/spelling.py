@@ -7,14 +7,14 @@ from droppath_audit.frameworks.spelling import Spelling
 LAYOUTS = {
     "contiguous": "{x}",
     "transposed": "{x}.transpose(0, -1).contiguous().transpose(0, -1)",
-    "sliced": "{x}.repeat_interleave(2, -1)[..., ::2]",
+    "sliced": "{x}.repeat_interleave(2, -1)[..., ::2] if {x}.dim() else {x}",
     "offset": "torch.cat([{x}.new_zeros(3), {x}.reshape(-1)])[3:].view({x}.shape)",
-    "expanded": "{x}[..., :1].expand({x}.shape)",
+    "expanded": "{x}[..., :1].expand({x}.shape) if {x}.dim() > 1 else {x}",
     "channels_last": (
         "{x}.contiguous(memory_format={{4: torch.channels_last, 5: torch.channels_last_3d}}"
         ".get({x}.dim(), torch.contiguous_format))"
     ),
-    "repeated": "{x}[:1].expand({x}.shape)",
+    "repeated": "{x}[:1].expand({x}.shape) if {x}.dim() else {x}",
     "conjugated": "{x}.conj().resolve_conj().conj()",
     "negated": "torch._neg_view(-{x})",
 }
