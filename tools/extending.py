@@ -56,6 +56,11 @@ def _abstract(cls: type) -> set[str]:
     return _methods(cls) & getattr(cls, "__abstractmethods__", set())
 
 
+def _attributes(cls: type) -> list[str]:
+    properties = [name for name, value in vars(cls).items() if isinstance(value, property)]
+    return [*vars(cls).get("__annotations__", {}), *properties]
+
+
 def _call(cls: type, name: str) -> str:
     parameters = list(inspect.signature(getattr(cls, name)).parameters)[1:]
     return f"`{name}({', '.join(parameters)})`"
@@ -88,7 +93,7 @@ def _capabilities() -> Iterable[str]:
     for kind in sorted(Capability.__subclasses__(), key=lambda kind: kind.__name__):
         checks = [check for check in catalogue().values() if kind in check.needs]
         listed = ", ".join(f"[{check.id}](checks.md#{check.id.lower()}-{check.slug})" for check in checks)
-        attributes = [f"`{name}`" for name in vars(kind).get("__annotations__", {})]
+        attributes = [f"`{name}`" for name in _attributes(kind)]
         spelled = [_call(Spelling, name) for name in _spelled(kind.__name__)]
         yield from (f"**{kind.__name__}.** {_first_sentence(kind)}", "")
         yield from _table(kind, _abstract(kind))

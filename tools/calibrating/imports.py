@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING
 
 import droppath_audit
@@ -31,7 +32,8 @@ def closure(names: Iterable[str], files: Mapping[str, str]) -> set[str]:
     return found
 
 
-def imported(text: str) -> set[str]:
+@cache
+def imported(text: str) -> frozenset[str]:
     """Return the files of the package that a file imports, as far as they are there, and some that are not."""
     found = set[str]()
     for module in _modules(ast.parse(text)):
@@ -40,7 +42,7 @@ def imported(text: str) -> set[str]:
             # Whoever imports a module runs the packages that hold it.
             found |= {"/".join([*parts[:depth], "__init__"]) for depth in range(len(parts) + 1)}
             found.add("/".join(parts))
-    return found
+    return frozenset(found)
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
@@ -49,7 +51,8 @@ def _modules(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     if isinstance(node, ast.ImportFrom):
         yield from (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-        return
-    for child in ast.iter_child_nodes(node):
+        children = node.orelse
+    for child in children:
         yield from _modules(child)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tools.rivals.rule import Rule
 
 PACKAGES = (ROOT / "droppath_under_test", ROOT / "reference")
+RIVALS = ROOT / "tools" / "rivals"
 SECONDS = 1800  # time after which a judge is taken to hang, which rejects
 
 
@@ -88,19 +89,20 @@ def is_sound(layer: str) -> bool:
     return layer.startswith("sound: ")
 
 
-def digest(*folders: Path) -> str:
-    """Return a digest of the Python files in these folders."""
+def digest(*paths: Path) -> str:
+    """Return a digest of these Python files, and of those in these folders."""
     hashed = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            hashed.update(file.relative_to(folder).as_posix().encode())
+    for path in paths:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            hashed.update(file.relative_to(path.parent).as_posix().encode())
             hashed.update(file.read_bytes())
     return hashed.hexdigest()[:16]
 
 
 @cache
 def _code(with_rules: bool) -> str:
-    return digest(*PACKAGES, ROOT / "tools" / "rivals") if with_rules else digest(*PACKAGES)
+    """Return the digest of what an effort's judgement depends on: the packages and the sound layers; or a rule's."""
+    return digest(*PACKAGES, RIVALS if with_rules else RIVALS / "sound.py")
 
 
 def tasks(efforts: Sequence[str], repeats: int) -> list[tuple[str, int]]:

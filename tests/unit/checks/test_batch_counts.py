@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from droppath_audit.checks import catalogue, dp105_batch_counts
-from droppath_audit.core.case import Case
+from droppath_audit.checks import catalogue
+from droppath_audit.checks.dp105_batch_counts import Seen, _extreme
+from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.verdict import Outcome
 
@@ -20,15 +21,13 @@ def test_the_bound_for_the_fullest_and_the_emptiest_batch_holds_exactly(kept):
     p_values = []
     for where in combinations(range(9), kept):
         counts = np.bincount(np.array(where) // 3, minlength=3)  # three batches of three
-        p_values.append(dp105_batch_counts._extreme(np.bincount(counts, minlength=4).tolist())[1])
+        p_values.append(_extreme(Seen(tuple(np.bincount(counts, minlength=4).tolist())))[1])
     ordered = np.sort(p_values)
     assert all((ordered <= p).mean() <= p + 1e-12 for p in ordered)
 
 
 def judged(histogram):
-    return catalogue()["DP105"].judge(
-        {"histogram": histogram}, Case("cpu", "float32", 0.5, effort=EFFORTS["quick"]), ALPHA
-    )
+    return catalogue()["DP105"].judge(Seen(tuple(histogram)), Cell(effort=EFFORTS["quick"]), ALPHA)
 
 
 def usual():

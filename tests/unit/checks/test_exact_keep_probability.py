@@ -7,10 +7,11 @@ from fractions import Fraction
 import pytest
 
 from droppath_audit import audit
-from droppath_audit.checks.dp103_exact_keep_probability import CHECK
-from droppath_audit.core.case import Case
-from droppath_audit.core.check import Level
+from droppath_audit.checks import catalogue
+from droppath_audit.core.case import Cell
 from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.level import Level
+from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.core.report import FINDING, HOLDS
 from droppath_audit.core.result import Result
 from droppath_audit.core.trial import Trial
@@ -20,19 +21,26 @@ MISS = Fraction(1, 2**23)
 STANDARD = Fraction(0.0005)  # what DP102 resolves at drop_prob 0.3
 
 
-def evidence(off: Fraction, drop_prob: float, other: int = 0) -> dict:
-    keep_prob = 1 - Fraction(drop_prob) + off
-    return {
-        "draw": "rand in bfloat16", "generator": "MT19937, 24 bits", "unit": "sample", "whole": True, "states": 2**24,
-        "keep_prob": [keep_prob.numerator, keep_prob.denominator], "mean": [1, 1], "kept_values": [1.0],
-        "others": [[2.0 / (1.0 - drop_prob), other]] if other else [], "other_states": other,
-        "other_values": int(other > 0), "numbers_per_sample": [1, 1],
-    }  # fmt: skip
+def law(off: Fraction, drop_prob: float, other: int = 0) -> MaskLaw:
+    return MaskLaw(
+        draw="rand in bfloat16",
+        generator="MT19937, 24 bits",
+        unit="sample",
+        whole=True,
+        states=2**24,
+        keep_prob=1 - Fraction(drop_prob) + off,
+        mean=Fraction(1),
+        kept_values=(1.0,),
+        others=((2.0 / (1.0 - drop_prob), other),) if other else (),
+        other_states=other,
+        other_values=int(other > 0),
+        numbers_per_sample=Fraction(1),
+    )
 
 
 def verdict(off: Fraction = Fraction(0), other: int = 0, **case) -> Verdict:
-    case = {"dtype": "bfloat16", "drop_prob": 0.3, **case}
-    return CHECK.judge(evidence(off, case["drop_prob"], other), Case("cpu", **case), 0.0)
+    cell = Cell("cpu", **{"dtype": "bfloat16", "drop_prob": 0.3, **case})
+    return catalogue()["DP103"].judge(law(off, cell.drop_prob, other), cell, 0.0)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -67,7 +75,7 @@ def test_a_swap_of_drop_and_keep_is_recognised() -> None:
 
 
 def test_a_lesser_failure_fails_the_audit_only_if_strict() -> None:
-    trial = Trial("DP103", "exact-keep-probability", Level.MUST, Case("cpu", "float16", 0.3))
+    trial = Trial("DP103", "exact-keep-probability", Level.MUST, Cell("cpu", "float16", 0.3))
     little, much = (Result(trial, verdict(off)) for off in (STANDARD, 2 * STANDARD))
     assert (little.level, much.level) == (Level.SHOULD, Level.MUST)
     assert (little.bad, much.bad) == (True, True)

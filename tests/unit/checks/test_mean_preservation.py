@@ -2,21 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from droppath_audit.checks.dp203_mean_preservation import judge
-from droppath_audit.core.case import Case
+from droppath_audit.checks import catalogue
+from droppath_audit.checks.dp203_mean_preservation import Seen
+from droppath_audit.core.case import Cell
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.verdict import Outcome
-
-
-def evidence(kept: int, decisions: int, values: list[float]) -> dict[str, object]:
-    return {"kept": kept, "decisions": decisions, "other": 0, "kept_values": values, "weighted": None}
+from droppath_audit.probes.counting import Counts
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 def test_without_a_kept_decision_there_is_no_factor_to_judge(dtype: str) -> None:
     # 1/q is no float: rounded to bfloat16 it is exactly 500, unrounded it lies outside of what rounding allows.
-    case = Case("cpu", dtype, 0.998, effort=EFFORTS["quick"], dialect=Dialect(granularity="batch"))
-    assert judge(evidence(0, 513, []), case, 1e-10).outcome is not Outcome.FAIL
-    assert judge(evidence(1, 513, [496.0]), case, 1e-10).outcome is Outcome.FAIL
-    assert judge(evidence(1, 513, [500.0]), case, 1e-10).outcome is not Outcome.FAIL
+    cell = Cell("cpu", dtype, 0.998, effort=EFFORTS["quick"], dialect=Dialect(granularity="batch"))
+
+    def outcome(kept: int, *values: float) -> Outcome:
+        seen = Seen(Counts(decisions=513, kept=kept, kept_values=values), None)
+        return catalogue()["DP203"].judge(seen, cell, 1e-10).outcome
+
+    assert outcome(0) is not Outcome.FAIL
+    assert outcome(1, 496.0) is Outcome.FAIL
+    assert outcome(1, 500.0) is not Outcome.FAIL

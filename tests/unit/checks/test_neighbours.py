@@ -4,24 +4,19 @@ import numpy as np
 import pytest
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.case import Case
+from droppath_audit.checks.dp106_neighbours import Seen
+from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.verdict import Outcome
+from droppath_audit.probes.dependence import Proposal
 
 ALPHA = 6e-11
-INNOCENT = [49_000, 21_000, 21_000, 9_000]  # pairs with exactly the correlation zero
+INNOCENT = (49_000, 21_000, 21_000, 9_000)  # pairs with exactly the correlation zero
 
 
 def judged(patterns, *, drop_prob=0.3, counts=INNOCENT):
-    evidence = {
-        "relation": "lag",
-        "offset": [1],
-        "search_z": 3.0,
-        "batch": 65_536,
-        "table": counts,
-        "patterns": patterns,
-    }
-    return catalogue()["DP106"].judge(evidence, Case("cpu", "float32", drop_prob, effort=EFFORTS["quick"]), ALPHA)
+    seen = Seen(Proposal("lag", (1,), 3.0, 65_536), counts, 1, tuple(patterns))
+    return catalogue()["DP106"].judge(seen, Cell(drop_prob=drop_prob, effort=EFFORTS["quick"]), ALPHA)
 
 
 def independent(windows, keep_prob=0.7):
@@ -53,6 +48,6 @@ def test_patterns_are_judged_where_the_rarest_is_expected_two_hundred_times(wind
 
 
 def test_the_p_value_allows_for_both_tests():
-    table = [700, 300, 300, 200]
+    table = (700, 300, 300, 200)
     few, many = judged(independent(100), counts=table), judged(independent(49_152), counts=table)
     assert many.p_value == pytest.approx(2 * few.p_value)

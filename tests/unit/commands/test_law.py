@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,10 +99,10 @@ def test_a_picture_is_written_with_a_line_for_each_dtype(tmp_path: Path) -> None
     pytest.importorskip("matplotlib")
     file = tmp_path / "law.svg"
     laws = [
-        law("float32", 0.25, (3, 4)),
-        law("float32", 0.5, (1, 2)),
-        law("bfloat16", 0.25, (1, 1)),
-        CellLaw("float16", 0.1, None),
+        law("float32", 0.25, "3/4"),
+        law("float32", 0.5, "1/2"),
+        law("bfloat16", 0.25, "1"),
+        CellCellLaw("float16", 0.1, None, "it draws twice"),
     ]
     law_plot.draw(str(file), "a title", laws, figure=law_plot.figure_class(str(file)))
     assert file.read_bytes().startswith(b"<?xml")

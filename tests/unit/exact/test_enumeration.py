@@ -9,20 +9,26 @@ import pytest
 import torch
 
 from droppath_audit import audit
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Cell
 from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.exact import enumeration
-from droppath_audit.exact.enumeration import MaskLaw, enumerate_mask
-from droppath_audit.frameworks.tape import tape_of
+from droppath_audit.exact.enumeration import Enumerated, enumerate_mask
 from droppath_audit.mutants import mutants
+from droppath_audit.probes.live import LiveProbe
 from droppath_audit.targets.loader import load, load_object
 
 
-def law_of(spec, dtype: str, drop_prob: float, **items) -> MaskLaw:
+def enumerated(spec, dtype: str, drop_prob: float, **items) -> tuple[Enumerated, Cell]:
     loaded = load(spec) if isinstance(spec, str) else load_object(spec, items)
-    case = Case("cpu", dtype, drop_prob, dialect=loaded.facts.dialect)
-    return enumerate_mask(loaded.target, case, np.random.default_rng(0))
+    cell = Cell("cpu", dtype, drop_prob, dialect=loaded.facts.dialect)
+    return enumerate_mask(LiveProbe(loaded.target, cell, np.random.default_rng(0))), cell
+
+
+def law_of(spec, dtype: str, drop_prob: float, **items) -> MaskLaw:
+    found, cell = enumerated(spec, dtype, drop_prob, **items)
+    return found.law(cell)
 
 
 def exact_threshold(keep_prob: float, bits: int) -> Fraction:
@@ -67,8 +73,8 @@ def test_the_floor_family_in_bfloat16_has_its_exact_law(drop_prob: float) -> Non
 
 
 def test_at_a_thousandth_the_floor_family_doubles_one_row_in_256_less_a_state() -> None:
-    law = law_of(mutants()["floor_mask"], "bfloat16", 0.001)
-    assert law.outputs == ((1.0, 2**24 - (2**16 - 1)), (2.0, 2**16 - 1))
+    found, _ = enumerated(mutants()["floor_mask"], "bfloat16", 0.001)
+    assert found.outputs == ((1.0, 2**24 - (2**16 - 1)), (2.0, 2**16 - 1))
 
 
 def test_the_mean_of_the_floor_family_at_a_tenth() -> None:
@@ -128,7 +134,7 @@ def test_wide_samples_and_fixed_shapes() -> None:
     assert law.keep_prob == exact_threshold(0.9, 53)
     law = law_of("droppath_reference:DropPath?input=B,3,8,8&granularity=element", "bfloat16", 0.1)
     assert law.keep_prob == exact_threshold(0.9, 53)
-    assert (law.unit, law.per_sample) == ("element", 192)
+    assert (law.unit, law.numbers_per_sample) == ("element", 192)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
@@ -210,14 +216,6 @@ def test_what_cannot_be_enumerated_says_why(function) -> None:
 def test_samples_that_one_number_tears_apart_are_left_to_the_check_of_granularity() -> None:
     with pytest.raises(NotApplicable, match="DP104"):
         law_of(torn_samples, "float32", 0.5, input=("B", 8))
-
-
-def test_a_framework_without_a_tape_is_not_applicable() -> None:
-    class Bare:
-        name = "bare"
-
-    with pytest.raises(NotApplicable, match="draws of bare are not recorded"):
-        tape_of(Bare())  # type: ignore[arg-type]
 
 
 # The result is verified against plain execution: break each link, and it is refused.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from droppath_audit.core.case import Case
-from droppath_audit.frameworks.torch.adapter import TorchFramework
+from droppath_audit.core.case import Cell
+from droppath_audit.frameworks.torch.operations import TorchFramework
 from droppath_audit.probes.inputs import ReusedInput
 from droppath_audit.probes.masks import MaskSource
 from droppath_audit.targets.loader import load_object
@@ -51,7 +51,7 @@ def test_masks_of_a_layer_that_works_in_place_are_those_of_its_decisions():
     target = load_object(in_place, {"scaling": "none", "input": "B,1"}, devices=("cpu",)).target
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        masks = MaskSource(target, Case("cpu", "float32", 0.3)).draw(50, 1000)
+        masks = MaskSource(target.framework, target.make(0.3), Cell(drop_prob=0.3), "float32", (1,)).draw(50, 1000)
     # 50 000 decisions: eight standard deviations are 0.017.
     assert abs(np.mean(masks) - 0.7) < 0.017
     assert abs(np.mean(masks[-10:]) - 0.7) < 0.037

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 import pytest
-from droppath_audit.probes.recorded_groups import group_resolved
 from scipy.stats import binom, multinomial
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Cell
 from droppath_audit.core.recording import RECORDED, BlockFacts
+from droppath_audit.probes.certifying import group_resolved
 from droppath_audit.stats.certificate import Certificate
 from droppath_audit.stats.chi_square import goodness_of_fit_of_few
 from droppath_audit.stats.design import (
@@ -149,11 +149,7 @@ def test_a_group_of_a_handful_resolves_nothing() -> None:
 def test_power_of_the_spans_of_recorded_calls_by_simulation() -> None:
     rng = np.random.default_rng(np.random.SeedSequence(0))
     block = BlockFacts(0, 300, (64, 3), "float32", "float32", 0.3, True, "", 0, False, False, 64, 300 * 64, 300)
-    case = Case(RECORDED, "float32", 0.3, blocks=(block,))
-    recorded = catalogue()["DP112"].recorded
-    assert recorded is not None
-    assert recorded.design is not None
-    design = recorded.design(case, ALPHA)
+    design = catalogue()["DP112"].design(Cell(RECORDED, "float32", 0.3, blocks=(block,)), ALPHA)
     assert design is not None
     spans = [1, 1, 2, 5, 9, 19, 38, 75, 150]
     decisions = [64 * calls for calls in spans]

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import droppath_audit
+from droppath_audit.checks import catalogue
 from droppath_audit.selftest import processes
 from tools.calibrating import questions, scratch
 from tools.calibrating.__main__ import main
@@ -125,7 +127,6 @@ def test_a_check_that_changed_is_asked_again_and_no_other(tmp_path, ask, monkeyp
 
 
 def test_every_check_and_every_subject_but_the_reference_has_a_file_of_its_own():
-    from droppath_audit.checks import catalogue
     from droppath_audit.selftest.examination import REFERENCE, Subject, subjects
 
     digests = Digests()
@@ -134,18 +135,73 @@ def test_every_check_and_every_subject_but_the_reference_has_a_file_of_its_own()
     assert digests.subject(Subject("the reference", REFERENCE)) == "the reference"
 
 
-def test_a_digest_is_that_of_all_files_a_check_is_made_of(tmp_path):
-    digests = Digests()
-    files = digests._with_sampling(["checks/dp106_neighbours"])
-    assert {"checks/dp106_neighbours", "sampling/patterns", "sampling/masks"} <= files
-    assert "sampling/inputs" in files, "imported by sampling/masks"
-    assert "sampling/lives" not in files
-    before = digests._digest(files)
-    changed = tmp_path / "inputs.py"
-    changed.write_bytes(digests._files["sampling/inputs"].read_bytes() + b"#")
-    digests._files["sampling/inputs"] = changed
-    assert digests._digest(files) != before
-    assert digests._digest(files - {"sampling/inputs"}) == Digests()._digest(files - {"sampling/inputs"})
+@pytest.fixture
+def change(tmp_path, monkeypatch):
+    """Return digests after a change of one file of the package."""
+    folder = tmp_path / "droppath_audit"
+    shutil.copytree(Path(droppath_audit.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(droppath_audit, "__file__", str(folder / "__init__.py"))
+
+    def changed(name):
+        with (folder / f"{name}.py").open("a", encoding="utf-8") as file:
+            file.write("#")
+        return Digests()
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "checks"),
+    [
+        ("checks/dp106_neighbours", {"DP106"}),
+        ("probes/patterns", {"DP106"}),
+        ("exact/words", {"DP103"}),  # imported by what it imports
+        ("fuzz/strategies", {"DP601", "DP602"}),
+        ("scripts/concurrency", {"DP504"}),
+        ("stats/mean", {"DP203"}),
+    ],
+)
+def test_a_digest_is_that_of_all_files_a_check_is_made_of(change, name, checks):
+    before, now = Digests(), change(name)
+    assert {check for check in catalogue() if now.check(check) != before.check(check)} == checks
+    assert now.shared == before.shared
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "core/trial",
+        "stats/certificate",
+        "frameworks/torch/operations",
+        "frameworks/torch/adapter",  # found by being there
+        "probes/counting",
+        "scripts/script",  # a script that cannot be written makes an error of a failure
+        "run/engine",
+        "targets/loader",
+        "selftest/examination",
+        "checks/__init__",
+    ],
+)
+def test_what_every_answer_depends_on_is_shared(change, name):
+    before = Digests().shared
+    assert change(name).shared != before
+
+
+@pytest.mark.parametrize("name", ["report/terminal", "commands/audit", "certification/ledger", "run/supervisor", "api"])
+def test_no_answer_depends_on_what_only_shows_it(change, name):
+    before, now = Digests(), change(name)
+    assert now.shared == before.shared
+    assert all(now.check(check) == before.check(check) for check in catalogue())
+
+
+def test_a_subject_depends_on_its_file_and_no_check_on_it(change):
+    from droppath_audit.selftest.examination import subjects
+
+    before, now = Digests(), change("mutants/law")
+    others = {one.name for one in subjects() if now.subject(one) != before.subject(one)}
+    assert others == {one.name for one in subjects() if one.spec.startswith("droppath_audit.mutants.law:")} != set()
+    assert now.shared == before.shared
+    assert all(now.check(check) == before.check(check) for check in catalogue())
 
 
 @pytest.mark.parametrize("name", ["alarms.py", "synthetic.py"])

@@ -38,8 +38,16 @@ def test_counts_values_and_tensors_of_one_output_agree(target, drop_prob, count_
         assert framework.first_nonzero(y) == (value if kept else 0.0)
         assert framework.info(y) == framework.info(x) == framework.info(y.tensor())
         assert np.array_equal(framework.numpy(y.tensor()), values)
-        # An operation without a shortcut.
+        # Operations without a shortcut.
+        seen, two = y.tensor(), framework.tensor(np.full((1000, 1, 2), 2.0), "bfloat16", "cpu")
         assert framework.bits(y).size == 4000
+        assert torch.equal(framework.add(y, two), framework.add(two, y))
+        assert torch.equal(framework.add(y, y), framework.multiply(y, two))
+        assert torch.equal(framework.rows(y, [3, 1]), seen[[3, 1]])
+        assert not framework.zeros_like(y).any()
+        assert framework.strides(y) == framework.strides(x)
+        assert framework.version(y) == 0
+        assert not framework.tracked(y)
 
 
 def test_another_value_than_the_kept_one_counts_as_other(target):
