@@ -152,17 +152,12 @@ def _show_cells(
 
 def _chosen_checks(names: Sequence[str]) -> list[AnyCheck]:
     from droppath_audit.checks import catalogue
+    from droppath_audit.core.patterns import matches
 
     known = catalogue()
     chosen = []
     for name in names:
-        word = name.lower()
-        family = word[:3] if word.endswith("xx") or len(word) == 3 else word
-        found = [
-            check
-            for check in known.values()
-            if word in (check.id.lower(), check.slug) or (len(family) == 3 and check.id.lower().startswith(family))
-        ]
+        found = [check for check in known.values() if matches(name, (check.id, check.slug))]
         if not found:
             every = [word for check in known.values() for word in (check.id, check.slug)]
             raise UsageError(f"There is no check {name!r}; 'droppath-audit list' shows all." + nearest(name, every))

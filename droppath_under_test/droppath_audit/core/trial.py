@@ -48,6 +48,11 @@ class Trial:
         return self.name if self.chunk is None else f"{self.name}#{self.chunk.number}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What a pattern can select it by."""
+        return self.id, self.check, self.slug
+
+    @property
     def entropy(self) -> list[int]:
         """Entropy for ``numpy.random.SeedSequence``: a function of root seeds, name and number alone."""
         name = crc32(self.name.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.core.case import Case
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.patterns import matches
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.trial import Trial
 from droppath_audit.stats.budget import DEFAULT_BUDGET, TRIALS_PER_AUDIT, share
@@ -128,25 +128,10 @@ def _as_long_as_it_is(trial: Trial, design: Design | None) -> Trial:
     )
 
 
-def matches(trial: Trial, pattern: str) -> bool:
-    """Return whether a pattern selects a trial.
-
-    A pattern is a trial's id, a check's id or name (``DP301``, ``keep-prob-zero``), a family (``DP3xx``, ``DP3``), or
-    any of these with ``*`` for any text. Case is ignored.
-    """
-    text = pattern.lower()
-    text = f"{text[:3]}*" if re.fullmatch(r"dp\d(xx)?", text) else text
-    expression = re.compile(".*".join(re.escape(part) for part in text.split("*")))
-    names = (trial.id, trial.check, trial.slug)
-    return any(expression.fullmatch(name.lower()) for name in names)
-
-
 def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...]:
     for pattern in (*settings.only, *settings.skip):
-        if not any(matches(trial, pattern) for trial in trials):
-            names = (
-                {trial.id for trial in trials} | {trial.check for trial in trials} | {trial.slug for trial in trials}
-            )
+        if not any(matches(pattern, trial.names) for trial in trials):
+            names = {name for trial in trials for name in trial.names}
             raise UsageError(
                 f"No trial of this audit matches {pattern!r}." + nearest(pattern, names)
                 + " --plan lists all of them."
@@ -154,8 +139,8 @@ def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...
     chosen = [
         trial
         for trial in trials
-        if (not settings.only or any(matches(trial, pattern) for pattern in settings.only))
-        and not any(matches(trial, pattern) for pattern in settings.skip)
+        if (not settings.only or any(matches(pattern, trial.names) for pattern in settings.only))
+        and not any(matches(pattern, trial.names) for pattern in settings.skip)
     ]
     if not chosen:
         raise UsageError("--only and --skip together leave no trial to run.")

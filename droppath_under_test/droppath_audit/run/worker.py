@@ -95,6 +95,7 @@ def _drive(target: Target, trial: Trial) -> Collected:
 
     from droppath_audit.checks import catalogue
     from droppath_audit.frameworks.capabilities import Compiling, has
+    from droppath_audit.frameworks.restoring import restored
     from droppath_audit.probes.certifying import chunk_stopping
     from droppath_audit.probes.live import LiveProbe
 
@@ -102,7 +103,7 @@ def _drive(target: Target, trial: Trial) -> Collected:
     met = compiling is not None and not compiling.compiler_loaded
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
-    with _restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
+    with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
@@ -116,20 +117,6 @@ def _drive(target: Target, trial: Trial) -> Collected:
     if met and compiling is not None and compiling.compiler_loaded:
         return _drive(target, trial)  # the target brought the compiler, to which the limits above were unknown
     return collected
-
-
-@contextmanager
-def _restored(framework: Framework) -> Iterator[None]:
-    """Restore the global generators of Python and NumPy, and whatever the framework has."""
-    import numpy as np
-
-    python, numpy = random.getstate(), np.random.get_state()
-    with framework.scope():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
 
 
 @contextmanager

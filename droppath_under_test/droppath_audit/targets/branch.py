@@ -7,18 +7,17 @@ their numbers, to note which of them the branch is given, before it is made in e
 
 from __future__ import annotations
 
-import random
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Autograd, has
+from droppath_audit.frameworks.restoring import restored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework, Tensor
@@ -105,23 +104,11 @@ class Branch(threading.local):
         """Return the samples that a call asks for, leaving every generator as it was."""
         self._notes = []
         try:
-            with _replayed(self._framework):
+            with restored(self._framework):
                 call(shortcut)
             return self._notes
         finally:
             self._notes = None
-
-
-@contextmanager
-def _replayed(framework: Framework) -> Iterator[None]:
-    """Restore the generators and keys of the framework, and the generators of NumPy and Python, on leaving."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with framework.scope():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
 
 
 def _numbered(framework: Framework, like: Tensor) -> Tensor:

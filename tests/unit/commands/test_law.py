@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from droppath_audit.commands import cli
 from droppath_audit.core.errors import UsageError
+from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.report import law_plot
 from droppath_audit.report.law import CellLaw
 
@@ -91,8 +92,10 @@ def test_the_picture_begins_and_ends_where_it_says() -> None:
     assert asked == sorted(set(asked))
 
 
-def law(dtype: str, drop_prob: float, kept: tuple[int, int]) -> Law:
-    return CellLaw(dtype, drop_prob, {"keep_prob": list(kept)})
+def law(dtype: str, drop_prob: float, keep_prob: str) -> CellLaw:
+    kept = Fraction(keep_prob)
+    found = MaskLaw("rand", "a generator", "sample", True, 4, kept, Fraction(1), (1.0,), (), 0, 0, Fraction(1))
+    return CellLaw(dtype, drop_prob, found)
 
 
 def test_a_picture_is_written_with_a_line_for_each_dtype(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_a_picture_is_written_with_a_line_for_each_dtype(tmp_path: Path) -> None
         law("float32", 0.25, "3/4"),
         law("float32", 0.5, "1/2"),
         law("bfloat16", 0.25, "1"),
-        CellCellLaw("float16", 0.1, None, "it draws twice"),
+        CellLaw("float16", 0.1, None, "it draws twice"),
     ]
     law_plot.draw(str(file), "a title", laws, figure=law_plot.figure_class(str(file)))
     assert file.read_bytes().startswith(b"<?xml")
