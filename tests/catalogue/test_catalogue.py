@@ -10,7 +10,7 @@ import pytest
 
 from droppath_audit import checks
 from droppath_audit.checks import catalogue
-from droppath_audit.core.check import FAMILIES
+from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.mutants import mutants
 

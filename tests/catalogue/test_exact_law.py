@@ -14,13 +14,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.exact.enumeration import MaskLaw, enumerate_mask
+from droppath_audit.core.mask_law import MaskLaw
+from droppath_audit.exact.enumeration import enumerate_mask
 from droppath_audit.mutants import mutants
 from droppath_audit.probes.certifying import certificate_for
 from droppath_audit.probes.counting import Sampler
+from droppath_audit.probes.live import LiveProbe
 from droppath_audit.sound import sound_variants
 from droppath_audit.targets.known import known_systems
 from droppath_audit.targets.loader import Loaded, load
@@ -42,17 +44,25 @@ SAMPLES = [system.spec for system in known_systems().values() if not system.envi
 GRANULARITY = {"call": "batch", "sample": "sample", "element": "element"}
 
 
+def probe_of(loaded: Loaded, dtype: str, drop_prob: float) -> LiveProbe[Cell]:
+    cell = Cell("cpu", dtype, drop_prob, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
+    return LiveProbe(loaded.target, cell, np.random.default_rng(0))
+
+
+def sampler_of(probe: LiveProbe[Cell], cell: Cell) -> Sampler:
+    return Sampler(probe.framework, probe.make(), cell, cell.dtype, probe.features())
+
+
 def agree(loaded: Loaded, dtype: str, drop_prob: float) -> MaskLaw:
     """Enumerate a cell and sample it; assert that they agree."""
-    case = Case("cpu", dtype, drop_prob, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
-    framework, rng = loaded.target.framework, np.random.default_rng(0)
-    with framework.scope(), warnings.catch_warnings():
+    probe = probe_of(loaded, dtype, drop_prob)
+    with probe.framework.scope(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        law = enumerate_mask(loaded.target, case, rng)
+        law = enumerate_mask(probe).law(probe.at)
         # Sampled by what one number decides, whatever the target declares: that these agree is DP104's to show.
-        own = replace(case, dialect=replace(case.dialect, granularity=GRANULARITY[law.unit]))
-        sampler = Sampler(loaded.target, own)
-        framework.seed(20_160_330)
+        own = replace(probe.at, dialect=replace(probe.at.dialect, granularity=GRANULARITY[law.unit]))
+        sampler = sampler_of(probe, own)
+        probe.framework.seed(20_160_330)
         counts = sampler.draw(4000 if law.unit == "call" else 2**18)
     assert not counts.exhausted
     low, high = certificate_for(own, ALPHA).interval(counts.kept, counts.decisions)
@@ -79,9 +89,7 @@ def enumerable(name: str) -> Loaded:
 def require_enumerable(loaded: Loaded) -> None:
     try:
         with loaded.target.framework.scope():
-            enumerate_mask(
-                loaded.target, Case("cpu", "float32", 0.3, dialect=loaded.facts.dialect), np.random.default_rng(0)
-            )
+            enumerate_mask(probe_of(loaded, "float32", 0.3))
     except (NotApplicable, TargetRaised) as reason:
         pytest.skip(f"not enumerated: {reason}")
 
@@ -116,18 +124,16 @@ def test_most_mutants_are_enumerated() -> None:
         loaded = load(spec)
         try:
             with loaded.target.framework.scope():
-                case = Case("cpu", "float32", 0.3, dialect=loaded.facts.dialect)
-                enumerate_mask(loaded.target, case, np.random.default_rng(0))
+                enumerate_mask(probe_of(loaded, "float32", 0.3))
         except (NotApplicable, TargetRaised):
             missing.add(name)
     assert len(missing) <= len(mutants()) / 3
 
 
 def test_a_value_that_is_off_falls_outside_the_interval() -> None:
-    loaded = load(mutants()["floor_mask"])
-    case = Case("cpu", "bfloat16", 0.001, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
-    with loaded.target.framework.scope():
-        counts = Sampler(loaded.target, case).draw(2**18)
-    low, high = certificate_for(case, ALPHA).interval(counts.kept, counts.decisions)
+    probe = probe_of(load(mutants()["floor_mask"]), "bfloat16", 0.001)
+    with probe.framework.scope():
+        counts = sampler_of(probe, probe.at).draw(2**18)
+    low, high = certificate_for(probe.at, ALPHA).interval(counts.kept, counts.decisions)
     assert low > 0.999  # which was asked for; the exact value, 1, is the upper end
     assert high == 1.0

@@ -6,7 +6,7 @@ import pytest
 
 from droppath_audit import audit
 from droppath_audit.checks import catalogue
-from droppath_audit.core.check import Level
+from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.mutants import mutants
 from droppath_reference.drop_path import drop_path

@@ -26,7 +26,8 @@ class TestKnown:
 
     def test_it_expects_what_the_checks_can_find(self, system):
         for broken in system.broken:
-            dtypes = {case.dtype for case in catalogue()[broken.check].cases("cpu", EFFORTS["standard"])}
+            cases = catalogue()[broken.check].cases("cpu", EFFORTS["standard"])
+            dtypes = {case.coordinates.get("dtype") for case in cases}
             assert set(broken.dtypes.split()) <= dtypes or dtypes == {None}
             assert len(broken.why) > 15
             assert not broken.why.endswith(".")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +18,11 @@ from droppath_audit.run import engine, plan
 from droppath_audit.selftest import processes
 from droppath_audit.selftest.examination import Row, Subject, examine, marks, subjects
 from droppath_audit.selftest.matrix import differences, read, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.core.check import AnyCheck
 
 FEW = ("DP005", "DP105", "DP301")
 MUTANT = "clamps_keep_prob"
@@ -35,8 +41,15 @@ def few_checks(monkeypatch: pytest.MonkeyPatch):
     return few
 
 
+def judged_by(check: str, judge: Callable[..., Verdict], **others: Any) -> AnyCheck:
+    """Return a check of the catalogue, documentation and all, that judges otherwise."""
+    kind = type(catalogue()[check])
+    others = {name: staticmethod(function) for name, function in {"judge": judge, **others}.items()}
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, **others})()
+
+
 def passes_everything(few, check: str) -> None:
-    few[check] = dataclasses.replace(few[check], judge=lambda evidence, case, alpha: Verdict.passed())
+    few[check] = judged_by(check, lambda seen, at, alpha: Verdict.passed())
 
 
 def mutant(name: str = MUTANT) -> Subject:
@@ -74,22 +87,22 @@ def test_a_check_that_passes_everything_loses_its_claim(few_checks):
     assert marks(row) == {"DP301": "?"}
 
 
-def test_a_claim_that_quick_leaves_open_is_asked_again_at_standard(few_checks, monkeypatch):
-    def blind_at_quick(evidence, case, alpha):
-        right = catalogue()["DP301"].judge(evidence, case, alpha)
-        return Verdict.passed() if case.effort.name == "quick" else right
+def test_a_claim_that_quick_leaves_open_is_asked_again_at_standard(few_checks):
+    def blind_at_quick(seen, at, alpha):
+        right = catalogue()["DP301"].judge(seen, at, alpha)
+        return Verdict.passed() if at.effort.name == "quick" else right
 
-    few_checks["DP301"] = dataclasses.replace(few_checks["DP301"], judge=blind_at_quick)
+    few_checks["DP301"] = judged_by("DP301", blind_at_quick)
     row = examine(mutant(), seed=0)
     assert (row.failed, row.standard, row.unkept) == ((), ("DP301",), ())
     assert marks(row) == {"DP301": "~"}
 
 
 def test_a_sound_variant_that_breaks_a_must_is_an_alarm(few_checks):
-    few_checks["DP005"] = dataclasses.replace(
-        few_checks["DP005"],
-        judge=lambda evidence, case, alpha: Verdict.failed("an alarm for the test"),
-        snippet=lambda case, evidence, code: "",
+    few_checks["DP005"] = judged_by(
+        "DP005",
+        lambda seen, at, alpha: Verdict.failed("an alarm for the test"),
+        show=lambda seen, at, script: None,
     )
     one = next(one for one in subjects() if one.sound)
     row = examine(one, seed=0)

@@ -138,6 +138,8 @@ def measure(
     import torch
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
+    for with_rules in (False, True):
+        _code(with_rules)  # taken now: what is edited while this runs gave none of its judgements
     file.parent.mkdir(parents=True, exist_ok=True)
     everyone = list(layers().items())
     turns = [(everyone, tasks(efforts[:1], repeats))]

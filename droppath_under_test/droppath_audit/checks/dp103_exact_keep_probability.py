@@ -28,9 +28,10 @@ from droppath_audit.core.grid import WITH_EXTREMES, Cells
 from droppath_audit.core.level import Level
 from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.exact.enumeration import enumerate_mask
+from droppath_audit.exact.enumeration import enumerate_mask, hull_of_one
 from droppath_audit.frameworks.capabilities import Taped
 from droppath_audit.probes.certifying import certificate_for
+from droppath_audit.scripts.script import BATCH
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 MISS = Fraction(1, 2**23)  # what one float32 draw may be off by
 SIGMAS = 12.0  # of the deviation, in a script that samples
-MOST_DECISIONS = 2**27  # of a script; a smaller deviation is shown by feeding values
-MOST_CALLS = 2**17  # of a script, where each is one decision
+FED = 2**24  # uniform numbers that a script feeds, where as many drawn ones would not show the deviation
+MOST_DECISIONS, MOST_CALLS = 2**30, 2**17  # of a script that samples; calls where each is one decision
 ANY_ALPHA = 1e-9  # the resolution of a certificate does not depend on it
 
 
@@ -84,23 +85,34 @@ class ExactKeepProbability(Check[MaskLaw, Cell]):
         )
 
     def show(self, seen: MaskLaw, at: Cell, script: LiveScript) -> None:
-        """Sample where that shows the deviation, and otherwise feed 2^24 uniform numbers."""
+        """Show values that no mask of 0 and 1 gives, sample where that shows the deviation, or feed uniform numbers."""
         p, off, other = at.drop_prob, float(abs(_deviation(seen, at))), float(seen.other_share)
         decisions = round(max(p * (1.0 - p), off) * (SIGMAS / max(off, 1e-12)) ** 2)
         one_each = seen.unit != "call" and prod(script.smallest) == 1
         if other > max(off, 2.0**-20):
-            script.several_values(p, round(20.0 / other))
-        elif one_each and decisions > MOST_DECISIONS and seen.draw.startswith(("rand in", "rand_like in")):
+            _show_values(script, at, round(20.0 / other))
+        elif one_each and decisions > FED and seen.draw.startswith(("rand in", "rand_like in")):
             _feed(script, at)
         else:
-            script.share(p, min(decisions, MOST_CALLS if at.per_call else 8 * MOST_DECISIONS))
+            script.share(p, min(decisions, MOST_CALLS if at.per_call else MOST_DECISIONS))
+
+
+def _show_values(script: LiveScript, at: Cell, decisions: int) -> None:
+    """Fail where a kept one has a value that no rounding explains."""
+    low, high = hull_of_one(at)
+    script.add("values = set()")
+    script.each("values |= set(np.unique(ys).tolist()) - {0.0}", calls=max(4, -(-decisions // BATCH)))
+    script.add(
+        "print('kept values for x = 1:', values)",
+        f"assert all({low!r} <= value <= {high!r} for value in values)",
+    )
 
 
 def _feed(script: LiveScript, at: Cell) -> None:
-    """Give the draw of 2^24 decisions every multiple of 2^-24 once; fail where too many or too few are kept."""
+    """Give the draw of as many decisions every multiple of 2^-24 once; fail where too many or too few are kept."""
     script.layer(at.drop_prob)
-    script.ones(script.shape(2**24))
-    script.add(*script.spell.feed("np.arange(2**24) / 2**24"))
+    script.ones(script.shape(FED))
+    script.add(*script.spell.feed(f"np.arange({FED}) / {FED}"))
     with script.under("with feed:"):
         script.run(at.drop_prob)
     script.add(

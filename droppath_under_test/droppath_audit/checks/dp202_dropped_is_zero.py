@@ -89,27 +89,17 @@ class DroppedIsZero(Check[Seen, Cell]):
 
     def show(self, seen: Seen, at: Cell, script: Script) -> None:
         """Look for zeros and for remainders, or for a shortcut that is changed."""
-        # That nothing is dropped happens to a correct layer once in e^24.
-        calls = math.ceil(24.0 / at.drop_prob) if at.per_call else 1
-        shape = script.shape(1 if at.per_call else 65_536)
         if seen.shortcut_changed and isinstance(script, LiveScript):
-            script.layer(at.drop_prob)
-            script.ones(shape)
-            script.add(f"shortcut = {script.spell.random(repr(shape), at.dtype, repr(at.device))}  # of any values")
-            with script.under(f"for _ in range({max(4, calls)}):"):
-                script.run(at.drop_prob)
-                script.add(
-                    f"change = {script.array('y')} - {script.array('shortcut')}",
-                    "assert not ((change != 0) & (change < 0.5)).any(), np.unique(change)[:8]",
-                )
+            _show_shortcut(at, script)
             return
         script.add("zeros, leaks = False, 0")
         script.each(
             "xs = np.broadcast_to(xs, ys.shape)",
             f"zeros |= bool((ys == {script.dropped})[xs != 0].any())",
             f"leaks += int(((ys != {script.dropped}) & (abs(ys - {script.dropped}) < abs(xs) / 2)).sum())",
-            shape=shape,
-            calls=calls,
+            shape=script.shape(1 if at.per_call else 65_536),
+            # That nothing is dropped happens to a correct layer once in e^24.
+            calls=math.ceil(24.0 / at.drop_prob) if at.per_call else 1,
             xs=True,
         )
         script.add("print('any dropped:', zeros, ' remainders of x:', leaks)", "assert zeros and not leaks")
@@ -134,3 +124,19 @@ def _shortcut_changed(probe: LiveProbe[Cell]) -> int:
         total = framework.numpy(layer.with_shortcut(x, shortcut, training=True))
         changed += int(np.count_nonzero((total != values) & (total < values + 0.5)))
     return changed
+
+
+def _show_shortcut(at: Cell, script: LiveScript) -> None:
+    """Compare dropped samples with shortcuts of any values."""
+    shape = script.shape(256 if at.per_call else 65_536)
+    calls = math.ceil(24.0 / min(at.drop_prob, at.keep_prob)) if at.per_call else 4  # to meet both fates
+    normal = f"np.random.default_rng(0).normal(size={math.prod(shape)}).tolist()"  # with the digits of a float64
+    script.layer(at.drop_prob)
+    script.ones(shape)
+    script.add(f"shortcut = {script.spell.literal(normal, repr(shape), at.dtype, repr(at.device))}")
+    with script.under(f"for _ in range({calls}):"):
+        script.run(at.drop_prob)
+        script.add(
+            f"change = {script.array('y')} - {script.array('shortcut')}",
+            "assert not ((change != 0) & (change < 0.5)).any(), np.unique(change)[:8]",
+        )

@@ -66,10 +66,7 @@ class Enumerated:
 
     def law(self, cell: Cell) -> MaskLaw:
         """Return the law at a cell, whose promise tells legitimately kept outputs from others."""
-        unscaled = cell.dialect.scaling == "inverted" and cell.drop_prob == 1.0
-        low, high = (1.0, 1.0) if unscaled else kept_interval(
-            1.0, cell.drop_prob, cell.dtype, scaling=cell.dialect.scaling
-        )  # fmt: skip
+        low, high = hull_of_one(cell)
         dropped = sum(states for value, states in self.outputs if value == 0.0)
         # In x's dtype: a target that widens its output breaks DP005, not the law of its mask.
         fits = {value: bool(low <= float(round_to(value, cell.dtype)) <= high) for value, _ in self.outputs}
@@ -89,6 +86,14 @@ class Enumerated:
             other_values=len(others),
             numbers_per_sample=self.per_sample,
         )
+
+
+def hull_of_one(cell: Cell) -> tuple[float, float]:
+    """Return between which values a kept x = 1 may lie, however it is rounded; where all are to be dropped it is 1."""
+    if cell.dialect.scaling == "inverted" and cell.drop_prob == 1.0:
+        return 1.0, 1.0
+    low, high = kept_interval(1.0, cell.drop_prob, cell.dtype, scaling=cell.dialect.scaling)
+    return float(low), float(high)
 
 
 def enumerate_mask(probe: LiveProbe[Cell]) -> Enumerated:

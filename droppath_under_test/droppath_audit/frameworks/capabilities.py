@@ -283,6 +283,14 @@ class Compiling(Capability):
         """Whether the compiler was imported, by the target or for it."""
 
     @abstractmethod
+    def prepare(self) -> None:
+        """Do what the compiler does once in a process: before a fork, so that no child pays."""
+
+    @abstractmethod
+    def when_imported(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` as soon as something begins to import the compiler."""
+
+    @abstractmethod
     def compiled_anew(self) -> AbstractContextManager[None]:
         """Return a context that begins without compiled code, and in which no limit makes code run uncompiled."""
 

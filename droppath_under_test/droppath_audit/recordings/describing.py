@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 READ = {
     ".npz": """\
 import numpy as np
-file = np.load({path}, allow_pickle=False)
+with np.load({path}, allow_pickle=False) as file:
+    arrays = dict(file)
 def read(name):
-    values = file[name]
+    values = arrays[name]
     bfloat16 = values.dtype == np.uint16
     return ((values.astype(np.uint32) << 16).view(np.float32) if bfloat16 else values).astype(float)""",
     ".safetensors": """\
@@ -41,7 +42,8 @@ def read(name):
     ".jsonl": """\
 import json
 import numpy as np
-calls = [json.loads(line) for line in open({path}, encoding='utf-8')][1:-1]
+with open({path}, encoding='utf-8') as file:
+    calls = [json.loads(line) for line in file][1:-1]
 def read(name):
     role, _, number = name.partition('.')
     call = calls[int(number)]

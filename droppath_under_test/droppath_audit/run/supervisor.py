@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
+from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
 
@@ -236,6 +237,8 @@ class Supervisor:
                 if message is None or "died" in message:
                     return self._died(trial, message, time.monotonic() - started, begun=begun)
                 begun = begun or message.get("started") == trial.id
+                if "compiles" in message:
+                    patience = limit(trial) + COMPILING_SECONDS
                 self._child = message.get("ready", self._child)  # another goes on where the target left traces
                 if "collected" in message:
                     break

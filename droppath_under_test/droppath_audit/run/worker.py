@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
+from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
     from io import FileIO
     from typing import NoReturn
 
+    from droppath_audit.core.case import AnyCase
     from droppath_audit.frameworks.base import Framework
+    from droppath_audit.frameworks.capabilities import Compiling
     from droppath_audit.frameworks.target import Target
     from droppath_audit.run.traces import Traces
     from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
 SPENT = b"s"  # written by a process in which the target left something changed
+COMPILES = b"c"  # written by one in which it brought the compiler
 LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
 
 
@@ -61,22 +65,28 @@ class InProcess:
 
 def collect_one(target: Target | Recording, trial: Trial) -> Collected:
     """Run one trial, or look at what was recorded for it."""
-    started = time.perf_counter()
+    started, knew = time.perf_counter(), _compiles(target)
+    collected = _attempt(target, trial)
+    if _compiles(target) and not knew:
+        # The target brought the compiler, which had neither a clean slate nor its limits raised.
+        collected = _attempt(target, trial)
+    return replace(collected, seconds=time.perf_counter() - started)
+
+
+def _attempt(target: Target | Recording, trial: Trial) -> Collected:
     try:
-        collected = _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
+        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
     except NotApplicable as error:
-        collected = Collected(not_applicable=str(error))
+        return Collected(not_applicable=str(error))
     except TimeRanOut as error:
-        collected = Collected(inconclusive=str(error))
+        return Collected(inconclusive=str(error))
     except TargetRaised as error:
-        collected = Collected(error=f"raised {error}", traceback=error.traceback)
+        return Collected(error=f"raised {error}", traceback=error.traceback)
     except Exception as error:
-        collected = Collected(
+        return Collected(
             error=f"the output could not be examined: {type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
         )
-    seconds = time.perf_counter() - started
-    return replace(collected, seconds=seconds)
 
 
 def _look(recording: Recording, trial: Trial) -> Collected:
@@ -94,29 +104,43 @@ def _drive(target: Target, trial: Trial) -> Collected:
     import numpy as np
 
     from droppath_audit.checks import catalogue
-    from droppath_audit.frameworks.capabilities import Compiling, has
     from droppath_audit.frameworks.restoring import restored
     from droppath_audit.probes.certifying import chunk_stopping
     from droppath_audit.probes.live import LiveProbe
 
-    check, compiling = catalogue()[trial.check], has(target.framework, Compiling)
-    met = compiling is not None and not compiling.compiler_loaded
+    check, compiling = catalogue()[trial.check], _compiler(target)
+    case = _with_time_to_compile(trial.case) if _compiles(target) else trial.case
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
         target.framework.seed(int(rng.integers(2**63)))
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
-        probe = LiveProbe(target, trial.case, rng, stopping)
+        probe = LiveProbe(target, case, rng, stopping)
         collected = Collected(wire.dump(check.collect(probe)))
         # For scripts, which show a fault on the smallest samples that the target takes.
         with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             collected = replace(collected, smallest=probe.features())
         if compiling is not None and compiling.failed():
             return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
-    if met and compiling is not None and compiling.compiler_loaded:
-        return _drive(target, trial)  # the target brought the compiler, to which the limits above were unknown
     return collected
+
+
+def _compiler(target: Target | Recording) -> Compiling | None:
+    from droppath_audit.frameworks.capabilities import Compiling, has
+
+    return None if isinstance(target, Recording) else has(target.framework, Compiling)
+
+
+def _compiles(target: Target | Recording) -> bool:
+    """Return whether code may be compiled in a trial."""
+    compiler = _compiler(target)
+    return compiler is not None and compiler.compiler_loaded
+
+
+def _with_time_to_compile(case: AnyCase) -> AnyCase:
+    """Return a case with more time, since compiling is no sampling."""
+    return replace(case, effort=replace(case.effort, seconds=case.effort.seconds + COMPILING_SECONDS))
 
 
 @contextmanager
@@ -185,6 +209,9 @@ def main() -> None:
     loaded = _load(channel, request)
     if loaded is None:
         return
+    compiler = _compiler(loaded.target)
+    if compiler is not None and compiler.compiler_loaded:
+        compiler.prepare()
     if _can_fork(loaded.target):
         _serve_in_children(channel, loaded.target)
     threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
@@ -200,8 +227,7 @@ def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoR
         if child == 0:
             os.close(reader)
             try:
-                if _serve(channel, target, traces):
-                    os.write(writer, SPENT)
+                os.write(writer, _serve(channel, target, traces))
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
@@ -212,12 +238,15 @@ def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoR
             if channel.ends_within(LOOK_SECONDS, reader):
                 _end_everything()
             ended, status = os.waitpid(child, os.WNOHANG)
-        spent = False
+        why = b""
         os.set_blocking(reader, False)  # something that the target started may still hold the other end
         with suppress(BlockingIOError):
-            spent = os.read(reader, 1) == SPENT
+            why = os.read(reader, 1)
         os.close(reader)
-        if not spent:
+        compiler = _compiler(target)
+        if why == COMPILES and compiler is not None:
+            compiler.prepare()
+        if not why:
             channel.send({"died": _describe_death(status)})
 
 
@@ -271,17 +300,19 @@ def _survives(framework: Framework) -> bool:
     return forking is not None and forking.can_fork()
 
 
-def _serve(channel: Channel, target: Target | Recording, traces: Traces | None = None) -> bool:
+def _serve(channel: Channel, target: Target | Recording, traces: Traces | None = None) -> bytes:
     """Run trials until the supervisor hangs up, or the target has left something changed in this process.
 
     Returns:
-        Whether another process has to go on, in which no trial ran: a trial has the verdict that it has alone.
+        Why another process has to go on, in which no trial ran: a trial has the verdict that it has alone.
     """
-    process = os.getpid()
+    process, knew, compiler = os.getpid(), _compiles(target), _compiler(target)
     channel.send({"ready": process})
+    if compiler is not None and not knew:
+        compiler.when_imported(lambda: channel.send({"compiles": True}))
     while (message := channel.receive()) is not None:
         trial = wire.load(Trial, message["trial"])
-        channel.send({"started": trial.id})
+        channel.send({"started": trial.id} | ({"compiles": True} if knew else {}))
         try:
             with _one_thread():
                 collected = collect_one(target, trial)
@@ -292,9 +323,11 @@ def _serve(channel: Channel, target: Target | Recording, traces: Traces | None =
         # Before the answer, which may bring the next trial.
         spent = traces is not None and traces.changed()
         channel.send({"collected": wire.dump(collected)})
+        if traces is not None and _compiles(target) and not knew:
+            return COMPILES
         if spent:
-            return True
-    return False
+            return SPENT
+    return b""
 
 
 def _describe_death(status: int) -> str:

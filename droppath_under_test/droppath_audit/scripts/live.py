@@ -186,7 +186,13 @@ class LiveScript(Script):
         blocks: Callable[[BlockFacts], bool] | None = None,
         gradients: bool = False,
     ) -> None:
-        """Build the layer and call it so many times on one x."""
+        """Build the layer and call it so many times on one x.
+
+        Raises:
+            ValueError: If gradients of several calls are asked for.
+        """
+        if gradients and calls > 1:
+            raise ValueError("the gradients of several calls on one x add up")
         found = self.at.coordinates.get("drop_prob")
         p = found if drop_prob is None else drop_prob
         self.layer(p)

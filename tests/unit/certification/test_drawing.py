@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from droppath_audit.certification import drawing
-from droppath_audit.certification.ledger import IDENTITY, Cell, Ledger
-from droppath_audit.core.chunk import Chunk
+from droppath_audit.certification.ledger import IDENTITY, Entry, Ledger
+from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.facts import Facts
+from droppath_audit.core.trial import Trial
 from droppath_audit.probes.certifying import chunk_stopping
+from droppath_audit.probes.counting import Counts
 from droppath_audit.run.worker import InProcess
 from droppath_audit.targets.loader import load
 
@@ -28,26 +30,26 @@ class Draws:
 
     def __init__(self, dialect: Dialect, keep_probs: dict[str, float]) -> None:
         self.facts = Facts("", "class", "", "", "", dialect, "", "", {})
-        self.chunks: list[Chunk] = []
+        self.chunks: list[Trial] = []
         self.now = 0.0
         self._keep_probs = keep_probs
 
-    def collect(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, Collected]]:  # type: ignore[override]
-        for chunk in chunks:
-            sent = Chunk.from_json(chunk.to_message()["chunk"])
+    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+        for trial in trials:
+            sent = wire.load(Trial, wire.dump(trial))
             self.chunks.append(sent)
             self.now += 10.0
             rng = np.random.default_rng(np.random.SeedSequence(sent.entropy))
             stopping, kept, decisions = chunk_stopping(sent), 0, 0
             while not stopping.settled(kept, decisions):
                 look = min(LOOK, stopping.cap - decisions)
-                kept += int(rng.binomial(look, self._keep_probs[sent.case.dtype or ""]))
+                kept += int(rng.binomial(look, self._keep_probs[sent.case.coordinates["dtype"]]))
                 decisions += look
-            yield chunk, Collected({"decisions": decisions, "kept": kept, "other": 0})
+            yield trial, Collected(wire.dump(Counts(decisions, kept)))
 
 
 def ledger(*dtypes: str, resolve: float = 0.005, drop_prob: float = 0.1) -> Ledger:
-    cells = [Cell(dtype, drop_prob) for dtype in dtypes]
+    cells = [Entry(dtype, drop_prob) for dtype in dtypes]
     return Ledger(dict.fromkeys(IDENTITY, ""), resolve, 1e-9, 1e-3, (5,), cells)
 
 
@@ -60,7 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(collector: Draws, book: Ledger, seconds: float = float("inf"), saved: list[int] | None = None) -> list[str]:
     notes: list[int] = [] if saved is None else saved
     cells = drawing.draw(
-        collector,  # type: ignore[arg-type]
+        collector,
         book,
         "cpu",
         seconds=seconds,
@@ -109,7 +111,7 @@ def test_a_continued_run_ends_with_the_counts_of_an_uninterrupted_one(
     run(Draws(dialect, keep_probs), whole)
     for seconds in (*pieces, float("inf")):
         run(Draws(dialect, keep_probs), parts, seconds)
-        parts = Ledger.from_json(parts.to_json())
+        parts = wire.load(Ledger, wire.dump(parts))
     assert parts == whole
     assert all(cell.chunks > 1 for cell in whole.cells[:2])
 
@@ -126,7 +128,7 @@ def test_every_chunk_draws_with_seeds_of_its_own(dialect: Dialect) -> None:
     generated = {tuple(np.random.SeedSequence(list(seed)).generate_state(4)) for seed in seeds}
     assert len(generated) == 18
     parts = (replace(book, seeds=seeds) for seeds in ((5,), (6,), (5, 6), (6, 5)))
-    same_number = {tuple(drawing.next_chunk(collector, part, part.cells[0], "cpu").entropy) for part in parts}  # type: ignore[arg-type]
+    same_number = {tuple(drawing.next_chunk(collector, part, part.cells[0], "cpu").entropy) for part in parts}
     assert len(same_number) == 4
 
 
@@ -141,23 +143,28 @@ def test_a_run_ends_exactly_at_the_cap(dialect: Dialect) -> None:
         assert not book.is_open(cell)
 
 
+def size_of(trial: Trial) -> int:
+    assert trial.chunk is not None
+    return trial.chunk.size
+
+
 def test_chunks_grow_and_what_is_sent_is_what_arrives(dialect: Dialect) -> None:
     book = ledger("a")
     collector = Draws(dialect, {"a": 0.9})
     sizes = []
     for number in range(40):
         book.cells[0].chunks = number
-        chunk = drawing.next_chunk(collector, book, book.cells[0], "cpu")  # type: ignore[arg-type]
-        assert Chunk.from_json(chunk.to_json()) == chunk
+        chunk = drawing.next_chunk(collector, book, book.cells[0], "cpu")
+        assert wire.load(Trial, wire.dump(chunk)) == chunk
         assert chunk.id == f"DP102[cpu-a-p0.1]#{number}"
-        sizes.append(chunk.size)
+        sizes.append(size_of(chunk))
     assert sizes == sorted(sizes)
     assert (sizes[0], sizes[-1]) == (drawing.FIRST, drawing.LARGEST_ON_CPU)
     calls = Draws(replace(dialect, granularity="batch"), {})
     book.cells[0].chunks = 0
-    assert drawing.next_chunk(calls, book, book.cells[0], "cpu").size == drawing.FIRST_OF_CALLS  # type: ignore[arg-type]
+    assert size_of(drawing.next_chunk(calls, book, book.cells[0], "cpu")) == drawing.FIRST_OF_CALLS
     book.cells[0].chunks = 40
-    assert drawing.next_chunk(collector, book, book.cells[0], "cuda:1").size == drawing.LARGEST_ELSEWHERE  # type: ignore[arg-type]
+    assert size_of(drawing.next_chunk(collector, book, book.cells[0], "cuda:1")) == drawing.LARGEST_ELSEWHERE
 
 
 def test_a_real_layer_is_drawn_chunk_by_chunk() -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from droppath_audit.certification.file import KIND, LedgerFile
-from droppath_audit.certification.ledger import IDENTITY, Cell, Ledger, differences, merged
+from droppath_audit.certification.ledger import IDENTITY, Entry, Ledger, differences, merged
 from droppath_audit.certification.terms import Terms
+from droppath_audit.core import wire
 from droppath_audit.core.errors import UsageError
 from droppath_audit.stats.budget import DEFAULT_BUDGET, share
 
@@ -16,27 +17,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ledger(*cells: Cell, seed: int = 0, **others: Any) -> Ledger:
+def ledger(*cells: Entry, seed: int = 0, **others: Any) -> Ledger:
     identity = {name: f"some {name}" for name in IDENTITY} | {"device": "cpu"}
     terms = {"resolve": 0.0005, "alpha": share(DEFAULT_BUDGET), "beta": 1e-3, **others}
-    return Ledger(identity, seeds=(seed,), cells=list(cells) or [Cell("float32", 0.1)], **terms)
+    return Ledger(identity, seeds=(seed,), cells=list(cells) or [Entry("float32", 0.1)], **terms)
 
 
 def test_a_resolution_is_never_coarser_than_what_was_asked_for() -> None:
-    fine = ledger(Cell("float32", 0.0), Cell("float32", 0.1), Cell("float32", 0.002), resolve=2e-5)
+    fine = ledger(Entry("float32", 0.0), Entry("float32", 0.1), Entry("float32", 0.002), resolve=2e-5)
     assert [fine.certificate(cell).resolution for cell in fine.cells] == [2e-5, 2e-5, 2e-5]
-    coarse = ledger(Cell("float32", 0.0), Cell("float32", 0.1), Cell("float32", 0.002), resolve=0.1)
+    coarse = ledger(Entry("float32", 0.0), Entry("float32", 0.1), Entry("float32", 0.002), resolve=0.1)
     assert all(coarse.certificate(cell).resolution <= 0.005 for cell in coarse.cells)
 
 
 def test_counts_alone_settle_a_cell() -> None:
     cases = [
-        (Cell("float32", 0.1, 10_000_000, 9_000_000), "pass"),
-        (Cell("float32", 0.1, 10_000_000, 8_950_000), "fail"),
-        (Cell("float32", 0.1, 100_000, 90_000), "open"),
-        (Cell("float32", 0.1, 100_000, 90_000, other=1), "fail"),
-        (Cell("float32", 0.1, error="raised ValueError"), "error"),
-        (Cell("float32", 0.1, not_applicable="NaN"), "not-applicable"),
+        (Entry("float32", 0.1, 10_000_000, 9_000_000), "pass"),
+        (Entry("float32", 0.1, 10_000_000, 8_950_000), "fail"),
+        (Entry("float32", 0.1, 100_000, 90_000), "open"),
+        (Entry("float32", 0.1, 100_000, 90_000, other=1), "fail"),
+        (Entry("float32", 0.1, error="raised ValueError"), "error"),
+        (Entry("float32", 0.1, not_applicable="NaN"), "not-applicable"),
     ]
     for cell, outcome in cases:
         one = ledger(cell)
@@ -47,26 +48,26 @@ def test_counts_alone_settle_a_cell() -> None:
 
 
 def test_a_failing_cell_outweighs_an_open_one_and_that_a_certified_one() -> None:
-    passed, failed, open_ = Cell("a", 0.1, 10_000_000, 9_000_000), Cell("b", 0.1, 10**7, 8 * 10**6), Cell("c", 0.1)
+    passed, failed, open_ = Entry("a", 0.1, 10_000_000, 9_000_000), Entry("b", 0.1, 10**7, 8 * 10**6), Entry("c", 0.1)
     assert ledger(passed, open_).exit_status == 3
     assert ledger(passed, open_, failed).exit_status == 1
 
 
 def test_within_shrinks_with_the_decisions_and_is_wider_where_the_fraction_is_off() -> None:
     distances = [
-        ledger(cell).standing(cell).within for cell in (Cell("a", 0.1, n, 9 * n // 10) for n in (10, 1000, 10**6))
+        ledger(cell).standing(cell).within for cell in (Entry("a", 0.1, n, 9 * n // 10) for n in (10, 1000, 10**6))
     ]
     assert 1.0 > distances[0] > distances[1] > distances[2] > 0.0
-    off = Cell("a", 0.1, 10**6, 899_000)
+    off = Entry("a", 0.1, 10**6, 899_000)
     assert ledger(off).standing(off).within > distances[2]
-    nothing = Cell("a", 0.1)
+    nothing = Entry("a", 0.1)
     assert ledger(nothing).standing(nothing).within == 0.9
 
 
 def test_counts_of_runs_with_different_seeds_add_up() -> None:
-    one, two = ledger(Cell("a", 0.1, 100, 90, 1, 3)), ledger(Cell("a", 0.1, 50, 44, 0, 2), seed=7)
+    one, two = ledger(Entry("a", 0.1, 100, 90, 1, 3)), ledger(Entry("a", 0.1, 50, 44, 0, 2), seed=7)
     total = merged([one, two], ["one", "two"])
-    assert total.cells == [Cell("a", 0.1, 150, 134, 1, 5)]
+    assert total.cells == [Entry("a", 0.1, 150, 134, 1, 5)]
     assert total.seeds == (0, 7)
     assert (one.cells[0].decisions, two.cells[0].decisions) == (100, 50)
 
@@ -81,10 +82,10 @@ def test_no_run_is_counted_twice() -> None:
 
 
 def test_the_exact_test_decides_at_the_cap_of_one_run_and_never_of_a_sum() -> None:
-    cell = Cell("a", 0.5)
+    cell = Entry("a", 0.5)
     one = ledger(cell, resolve=0.01)
     cap = one.certificate(cell).cap
-    between = Cell("a", 0.5, cap, round(cap * 0.505))  # half way to the edge no ratio ever decides
+    between = Entry("a", 0.5, cap, round(cap * 0.505))  # half way to the edge no ratio ever decides
     assert ledger(between, resolve=0.01).standing(between).outcome in ("pass", "fail")
     assert not ledger(between, resolve=0.01).is_open(between)
     total = replace(ledger(between, resolve=0.01), seeds=(0, 1))
@@ -98,7 +99,7 @@ def test_whatever_differs_is_named(name: str) -> None:
     if name in IDENTITY:
         there = replace(here, identity={**here.identity, name: "another"})
     elif name == "cells":
-        there = replace(here, cells=[Cell("float32", 0.3)])
+        there = replace(here, cells=[Entry("float32", 0.3)])
     else:
         there = replace(here, **{name: getattr(here, name) / 2})
     (found,) = differences(there, here)
@@ -109,7 +110,7 @@ def test_whatever_differs_is_named(name: str) -> None:
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
-    before = ledger(Cell("float32", 0.1, 100, 90, 1, 3), Cell("float16", 0.3), seed=2**63)
+    before = ledger(Entry("float32", 0.1, 100, 90, 1, 3), Entry("float16", 0.3), seed=2**63)
     file = LedgerFile(str(tmp_path / "counts.json"))
     assert file.read() is None
     file.write(before)
@@ -119,7 +120,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 def test_errors_of_a_run_are_not_kept(tmp_path: Path) -> None:
     file = LedgerFile(str(tmp_path / "counts.json"))
-    file.write(ledger(Cell("float32", 0.1, error="raised", not_applicable="NaN")))
+    file.write(ledger(Entry("float32", 0.1, error="raised", not_applicable="NaN")))
     (cell,) = LedgerFile(file.name).read().cells  # type: ignore[union-attr]
     assert (cell.error, cell.not_applicable) == ("", "")
 
@@ -133,7 +134,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("os.fsync", full)  # when everything was handed to the disk, and before it is there
     with pytest.raises(UsageError, match="cannot be written: No space left"):
-        file.write(ledger(Cell("float32", 0.1, 10, 9)))
+        file.write(ledger(Entry("float32", 0.1, 10, 9)))
     assert LedgerFile(file.name).read() == ledger()
     assert [path.name for path in tmp_path.iterdir()] == ["counts.json"]
 
@@ -153,14 +154,14 @@ def test_two_runs_never_write_to_one_file(tmp_path: Path) -> None:
         two.write(ledger(seed=1))
     assert LedgerFile(name).read() == ledger()
     two.read()
-    two.write(ledger(Cell("float32", 0.1, 10, 9)))
+    two.write(ledger(Entry("float32", 0.1, 10, 9)))
     with pytest.raises(UsageError, match="Another run writes"):
         one.write(ledger())
     assert [path.name for path in tmp_path.iterdir()] == ["counts.json"]
 
 
 def good() -> dict[str, Any]:
-    return {"kind": KIND, "schema_version": 1, **ledger(Cell("float32", 0.1, 100, 90)).to_json()}
+    return {"kind": KIND, "schema_version": 1, **wire.dump(ledger(Entry("float32", 0.1, 100, 90)))}
 
 
 SPOILED: dict[str, Any] = {

@@ -7,6 +7,7 @@ import pytest
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
+from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 
@@ -29,11 +30,12 @@ def facts() -> Facts:
         framework="torch",
         framework_version="2.0",
         devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
+        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
         import_seconds=1.0,
     )
 
 
-ZEROS = {"elements": 8, "nan": 0, "nonzero": 0, "became": [], "features": [4]}
+ZEROS = {"elements": 8, "nan": 0, "nonzero": 0, "became": []}
 
 
 class Recorded:

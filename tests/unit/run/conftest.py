@@ -11,6 +11,7 @@ import pytest
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.core.facts import Facts
+from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 from droppath_audit.run.supervisor import Supervisor
@@ -61,6 +62,7 @@ def facts() -> Facts:
         framework="torch",
         framework_version="0",
         devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
+        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
     )
 
 

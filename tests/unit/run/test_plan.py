@@ -25,7 +25,7 @@ def test_ids_are_unique_and_do_not_depend_on_effort_or_seed(facts: Facts) -> Non
     assert [trial.id for trial in other] == names
 
 
-def test_ids_that_reports_and_waivers_hold_on_to_stay_as_they_are(facts: Facts) -> None:
+def test_ids_that_reports_hold_on_to_stay_as_they_are(facts: Facts) -> None:
     names = ids(facts)
     for name in ("DP001[cpu-bfloat16-p0.1]", "DP102[cpu-float64-p0.002]", "DP301[cpu-float32]"):
         assert name in names
@@ -113,6 +113,13 @@ def test_what_does_not_apply_is_planned_with_its_reason(facts: Facts) -> None:
     assert trials["DP301[cpu-float16]"].reason == "torch has no float16 on cpu"
     assert trials["DP102[cpu-float16-p0.1]"].design is None
     assert not trials["DP301[cpu-float32]"].reason
+
+
+def test_a_check_does_not_apply_where_the_framework_lacks_what_it_needs(facts: Facts) -> None:
+    for kinds in ((), ("Autograd",)):
+        trials = {trial.id: trial for trial in make(replace(facts, capabilities=kinds), Settings())}
+        assert trials["DP103[cpu-float32-p0.1]"].reason == "torch does not show the draws of a target"
+        assert trials["DP401[cpu-float32-p0.1]"].reason == ("" if kinds else "torch has no gradients")
 
 
 def test_a_target_that_refuses_keep_prob_zero_is_not_asked_for_its_law_there(facts: Facts) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.frameworks.capabilities import Compiling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Beyond these numbers of recompilations torch runs everything eagerly, and says so in a log alone.
 LIMITS = ("recompile_limit", "accumulated_recompile_limit", "cache_size_limit", "accumulated_cache_size_limit")
@@ -24,6 +25,17 @@ class TorchCompiling(Compiling):
         """Whether the compiler was imported."""
         return self._dynamo() is not None
 
+    def prepare(self) -> None:
+        """Compile something, which builds the compiler's tables of patterns."""
+        import torch._dynamo
+
+        with self.compiled_anew(), suppress(Exception):  # without a C++ compiler; what is slow then is not this
+            torch.compile(torch.neg)(torch.ones(1))
+
+    def when_imported(self, tell: Callable[[], None]) -> None:
+        """Watch imports of the compiler's front."""
+        sys.meta_path.insert(0, _Watch(tell))
+
     @contextmanager
     def compiled_anew(self) -> Iterator[None]:
         """Forget what was compiled, and let no number of recompilations end in eager code."""
@@ -37,6 +49,10 @@ class TorchCompiling(Compiling):
             for name in LIMITS:
                 if hasattr(dynamo.config, name):
                     stack.enter_context(dynamo.config.patch({name: ENOUGH}))
+            inductor = sys.modules.get("torch._inductor.config")
+            if inductor is not None:
+                # No threads that wait for other processes: a process that has them cannot be forked.
+                stack.enter_context(inductor.patch({"compile_threads": 1}))
             yield
 
     def tried(self) -> bool:
@@ -56,3 +72,15 @@ class TorchCompiling(Compiling):
         # While it is being imported it has no utils yet.
         found = sys.modules.get("torch._dynamo")
         return found if hasattr(found, "utils") else None
+
+
+class _Watch(MetaPathFinder):
+    """Finds nothing, and tells of the first look for the compiler."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "torch._dynamo" and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            self._tell()
