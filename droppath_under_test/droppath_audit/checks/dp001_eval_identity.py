@@ -29,6 +29,7 @@ from droppath_audit.probes.comparing import Compared
 from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate, special
 from droppath_audit.scripts import LiveScript
+from droppath_audit.scripts.script import rounding
 from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class EvalIdentity(Check[Compared, Cell]):
         """Compare an evaluation output with x, or with the value that no random x has."""
         scaled = at.dialect.scaling == "eval"
         if not isinstance(script, LiveScript):
-            factor, tolerance = (f"{at.keep_prob!r} * ", 0.01) if scaled else ("", 0)
+            added = rounding(at.dtype) if at.dialect.form == "residual" else 0  # the sum was rounded
+            factor, tolerance = (f"{at.keep_prob!r} * ", 0.01) if scaled else ("", added)
             promised = f"{script.dropped} + {factor}xs"
             script.each(
                 f"wrong = ~np.isclose(ys, {promised}, rtol={tolerance}, atol=0, equal_nan=True)",
