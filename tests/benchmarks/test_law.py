@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Cell
 from droppath_audit.core.grid import DROP_PROBS, DTYPES
 from droppath_audit.core.trial import Trial
 from droppath_audit.mutants import mutants
@@ -18,7 +18,7 @@ SECONDS = 3.0
 @pytest.mark.parametrize("name", ["floor_mask", "active_in_evaluation"])  # floor(keep_prob + rand), and bernoulli_
 def test_the_law_of_the_standard_grid(benchmark, name):
     loaded, check = load(mutants()[name]), catalogue()["DP103"]
-    cells = [Case("cpu", dtype, p, dialect=loaded.facts.dialect) for dtype in DTYPES for p in DROP_PROBS]
+    cells = [Cell("cpu", dtype, p, dialect=loaded.facts.dialect) for dtype in DTYPES for p in DROP_PROBS]
     trials = [Trial(check.id, check.slug, check.level, case) for case in cells]
     benchmark.pedantic(lambda: list(InProcess(loaded).collect(trials)), rounds=3)
     assert benchmark.stats.stats.max <= SECONDS

@@ -15,8 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # paddle's import misses a compiler cache, aloud
     paddle = pytest.importorskip("paddle")
 
-from droppath_audit.core.case import Case
-from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.probes.counting import BATCH, Sampler
 from droppath_audit.samples.paddle_tutorial import DropPath
@@ -43,8 +42,9 @@ def sampled(sampler: Sampler) -> float:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_counting_takes_no_more_than_half_as_long_again_as_the_forward_pass(benchmark, dtype):
-    case = Case("cpu", dtype, 0.1, dialect=Dialect(), effort=EFFORTS["thorough"])
-    sampler = Sampler(load("droppath_audit.samples.paddle_tutorial:DropPath").target, case)
+    cell = Cell("cpu", dtype, 0.1, effort=EFFORTS["thorough"])
+    target = load("droppath_audit.samples.paddle_tutorial:DropPath").target
+    sampler = Sampler(target.framework, target.make(0.1), cell, dtype, (1,))
     sampled(sampler), forward(dtype)
     pairs = [(forward(dtype), sampled(sampler)) for _ in range(ROUNDS)]
     ratio = statistics.median(ours / own for own, ours in pairs)

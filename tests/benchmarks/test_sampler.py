@@ -11,8 +11,7 @@ import time
 import pytest
 import torch
 
-from droppath_audit.core.case import Case
-from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.probes.counting import BATCH, Sampler
 from droppath_audit.targets.loader import load
@@ -32,8 +31,8 @@ def one_thread():
 
 
 def sampler_for(dtype: str) -> Sampler:
-    case = Case("cpu", dtype, 0.1, dialect=Dialect(), effort=EFFORTS["thorough"])
-    return Sampler(load("droppath_reference:DropPath").target, case)
+    cell, target = Cell("cpu", dtype, 0.1, effort=EFFORTS["thorough"]), load("droppath_reference:DropPath").target
+    return Sampler(target.framework, target.make(0.1), cell, dtype, (1,))
 
 
 def forward(dtype: str) -> float:

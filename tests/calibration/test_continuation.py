@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from droppath_audit.certification.ledger import IDENTITY, Cell, Ledger
+from droppath_audit.certification.ledger import IDENTITY, Entry, Ledger
 from droppath_audit.probes.certifying import Continued
 from droppath_audit.stats.certificate import SEQUENTIAL_SHARE, Certificate
 from droppath_audit.stats.design import CAP_SHARE
@@ -153,13 +153,13 @@ def test_an_exact_test_where_it_suits_would_spend_more_than_its_share():
 @pytest.mark.parametrize("distance", [0.06, 0.1])
 def test_what_is_said_of_open_cells_is_wrong_at_some_look_with_probability_at_most_beta(distance):
     beta, keep_prob = 0.02, 0.5
-    book = Ledger(dict.fromkeys(IDENTITY, ""), 0.02, 1e-6, beta, (0,))
+    book = Ledger(dict.fromkeys(IDENTITY, ""), 0.02, 1e-6, beta, (0,), [Entry("", 1.0 - keep_prob)])
     truth = keep_prob + distance
     step = binom.pmf(np.arange(LOOK + 1), LOOK, truth)
     running, wrong = {0: 1.0}, 0.0
     for look in range(1, 41):
         running = stepped(running, step)
         for kept in list(running):
-            if book.standing(Cell("", 1.0 - keep_prob, LOOK * look, kept)).within < distance:
+            if book.standing(Entry("", 1.0 - keep_prob, LOOK * look, kept)).within < distance:
                 wrong += running.pop(kept)
     assert beta / 1000.0 < wrong <= beta

@@ -100,7 +100,7 @@ def digest(*paths: Path) -> str:
 
 
 @cache
-def _code(with_rules: bool) -> str:
+def _code(*, with_rules: bool) -> str:
     """Return the digest of what an effort's judgement depends on: the packages and the sound layers; or a rule's."""
     return digest(*PACKAGES, RIVALS if with_rules else RIVALS / "sound.py")
 
@@ -139,7 +139,7 @@ def measure(
 
     torch.set_num_threads(1)  # a fork cannot use its parent's threads, and one thread is what rules and audits share
     for with_rules in (False, True):
-        _code(with_rules)  # taken now: what is edited while this runs gave none of its judgements
+        _code(with_rules=with_rules)  # taken now: what is edited while this runs gave none of its judgements
     file.parent.mkdir(parents=True, exist_ok=True)
     everyone = list(layers().items())
     turns = [(everyone, tasks(efforts[:1], repeats))]
@@ -221,7 +221,7 @@ def _run(waiting: list[_Work], processes: int) -> Iterator[Judgement]:
 def _lost(name: str, task: tuple[str, int], reason: str) -> Judgement:
     judge, seed = task
     by_rule = judge not in ("quick", "standard", "thorough")
-    return Judgement(name, judge, seed, "yes" if by_rule else "MUST", reason, 0, 0.0, 0.0, _code(by_rule))
+    return Judgement(name, judge, seed, "yes" if by_rule else "MUST", reason, 0, 0.0, 0.0, _code(with_rules=by_rule))
 
 
 def _child(work: _Work, pipe: Connection[Judgement, Judgement]) -> None:
@@ -243,7 +243,7 @@ def judgement(name: str, spec: str, judge: str, seed: int) -> Judgement:
         _ruled(by_rule[judge], spec, seed) if judge in by_rule else _audited(spec, judge, seed)
     )
     seconds, cpu = time.perf_counter() - started, _cpu() - cpu
-    return Judgement(name, judge, seed, rejected, reason, unanswered, seconds, cpu, _code(judge in by_rule))
+    return Judgement(name, judge, seed, rejected, reason, unanswered, seconds, cpu, _code(with_rules=judge in by_rule))
 
 
 def _ruled(rule: Rule, spec: str, seed: int) -> tuple[str, str, int]:

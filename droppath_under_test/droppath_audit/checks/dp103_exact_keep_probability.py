@@ -19,7 +19,7 @@ Seen in
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
+from math import isinf, prod
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Cell
@@ -100,6 +100,8 @@ class ExactKeepProbability(Check[MaskLaw, Cell]):
 def _show_values(script: LiveScript, at: Cell, decisions: int) -> None:
     """Fail where a kept one has a value that no rounding explains."""
     low, high = hull_of_one(at)
+    if isinf(high):
+        script.imports("from math import inf")
     script.add("values = set()")
     script.each("values |= set(np.unique(ys).tolist()) - {0.0}", calls=max(4, -(-decisions // BATCH)))
     script.add(

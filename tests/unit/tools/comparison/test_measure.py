@@ -41,7 +41,9 @@ def test_judgements_are_named_by_the_code_that_was_there_when_the_run_began(
         there[0] = "edited"
         for work in waiting:
             for judge, seed in work.missing:
-                yield Judgement(work.layer, judge, seed, "", "", 0, 1.0, 1.0, measure._code(judge != "quick"))
+                yield Judgement(
+                    work.layer, judge, seed, "", "", 0, 1.0, 1.0, measure._code(with_rules=judge != "quick")
+                )
 
     monkeypatch.setattr(measure, "layers", lambda: {"sound: reference": ""})
     monkeypatch.setattr(measure, "digest", lambda *paths: there[0])
