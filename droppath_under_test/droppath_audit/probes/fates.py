@@ -86,8 +86,8 @@ def _values(calls: Calls, where: Masks, scaling: str) -> _Values:
         least, most = _kept_table(p, dtype, scaling)
         bits = calls.bits[where]
         low, high = least[bits], most[bits]
-    elif not residual:
-        # Within less than one float32 ulp of the exact value is within every hull.
+    elif not residual and scaling == "inverted":
+        # Within less than one float32 ulp of the exact value is within every hull that is no point.
         factor = multiplier(p, scaling)
         with np.errstate(over="ignore", invalid="ignore"):
             kept = np.abs(branch - x * factor) <= np.abs(x) * (factor * 0.9 * FLOAT32_ULP)

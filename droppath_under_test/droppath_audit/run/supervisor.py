@@ -35,7 +35,7 @@ GRACE_SECONDS = 10.0  # beyond what a trial may sample
 SECONDS_PER_NUMBER = 2e-6  # of a recording: tens of times what looking at one takes
 SAME_DEATHS, SAME_TIMEOUTS = 3, 2  # that share a dtype or a drop_prob: the rest of those trials are not run
 ALL_TIMEOUTS = 4  # of one target: nothing more is run
-LAST_WORDS = 2000  # characters of a dead worker's standard error that are kept
+LAST_WORDS = 4000  # characters of a dead worker's standard error that are kept; a traceback of ours takes 2000
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from droppath_audit.run.worker import main; main()"
 

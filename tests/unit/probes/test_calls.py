@@ -37,7 +37,9 @@ def test_a_call_that_cannot_be_read_altogether_ends_a_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [decisions(2, first=3), decisions(2, first=2, layer="b"), decisions(2, 4, first=2)], ids=str
+    "other",
+    [decisions(2, first=3), decisions(2, first=2, layer="b"), decisions(2, 4, first=2)],
+    ids=("gap", "layer", "width"),
 )
 def test_a_gap_another_layer_and_another_width_end_a_run(other: Decisions) -> None:
     one = decisions(2)

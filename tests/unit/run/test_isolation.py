@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from droppath_audit.commands import main
+from droppath_audit.core.case import Case
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.run import supervisor
@@ -190,7 +191,7 @@ class TestBlame:
 
     def test_a_trial_without_dtype_is_blamed_for_nothing_but_the_sum(self, facts: Facts) -> None:
         first, *_ = trials(facts, "DP301")
-        bare = replace(first, case=replace(first.case, dtype=None, drop_prob=None))
+        bare = replace(first, case=Case())
         blame = Blame()
         for count in range(supervisor.ALL_TIMEOUTS):
             assert (count, blame.reason(first)) == (count, "")
