@@ -14,7 +14,7 @@ from droppath_audit import frameworks
 from droppath_audit.checks import catalogue
 from droppath_audit.frameworks.base import Framework
 from droppath_audit.frameworks.capabilities import Capability
-from droppath_audit.frameworks.spelling import Spelling
+from droppath_audit.frameworks.spelling import Operation, Spelling
 from tools import DOCS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def extending_page(text: str) -> str:
     parts = {
         "operations": lambda: _table(Framework, _abstract(Framework)),
         "defaults": lambda: _table(Framework, _methods(Framework) - _abstract(Framework)),
-        "spellings": lambda: _table(Spelling, _abstract(Spelling)),
+        "spellings": lambda: _table(Spelling, set(_spelled(""))),
         "capabilities": _capabilities,
         "example": _example,
     }
@@ -62,7 +62,8 @@ def _attributes(cls: type) -> list[str]:
 
 
 def _call(cls: type, name: str) -> str:
-    parameters = list(inspect.signature(getattr(cls, name)).parameters)[1:]
+    value = vars(cls)[name]
+    parameters = value.parameters if isinstance(value, Operation) else [*inspect.signature(value).parameters][1:]
     return f"`{name}({', '.join(parameters)})`"
 
 
@@ -75,17 +76,18 @@ def _table(cls: type, names: set[str]) -> Iterable[str]:
     yield from ("| method | what it owes |", "|---|---|")
     for name in vars(cls):  # in the order of their definition
         if name in names:
-            yield f"| {_call(cls, name)} | {_first_sentence(getattr(cls, name))} |"
+            yield f"| {_call(cls, name)} | {_first_sentence(vars(cls)[name])} |"
     yield ""
 
 
 def _spelled(capability: str) -> list[str]:
-    """Return the spellings that belong to a capability."""
+    """Return the spellings that belong to a capability; to none, for an empty name."""
     found = []
-    for name in vars(Spelling):
-        belongs = BELONGS.match((inspect.getdoc(getattr(Spelling, name)) or "").partition("\n")[0])
-        if belongs is not None and belongs[1] == capability:
-            found.append(name)
+    for name, value in vars(Spelling).items():
+        if isinstance(value, Operation) or (inspect.isfunction(value) and not name.startswith("_")):
+            belongs = BELONGS.match((inspect.getdoc(value) or "").partition("\n")[0])
+            if (belongs[1] if belongs else "") == capability:
+                found.append(name)
     return found
 
 

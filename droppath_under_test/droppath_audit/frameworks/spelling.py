@@ -3,7 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, ParamSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Parameters = ParamSpec("Parameters")
+
+
+class Operation(Generic[Parameters]):
+    """An operation that is written by filling in the template that a framework has under its name.
+
+    Args:
+        parameters: What the template names in braces, in the order of a call.
+        returns: What the text is.
+        capability: What a framework has that must write it; every framework must where this is empty.
+    """
+
+    def __init__(self, parameters: str, returns: str, capability: str = "") -> None:
+        self.parameters, self.capability = tuple(parameters.split()), capability
+        self.__doc__ = f"``{capability}``: return {returns}." if capability else f"Return {returns}."
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, spelling: Spelling, owner: type) -> Callable[Parameters, str]:
+        def write(*values: Parameters.args, **named: Parameters.kwargs) -> str:
+            return spelling._written(self._name, **dict(zip(self.parameters, values, strict=True)), **named)
+
+        return write
 
 
 class Spelling(ABC):
@@ -18,26 +46,20 @@ class Spelling(ABC):
     Attributes:
         imports: Lines that import the framework, NumPy (as ``np``) included.
         own: Beginning of the names of its modules, such as ``torch.``.
+        templates: How each operation is written, with its parameters in braces. A context and a layout have a template
+            for each name (``layout transposed``). Where a template is not enough, a method replaces the operation.
     """
 
     imports: ClassVar[tuple[str, ...]]
     own: ClassVar[str]
+    templates: ClassVar[Mapping[str, str]]
 
-    @abstractmethod
-    def seed(self, seed: str) -> str:
-        """Return the line that seeds every generator."""
-
-    @abstractmethod
-    def ones(self, shape: str, dtype: str, device: str) -> str:
-        """Return the expression for a tensor of ones."""
-
-    @abstractmethod
-    def random(self, shape: str, dtype: str, device: str) -> str:
-        """Return the expression for a tensor of normal values."""
-
-    @abstractmethod
-    def literal(self, values: str, shape: str, dtype: str, device: str) -> str:
-        """Return the expression for a tensor of the values in a flat list."""
+    seed = Operation[str]("seed", "the line that seeds every generator")
+    ones = Operation[str, str, str]("shape dtype device", "the expression for a tensor of ones")
+    random = Operation[str, str, str]("shape dtype device", "the expression for a tensor of normal values")
+    literal = Operation[str, str, str, str](
+        "values shape dtype device", "the expression for a tensor of the values in a flat list"
+    )
 
     @abstractmethod
     def array(self, tensor: str, dtype: str = "") -> str:
@@ -48,65 +70,36 @@ class Spelling(ABC):
             dtype: Its dtype where that is known, which makes the expression shorter.
         """
 
-    @abstractmethod
-    def info(self, tensor: str) -> str:
-        """Return the expression for shape, dtype and device of a tensor, as something that can be compared."""
-
-    def key(self, device: str) -> str:
-        """``Keys``: return the expression for a fresh key, made of a number from the seeded global generator."""
-        raise NotImplementedError
-
-    def empty_layer(self) -> str:
-        """``Layers``: return the expression for a layer whose ``forward`` can be assigned."""
-        raise NotImplementedError
-
-    def identity(self) -> str:
-        """``Layers``: return the expression for a layer that returns what it is given."""
-        raise NotImplementedError
-
-    def container(self, layer: str) -> str:
-        """``Layers``: return the expression for a container in a container with the layer in it."""
-        raise NotImplementedError
-
-    def stored(self, layer: str) -> str:
-        """``Layers``: return the expression for what the layer writes into a checkpoint."""
-        raise NotImplementedError
-
-    def convert(self, layer: str, dtype: str, device: str) -> str:
-        """``Layers``: return the line that converts a layer to a dtype and device."""
-        raise NotImplementedError
+    info = Operation[str](
+        "tensor", "the expression for shape, dtype and device of a tensor, as something that can be compared"
+    )
+    key = Operation[str](
+        "device", "the expression for a fresh key, made of a number from the seeded global generator", "Keys"
+    )
+    empty_layer = Operation[[]]("", "the expression for a layer whose ``forward`` can be assigned", "Layers")
+    identity = Operation[[]]("", "the expression for a layer that returns what it is given", "Layers")
+    container = Operation[str]("layer", "the expression for a container in a container with the layer in it", "Layers")
+    stored = Operation[str]("layer", "the expression for what the layer writes into a checkpoint", "Layers")
+    convert = Operation[str, str, str](
+        "layer dtype device", "the line that converts a layer to a dtype and device", "Layers"
+    )
 
     def surround(self, name: str) -> str:
         """``Surroundings``: return the expression for a context; ``x`` is bound."""
-        raise NotImplementedError
+        return self._written(f"surround {name}")
 
     def layout(self, tensor: str, layout: str) -> str:
         """``Layouts``: return the expression for the tensor with other strides."""
-        raise NotImplementedError
+        return self._written(f"layout {layout}", tensor=tensor)
 
-    def strides(self, tensor: str) -> str:
-        """``Layouts``: return the expression for the strides of a tensor."""
-        raise NotImplementedError
-
-    def version(self, tensor: str) -> str:
-        """``WriteCounts``: return the expression for how often a tensor was written to."""
-        raise NotImplementedError
-
-    def track(self, tensor: str) -> str:
-        """``Autograd``: return the line that asks for the gradient of a tensor."""
-        raise NotImplementedError
-
-    def tracked(self, tensor: str) -> str:
-        """``Autograd``: return the expression for whether a tensor is part of a graph."""
-        raise NotImplementedError
-
-    def backward(self, tensor: str) -> str:
-        """``Autograd``: return the line that runs the backward pass from the sum of a tensor."""
-        raise NotImplementedError
-
-    def gradient(self, tensor: str) -> str:
-        """``Autograd``: return the expression for the gradient that a backward pass left, None where it left none."""
-        raise NotImplementedError
+    strides = Operation[str]("tensor", "the expression for the strides of a tensor", "Layouts")
+    version = Operation[str]("tensor", "the expression for how often a tensor was written to", "WriteCounts")
+    track = Operation[str]("tensor", "the line that asks for the gradient of a tensor", "Autograd")
+    tracked = Operation[str]("tensor", "the expression for whether a tensor is part of a graph", "Autograd")
+    backward = Operation[str]("tensor", "the line that runs the backward pass from the sum of a tensor", "Autograd")
+    gradient = Operation[str](
+        "tensor", "the expression for the gradient that a backward pass left, None where it left none", "Autograd"
+    )
 
     def twice(self, x: str, y: str) -> tuple[str, ...]:
         """``SecondOrder``: return lines that bind ``by_x`` and ``by_cotangent``, tensors or None.
@@ -114,11 +107,11 @@ class Spelling(ABC):
         They differentiate the gradient of x, for a cotangent of ones that is itself tracked, once more, in the
         direction of ones.
         """
-        raise NotImplementedError
+        return tuple(self._written("twice", x=x, y=y).splitlines())
 
-    def checkpoint(self, call: str, how: str) -> str:
-        """``Checkpointing``: return the expression that runs a call on ``x`` under checkpointing."""
-        raise NotImplementedError
+    checkpoint = Operation[str, str](
+        "call how", "the expression that runs a call on ``x`` under checkpointing", "Checkpointing"
+    )
 
     def feed(self, values: str) -> tuple[str, ...]:
         """``Taped``: return lines that bind ``feed``, a context in which draws have these values.
@@ -129,3 +122,13 @@ class Spelling(ABC):
                 whose upper end is excluded. In the context ``feed.drawn`` lists how many numbers each draw had.
         """
         raise NotImplementedError
+
+    def __init_subclass__(cls) -> None:
+        required = {name for name, op in vars(Spelling).items() if isinstance(op, Operation) and not op.capability}
+        if missing := required - {*cls.templates, *vars(cls)}:
+            raise TypeError(f"{cls.__name__} has no template for {', '.join(sorted(missing))}")
+
+    def _written(self, template: str, **values: object) -> str:
+        if template not in self.templates:
+            raise NotImplementedError(f"{type(self).__name__} has no template for {template}")
+        return self.templates[template].format(**values)
