@@ -51,10 +51,6 @@ by_x, by_cotangent = paddle.grad([first], [{x}, weight], [paddle.ones_like(first
             wide = f"'complex128' if {tensor}.is_complex() else 'float64'"
         return f"{tensor}.detach().astype({wide}).numpy()"
 
-    def switch(self, layer: str, training: str) -> str:
-        """Set the mode."""
-        return f"{layer}.train() if {training} else {layer}.eval()"
-
     def layout(self, tensor: str, layout: str) -> str:
         """Give the tensor other strides."""
         text = super().layout(tensor, layout)
