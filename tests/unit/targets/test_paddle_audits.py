@@ -17,6 +17,7 @@ with warnings.catch_warnings():
 
 from droppath_audit import audit
 from droppath_audit.checks import catalogue
+from droppath_audit.scripts import script_for
 from droppath_audit.targets.loader import load
 
 FILE = Path(__file__).with_name("paddle_layers.py")
@@ -116,8 +117,10 @@ def test_a_fault_is_found_and_its_snippet_fails_there_and_holds_on_a_sound_layer
         assert (*where, outcome_of(result.snippet).split()[0]) == (*where, "raises" if raising else "fails")
         if "?" not in spec and result.evidence:  # otherwise the sound layer has another dialect
             kind = "Sound" if spec[0].isupper() else "careful"
-            sound = catalogue()[check].snippet(result.trial.case, result.evidence, load(f"{FILE}:{kind}").facts.code)
-            assert (*where, outcome_of(sound)) == (*where, "holds")
+            script = script_for(load(f"{FILE}:{kind}").facts, result.trial.case)
+            one = catalogue()[check]
+            one.show(one.load(result.evidence), result.trial.case, script)
+            assert (*where, outcome_of(script.text())) == (*where, "holds")
 
 
 def test_the_printed_command_gives_the_same_verdict_in_a_process_without_torch(tmp_path):
