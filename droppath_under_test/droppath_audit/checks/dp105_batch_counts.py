@@ -134,7 +134,7 @@ class BatchCounts(Check[Seen, Cell]):
 
         calls, width = seen.batches if at.blocks else SHOWN, seen.width
         low, high = (chi2.ppf(tail, calls) / calls for tail in (1e-8, 1.0 - 1e-8))
-        fewest, most = (int(binom.ppf(tail, width, seen.share)) for tail in (1e-8 / calls, 1.0 - 1e-8 / calls))
+        fewest, most = (int(binom.ppf(tail, width, at.keep_prob)) for tail in (1e-8 / calls, 1.0 - 1e-8 / calls))
         script.add("counts = []")
         script.each(
             *script.masks(), "counts += kept.sum(1).tolist()",

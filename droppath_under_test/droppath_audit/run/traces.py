@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import random
 import sys
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
     from types import ModuleType
 
-DEEPEST, MOST = 6, 1000  # levels, and members of one container, that are looked at
+DEEPEST, MOST, ALL = 6, 1000, 2000  # levels, members of one container, and objects that are looked at
+LARGEST = 2**20  # bytes of an array
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+TELLING = ("cache_info", "get_state", "_version")  # of cached functions, generators and tensors of torch
 
 
 class Traces:
@@ -51,17 +56,8 @@ class Traces:
         return iter(found.values())
 
     def _digest(self) -> Hashable:
-        own = {module.__name__ for module in self._modules}
-        looked = _Look(own)
-        return (
-            looked.at(self._obj, 0),
-            tuple(
-                (name, looked.at(value, 0))
-                for module in self._modules
-                for name, value in tuple(vars(module).items())
-                if not (name.startswith("__") and name.endswith("__"))
-            ),
-        )
+        looked = _Look({module.__name__.partition(".")[0] for module in self._modules})
+        return looked.at(self._obj, 0), tuple(looked.at(module, 0) for module in self._modules)
 
 
 def _parts(obj: Any) -> Iterator[Any]:
@@ -80,48 +76,85 @@ def _parts(obj: Any) -> Iterator[Any]:
 
 
 class _Look:
-    """One look at a graph of objects, each of which is looked at once."""
+    """One look at a graph of objects, each of which is looked at once.
+
+    Args:
+        own: Top-level packages of the target, whose modules and classes are looked into.
+    """
 
     def __init__(self, own: set[str]) -> None:
-        self._own, self._seen = own, set[int]()
+        self._own, self._seen, self._left = own, set[int](), ALL
 
     def at(self, value: Any, depth: int) -> Hashable:
         """Return what must be equal as long as a value is what it was."""
         if isinstance(value, PLAIN):
             return value if value == value else repr(value)  # NaN is not equal to itself
-        if id(value) in self._seen or depth > DEEPEST:
+        if id(value) in self._seen or depth > DEEPEST or not self._left:
             return id(value)
         self._seen.add(id(value))
-        if isinstance(value, (list, tuple, set, frozenset, deque)):
-            return (id(value), len(value), *(self.at(part, depth + 1) for part in _some(value)))
-        if isinstance(value, dict):
-            pairs = ((self.at(key, depth + 1), self.at(part, depth + 1)) for key, part in _some(value.items()))
-            return (id(value), len(value), *pairs)
-        return (id(value), self._inside(value, depth + 1))
+        self._left -= 1
+        try:
+            return (id(value), self._inside(value, depth + 1))
+        except Exception:  # the target's own attributes may raise what they like; that is no trace
+            return id(value)
 
     def _inside(self, value: Any, depth: int) -> Hashable:
+        if isinstance(value, (list, tuple, set, frozenset, deque)):
+            return (len(value), *(self.at(part, depth) for part in _some(value)))
+        if isinstance(value, dict):
+            return (len(value), *((self.at(key, depth), self.at(part, depth)) for key, part in _some(value.items())))
         if isinstance(value, random.Random):
             return value.getstate()
         if isinstance(value, np.random.Generator):
             return str(value.bit_generator.state)
         if isinstance(value, np.ndarray):
-            return value.tobytes() if value.size <= MOST else None
-        for name in ("cache_info", "get_state", "_version"):  # of cached functions, generators and tensors of torch
-            found = getattr(value, name, None) if not inspect.isclass(value) else None
-            if found is not None:
-                return _text(found)
+            return crc32(value.tobytes()) if value.nbytes <= LARGEST else None
+        if isinstance(value, itertools.count):
+            return repr(value)
+        if isinstance(value, ContextVar):
+            return self.at(value.get(None), depth)
+        if inspect.isgenerator(value):
+            frame = value.gi_frame
+            return None if frame is None else (frame.f_lasti, self._named(frame.f_locals, depth))
+        if isinstance(value, functools.partial):
+            return tuple(self.at(part, depth) for part in (value.func, value.args, value.keywords))
+        if inspect.ismethod(value) or inspect.isbuiltin(value):
+            return tuple(self.at(getattr(value, name, None), depth) for name in ("__self__", "__func__"))
         if inspect.isfunction(value):
-            # Part by part: a list made here could have the address of one that was looked at.
-            parts = (value.__defaults__, value.__kwdefaults__, vars(value))
-            cells = (cell.cell_contents for cell in value.__closure__ or () if _filled(cell))
-            return tuple(self.at(part, depth) for part in (*parts, *cells))
-        if inspect.ismodule(value) or (inspect.isclass(value) and value.__module__ not in self._own):
-            return None
-        held = getattr(value, "__dict__", None)
-        if held is None:
-            return None
+            return self._function(value, depth)
+        if inspect.ismodule(value):
+            return self._named(vars(value), depth) if self._is_own(value.__name__) else None
+        if inspect.isclass(value):
+            return self._named(vars(value), depth) if self._is_own(value.__module__) else None
+        kind: Hashable = type(value)
+        told = tuple(_text(getattr(value, name)) for name in _telling(kind))
+        slots = {name: getattr(value, name) for name in _slots(kind) if hasattr(value, name)}
+        return (told, self._named({**getattr(value, "__dict__", {}), **slots}, depth))
+
+    def _function(self, function: Any, depth: int) -> Hashable:
+        # Part by part: a list made here could have the address of one that was looked at.
+        parts = (function.__defaults__, function.__kwdefaults__, function.__dict__ or None)
+        cells = (cell.cell_contents for cell in function.__closure__ or () if _filled(cell))
+        home = sys.modules.get(function.__module__) if self._is_own(function.__module__) else None
+        return tuple(self.at(part, depth) for part in (*parts, *cells, home))
+
+    def _named(self, held: Mapping[str, Any], depth: int) -> Hashable:
         names = [name for name in tuple(held) if not (name.startswith("__") and name.endswith("__"))]
-        return tuple((name, self.at(held[name], depth)) for name in names if name in held)
+        return tuple((name, self.at(held[name], depth)) for name in names[:MOST] if name in held)
+
+    def _is_own(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] in self._own
+
+
+@functools.cache
+def _telling(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in TELLING if inspect.getattr_static(kind, name, None) is not None)
+
+
+@functools.cache
+def _slots(kind: type) -> tuple[str, ...]:
+    found = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    return tuple(name for names in found for name in ((names,) if isinstance(names, str) else names))
 
 
 def _some(values: Iterable[Any]) -> list[Any]:

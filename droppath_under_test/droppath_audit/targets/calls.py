@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODE_NAMES = ("training", "train", "is_training")
 INVERTED_MODE_NAMES = ("is_test", "deterministic", "inference")
 KEY_NAMES = ("key", "rng", "generator")
+NUMBERS = ("int", "float", "str", "bool")  # annotations of what is no key, whatever its name
 BRANCH_FUNCTION_NAMES = ("residual_func", "residual_fn", "branch_func", "branch_fn")
 
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -73,7 +74,7 @@ def _refuse_unknown(spec: Spec, parameters: Mapping[str, Parameter], names: Coll
 
 
 def keys_of(parameters: Mapping[str, Parameter], taken: Collection[str], keys: Keys | None) -> tuple[str, ...]:
-    """Return the arguments that are given a random key, by their names alone.
+    """Return the arguments that are given a random key, by their names and annotations.
 
     Args:
         parameters: Of the call.
@@ -83,7 +84,12 @@ def keys_of(parameters: Mapping[str, Parameter], taken: Collection[str], keys: K
     if keys is None:
         return ()
     named = [parameters[name] for name in KEY_NAMES if name in parameters and name not in taken]
-    return tuple(parameter.name for parameter in named if required(parameter) or keys.needed)
+    return tuple(
+        parameter.name
+        for parameter in named
+        if (required(parameter) or keys.needed)
+        and getattr(parameter.annotation, "__name__", parameter.annotation) not in NUMBERS
+    )
 
 
 def roles_of(call: tuple[Any, ...] | None) -> list[str]:

@@ -26,6 +26,10 @@ def keyed(x, drop_prob, training, rng):
     return _applied(x, rng.random(x.shape[:1]) >= drop_prob, 1.0 - drop_prob)
 
 
+def keyed_where_given(x, drop_prob, training, rng=None):
+    return keyed(x, drop_prob, training, np.random.default_rng() if rng is None else rng)
+
+
 class DropPath:
     def __init__(self, drop_prob):
         if not isinstance(drop_prob, float) or not 0.0 <= drop_prob <= 1.0:

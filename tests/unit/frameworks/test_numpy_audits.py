@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("numpy_layers.py")
 
 SOUND = (
     "drop_path", "keyed", "DropPath", "Switched", "make?form=factory", "batchwise?granularity=batch",
-    "residual?form=residual", "unscaled?scaling=none",
+    "residual?form=residual", "unscaled?scaling=none", "keyed_where_given",
 )  # fmt: skip
 
 FAULTS = {

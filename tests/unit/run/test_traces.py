@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULE = """
-import collections, functools, random
+import collections, contextvars, dataclasses, functools, itertools, random
 import numpy as np
 import torch
 
@@ -46,6 +47,31 @@ class Config:
 
 config = Config()
 
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    step: int = 0
+
+    def count(self):
+        self.step += 1
+
+slotted, counted = Slotted(), Slotted()
+count = counted.count
+number = itertools.count()
+held = functools.partial(lambda rng: rng.random(), np.random.default_rng(0))
+drawing = np.random.default_rng(0).random
+marked = contextvars.ContextVar("marked", default=0)
+endless = (draw for draw in itertools.count())
+large = np.zeros(4096)
+network = torch.nn.Linear(1, 1)
+
+class Raising:
+    def __getattr__(self, name):
+        raise KeyError(name)
+
+raising = Raising()
+with torch.inference_mode():
+    constant = torch.ones(1)
+
 class Layer:
     drawn = 0
     def forward(self, x):
@@ -69,6 +95,15 @@ LEAVES = {
     "a patched method": "Layer.forward = lambda self, x: 2 * x",
     "an attribute of a function": "setattr(closure, 'called', True)",
     "a default": "setattr(closure, '__defaults__', (1,))",
+    "a slot": "slotted.count()",
+    "what a bound method belongs to": "count()",
+    "a count": "next(number)",
+    "what is bound in a partial": "held()",
+    "what a method in C belongs to": "drawing()",
+    "a context variable": "marked.set(1)",
+    "a generator function that was begun": "next(endless)",
+    "a large array": "large[4000] = 1",
+    "an attribute of a framework's layer": "setattr(network, 'step', 1)",
 }
 
 
@@ -119,3 +154,27 @@ def test_what_belongs_to_a_framework_is_not_looked_at(module: ModuleType, monkey
 
     monkeypatch.setattr(torch.nn.Module, "of_nobody", 1, raising=False)
     assert not before.changed()
+
+
+def test_another_module_of_the_package_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "keeping"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "state.py").write_text("steps = []\ndef step():\n    steps.append(1)\n", encoding="utf-8")
+    text = (
+        "from keeping import state\nclass Layer:\n    def forward(self, x):\n        state.step()\n        return x\n"
+    )
+    (package / "layers.py").write_text(text, encoding="utf-8")
+    (package / "named.py").write_text(
+        text.replace("keeping import state", "keeping.state import step").replace("state.step", "step"),
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("layers", "named"):
+        layer = importlib.import_module(f"keeping.{name}").Layer
+        before = Traces(layer, {"torch", "numpy"})
+        assert not before.changed()
+        layer().forward(1)
+        assert before.changed()
+    for name in [name for name in sys.modules if name.startswith("keeping")]:
+        del sys.modules[name]

@@ -178,3 +178,13 @@ def test_no_two_keys_of_a_seed_are_alike():
     assert isinstance(framework, Keys)
     assert max(seeds) < 2**32
     assert np.all(np.array(seeds) >= 0)
+
+
+def by_number(x, drop_prob, training, key: int):
+    return scaled(x, drop_prob, training, torch.Generator().manual_seed(key))
+
+
+def test_a_number_is_no_key_whatever_its_name():
+    with pytest.raises(UsageError, match="requires key, which the SPEC does not give"):
+        load_object(by_number, {})
+    assert "key by" not in load_object(by_number, {"arg.key": 3}).facts.arguments

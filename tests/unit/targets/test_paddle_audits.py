@@ -161,7 +161,7 @@ def test_where_torch_is_missing_a_target_taken_for_its_own_is_refused_in_words(t
         f"    load({f'{file}:silent'!r})\n"
         "except UsageError as error:\n"
         "    assert 'is taken for a target of torch, which is not installed' in error.message, error.message\n"
-        "    assert 'framework=NAME, one of paddle' in error.message, error.message\n"
+        "    assert 'framework=NAME, one of numpy, paddle' in error.message, error.message\n"
         "else:\n"
         "    raise AssertionError"
     )

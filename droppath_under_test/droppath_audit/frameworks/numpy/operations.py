@@ -17,6 +17,7 @@ class NumpyFramework(Framework, Layouts, Generators, Keys, Forking):
     # No tape: a Generator's methods are compiled, and what sees np.random alone would say that nothing is drawn.
     name = "numpy"
     library = "numpy"
+    needed = True
     layouts = ("contiguous", "transposed", "sliced", "offset", "expanded", "reversed")
 
     def __init__(self) -> None:
