@@ -13,7 +13,7 @@ import random
 import sys
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import numpy as np
@@ -126,7 +126,7 @@ class _Look:
             return self._named(vars(value), depth) if self._is_own(value.__name__) else None
         if inspect.isclass(value):
             return self._named(vars(value), depth) if self._is_own(value.__module__) else None
-        kind: Hashable = type(value)
+        kind = cast("Hashable", type(value))
         told = tuple(_text(getattr(value, name)) for name in _telling(kind))
         slots = {name: getattr(value, name) for name in _slots(kind) if hasattr(value, name)}
         return (told, self._named({**getattr(value, "__dict__", {}), **slots}, depth))
@@ -147,12 +147,12 @@ class _Look:
 
 
 @functools.cache
-def _telling(kind: type) -> tuple[str, ...]:
+def _telling(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in TELLING if inspect.getattr_static(kind, name, None) is not None)
 
 
 @functools.cache
-def _slots(kind: type) -> tuple[str, ...]:
+def _slots(kind: Any) -> tuple[str, ...]:
     found = [vars(base).get("__slots__", ()) for base in kind.__mro__]
     return tuple(name for names in found for name in ((names,) if isinstance(names, str) else names))
 
