@@ -21,6 +21,7 @@ import numpy as np
 
 from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check
+from droppath_audit.core.errors import ChangedShape
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
@@ -37,12 +38,13 @@ PROMISED = "all zeros"
 
 @dataclass(frozen=True)
 class Seen:
-    """Elements of the outputs for finite x: all, NaN, other than zero; and what dtypes x and the output had."""
+    """Elements of the outputs for finite x: all, NaN, other than zero; what x and the output were; in which batch."""
 
     elements: int
     nan: int
     nonzero: int
     became: tuple[str, ...]
+    batch: int = 4
 
 
 class KeepProbZero(Check[Seen, DtypeCase]):
@@ -63,13 +65,16 @@ class KeepProbZero(Check[Seen, DtypeCase]):
         """Look at every element of a few small batches."""
         elements = nan = nonzero = 0
         became = {}
-        for calls in probe.calls(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
-            finite = np.isfinite(calls.x)
-            elements += int(np.count_nonzero(finite))
-            nan += int(np.count_nonzero(np.isnan(calls.y) & ~np.isnan(calls.base) & finite))
-            nonzero += int(np.count_nonzero((calls.y != calls.base) & ~np.isnan(calls.y) & finite))
-            if calls.output_dtype != calls.dtype:
-                became[f"{calls.dtype} became {calls.output_dtype}"] = True
+        try:
+            for calls in probe.calls(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
+                finite = np.isfinite(calls.x)
+                elements += int(np.count_nonzero(finite))
+                nan += int(np.count_nonzero(np.isnan(calls.y) & ~np.isnan(calls.base) & finite))
+                nonzero += int(np.count_nonzero((calls.y != calls.base) & ~np.isnan(calls.y) & finite))
+                if calls.output_dtype != calls.dtype:
+                    became[f"{calls.dtype} became {calls.output_dtype}"] = True
+        except ChangedShape as error:
+            return Seen(elements, nan, nonzero, (error.became,), error.batch)
         return Seen(elements, nan, nonzero, tuple(became))
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
@@ -90,4 +95,4 @@ class KeepProbZero(Check[Seen, DtypeCase]):
             zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
             script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
         else:
-            script.same_dtype(1.0)
+            script.same_dtype(1.0, seen.batch)

@@ -43,6 +43,19 @@ class NotApplicable(Exception):
     """A trial turns out, while it runs, to ask for something that the target legitimately lacks."""
 
 
+class ChangedShape(NotApplicable):
+    """An output has another shape than x, so that nothing can be said of its elements; DP005 judges shapes.
+
+    Args:
+        became: Both, in words.
+        batch: Samples of x.
+    """
+
+    def __init__(self, became: str, batch: int) -> None:
+        super().__init__("the output has another shape than x (see DP005)")
+        self.became, self.batch = became, batch
+
+
 class TimeRanOut(Exception):
     """The effort's time is up before a trial has drawn what it judges; nothing is said about the target."""
 

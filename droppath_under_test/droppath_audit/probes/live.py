@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Compiling, Taped, ask, has
 from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
@@ -267,14 +267,15 @@ class LiveProbe(Generic[Case_co]):
         """Return calls with one x as arrays.
 
         Raises:
-            NotApplicable: If an output has another shape than x.
+            ChangedShape: If an output has another shape than x.
         """
         framework, shape, dtype = self.framework, values.shape, self.dtype
         flat = (len(outputs), shape[0], int(np.prod(shape[1:])))
         output_dtype = framework.info(outputs[0]).dtype
         arrays = [framework.numpy(output) for output in outputs]
-        if any(array.shape != shape for array in arrays):
-            raise NotApplicable("the output has another shape than x (see DP005)")
+        for output, array in zip(outputs, arrays, strict=True):
+            if array.shape != shape:
+                raise ChangedShape(f"{dtype}{list(shape)} became {framework.info(output)}", shape[0])
         y = np.stack(arrays).reshape(flat)
         telling = np.isfinite(values) & (np.abs(values) >= 2.0 ** FORMATS[dtype].min_exponent)
 
@@ -336,6 +337,8 @@ class LiveProbe(Generic[Case_co]):
                 elif self.residual:
                     wrong = _unequal(framework.numpy(y), x)  # 0 + x turns -0 into +0
                 else:
+                    # What a target writes into its input in evaluation, DP004 judges.
+                    clean = clean if training else framework.bits(tensor)
                     wrong = np.any((framework.bits(y) != clean).reshape(x.size, -1), axis=1).reshape(x.shape)
                 got, before = (framework.numpy(y), x) if wrong.any() else (x, x)
                 if self.residual and not training and not wrong.any():

@@ -89,7 +89,7 @@ class Probe(Protocol[Case_co]):
         """Yield calls in training, at the cell's drop_prob or at this one.
 
         Raises:
-            NotApplicable: If an output has another shape than x (see DP005).
+            ChangedShape: If an output has another shape than x.
         """
 
     def by_features(

@@ -235,9 +235,9 @@ class LiveScript(Script):
         x, y = self.spell.info("x"), self.spell.info("y")
         self.add(f"print({x}, '->', {y})", f"assert {x} == {y}")
 
-    def same_dtype(self, drop_prob: float) -> None:
+    def same_dtype(self, drop_prob: float, batch: int = 4) -> None:
         """Write a script that fails where an output in training has another dtype, shape or device than x."""
-        self.plain(drop_prob, self.shape(4))
+        self.plain(drop_prob, self.shape(batch))
         self.same_info()
 
     def several_values(self, drop_prob: float, decisions: int) -> None:

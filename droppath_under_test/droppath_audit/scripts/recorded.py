@@ -99,7 +99,7 @@ class RecordedScript(Script):
     def _parts(self, parts: Sequence[tuple[tuple[int, ...], int]]) -> Sequence[tuple[tuple[int, ...], int]]:
         return [((), 1)]  # all blocks at once
 
-    def same_dtype(self, drop_prob: float) -> None:
+    def same_dtype(self, drop_prob: float, batch: int = 4) -> None:
         """Write a script with the dtypes of y that the recording names; which they were is lost in reading."""
         dtypes = sorted({block.output_dtype for block in self.at.blocks})
         asked = self.at.blocks[0].dtype

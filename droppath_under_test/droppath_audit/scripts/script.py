@@ -108,7 +108,7 @@ class Script(ABC):
         return (batch,)
 
     @abstractmethod
-    def same_dtype(self, drop_prob: float) -> None:
+    def same_dtype(self, drop_prob: float, batch: int = 4) -> None:
         """Write a script that fails where outputs in training have another dtype, shape or device than x."""
 
     @abstractmethod
