@@ -105,6 +105,7 @@ class GlobalState(Check[Seen, DtypeCase]):
             script.next_numbers("second", call, seed=1)
             script.add("print(first, second, sep='\\n')", "assert (first != second).any(), 'it was reseeded'")
         else:
+            script.add(call)  # so that what draws ahead has done so
             script.next_numbers("untouched")
             script.next_numbers("after", call)
             script.add(
