@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.loader import Loaded
 
 SPENT = b"s"  # written by a process in which the target left something changed
-COMPILES = b"c"  # written by one in which it brought the compiler
+COMPILES = b"c"  # written by one in which it was the first time that code was compiled
 LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
 
 
@@ -52,30 +52,37 @@ class InProcess:
     """Collects in this process: for objects that cannot be sent to another, and for debugging."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self._target = loaded.target
+        self._target, self._compiled = loaded.target, False
         self.facts = loaded.facts
 
     def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
         """Yield what came of each trial, in order."""
         for trial in trials:
             with _one_thread():
-                collected = collect_one(self._target, trial)
+                collected = collect_one(self._target, trial, compiled=self._compiled)
+            self._compiled = self._compiled or _compiled(self._target)
             yield trial, collected
 
 
-def collect_one(target: Target | Recording, trial: Trial) -> Collected:
-    """Run one trial, or look at what was recorded for it."""
-    started, knew = time.perf_counter(), _compiles(target)
-    collected = _attempt(target, trial)
-    if _compiles(target) and not knew:
-        # The target brought the compiler, which had neither a clean slate nor its limits raised.
-        collected = _attempt(target, trial)
+def collect_one(target: Target | Recording, trial: Trial, *, compiled: bool = False) -> Collected:
+    """Run one trial, or look at what was recorded for it.
+
+    Args:
+        target: What is audited.
+        trial: What is asked.
+        compiled: Whether the target's code is known to be compiled, which is given more time.
+    """
+    started = time.perf_counter()
+    collected = _attempt(target, trial, compiled=compiled)
+    if not compiled and _compiled(target):
+        # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
+        collected = _attempt(target, trial, compiled=True)
     return replace(collected, seconds=time.perf_counter() - started)
 
 
-def _attempt(target: Target | Recording, trial: Trial) -> Collected:
+def _attempt(target: Target | Recording, trial: Trial, *, compiled: bool) -> Collected:
     try:
-        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial)
+        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial, compiled=compiled)
     except NotApplicable as error:
         return Collected(not_applicable=str(error))
     except TimeRanOut as error:
@@ -99,7 +106,7 @@ def _look(recording: Recording, trial: Trial) -> Collected:
     return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
 
 
-def _drive(target: Target, trial: Trial) -> Collected:
+def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
     """Collect with generators seeded from the trial's id, and restore every global state."""
     import numpy as np
 
@@ -109,7 +116,7 @@ def _drive(target: Target, trial: Trial) -> Collected:
     from droppath_audit.probes.live import LiveProbe
 
     check, compiling = catalogue()[trial.check], _compiler(target)
-    case = _with_time_to_compile(trial.case) if _compiles(target) else trial.case
+    case = _with_time_to_compile(trial.case) if compiled else trial.case
     rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
@@ -132,10 +139,10 @@ def _compiler(target: Target | Recording) -> Compiling | None:
     return None if isinstance(target, Recording) else has(target.framework, Compiling)
 
 
-def _compiles(target: Target | Recording) -> bool:
-    """Return whether code may be compiled in a trial."""
+def _compiled(target: Target | Recording) -> bool:
+    """Return whether code was compiled in the last trial."""
     compiler = _compiler(target)
-    return compiler is not None and compiler.compiler_loaded
+    return compiler is not None and compiler.tried()
 
 
 def _with_time_to_compile(case: AnyCase) -> AnyCase:
@@ -209,9 +216,6 @@ def main() -> None:
     loaded = _load(channel, request)
     if loaded is None:
         return
-    compiler = _compiler(loaded.target)
-    if compiler is not None and compiler.compiler_loaded:
-        compiler.prepare()
     if _can_fork(loaded.target):
         _serve_in_children(channel, loaded.target)
     threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
@@ -221,13 +225,14 @@ def main() -> None:
 def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
     traces = None if isinstance(target, Recording) else _traces_of(target)
+    compiled = False
     while True:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
             try:
-                os.write(writer, _serve(channel, target, traces))
+                os.write(writer, _serve(channel, target, traces, compiled=compiled))
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
@@ -246,6 +251,7 @@ def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoR
         compiler = _compiler(target)
         if why == COMPILES and compiler is not None:
             compiler.prepare()
+            compiled = True
         if not why:
             channel.send({"died": _describe_death(status)})
 
@@ -300,22 +306,31 @@ def _survives(framework: Framework) -> bool:
     return forking is not None and forking.can_fork()
 
 
-def _serve(channel: Channel, target: Target | Recording, traces: Traces | None = None) -> bytes:
+def _serve(
+    channel: Channel, target: Target | Recording, traces: Traces | None = None, *, compiled: bool = False
+) -> bytes:
     """Run trials until the supervisor hangs up, or the target has left something changed in this process.
+
+    Args:
+        channel: To the supervisor.
+        target: What is audited.
+        traces: What shows that another process has to go on; None where there can be no other.
+        compiled: Whether the target's code is known to be compiled.
 
     Returns:
         Why another process has to go on, in which no trial ran: a trial has the verdict that it has alone.
     """
-    process, knew, compiler = os.getpid(), _compiles(target), _compiler(target)
+    process, compiler = os.getpid(), _compiler(target)
     channel.send({"ready": process})
-    if compiler is not None and not knew:
+    if compiler is not None and not compiler.compiler_loaded:
         compiler.when_imported(lambda: channel.send({"compiles": True}))
     while (message := channel.receive()) is not None:
         trial = wire.load(Trial, message["trial"])
-        channel.send({"started": trial.id} | ({"compiles": True} if knew else {}))
+        may_compile = compiler is not None and compiler.compiler_loaded
+        channel.send({"started": trial.id} | ({"compiles": True} if may_compile else {}))
         try:
             with _one_thread():
-                collected = collect_one(target, trial)
+                collected = collect_one(target, trial, compiled=compiled)
         except KeyboardInterrupt:  # nobody's: this process is in a session of its own
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:
@@ -323,8 +338,10 @@ def _serve(channel: Channel, target: Target | Recording, traces: Traces | None =
         # Before the answer, which may bring the next trial.
         spent = traces is not None and traces.changed()
         channel.send({"collected": wire.dump(collected)})
-        if traces is not None and _compiles(target) and not knew:
-            return COMPILES
+        if not compiled and _compiled(target):
+            if traces is not None:
+                return COMPILES
+            compiled = True
         if spent:
             return SPENT
     return b""
