@@ -250,6 +250,7 @@ def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoR
         os.close(reader)
         compiler = _compiler(target)
         if why == COMPILES and compiler is not None:
+            channel.send({"compiles": True})  # the next trial waits for this
             compiler.prepare()
             compiled = True
         if not why:
