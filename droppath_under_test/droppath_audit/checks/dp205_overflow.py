@@ -155,7 +155,7 @@ class Overflow(Check[Seen, Cell]):
             script.each(
                 f"large = np.isfinite(xs) & (abs(xs) >= {first.low!r}) & ({small})",
                 "large = np.broadcast_to(large, ys.shape)",
-                f"assert {sound.format('ys[large]')}, np.unique(ys[large])[-8:]",
+                f"assert {sound.format('ys[large]')}, np.unique(ys[large])[-8:].tolist()",
                 xs=True,
             )
             return
@@ -167,7 +167,8 @@ class Overflow(Check[Seen, Cell]):
         calls = CALLS_PER_DECISION if at.per_call else (64 if first.kind == "factor" else 4)
         with script.under(f"for _ in range({calls}):"):
             script.add(
-                f"ys = {script.array(script.call(at.drop_prob))}", f"assert {sound.format('ys')}, np.unique(ys)[-8:]"
+                f"ys = {script.array(script.call(at.drop_prob))}",
+                f"assert {sound.format('ys')}, np.unique(ys)[-8:].tolist()",
             )
 
 
