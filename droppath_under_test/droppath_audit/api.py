@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.run import engine
+from droppath_audit.run.driving import InProcess
 from droppath_audit.run.plan import Settings
-from droppath_audit.run.worker import InProcess
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 from droppath_audit.targets.loader import load, load_object, query_of
 

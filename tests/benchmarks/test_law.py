@@ -9,7 +9,7 @@ from droppath_audit.core.case import Cell
 from droppath_audit.core.grid import DROP_PROBS, DTYPES
 from droppath_audit.core.trial import Trial
 from droppath_audit.mutants import mutants
-from droppath_audit.run.worker import InProcess
+from droppath_audit.run.driving import InProcess
 from droppath_audit.targets.loader import load
 
 SECONDS = 3.0

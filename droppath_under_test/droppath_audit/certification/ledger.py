@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from droppath_audit.core import source
 from droppath_audit.core.case import Cell
 from droppath_audit.core.errors import UsageError
 from droppath_audit.stats.certificate import Certificate, resolution
@@ -170,19 +169,11 @@ def identify(facts: Facts, device: str) -> dict[str, str]:
     return {
         "spec": facts.spec,
         "package": facts.package,
-        "source": _digest(facts.origin),
+        "source": source.digest(facts.origin),
         "dialect": facts.dialect.describe(),
         "framework": f"{facts.framework} {facts.framework_version}",
         "device": device.partition(":")[0],
     }
-
-
-def _digest(origin: str) -> str:
-    """Return the SHA-256 of the file of a ``file:line``, or an empty text where there is none to read."""
-    try:
-        return hashlib.sha256(Path(origin.rpartition(":")[0]).read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def differences(ledger: Ledger, other: Ledger) -> list[str]:

@@ -133,7 +133,7 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
     """
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
-        from droppath_audit.run.worker import InProcess
+        from droppath_audit.run.driving import InProcess
         from droppath_audit.targets.loader import load
 
         return InProcess(load(spec, devices=devices, imports=options["imports"]))

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
+
+
+DIED, HUNG, OVERSIZED = "died", "hung", "oversized"  # ways in which a process ended before it answered
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Collected:
         traceback: Where the target raised, or the last words of a process that died.
         seconds: Time it took.
         smallest: Features of the smallest sample that the target takes, for scripts.
+        ended: How the process ended before there was an answer: ``DIED``, ``HUNG`` or ``OVERSIZED``; empty where it
+            answered.
+        note: What a reader should know of how the answer came, such as that it is that of a second attempt.
     """
 
     evidence: dict[str, Any] | None = None
@@ -34,6 +40,8 @@ class Collected:
     traceback: str = ""
     seconds: float = 0.0
     smallest: tuple[int, ...] = (1,)
+    ended: str = ""
+    note: str = ""
 
 
 class Collector(Protocol):
@@ -43,5 +51,17 @@ class Collector(Protocol):
     def facts(self) -> Facts:
         """What was learned of the target."""
 
-    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
-        """Yield what came of each trial, in order."""
+    def collect(
+        self,
+        trials: Sequence[Trial],
+        *,
+        known: Mapping[str, Collected] | None = None,
+        note: Callable[[Trial, Collected], None] | None = None,
+    ) -> Iterator[tuple[Trial, Collected]]:
+        """Yield what came of each trial, in order.
+
+        Args:
+            trials: What to run.
+            known: Answers of an earlier run, by the trial's id; these trials are not run.
+            note: Called with each answer as it comes, which need not be in order.
+        """

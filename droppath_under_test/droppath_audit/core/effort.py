@@ -9,8 +9,6 @@ T = TypeVar("T")
 
 COMPILING_SECONDS = 60.0  # beyond an effort's, for a trial in which code is compiled anew
 
-COMPILING_SECONDS = 60.0  # beyond an effort's, for a trial in which code is compiled anew
-
 
 @dataclass(frozen=True)
 class Effort:

@@ -45,6 +45,8 @@ class Report:
     strict: bool
     results: tuple[Result, ...]
     seconds: float
+    incomplete: str = ""
+    planned: int | None = None
 
     @property
     def findings(self) -> tuple[Result, ...]:

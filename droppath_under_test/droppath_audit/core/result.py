@@ -29,6 +29,7 @@ class Result:
         snippet: Script that shows the fault without this package; likewise.
         traceback: Where the target raised, if it did.
         seconds: Time spent on collecting the evidence.
+        note: What a reader should know of how the evidence came, such as that it is that of a second attempt.
     """
 
     trial: Trial
@@ -41,6 +42,7 @@ class Result:
     snippet: str = ""
     traceback: str = ""
     seconds: float = 0.0
+    note: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -89,4 +91,5 @@ class Result:
             "snippet": self.snippet,
             "traceback": self.traceback,
             "seconds": self.seconds,
+            "note": self.note,
         }

@@ -7,6 +7,7 @@ value of every narrower floating type exactly. What a framework may offer beyond
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -97,6 +98,10 @@ class Framework(ABC):
     @abstractmethod
     def scope(self) -> AbstractContextManager[None]:
         """Return a context that restores the framework's global state (generators, modes) on leaving."""
+
+    def one_thread(self) -> AbstractContextManager[None]:
+        """Return a context in which one thread computes: small tensors gain nothing from more, other work a core."""
+        return nullcontext()
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
         """Return a tensor of ones."""

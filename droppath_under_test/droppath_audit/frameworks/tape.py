@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+MOST_DRAWS = 1000  # of one call whose draws are replaced: it waits for another value, which never comes
+
 UNIFORM, INTEGER, BERNOULLI, OTHER = "uniform", "integer", "bernoulli", "other"
 
 
@@ -74,6 +76,10 @@ class Tape(Protocol):
         Returns:
             A context that yields the list to which the numbers drawn are added, one entry a draw. A draw of another
             size than ``values`` keeps its own.
+
+        Raises:
+            NotApplicable: In the context, after ``MOST_DRAWS`` draws: a target that draws until it likes what it gets
+                would never end.
         """
 
     def redraw(self, draw: Draw, numbers: int, seed: int) -> npt.NDArray[np.float64]:

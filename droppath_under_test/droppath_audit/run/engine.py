@@ -27,19 +27,31 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.collected import Collected, Collector
     from droppath_audit.core.facts import Facts
+    from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.trial import Trial
+    from droppath_audit.run.journal import Journal
 
 
-def run(collector: Collector, settings: Settings, *, imports: tuple[str, ...] = ()) -> Iterator[Event]:
+def run(
+    collector: Collector,
+    settings: Settings,
+    *,
+    imports: tuple[str, ...] = (),
+    journal: Journal | None = None,
+    interruption: Interruption | None = None,
+) -> Iterator[Event]:
     """Audit a loaded target.
 
     Args:
         collector: Runs trials on the target.
         settings: Effort, seed, budget and selection.
         imports: Modules that were imported before the target; they go into reproducing commands.
+        journal: Where answers are kept as they come; those that it holds are taken over.
+        interruption: Why the collector ends early, where it does.
 
     Yields:
-        AuditStarted, then TrialFinished for every planned trial, in order, then AuditFinished.
+        AuditStarted, then TrialFinished for every planned trial, in order, then AuditFinished. After an interruption
+        trials are missing, and the report is marked as incomplete.
 
     Raises:
         UsageError: If the target cannot be loaded or the selection matches nothing.
@@ -48,13 +60,24 @@ def run(collector: Collector, settings: Settings, *, imports: tuple[str, ...] = 
     started = time.perf_counter()
     trials = make(facts, settings)
     yield AuditStarted(facts, trials)
-    outcomes = collector.collect([trial for trial in trials if not trial.reason])
-    results = []
+    outcomes = collector.collect(
+        [trial for trial in trials if not trial.reason],
+        known=journal.answers if journal is not None else None,
+        note=journal.append if journal is not None else None,
+    )
+    results, incomplete = [], ""
     for trial in trials:
         if trial.reason:
             result = Result(trial, Verdict.not_applicable(trial.reason))
         else:
-            result = judge(trial, next(outcomes)[1], facts, settings, imports)
+            try:
+                outcome = next(outcomes, None)
+            except KeyboardInterrupt:
+                outcome, incomplete = None, "interrupted by SIGINT"
+            if outcome is None:
+                incomplete = (interruption.reason if interruption is not None else "") or incomplete or "ended early"
+                break
+            result = judge(trial, outcome[1], facts, settings, imports)
         results.append(result)
         yield TrialFinished(result)
     report = Report(
@@ -65,6 +88,8 @@ def run(collector: Collector, settings: Settings, *, imports: tuple[str, ...] = 
         effort=settings.effort,
         strict=settings.strict,
         results=tuple(results),
+        incomplete=incomplete,
+        planned=len(trials),
         seconds=time.perf_counter() - started,
     )
     yield AuditFinished(report)
@@ -101,6 +126,7 @@ def judge(
         promised=verdict.promised or check.documentation.promise,
         traceback=trace,
         seconds=collected.seconds,
+        note=collected.note,
     )
     if verdict.outcome not in BAD:
         return result

@@ -1,293 +1,115 @@
-"""The worker: collects evidence on one target, in this process or as the child of a supervisor.
+"""The processes that run the target: a server that loads it and forks, and the workers that it forks.
 
-As a child it speaks JSON, a line a message, over what were its standard input and output; whatever the target prints
-goes to standard error. Having loaded the target it forks: the child runs trials, the parent waits, reports the child's
-death and forks another, so that a replacement costs a fork and not an import. When the supervisor is gone, so is
-everything that the worker started.
+Three kinds stand between the supervisor and the target. The warden (``run.warden``) runs nothing of the target. The
+server, its child, loads the target once. Workers, forks of the server, run trials; one that dies or is spent is
+replaced by another, at the price of a fork and not of an import. Where a process cannot be forked the server is the one
+worker.
+
+What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
+
+supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler).
+server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
+supervisor to worker: ``trial``.
+worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (anew, spent).
 """
 
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
-import random
 import select
 import signal
 import sys
 import threading
-import time
 import traceback
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.effort import COMPILING_SECONDS
-from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, UsageError
+from droppath_audit.core.errors import UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
+from droppath_audit.run import processes
+from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, single_threaded
+from droppath_audit.run.lines import Reader, Writer
+from droppath_audit.run.warden import under_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from io import FileIO
-    from typing import NoReturn
-
-    from droppath_audit.core.case import AnyCase
     from droppath_audit.frameworks.base import Framework
-    from droppath_audit.frameworks.capabilities import Compiling
     from droppath_audit.frameworks.target import Target
     from droppath_audit.run.traces import Traces
     from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
-SPENT = b"s"  # written by a process in which the target left something changed
-COMPILES = b"c"  # written by one in which it was the first time that code was compiled
-LOOK_SECONDS = 0.02  # between two looks at whether the child or the supervisor has ended
+LOOK_SECONDS = 0.02  # between two looks at what became of the children, where the system cannot tell by itself
 
 
-class InProcess:
-    """Collects in this process: for objects that cannot be sent to another, and for debugging."""
+@dataclass(frozen=True)
+class Slot:
+    """Where a worker stands: descriptors that the server holds for it.
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._target, self._compiled = loaded.target, False
-        self.facts = loaded.facts
+    Attributes:
+        socket: To the supervisor.
+        words: A file for what it prints; the server's own standard error where that is negative.
+    """
 
-    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
-        """Yield what came of each trial, in order."""
-        for trial in trials:
-            with _one_thread():
-                collected = collect_one(self._target, trial, compiled=self._compiled)
-            self._compiled = self._compiled or _compiled(self._target)
-            yield trial, collected
+    socket: int
+    words: int
 
 
-def collect_one(target: Target | Recording, trial: Trial, *, compiled: bool = False) -> Collected:
-    """Run one trial, or look at what was recorded for it.
+def main(descriptor: int) -> None:
+    """Serve a supervisor: load the target that it names, then fork as it asks.
 
     Args:
-        target: What is audited.
-        trial: What is asked.
-        compiled: Whether the target's code is known to be compiled, which is given more time.
+        descriptor: Of the socket to the supervisor.
     """
-    started = time.perf_counter()
-    collected = _attempt(target, trial, compiled=compiled)
-    if not compiled and _compiled(target):
-        # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
-        collected = _attempt(target, trial, compiled=True)
-    return replace(collected, seconds=time.perf_counter() - started)
-
-
-def _attempt(target: Target | Recording, trial: Trial, *, compiled: bool) -> Collected:
-    try:
-        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial, compiled=compiled)
-    except NotApplicable as error:
-        return Collected(not_applicable=str(error))
-    except TimeRanOut as error:
-        return Collected(inconclusive=str(error))
-    except TargetRaised as error:
-        return Collected(error=f"raised {error}", traceback=error.traceback)
-    except Exception as error:
-        return Collected(
-            error=f"the output could not be examined: {type(error).__name__}: {error}",
-            traceback=traceback.format_exc(),
-        )
-
-
-def _look(recording: Recording, trial: Trial) -> Collected:
-    from droppath_audit.checks import catalogue
-    from droppath_audit.probes.recorded import RecordedProbe
-
-    check = catalogue()[trial.check]
-    if check.recorded is None:
-        raise NotApplicable(check.not_recorded)
-    return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
-
-
-def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
-    """Collect with generators seeded from the trial's id, and restore every global state."""
-    import numpy as np
-
-    from droppath_audit.checks import catalogue
-    from droppath_audit.frameworks.restoring import restored
-    from droppath_audit.probes.certifying import chunk_stopping
-    from droppath_audit.probes.live import LiveProbe
-
-    check, compiling = catalogue()[trial.check], _compiler(target)
-    case = _with_time_to_compile(trial.case) if compiled else trial.case
-    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
-    stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
-    with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
-        target.framework.seed(int(rng.integers(2**63)))
-        np.random.seed(int(rng.integers(2**32)))
-        random.seed(int(rng.integers(2**63)))
-        probe = LiveProbe(target, case, rng, stopping)
-        collected = Collected(wire.dump(check.collect(probe)))
-        # For scripts, which show a fault on the smallest samples that the target takes.
-        with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
-            collected = replace(collected, smallest=probe.features())
-        if compiling is not None and compiling.failed():
-            return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
-    return collected
-
-
-def _compiler(target: Target | Recording) -> Compiling | None:
-    from droppath_audit.frameworks.capabilities import Compiling, has
-
-    return None if isinstance(target, Recording) else has(target.framework, Compiling)
-
-
-def _compiled(target: Target | Recording) -> bool:
-    """Return whether code was compiled in the last trial."""
-    compiler = _compiler(target)
-    return compiler is not None and compiler.tried()
-
-
-def _with_time_to_compile(case: AnyCase) -> AnyCase:
-    """Return a case with more time, since compiling is no sampling."""
-    return replace(case, effort=replace(case.effort, seconds=case.effort.seconds + COMPILING_SECONDS))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute in one thread: small tensors gain nothing from a second, and other work gains a core."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-class Channel:
-    """JSON lines over two file descriptors, read byte by byte so that a fork never shares a buffer."""
-
-    def __init__(self, reader: FileIO, writer: FileIO) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    def over_standard_streams(cls) -> Channel:
-        """Take standard input and output for messages; the target gets an empty input and standard error."""
-        reader = os.fdopen(os.dup(0), "rb", buffering=0)
-        writer = os.fdopen(os.dup(1), "wb", buffering=0)
-        with Path(os.devnull).open("rb") as nothing:
-            os.dup2(nothing.fileno(), 0)
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr  # which keeps nothing back that would be lost with the process
-        return cls(reader, writer)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one message; the newline before it ends whatever a dying process left unfinished."""
-        self._writer.write(b"\n" + json.dumps(message).encode() + b"\n")
-
-    def receive(self) -> dict[str, Any] | None:
-        """Return the next message, None at the end of input."""
-        line = self._reader.readline()
-        return json.loads(line) if line else None
-
-    def ends_within(self, seconds: float | None, *wakers: int) -> bool:
-        """Wait, for ever where ``seconds`` is None, and return whether the other side has hung up.
-
-        Args:
-            seconds: How long.
-            *wakers: Read ends of pipes; what comes from one, its end included, ends the waiting.
-        """
-        poll = select.poll()
-        poll.register(self._reader, 0)  # no events but a hang-up
-        for waker in wakers:
-            poll.register(waker, select.POLLIN)
-        found = poll.poll(None if seconds is None else 1000 * seconds)
-        return any(descriptor == self._reader.fileno() for descriptor, _ in found)
-
-
-def main() -> None:
-    """Serve a supervisor: load the target it names, then run its trials."""
-    channel = Channel.over_standard_streams()
-    faulthandler.enable()
-    request = channel.receive()
+    under_guard(descriptor)
+    reader, writer = Reader(descriptor), Writer(descriptor)
+    request = reader.next()
     if request is None:
         return
-    loaded = _load(channel, request)
+    slots = [Slot(*numbers) for numbers in request["slots"]]
+    _take_standard_streams(slots[0])
+    faulthandler.enable()
+    sys.argv = [request["spec"].partition("?")[0].rpartition(":")[0] or request["spec"]]  # a script's own name alone
+    loaded = _load(writer, request)
     if loaded is None:
         return
-    if _can_fork(loaded.target):
-        _serve_in_children(channel, loaded.target)
-    threading.Thread(target=_end_with_supervisor, args=(channel,), daemon=True).start()
-    _serve(channel, loaded.target)
+    forks = _can_fork(loaded.target)
+    writer.send(loaded=wire.dump(loaded.facts), forks=forks)
+    if forks:
+        _Server(descriptor, reader, writer, loaded.target, slots).serve()
+    else:
+        _work(slots[0], loaded.target)
 
 
-def _serve_in_children(channel: Channel, target: BoundTarget | Recording) -> NoReturn:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
-    traces = None if isinstance(target, Recording) else _traces_of(target)
-    compiled = False
-    while True:
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            try:
-                os.write(writer, _serve(channel, target, traces, compiled=compiled))
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        os.close(writer)
-        ended, status = 0, 0
-        while not ended:
-            if channel.ends_within(LOOK_SECONDS, reader):
-                _end_everything()
-            ended, status = os.waitpid(child, os.WNOHANG)
-        why = b""
-        os.set_blocking(reader, False)  # something that the target started may still hold the other end
-        with suppress(BlockingIOError):
-            why = os.read(reader, 1)
-        os.close(reader)
-        compiler = _compiler(target)
-        if why == COMPILES and compiler is not None:
-            channel.send({"compiles": True})  # the next trial waits for this
-            compiler.prepare()
-            compiled = True
-        if not why:
-            channel.send({"died": _describe_death(status)})
+def _take_standard_streams(slot: Slot) -> None:
+    """Give the target an empty input, and let what it prints go where the slot says."""
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    if slot.words >= 0:
+        os.dup2(slot.words, 2)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr  # which keeps nothing back that would be lost with the process
 
 
-def _traces_of(target: BoundTarget) -> Traces:
-    from droppath_audit.frameworks import adapters
-    from droppath_audit.run.traces import Traces
-
-    return Traces(target.obj, {package for adapter in adapters() for package in adapter.packages})
-
-
-def _end_with_supervisor(channel: Channel) -> None:
-    channel.ends_within(None)
-    _end_everything()
-
-
-def _end_everything() -> NoReturn:
-    """End this process with all that it and the target started."""
-    os.killpg(0, signal.SIGKILL)
-    raise AssertionError("a process does not outlive SIGKILL")
-
-
-def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
+def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     from droppath_audit.targets.loader import load
 
     loaded, process = None, os.getpid()
     try:
         loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
-        answer: dict[str, Any] = {"loaded": wire.dump(loaded.facts)}
     except UsageError as error:
-        answer = {"refused": error.message, "detail": error.detail}
+        refusal = error
     if os.getpid() != process:
-        os._exit(0)  # a copy of the worker that the target forked while it was imported
-    channel.send(answer)
-    # Imported here, before the fork, so that no child pays for it.
+        os._exit(0)  # a copy of the server that the target forked while it was imported
+    if loaded is None:
+        writer.send(refused=refusal.message, detail=refusal.detail)
+        return None
+    # Imported here, before the fork, so that no worker pays for it.
     from droppath_audit.checks import catalogue
 
     catalogue()
@@ -295,8 +117,9 @@ def _load(channel: Channel, request: dict[str, Any]) -> Loaded | None:
 
 
 def _can_fork(target: BoundTarget | Recording) -> bool:
-    """Return whether children of this process would work: no other threads, and nothing that a fork leaves behind."""
-    alone = hasattr(os, "fork") and threading.active_count() == 1
+    """Return whether forks of this process would work: no other threads, and nothing that a fork leaves behind."""
+    # The frameworks of macOS that NumPy and torch compute with do not survive a fork.
+    alone = hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == 1
     return alone and (isinstance(target, Recording) or _survives(target.framework))
 
 
@@ -307,45 +130,104 @@ def _survives(framework: Framework) -> bool:
     return forking is not None and forking.can_fork()
 
 
-def _serve(
-    channel: Channel, target: Target | Recording, traces: Traces | None = None, *, compiled: bool = False
-) -> bytes:
+class _Server:
+    """Forks workers as the supervisor asks, and tells it what became of them."""
+
+    def __init__(
+        self, descriptor: int, reader: Reader, writer: Writer, target: BoundTarget | Recording, slots: list[Slot]
+    ) -> None:
+        self._descriptor, self._reader, self._writer = descriptor, reader, writer
+        self._target, self._slots = target, slots
+        self._traces = None if isinstance(target, Recording) else _traces_of(target)
+        self._compiled = False
+        self._children: dict[int, int] = {}  # process to slot
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        while not self._reader.ended:
+            if poll.poll(1000 * LOOK_SECONDS):
+                for message in self._reader.available():
+                    if "prepare" in message:
+                        self._prepare()
+                    elif "fork" in message:
+                        self._fork(message["fork"])
+            self._wait()
+
+    def _fork(self, number: int) -> None:
+        child = os.fork()
+        if child:
+            self._children[child] = number
+            self._writer.send(forked=child, slot=number)
+            return
+        try:
+            os.setsid()  # so that what is sent to its whole group reaches none of ours
+            processes.end_with_parent()
+            os.close(self._descriptor)
+            for other, slot in enumerate(self._slots):
+                if other != number:
+                    os.close(slot.socket)
+            _take_standard_streams(self._slots[number])
+            _work(self._slots[number], self._target, self._traces, compiled=self._compiled)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+
+    def _prepare(self) -> None:
+        compiler = compiler_of(self._target)
+        if compiler is not None and not self._compiled:
+            compiler.prepare()
+            self._compiled = True
+
+    def _wait(self) -> None:
+        for child in list(self._children):
+            ended, status = 0, 0
+            with suppress(ChildProcessError):  # the target installed a handler that waits for everybody's children
+                ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                self._writer.send(ended=child, slot=self._children.pop(child), words=_describe_death(status))
+
+
+def _traces_of(target: BoundTarget) -> Traces:
+    from droppath_audit.frameworks import adapters
+    from droppath_audit.run.traces import Traces
+
+    return Traces(target.obj, {package for adapter in adapters() for package in adapter.packages})
+
+
+def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, *, compiled: bool = False) -> None:
     """Run trials until the supervisor hangs up, or the target has left something changed in this process.
 
     Args:
-        channel: To the supervisor.
+        slot: To the supervisor.
         target: What is audited.
         traces: What shows that another process has to go on; None where there can be no other.
         compiled: Whether the target's code is known to be compiled.
-
-    Returns:
-        Why another process has to go on, in which no trial ran: a trial has the verdict that it has alone.
     """
-    process, compiler = os.getpid(), _compiler(target)
-    channel.send({"ready": process})
+    reader, writer = Reader(slot.socket), Writer(slot.socket)
+    process, compiler = os.getpid(), compiler_of(target)
     if compiler is not None and not compiler.compiler_loaded:
-        compiler.when_imported(lambda: channel.send({"compiles": True}))
-    while (message := channel.receive()) is not None:
+        compiler.when_imported(lambda: writer.send(compiles=True))
+    while (message := reader.next()) is not None:
         trial = wire.load(Trial, message["trial"])
-        may_compile = compiler is not None and compiler.compiler_loaded
-        channel.send({"started": trial.id} | ({"compiles": True} if may_compile else {}))
+        writer.send(started=trial.id, process=process)
+        if compiler is not None and compiler.compiler_loaded:
+            writer.send(compiles=True)
         try:
-            with _one_thread():
+            with single_threaded(target):
                 collected = collect_one(target, trial, compiled=compiled)
         except KeyboardInterrupt:  # nobody's: this process is in a session of its own
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
-        # Before the answer, which may bring the next trial.
-        spent = traces is not None and traces.changed()
-        channel.send({"collected": wire.dump(collected)})
-        if not compiled and _compiled(target):
-            if traces is not None:
-                return COMPILES
-            compiled = True
+        first = not compiled and has_compiled(target)  # it had neither the time for it nor a clean slate
+        spent = traces is not None and (first or traces.changed())
+        writer.send(collected=wire.dump(collected), anew=first and traces is not None, spent=spent)
         if spent:
-            return SPENT
-    return b""
+            return
+        compiled = compiled or first
 
 
 def _describe_death(status: int) -> str:

@@ -113,9 +113,9 @@ def results(loaded: Loaded, settings: Settings, *, first: str = "") -> Iterator[
         settings: Effort, seed and selection.
         first: Id of a trial to begin with; no result depends on the order.
     """
+    from droppath_audit.run.driving import InProcess
     from droppath_audit.run.engine import judge
     from droppath_audit.run.plan import make
-    from droppath_audit.run.worker import InProcess
 
     trials = [patient(trial) for trial in make(loaded.facts, settings) if not trial.reason]
     trials.sort(key=lambda trial: trial.id != first)

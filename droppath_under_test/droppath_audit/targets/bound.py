@@ -92,7 +92,7 @@ class BoundLayer:
             function = self._instance(training)
             try:
                 return function(x)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, NotApplicable):
                 raise
             except BaseException as error:
                 reraise(error)

@@ -14,7 +14,7 @@ from droppath_audit.core.facts import Facts
 from droppath_audit.core.trial import Trial
 from droppath_audit.probes.certifying import chunk_stopping
 from droppath_audit.probes.counting import Counts
-from droppath_audit.run.worker import InProcess
+from droppath_audit.run.driving import InProcess
 from droppath_audit.targets.loader import load
 
 if TYPE_CHECKING:

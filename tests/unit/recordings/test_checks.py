@@ -283,7 +283,7 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
 def test_the_command_reads_in_a_worker_that_needs_no_framework(tmp_path: Path) -> None:
     file = record(tmp_path / "calls.npz", reference(), calls=5)
     code = (
-        "import sys; from droppath_audit.run.worker import collect_one\n"
+        "import sys; from droppath_audit.run.driving import collect_one\n"
         "from droppath_audit.targets.loader import load\n"
         "from droppath_audit.run.plan import Settings, make\n"
         f"loaded = load({str(file)!r})\n"

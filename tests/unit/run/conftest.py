@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from droppath_audit.core.report import Report
+    from droppath_audit.run.limits import Limits
 
 SOUND = """
 import ctypes, json, os, random, signal, sys, threading, time
@@ -67,7 +68,7 @@ def facts() -> Facts:
 
 
 class Audit(Protocol):
-    def __call__(self, spec: str, *only: str, seed: int = 0) -> Report: ...
+    def __call__(self, spec: str, *only: str, seed: int = 0, jobs: int = 1, limits: Limits | None = None) -> Report: ...
 
 
 @pytest.fixture
@@ -88,8 +89,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Audit]:
     mark = f"DROPPATH_TEST_{os.getpid()}_{time.monotonic_ns()}"
     monkeypatch.setenv(mark, "1")
 
-    def run(spec: str, *only: str, seed: int = 0) -> Report:
-        with Supervisor(spec) as supervisor:
+    def run(spec: str, *only: str, seed: int = 0, jobs: int = 1, limits: Limits | None = None) -> Report:
+        with Supervisor(spec, jobs=jobs, limits=limits) as supervisor:
             *_, last = engine.run(supervisor, Settings(effort="quick", only=only, seed=seed))
         assert isinstance(last, AuditFinished)
         return last.report

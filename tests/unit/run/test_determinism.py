@@ -62,8 +62,8 @@ def test_what_hypothesis_did_before_in_this_process_does_not_matter(check: str, 
 
 
 def test_order_does_not_matter(full: dict[str, Any]) -> None:
+    from droppath_audit.run.driving import InProcess
     from droppath_audit.run.plan import make
-    from droppath_audit.run.worker import InProcess
     from droppath_audit.targets.loader import load
 
     loaded = load(SPEC)

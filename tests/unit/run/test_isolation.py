@@ -6,18 +6,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from droppath_audit.commands import main
-from droppath_audit.core.case import Case
+from droppath_audit.core.collected import DIED, HUNG, Collected
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.verdict import Outcome
-from droppath_audit.run import supervisor
+from droppath_audit.run import loaded_crew
+from droppath_audit.run.blame import Blame
+from droppath_audit.run.limits import Limits
 from droppath_audit.run.plan import Settings, make
-from droppath_audit.run.supervisor import Blame, Supervisor
+from droppath_audit.run.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,37 +131,70 @@ def test_three_deaths_that_share_a_dtype_end_the_trials_of_that_dtype_only(
     assert [str(r.outcome) for r in report.results if r.trial.case.dtype == "float32"] == 6 * ["pass"]
 
 
-def test_a_hang_in_one_dtype_costs_one_trial(
-    target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+SOON = Limits(trial_seconds=2.0)
+
+
+def test_a_hang_in_one_dtype_costs_one_trial_which_is_tried_twice(
+    target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 2.0)
-    seen = observed(isolated(target("if at == ('float32', 1.0):\n    os.setsid(); forever()"), "DP301"))
-    assert seen.pop("DP301[cpu-float32]")[0] == "error"
+    code = "if at == ('float32', 1.0):\n    if os.fork() == 0:\n        os.setsid()\n    forever()"
+    seen = observed(isolated(target(code), "DP301", limits=SOON))
+    hung = "no answer within 2 seconds of processor time, at the second attempt as well; the process was stopped"
+    assert seen.pop("DP301[cpu-float32]") == ("error", hung)
     assert [verdict for verdict, _ in seen.values()] == ["pass"] * 3
 
 
-def test_two_hangs_at_one_drop_prob_end_the_trials_at_that_drop_prob_only(
-    target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+def test_a_deadlock_that_uses_no_processor_is_a_hang(
+    target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 2.0)
-    report = isolated(target("if at[1] == 0.9:\n    time.sleep(1000)"), "DP201[*-p0.9]", "DP201[*-p0.3]")
+    deadlock = "lock = threading.Lock(); lock.acquire(); lock.acquire()"
+    code = target(f"if at == ('float32', 1.0):\n    {deadlock}")
+    (result,) = isolated(code, "DP301[cpu-float32]", limits=Limits(trial_seconds=0.5)).results
+    assert result.verdict.observed.startswith("no answer within 1.5 seconds, at the second attempt")
+
+
+def test_what_hung_once_is_tried_again_from_the_same_seed_and_says_so(
+    target: Callable[..., str], isolated: Callable[..., Report], tmp_path: Path
+) -> None:
+    flag = tmp_path / "hung"
+    once = f"if not os.path.exists({str(flag)!r}):\n    open({str(flag)!r}, 'w').close(); forever()"
+    spec = target(once)
+    report = isolated(spec, "DP102[cpu-float32-p0.5]", limits=SOON)
+    (first,), (second,) = report.results, isolated(spec, "DP102[cpu-float32-p0.5]").results
+    assert first.outcome is Outcome.PASS
+    assert "a first attempt was stopped (no answer within 2 seconds of processor time)" in first.note
+    assert (second.note, second.evidence) == ("", first.evidence)
+
+
+def test_hangs_of_one_check_end_that_check_alone(target: Callable[..., str], isolated: Callable[..., Report]) -> None:
+    code = target("if at[1] == 0.9:\n    forever()")
+    report = isolated(code, "DP201[*-p0.9]", "DP201[*-p0.3]", "DP202[cpu-*-p0.5]", limits=Limits(trial_seconds=0.6))
     seen = observed(report)
     errors = [seen[f"DP201[cpu-{dtype}-p0.9]"][1] for dtype in DTYPES]
-    hung = "no answer within 2 seconds; the process was stopped"
-    assert errors == 2 * [hung] + 2 * ["not run: 2 earlier trials with drop_prob 0.9 hung"]
-    assert [seen[f"DP201[cpu-{dtype}-p0.3]"][0] for dtype in DTYPES] == ["pass"] * 4
+    assert [error.startswith("no answer within 0.6 seconds of processor time") for error in errors[:2]] == [True] * 2
+    assert errors[2:] == 2 * ["not run: 2 earlier trials of DP201 hung"]
+    assert [seen[f"DP202[cpu-{dtype}-p0.5]"][0] for dtype in DTYPES] == ["pass"] * 4
 
 
-def test_after_four_hangs_nothing_more_is_run(
-    target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+def test_after_hangs_of_four_checks_nothing_more_is_run(
+    target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    monkeypatch.setattr(supervisor, "limit", lambda _trial: 0.5)
-    report = isolated(target("forever()"), "DP301", "DP302", "DP601[cpu-complex64]")
+    only = ("DP003", "DP008", "DP109", "DP110", "DP112", "DP113", "DP601[cpu-complex64]")
+    report = isolated(target("forever()"), *only, limits=Limits(trial_seconds=0.6), jobs=2)
     messages = [r.verdict.observed for r in report.results]
-    assert len(messages) == 9
-    assert sum(message.startswith("no answer within") for message in messages) == 4
-    assert set(messages[4:]) == {"not run: 4 earlier trials hung"}
+    hung = [message for message in messages if message.startswith("no answer within 0.6 seconds")]
+    assert len(hung) == 4
+    assert messages[-1] == "not run: trials of 4 checks hung before"
     assert report.exit_status == 1
+
+
+def test_more_memory_than_allowed_is_an_error_of_its_own_trial(
+    target: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    code = "if at == ('float32', 1.0):\n    kept = []\n    while True:\n        kept.append(torch.ones(2**22))"
+    seen = observed(isolated(target(code), "DP301", limits=Limits(memory=2**30)))
+    assert seen.pop("DP301[cpu-float32]") == ("error", "it used more than 1 GiB of memory; the process was stopped")
+    assert [verdict for verdict, _ in seen.values()] == ["pass"] * 3
 
 
 def trials(target_facts: Facts, *only: str) -> tuple[Trial, ...]:
@@ -172,31 +206,23 @@ class TestBlame:
         by_id = {trial.id: trial for trial in trials(facts)}
         blame = Blame()
         for cell in ("float64-p0.1", "float32-p0.1"):
-            blame.death(by_id[f"DP201[cpu-{cell}]"])
+            blame.note(by_id[f"DP201[cpu-{cell}]"], Collected(error="", ended=DIED))
         assert not blame.reason(by_id["DP201[cpu-float16-p0.1]"])
-        blame.death(by_id["DP201[cpu-float16-p0.1]"])
+        blame.note(by_id["DP201[cpu-float16-p0.1]"], Collected(error="", ended=DIED))
         assert "drop_prob 0.1" in blame.reason(by_id["DP201[cpu-bfloat16-p0.1]"])
         assert not blame.reason(by_id["DP201[cpu-float64-p0.3]"])
         assert not blame.reason(by_id["DP301[cpu-float64]"])
 
-    def test_a_death_and_a_timeout_do_not_add_up(self, facts: Facts) -> None:
+    def test_hangs_of_two_checks_that_share_a_dtype_end_that_dtype(self, facts: Facts) -> None:
         by_id = {trial.id: trial for trial in trials(facts)}
         blame = Blame()
         for cell in ("float64-p0.1", "float64-p0.3"):
-            blame.death(by_id[f"DP201[cpu-{cell}]"])
-        blame.timeout(by_id["DP301[cpu-float64]"])
-        assert not blame.reason(by_id["DP002[cpu-float64]"])
-        blame.timeout(by_id["DP302[cpu-float64]"])
-        assert "2 earlier trials with dtype float64 hung" in blame.reason(by_id["DP002[cpu-float64]"])
-
-    def test_a_trial_without_dtype_is_blamed_for_nothing_but_the_sum(self, facts: Facts) -> None:
-        first, *_ = trials(facts, "DP301")
-        bare = replace(first, case=Case())
-        blame = Blame()
-        for count in range(supervisor.ALL_TIMEOUTS):
-            assert (count, blame.reason(first)) == (count, "")
-            blame.timeout(bare)
-        assert blame.reason(first) == "4 earlier trials hung"
+            blame.note(by_id[f"DP201[cpu-{cell}]"], Collected(error="", ended=DIED))
+        blame.note(by_id["DP301[cpu-float64]"], Collected(error="", ended=HUNG))
+        assert not blame.reason(by_id["DP002[cpu-float64]"])  # a death and a hang do not add up
+        blame.note(by_id["DP302[cpu-float64]"], Collected(error="", ended=HUNG))
+        assert "2 checks with dtype float64 hung" in blame.reason(by_id["DP002[cpu-float64]"])
+        assert not blame.reason(by_id["DP002[cpu-float32]"])
 
 
 AT_IMPORT = {
@@ -229,8 +255,8 @@ def test_a_target_that_cannot_be_imported_ends_with_status_2_and_says_why(
 def test_a_target_that_never_finishes_importing_is_given_up(
     target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "LOAD_SECONDS", 1.0)
-    with pytest.raises(UsageError, match="did not finish within 1 seconds"):
+    monkeypatch.setattr(loaded_crew, "LOAD_SECONDS", 2.0)
+    with pytest.raises(UsageError, match="given up: no answer within 2 seconds of processor time"):
         isolated(target(at_import="forever()"))
 
 
@@ -273,7 +299,7 @@ def test_a_target_that_cannot_be_loaded_is_refused_again_at_once(monkeypatch: py
     with Supervisor("no_such_module_at_all:DropPath") as running:
         refusals = []
         for patience in (300.0, 0.0):  # the second time nothing is waited for
-            monkeypatch.setattr(supervisor, "LOAD_SECONDS", patience)
+            monkeypatch.setattr(loaded_crew, "LOAD_SECONDS", patience)
             with pytest.raises(UsageError) as caught:
                 _ = running.facts
             refusals.append(caught.value.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.tape import TorchTape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -56,6 +57,16 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
     def tensor(self, values: npt.NDArray[Any], dtype: str, device: str) -> torch.Tensor:
         """Return a contiguous tensor of these values."""
         return torch.from_numpy(values.copy()).to(getattr(torch, dtype)).to(device)
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Let one thread compute, where there are several."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def ones(self, shape: tuple[int, ...], dtype: str, device: str) -> torch.Tensor:
         """Return a tensor of ones."""

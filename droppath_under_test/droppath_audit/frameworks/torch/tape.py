@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, OTHER, UNIFORM, Draw
+from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, MOST_DRAWS, OTHER, UNIFORM, Draw
 from droppath_audit.frameworks.torch import devices
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class TorchTape:
             name = op.overloadpacket.__name__
             drawn = _drawn(name, result)
             numbers.append(drawn.numel())
+            if len(numbers) > MOST_DRAWS:
+                raise NotApplicable("the target draws again until it has other numbers than those it is given")
             if drawn.numel() == fed.numel():
                 drawn.copy_(fed.view(drawn.shape))
                 if name == "native_dropout":

@@ -1,0 +1,152 @@
+"""Driving: one trial on a loaded target, in this process."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from droppath_audit.core import wire
+from droppath_audit.core.collected import Collected
+from droppath_audit.core.effort import COMPILING_SECONDS
+from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
+from droppath_audit.core.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from droppath_audit.core.case import AnyCase
+    from droppath_audit.core.trial import Trial
+    from droppath_audit.frameworks.capabilities import Compiling
+    from droppath_audit.frameworks.target import Target
+    from droppath_audit.targets.loader import Loaded
+
+
+class InProcess:
+    """Collects in this process: for objects that cannot be sent to another, and for debugging.
+
+    Args:
+        loaded: The target, with what was learned of it.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._target, self._compiled = loaded.target, False
+        self.facts = loaded.facts
+
+    def collect(
+        self,
+        trials: Sequence[Trial],
+        *,
+        known: Mapping[str, Collected] | None = None,
+        note: Callable[[Trial, Collected], None] | None = None,
+    ) -> Iterator[tuple[Trial, Collected]]:
+        """Yield what came of each trial, in order; see ``core.collected.Collector``."""
+        for trial in trials:
+            collected = (known or {}).get(trial.id)
+            if collected is None:
+                collected = self._collect(trial)
+                if note is not None:
+                    note(trial, collected)
+            yield trial, collected
+
+    def _collect(self, trial: Trial) -> Collected:
+        with single_threaded(self._target):
+            collected = collect_one(self._target, trial, compiled=self._compiled)
+            if not self._compiled and has_compiled(self._target):
+                # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
+                self._compiled = True
+                collected = collect_one(self._target, trial, compiled=True)
+        return collected
+
+
+def collect_one(target: Target | Recording, trial: Trial, *, compiled: bool = False) -> Collected:
+    """Run one trial, or look at what was recorded for it.
+
+    Args:
+        target: What is audited.
+        trial: What is asked.
+        compiled: Whether the target's code is known to be compiled, which is given more time.
+    """
+    started = time.perf_counter()
+    collected = _attempt(target, trial, compiled=compiled)
+    return replace(collected, seconds=time.perf_counter() - started)
+
+
+def single_threaded(target: Target | Recording) -> AbstractContextManager[None]:
+    """Return a context in which the target's framework computes in one thread."""
+    return nullcontext() if isinstance(target, Recording) else target.framework.one_thread()
+
+
+def compiler_of(target: Target | Recording) -> Compiling | None:
+    """Return what can tell whether a target is compiled."""
+    from droppath_audit.frameworks.capabilities import Compiling, has
+
+    return None if isinstance(target, Recording) else has(target.framework, Compiling)
+
+
+def has_compiled(target: Target | Recording) -> bool:
+    """Return whether code was compiled in the last trial."""
+    compiler = compiler_of(target)
+    return compiler is not None and compiler.tried()
+
+
+def _attempt(target: Target | Recording, trial: Trial, *, compiled: bool) -> Collected:
+    try:
+        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial, compiled=compiled)
+    except NotApplicable as error:
+        return Collected(not_applicable=str(error))
+    except TimeRanOut as error:
+        return Collected(inconclusive=str(error))
+    except TargetRaised as error:
+        return Collected(error=f"raised {error}", traceback=error.traceback)
+    except Exception as error:
+        return Collected(
+            error=f"the output could not be examined: {type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+
+
+def _look(recording: Recording, trial: Trial) -> Collected:
+    from droppath_audit.checks import catalogue
+    from droppath_audit.probes.recorded import RecordedProbe
+
+    check = catalogue()[trial.check]
+    if check.recorded is None:
+        raise NotApplicable(check.not_recorded)
+    return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
+
+
+def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
+    """Collect with generators seeded from the trial's id, and restore every global state."""
+    import numpy as np
+
+    from droppath_audit.checks import catalogue
+    from droppath_audit.frameworks.restoring import restored
+    from droppath_audit.probes.certifying import chunk_stopping
+    from droppath_audit.probes.live import LiveProbe
+
+    check, compiling = catalogue()[trial.check], compiler_of(target)
+    case = _with_time_to_compile(trial.case) if compiled else trial.case
+    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
+    stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
+    with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
+        target.framework.seed(int(rng.integers(2**63)))
+        np.random.seed(int(rng.integers(2**32)))
+        random.seed(int(rng.integers(2**63)))
+        probe = LiveProbe(target, case, rng, stopping)
+        collected = Collected(wire.dump(check.collect(probe)))
+        # For scripts, which show a fault on the smallest samples that the target takes.
+        with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
+            collected = replace(collected, smallest=probe.features())
+        if compiling is not None and compiling.failed():
+            return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
+    return collected
+
+
+def _with_time_to_compile(case: AnyCase) -> AnyCase:
+    """Return a case with more time, since compiling is no sampling."""
+    return replace(case, effort=replace(case.effort, seconds=case.effort.seconds + COMPILING_SECONDS))

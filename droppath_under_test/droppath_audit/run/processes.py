@@ -1,0 +1,114 @@
+"""Processes of the system, seen from outside: what a tree of them uses, and ending it.
+
+Read from ``/proc``; elsewhere than on Linux nothing is known of a tree, and what is asked for is None or empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
+
+
+class Usage(NamedTuple):
+    """What a process and its descendants use.
+
+    Attributes:
+        seconds: Processor time, that of ended children included.
+        resident: Bytes of memory in use; pages that several of the processes share count for each.
+    """
+
+    seconds: float
+    resident: int
+
+
+def usage(process: int, *, tree: bool = True) -> Usage | None:
+    """Return what a process uses, with its descendants unless ``tree`` is false; None where the system does not say."""
+    if not PROC.is_dir():
+        return None
+    found = [one for pid in (process, *(descendants(process) if tree else ())) if (one := _usage_of(pid)) is not None]
+    return Usage(sum(one.seconds for one in found), sum(one.resident for one in found))
+
+
+def memory(process: int) -> int:
+    """Return the bytes of memory that a process and its descendants use; shared pages are shared out among their users.
+
+    Dearer than ``usage``, since the kernel walks over every page: ask it where that one shows too much.
+    """
+    total = 0
+    for pid in (process, *descendants(process)):
+        with contextlib.suppress(OSError, ValueError):
+            lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+            total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def descendants(process: int) -> list[int]:
+    """Return the children of a process, theirs, and so on; those first that were started first."""
+    children: dict[int, list[int]] = {}
+    for stat in PROC.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, waiting = [], [process]
+    while waiting:
+        born = sorted(children.get(waiting.pop(0), ()))
+        found += born
+        waiting += born
+    return found
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes, other than this one, in whose first environment a text stands."""
+    found = []
+    for environment in PROC.glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):
+            if int(environment.parent.name) != os.getpid() and mark.encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
+def kill(*processes: int) -> None:
+    """Send SIGKILL to processes; those that are gone, or somebody else's, are passed over."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
+
+
+def kill_tree(process: int) -> None:
+    """Send SIGKILL to a process and its descendants."""
+    kill(process, *descendants(process))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends, on Linux."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent ends, on Linux."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _usage_of(process: int) -> Usage | None:
+    try:
+        # The name of the program, in parentheses, may hold blanks. After it: state is the third field of proc(5).
+        fields = (PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        resident = int((PROC / str(process) / "statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    ticks = sum(int(field) for field in fields[11:15])  # utime, stime, cutime, cstime
+    return Usage(ticks / os.sysconf("SC_CLK_TCK"), resident * os.sysconf("SC_PAGE_SIZE"))
