@@ -12,6 +12,7 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LONGEST = 500  # characters of a message
 _OUR_FRAMES = str(Path(__file__).parent.parent)
 _OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "samples", "sound"))
 
@@ -39,5 +40,9 @@ def theirs() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, empty where it has none."""
-    return next(iter(str(error).strip().splitlines()), "")
+    """Return the first line of an error's message, or its beginning; empty where it has none, or none that can be read."""
+    try:
+        line = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # the target's own class decides what it says
+        return ""
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
