@@ -4,14 +4,13 @@
 a broken SHOULD with ``DropPathWarning``. Importing this package loads neither torch nor numpy.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+# Nothing that is not loaded when Python starts: ``python -m droppath_audit`` runs this before a file in the working
+# directory, such as typing.py, is kept from shadowing it.
 from droppath_audit.core.version import __version__
 
 __all__ = ["DropPathWarning", "__version__", "audit", "conformance"]
 
+TYPE_CHECKING = False  # as type checkers know it
 if TYPE_CHECKING:
     from droppath_audit.api import audit
     from droppath_audit.core.errors import DropPathWarning
@@ -24,13 +23,14 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name on first use (PEP 562), so that ``import droppath_audit`` stays cheap."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOME[name]), name)
+    loaded: object = getattr(import_module(_HOME[name]), name)
+    return loaded
 
 
 def __dir__() -> list[str]:
