@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.verdict import Outcome
+from droppath_audit.core.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 HOLDS, FINDING, UNUSABLE, OPEN = 0, 1, 2, 3
+SIGNALLED = 128
+"""To which the number of a signal is added that ended an audit."""
+_BY_A_SIGNAL = re.compile(r"interrupted by (SIG[A-Z]+)")
+
+
+def gravest(statuses: Iterable[int]) -> int:
+    """Return the exit status of several audits: an interruption, a finding, nothing to go by, a question left open."""
+    found = set(statuses)
+    interrupted = sorted(status for status in found if status >= SIGNALLED)
+    return next((status for status in (*interrupted, FINDING, UNUSABLE, OPEN) if status in found), HOLDS)
 
 
 class AuditFailed(AssertionError):
@@ -33,8 +48,10 @@ class Report:
         budget: Bound on the probability of any false alarm in this audit.
         effort: Name of the effort.
         strict: Whether a broken SHOULD is a finding.
-        results: Every planned trial, in order.
+        results: Every planned trial, in order; of an audit that ended early those that have a verdict.
         seconds: Wall time of the audit beyond the target's own import.
+        incomplete: Why the audit ended early, such as ``interrupted by SIGINT``; empty where it did not.
+        planned: Number of planned trials; by default that of the results.
     """
 
     facts: Facts
@@ -47,6 +64,16 @@ class Report:
     seconds: float
     incomplete: str = ""
     planned: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """Number of planned trials that have no verdict."""
+        return 0 if self.planned is None else max(0, self.planned - len(self.results))
+
+    @property
+    def ended_early(self) -> str:
+        """Why not every planned trial has a verdict; empty where every one has."""
+        return self.incomplete or (f"{self.missing} planned trials have no verdict" if self.missing else "")
 
     @property
     def findings(self) -> tuple[Result, ...]:
@@ -67,35 +94,54 @@ class Report:
     def counts(self) -> dict[str, int]:
         """Number of planned trials, of trials run, and of each verdict."""
         by_outcome = Counter(str(result.outcome) for result in self.results)
-        counts = {"planned": len(self.results), "run": len(self.results) - by_outcome["not-applicable"]}
+        counts = {"planned": len(self.results) + self.missing, "run": len(self.results) - by_outcome["not-applicable"]}
         return counts | {str(outcome): by_outcome[str(outcome)] for outcome in Outcome}
 
     @property
     def verdict(self) -> Outcome:
-        """``fail`` with a finding, ``inconclusive`` with an open question or nothing run, otherwise ``pass``."""
+        """``fail`` with a finding; ``inconclusive`` with an open question, an early end, nothing run; else ``pass``."""
         if self.findings:
             return Outcome.FAIL
-        return Outcome.INCONCLUSIVE if self.open or not self.counts["run"] else Outcome.PASS
+        return Outcome.INCONCLUSIVE if self.open or self.ended_early or not self.counts["run"] else Outcome.PASS
 
     @property
     def exit_status(self) -> int:
-        """0 every MUST holds, 1 a finding, 2 nothing was executed, 3 something stayed inconclusive."""
+        """0 every MUST holds, 1 a finding, 2 nothing was executed or an early end, 3 something stayed inconclusive.
+
+        An audit that a signal ended has 128 and the number of the signal, whatever was found until then.
+        """
+        by = _BY_A_SIGNAL.match(self.incomplete)
+        if by is not None and by.group(1) in signal.Signals.__members__:
+            return SIGNALLED + signal.Signals[by.group(1)]
         if self.findings:
             return FINDING
-        if not self.counts["run"]:
+        if self.ended_early or not self.counts["run"]:
             return UNUSABLE
         return OPEN if self.open else HOLDS
 
+    @property
+    def conclusion(self) -> str:
+        """The verdict in a few words."""
+        number = len(self.findings)
+        if self.ended_early:
+            found = f"; {number} finding{'s' if number > 1 else ''} so far" if number else ""
+            return f"incomplete: {self.ended_early}{found}"
+        return {
+            HOLDS: "every MUST holds",
+            FINDING: f"{number} finding{'s' if number > 1 else ''}",
+            UNUSABLE: "nothing was executed",
+            OPEN: "no finding, but something is inconclusive",
+        }[self.exit_status]
+
     def raise_for_findings(self) -> None:
-        """Raise if the audit has findings.
+        """Raise if the audit has findings, or ended early: what was not run has not passed.
 
         Raises:
             AuditFailed: With one line per finding.
         """
-        if self.findings:
+        if self.findings or self.ended_early:
             lines = [f"{result.trial.id}: {result.verdict.observed}" for result in self.findings]
-            number = f"{len(lines)} finding{'s' if len(lines) > 1 else ''}"
-            raise AuditFailed("\n".join([f"{self.facts.spec}: {number}", *lines]))
+            raise AuditFailed(visible("\n".join([f"{self.facts.spec}: {self.conclusion}", *lines])))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data; ``report/schema.json`` describes it."""
@@ -113,6 +159,7 @@ class Report:
             "strict": self.strict,
             "verdict": str(self.verdict),
             "exit_status": self.exit_status,
+            "incomplete": self.ended_early,
             "counts": self.counts,
             "seconds": self.seconds,
             "results": [result.to_json() for result in self.results],
