@@ -35,7 +35,7 @@ LAYERS = {
     "targets": {"core", "frameworks", "recordings"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "targets"},
-    "certification": {"core", "stats", "probes", "checks"},
+    "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)

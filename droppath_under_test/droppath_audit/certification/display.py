@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from droppath_audit.core import wire
+from droppath_audit.core.visible import visible
+from droppath_audit.report.console import foldable, progress_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,15 +27,13 @@ STYLES = {"pass": "green", "fail": "bold red", "error": "bold red", "open": "yel
 def show_terms(console: Console, ledger: Ledger, heading: str) -> None:
     """Print what is to be certified, with which errors, and what is there already."""
     seeds = ", ".join(str(seed) for seed in ledger.seeds)
-    console.print(Text(heading, style="bold"), soft_wrap=True)
+    console.print(Text(visible(heading), style="bold"), soft_wrap=True)
     console.print(
         f"on       {ledger.identity['framework']} · {ledger.identity['dialect']} · {ledger.identity['device']}",
-        markup=False,
     )
     console.print(
         f"terms    keep probability within {ledger.resolve:g}, finer near 0 and 1 · error of a fail "
         f"{ledger.alpha:.2g}, of a pass {ledger.beta:.2g}, in each cell · seed {seeds}",
-        markup=False,
     )
     if any(cell.decisions for cell in ledger.cells):
         words = f"{settled(ledger)} of {len(ledger.cells)} cells settled · {drawn(ledger):,} decisions"
@@ -43,13 +42,9 @@ def show_terms(console: Console, ledger: Ledger, heading: str) -> None:
 
 def watch(console: Console, ledger: Ledger, cells: Iterable[Entry], device: str, seconds: float) -> None:
     """Run to the end, showing on a terminal the time that is left, the cell in hand and how far it has come."""
-    progress = Progress(
-        TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[left]}"),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
     started = time.monotonic()
     timed = math.isfinite(seconds)
-    with progress if console.is_terminal else nullcontext():  # as in report.terminal
+    with progress_on(console, TextColumn("{task.fields[left]}")) as progress:
         task = progress.add_task("drawing", total=seconds if timed else len(ledger.cells), left="")
         for cell in cells:
             passed = time.monotonic() - started
@@ -65,13 +60,12 @@ def watch(console: Console, ledger: Ledger, cells: Iterable[Entry], device: str,
 
 def show_results(console: Console, ledger: Ledger, device: str, seconds: float) -> None:
     """Print a line per cell, and what all of them come to."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("  cell", "decisions", "kept", "in", "verdict", style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("  cell", no_wrap=True)
+    table.add_column("decisions", no_wrap=True, justify="right")
+    table.add_column("kept", no_wrap=True)
+    table.add_column("in", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
     standings = [ledger.standing(cell) for cell in ledger.cells]
     for cell, standing in zip(ledger.cells, standings, strict=True):
         low, high = standing.interval
@@ -80,21 +74,26 @@ def show_results(console: Console, ledger: Ledger, device: str, seconds: float) 
             f"{cell.decisions:,}",
             f"{cell.kept / cell.decisions:.7g}" if cell.decisions else "–",
             f"[{low:.7g}, {high:.7g}]",
-            Text(says(cell, standing), style=STYLES[standing.outcome]),
+            Text(visible(says(cell, standing)), style=STYLES[standing.outcome]),
         )
     console.print()
-    console.print(table, markup=False)
+    console.print(foldable(table, console.width))
     console.print()
+    console.print(f" {conclusion(ledger)} · {seconds:.1f} s · exit {ledger.exit_status}")
+    if any(standing.outcome == "open" for standing in standings):
+        console.print(" More time settles what is open; with --resume FILE a later run continues.")
+
+
+def conclusion(ledger: Ledger) -> str:
+    """Return what all cells come to, in a few words."""
+    standings = [ledger.standing(cell) for cell in ledger.cells]
     count = {outcome: sum(standing.outcome == outcome for standing in standings) for outcome in STYLES}
     words = [f"{count['pass']} of {len(standings)} cells certified"]
     words += [f"{count[name]} {label}" for name, label in LABELS.items() if count[name]]
     still = [standing.within for standing in standings if standing.outcome == "open"]
     if still:
         words.append(f"those are within {_short(max(still))} so far")
-    words += [f"{drawn(ledger):,} decisions", f"{seconds:.1f} s", f"exit {ledger.exit_status}"]
-    console.print(f" {' · '.join(words)}", markup=False)
-    if still:
-        console.print(" More time settles what is open; with --resume FILE a later run continues.", markup=False)
+    return " · ".join([*words, f"{drawn(ledger):,} decisions"])
 
 
 LABELS = {"fail": "failed", "error": "errors", "open": "open", "not-applicable": "not applicable"}

@@ -8,14 +8,14 @@ seeds; several after a merge); ``cells``, each with ``dtype``, ``drop_prob`` and
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
 from droppath_audit.certification.ledger import Ledger
 from droppath_audit.core import wire
 from droppath_audit.core.errors import UsageError
+from droppath_audit.core.files import reason
+from droppath_audit.report.writing import write
 
 KIND = "droppath-audit certificates"
 SCHEMA_VERSION = 1
@@ -67,23 +67,15 @@ class LedgerFile:
             UsageError: If it cannot be written, or another run has written to it since it was read.
         """
         text = json.dumps({"kind": KIND, "schema_version": SCHEMA_VERSION, **wire.dump(ledger)}, indent=1) + "\n"
-        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             if self._found() != self._known:
                 raise UsageError(
                     f"Another run writes to {self.name}; its counts are left as they are. Give every run a file and a "
                     "--seed of its own, and --merge them."
                 )
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
         except OSError as error:
-            raise UsageError(f"{self.name} cannot be written: {error}.") from None
-        finally:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+            raise UsageError(f"{self.name} cannot be read: {reason(error)}.") from None
+        write(str(self._path), text)
         self._known = text
 
     def _found(self) -> str | None:

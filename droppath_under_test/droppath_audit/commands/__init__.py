@@ -6,10 +6,11 @@ an audit.
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import cache
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO
 from pkgutil import iter_modules
 from typing import cast
 
@@ -17,7 +18,10 @@ import click
 
 from droppath_audit import __version__
 from droppath_audit.core.errors import UsageError, nearest
-from droppath_audit.core.report import UNUSABLE
+from droppath_audit.core.report import SIGNALLED, UNUSABLE
+from droppath_audit.core.search_path import put_working_directory_last
+from droppath_audit.core.visible import visible
+from droppath_audit.report.streams import failure, patient_streams
 
 DEFAULT = "audit"
 
@@ -25,6 +29,20 @@ DEFAULT = "audit"
 @cache
 def _names() -> tuple[str, ...]:
     return tuple(module.name for module in iter_modules(__path__))
+
+
+class Command(click.Command):
+    """A subcommand; an option that is given an empty value is a slip, and not as if it had not been given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and refuse an option whose value is empty."""
+        rest = super().parse_args(ctx, args)
+        for option in self.params:
+            value = ctx.params.get(option.name or "")
+            values = value if isinstance(value, tuple) else (value,)
+            if isinstance(option, click.Option) and any(isinstance(one, str) and not one.strip() for one in values):
+                raise UsageError(f"{option.opts[0]} was given an empty value; give it one, or leave it out.")
+        return rest
 
 
 class Commands(click.Group):
@@ -89,20 +107,32 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a report is not lost to a narrow encoding
+    put_working_directory_last()
+    with patient_streams():
+        status = _status()
+        lost = failure(sys.stdout)
+        if lost:
+            click.echo(f"droppath-audit: standard output cannot be written: {visible(lost)}.", err=True)
+        if (lost or failure(sys.stderr)) and status < SIGNALLED:
+            status = UNUSABLE
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command line and return its status, having said what was wrong."""
     try:
         status = cli.main(standalone_mode=False)
     except UsageError as error:
-        click.echo(f"droppath-audit: {error.message}", err=True)
+        click.echo(f"droppath-audit: {visible(error.message)}", err=True)
         if error.detail and any(flag in sys.argv for flag in ("-v", "--verbose")):
-            click.echo(error.detail.rstrip(), err=True)
-        sys.exit(UNUSABLE)
+            click.echo(visible(error.detail.rstrip()), err=True)
+        return UNUSABLE
     except click.ClickException as error:
-        error.show()
-        sys.exit(UNUSABLE)
+        said = StringIO()
+        error.show(said)
+        click.echo(visible(said.getvalue()), nl=False, err=True)
+        return UNUSABLE
     except (click.Abort, KeyboardInterrupt):
         click.echo("droppath-audit: interrupted", err=True)
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
+        return SIGNALLED + signal.SIGINT
+    return status if isinstance(status, int) else 0

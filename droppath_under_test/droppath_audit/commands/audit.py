@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from droppath_audit.commands import Command
+from droppath_audit.core.errors import UsageError
+from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
+from droppath_audit.core.search_path import working_directory
+from droppath_audit.core.visible import shortened, visible
+from droppath_audit.report.streams import failure
+from droppath_audit.report.writing import Unwritable, refuse_unwritable, write
 
+if TYPE_CHECKING:
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.report import Report
     from droppath_audit.run.plan import Settings
 
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
+LONGEST_SEED = 1000  # digits
 EXAMPLES = """\b
 Examples:
   droppath-audit my_package.layers:DropPath --effort quick
@@ -26,7 +33,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("specs", nargs=-1, metavar="[SPEC ...]")
 @click.option(
     "--effort",
@@ -93,17 +100,71 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     targets = specs or (REFERENCE,)
     for spec in targets:
         parse(spec)  # a slip of the pen in any of them is answered before the first is audited
-    reports: list[Report] = []
-    for spec in targets:
-        if options["plan"]:
+    if len(targets) > 1:
+        _load_once(targets, settings, options)
+    if options["plan"]:
+        for spec in targets:
             _plan(spec, settings, options)
-        else:
+        return HOLDS
+    reports, failed = _audits(targets, settings, options)
+    for report in reports:
+        _say_elsewhere(report, options)
+    status = gravest([report.exit_status for report in reports] + [UNUSABLE] * failed)
+    if options["json_file"] and reports:
+        from droppath_audit.report.json import dumps
+
+        try:
+            write(options["json_file"], dumps(reports))
+        except Unwritable as error:
+            if status < SIGNALLED:
+                raise
+            click.echo(f"droppath-audit: {visible(error.message)}", err=True)
+    return status
+
+
+def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> None:
+    """Load and plan every target before the first is audited, so that none costs the others their audit.
+
+    Raises:
+        UsageError: If one of them cannot be loaded, or nothing of it is selected; the message names it.
+    """
+    from droppath_audit.run.plan import make
+
+    for spec in targets:
+        try:
+            with ExitStack() as stack:
+                make(collector_for(stack, spec, options).facts, settings)
+        except UsageError as error:
+            raise UsageError(_naming(spec, error), error.detail) from error
+
+
+def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> tuple[list[Report], int]:
+    """Return the reports, and how many targets could not be audited after all; a signal ends them."""
+    reports: list[Report] = []
+    failed = 0
+    for spec in targets:
+        try:
             reports.append(_audit(spec, settings, options))
-    if options["json_file"]:
-        _write_json(options["json_file"], reports)
-    statuses = [report.exit_status for report in reports]
-    # The gravest: a finding before a question left open before nothing executed.
-    return next((status for status in (1, 2, 3) if status in statuses), 0)
+        except UsageError as error:
+            if len(targets) == 1:
+                raise
+            failed += 1
+            click.echo(f"droppath-audit: {visible(_naming(spec, error))}", err=True)
+            continue
+        if reports[-1].exit_status >= SIGNALLED:
+            break
+    return reports, failed
+
+
+def _naming(spec: str, error: UsageError) -> str:
+    """Return the message of an error, with the SPEC that it is about where it does not say so itself."""
+    return error.message if spec in error.message else f"{shortened(spec)}: {error.message}"
+
+
+def _say_elsewhere(report: Report, options: dict[str, Any]) -> None:
+    """Say the verdict on standard error where the report was for standard output, which did not take it."""
+    if options["json_file"] != "-" and failure(sys.stdout):
+        click.echo(f"{visible(report.facts.spec)}: {visible(report.conclusion)}", err=True)
 
 
 def root_seed(text: str) -> int:
@@ -112,14 +173,12 @@ def root_seed(text: str) -> int:
     Raises:
         UsageError: If it is neither a whole number nor ``fresh``.
     """
-    from droppath_audit.core.errors import UsageError
-
     if text == "fresh":
         import secrets
 
         return secrets.randbelow(2**32)
-    if not text.isdecimal():
-        raise UsageError(f"--seed is a whole number from 0 on, or 'fresh', not {text!r}.")
+    if not text.isdecimal() or len(text) > LONGEST_SEED:
+        raise UsageError(f"--seed is a whole number from 0 on, or 'fresh', not {shortened(text)!r}.")
     return int(text)
 
 
@@ -130,7 +189,11 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         stack: Closes the worker.
         spec: The SPEC.
         options: ``devices``, ``imports``, ``no_isolation`` and ``verbose``, as the command line gave them.
+
+    Raises:
+        UsageError: If there is no working directory; in this process also if the target cannot be loaded.
     """
+    working_directory()
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
         from droppath_audit.run.driving import InProcess
@@ -147,6 +210,7 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
     from droppath_audit import __version__
     from droppath_audit.core.events import AuditFinished
+    from droppath_audit.report.console import console_of
     from droppath_audit.report.terminal import Terminal
     from droppath_audit.run import engine
 
@@ -160,17 +224,8 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
     return report
 
 
-def console_of(width: int, *, stderr: bool = False) -> Console:
-    """Return the console, of at least this width where nobody watches: a log has no edge."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = max(width, console.width)
-    return console
-
-
 def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
+    from droppath_audit.report.console import console_of
     from droppath_audit.report.terminal import show_plan
     from droppath_audit.run.plan import make
 
@@ -178,30 +233,3 @@ def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
     with ExitStack() as stack:
         facts = collector_for(stack, spec, options).facts
         show_plan(console, facts, make(facts, settings), settings.effort, settings.seed)
-
-
-def _write_json(file: str, reports: list[Report]) -> None:
-    from droppath_audit.report.json import dumps
-
-    if not reports:
-        return
-    if file == "-":
-        click.echo(dumps(reports), nl=False)
-    else:
-        Path(file).write_text(dumps(reports), encoding="utf-8")
-
-
-def refuse_unwritable(file: str) -> None:
-    """Raise if the report will have nowhere to go; asked before the audit, whose work would be lost."""
-    import os
-
-    from droppath_audit.core.errors import UsageError
-
-    path = Path(file)
-    folder = path.absolute().parent
-    if file == "-":
-        return
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {path.parent} to write {path.name} into.")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise UsageError(f"{path} cannot be written.")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from droppath_audit.commands.audit import REFERENCE, collector_for, console_of, refuse_unwritable, root_seed
+from droppath_audit.commands import Command
+from droppath_audit.commands.audit import REFERENCE, collector_for, root_seed
 from droppath_audit.core.errors import UsageError
+from droppath_audit.core.visible import visible
+from droppath_audit.report.streams import failure
+from droppath_audit.report.writing import Unwritable, refuse_unwritable, write
 
 if TYPE_CHECKING:
     from droppath_audit.certification.file import LedgerFile
@@ -29,7 +33,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @click.option("--resolve", type=float, metavar="D", help="Certify every keep probability within D.  [default: 0.0005]")
 @click.option(
@@ -77,9 +81,10 @@ def command(spec: str | None, **options: Any) -> int:
     are still open.
     """
     from droppath_audit import __version__
-    from droppath_audit.certification.display import document, show_results, show_terms, watch
+    from droppath_audit.certification.display import conclusion, document, show_results, show_terms, watch
     from droppath_audit.certification.drawing import draw
     from droppath_audit.certification.terms import Terms
+    from droppath_audit.report.console import console_of
     from droppath_audit.targets.spec import parse
 
     limit = _seconds(options["time_limit"])
@@ -112,13 +117,16 @@ def command(spec: str | None, **options: Any) -> int:
                 save = file.write if file is not None else _forget
                 cells = draw(collector, ledger, device, seconds=limit, save=save)
                 watch(console, ledger, cells, device, limit)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Unwritable):
             show_results(console, ledger, device, time.monotonic() - started)
             raise
     seconds = time.monotonic() - started
     show_results(console, ledger, device, seconds)
+    if options["json_file"] != "-" and failure(sys.stdout):
+        click.echo(f"{visible(spec)}: {conclusion(ledger)}", err=True)
     if options["json_file"]:
-        _write(options["json_file"], document(ledger, device, seconds, __version__))
+        text = json.dumps(document(ledger, device, seconds, __version__), indent=1)
+        write(options["json_file"], f"{text}\n")
     return ledger.exit_status
 
 
@@ -150,11 +158,3 @@ def _files(resume: str | None, merge: tuple[str, ...]) -> tuple[LedgerFile | Non
 
 def _forget(_: Ledger) -> None:
     """Save nothing: no file was named."""
-
-
-def _write(file: str, data: dict[str, Any]) -> None:
-    text = json.dumps(data, indent=1) + "\n"
-    if file == "-":
-        click.echo(text, nl=False)
-    else:
-        Path(file).write_text(text, encoding="utf-8")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from droppath_audit.commands import Command
 
-@click.command()
+
+@click.command(cls=Command)
 @click.argument("check", metavar="CHECK")
 def command(check: str) -> None:
     """Explain a check, named by its id or in words: DP301 or keep-prob-zero."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from droppath_audit.commands.audit import REFERENCE, collector_for, console_of, refuse_unwritable
+from droppath_audit.commands import Command
+from droppath_audit.commands.audit import REFERENCE, collector_for
+from droppath_audit.report.writing import refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("spec", default=REFERENCE)
 @click.option("--dtype", "dtypes", multiple=True, metavar="NAME", help="Dtype of x; repeatable.  [default: all four]")
 @click.option(
@@ -52,6 +54,8 @@ def command(spec: str, **options: Any) -> int:
     Nothing is sampled and nothing is judged; DP103 judges. Exit status 0, or 2 where no cell could be enumerated.
     """
     from droppath_audit.checks import catalogue
+    from droppath_audit.core.visible import visible_texts
+    from droppath_audit.report.console import console_of
     from droppath_audit.report.law import show_law, show_reasons, show_schedule
     from droppath_audit.targets.spec import parse
 
@@ -62,13 +66,13 @@ def command(spec: str, **options: Any) -> int:
     with ExitStack() as stack:
         collector = collector_for(stack, spec, {**options, "devices": (options["device"],)})
         catalogue()  # imported while the worker loads the target
-        facts, device = collector.facts, options["device"]
+        facts, device = visible_texts(collector.facts), options["device"]
         dtypes = _dtypes(options["dtypes"], facts, device)
         probabilities = _probabilities(options["drop_probs"], layers)
         started = time.perf_counter()
         rows = _rows(collector, device, dtypes, [*dict.fromkeys([*probabilities, *layers])])
         seconds = time.perf_counter() - started
-        console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False, soft_wrap=True)
+        console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", soft_wrap=True)
         console.print(
             f"{facts.framework} {facts.framework_version} · {device} · {len(rows)} cells in {seconds:.2f} s\n"
         )
@@ -85,7 +89,7 @@ def command(spec: str, **options: Any) -> int:
 
             title = f"{facts.spec}: exact law of the mask ({facts.framework} {facts.framework_version}, {device})"
             draw(options["plot"], title, _rows(collector, device, dtypes, drop_probs()), figure=figure)
-            console.print(f"\nwrote {options['plot']}", markup=False, soft_wrap=True)
+            console.print(f"\nwrote {options['plot']}", soft_wrap=True)
     return 0 if any(row.law is not None for row in rows) else 2
 
 
@@ -94,6 +98,7 @@ def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: 
     from droppath_audit.checks import catalogue
     from droppath_audit.core.case import Cell
     from droppath_audit.core.trial import Trial
+    from droppath_audit.core.visible import visible
     from droppath_audit.report.law import CellLaw
 
     check = catalogue()["DP103"]
@@ -105,7 +110,7 @@ def _rows(collector: Collector, device: str, dtypes: Sequence[str], drop_probs: 
     rows = []
     for (dtype, p), (_, found) in zip(product(dtypes, drop_probs), collector.collect(trials), strict=True):
         law = None if found.evidence is None else check.load(found.evidence)
-        rows.append(CellLaw(dtype, p, law, found.not_applicable or found.error))
+        rows.append(CellLaw(dtype, p, law, visible(found.not_applicable or found.error)))
     return rows
 
 

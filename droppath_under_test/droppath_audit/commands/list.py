@@ -6,32 +6,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from droppath_audit.commands import Command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from droppath_audit.core.known import Known
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--known", is_flag=True, help="List the implementations that can be audited by name.")
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 def command(known: bool, names: tuple[str, ...]) -> None:
     """List every check with its level and its promise, or the known implementations."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from droppath_audit.checks import catalogue
+    from droppath_audit.report.console import console_of, foldable
 
-    console = Console(highlight=False)
+    console = console_of(0)
     if known or names:
         for system in _chosen(names):
             _show(console, system)
         return
     table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for check in catalogue().values():
         table.add_row(check.id, check.slug, str(check.level), Text(check.documentation.promise))
-    console.print(table)
+    console.print(foldable(table, console.width))
 
 
 def _chosen(names: tuple[str, ...]) -> list[Known]:

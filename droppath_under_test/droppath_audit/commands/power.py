@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from droppath_audit.commands import Command
 from droppath_audit.core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.option("--decisions", type=int, metavar="N", help="From n to δ: what N mask decisions of one cell resolve.")
 @click.option("--resolve", type=float, metavar="D", help="From δ to n: the decisions by which D is resolved.")
 @click.option("--keep-prob", "keep_probs", multiple=True, type=float, metavar="Q", help="Repeatable.")
@@ -45,7 +46,7 @@ Examples:
 )
 def command(**options: Any) -> None:
     """Plan: how small a discrepancy is seen, with which errors, and what that costs. Nothing is drawn."""
-    from droppath_audit.commands.audit import console_of
+    from droppath_audit.report.console import console_of
 
     _require_one_question(options)
     alpha = _alpha(options["alpha"], options["budget"])
@@ -121,6 +122,7 @@ def _show_cells(
     """Print a line per keep probability: what every statistic resolves, or needs."""
     from rich.table import Table
 
+    from droppath_audit.report.console import foldable
     from droppath_audit.stats.design import FLOAT32_MISS, NOTHING
     from droppath_audit.stats.planning import NOTES, STATISTICS
 
@@ -145,9 +147,9 @@ def _show_cells(
         table.add_row(f"{q:.6g}", *cells)
     question = f"what {decisions:,} decisions resolve" if decisions else f"decisions that resolve ±{resolve:g}"
     console.print(f"{question}, in each cell; false alarm {alpha:.2g}, missed with probability {beta:g}\n")
-    console.print(table)
+    console.print(foldable(table, console.width))
     for note in NOTES:
-        console.print(f"\n{note}", markup=False)
+        console.print(f"\n{note}")
 
 
 def _chosen_checks(names: Sequence[str]) -> list[AnyCheck]:
@@ -208,6 +210,8 @@ def _show_overview(console: Console, checks: Sequence[AnyCheck], planned: Planne
     """Print a line per check: what its trials see at each effort, and the decisions of all of them."""
     from rich.table import Table
 
+    from droppath_audit.report.console import foldable
+
     efforts = list(dict.fromkeys(effort for _, effort in planned))
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
     for head in ("check", "sees", *(word for effort in efforts for word in (effort, "decisions"))):
@@ -220,17 +224,19 @@ def _show_overview(console: Console, checks: Sequence[AnyCheck], planned: Planne
         for designs in rows:
             cells += [_spread(design for _, design in designs), f"{sum(design.decisions for _, design in designs):,}"]
         table.add_row(f"{check.id} {check.slug}", rows[0][0][1].quantity, *cells)
-    console.print(table)
+    console.print(foldable(table, console.width))
     total = [
         f"{effort} {sum(design.decisions for key, rows in planned.items() if key[1] == effort for _, design in rows):,}"
         for effort in efforts
     ]
-    console.print(f"\ndecisions of a whole audit of one device: {', '.join(total)}.", highlight=False)
+    console.print(f"\ndecisions of a whole audit of one device: {', '.join(total)}.")
 
 
 def _show_cases(console: Console, checks: Sequence[AnyCheck], planned: Planned) -> None:
     """Print a line per effort and drop_prob of each check."""
     from rich.table import Table
+
+    from droppath_audit.report.console import foldable
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
     heads = ("check", "effort", "drop_prob", "trials", "resolves", "of", "decisions a trial")
@@ -248,7 +254,7 @@ def _show_cases(console: Console, checks: Sequence[AnyCheck], planned: Planned) 
                 words = (where, str(trials), f"±{design.resolves:.2g}", design.quantity, f"{design.decisions:,}")
                 table.add_row(f"{check.id} {check.slug}", effort, *words)
     if table.row_count:
-        console.print(table)
+        console.print(foldable(table, console.width))
     if exact:
         console.print(f"exact, a single counterexample fails them: {', '.join(exact)}")
 

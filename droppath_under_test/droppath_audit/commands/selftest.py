@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from droppath_audit.commands import Command
+from droppath_audit.report.streams import failure
+from droppath_audit.report.writing import refuse_unwritable, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +24,7 @@ GOLDEN = Path(__file__).parents[3] / "tests" / "catalogue" / "kill_matrix.txt"
 WIDTH = 120
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at a time.  [default: one a core]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Root seed.")
 @click.option("--only", multiple=True, metavar="NAME", help="Examine only these; * is any text.")
@@ -50,9 +55,8 @@ def command(
     """
     import time
 
-    from rich.console import Console
-
     from droppath_audit.core.errors import UsageError
+    from droppath_audit.report.console import console_of
     from droppath_audit.selftest.examination import subjects
     from droppath_audit.selftest.matrix import GOLDEN_SEED
     from droppath_audit.selftest.processes import cores
@@ -67,27 +71,28 @@ def command(
             if seed != GOLDEN_SEED
             else f"There is no folder {file.parent} for the golden file; --golden FILE says where it is."
         )
-    if json_file and not Path(json_file).absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {Path(json_file).parent} to write {Path(json_file).name} into.")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(WIDTH, console.width)
+    for name in (json_file, str(file) if update else None):
+        if name:
+            refuse_unwritable(name)
+    console = console_of(WIDTH)
     started = time.perf_counter()
     rows = _examined(console, chosen, seed, jobs or cores(), limit)
     show(console, rows)
     bad = [row for row in rows if not row.good]
     changed = _compared(console, rows, everyone, file, seed, update=update and not bad)
     if update and bad:
-        console.print(f"{file} is left as it was: what is wrong above would be hidden in it.", markup=False)
+        console.print(f"{file} is left as it was: what is wrong above would be hidden in it.")
     seconds = time.perf_counter() - started
     _summary(console, rows, bad, changed, seconds)
+    if failure(sys.stdout):
+        click.echo(_conclusion(bad, changed), err=True)
     if json_file:
         data: dict[str, Any] = {"seed": seed, "seconds": seconds, "differences": changed}
         data |= {
             kind: {row.subject.name: row.to_json() for row in rows if row.subject.sound is sound}
             for kind, sound in (("mutants", False), ("sound", True))
         }
-        Path(json_file).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        write(json_file, json.dumps(data, indent=1) + "\n")
     return int(bool(bad or changed))
 
 
@@ -103,20 +108,14 @@ def _chosen(everyone: list[Subject], only: tuple[str, ...]) -> list[Subject]:
 
 def _examined(console: Console, chosen: list[Subject], seed: int, jobs: int, limit: float) -> list[Row]:
     """Return a row for each subject, in their order."""
-    from contextlib import nullcontext
     from functools import partial
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+    from droppath_audit.report.console import progress_on
     from droppath_audit.selftest.examination import Row, examine
     from droppath_audit.selftest.processes import Lost, answers
 
     rows: dict[str, Row] = {}
-    progress = Progress(
-        TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    with progress if console.is_terminal else nullcontext():  # as in report.terminal
+    with progress_on(console) as progress:
         task = progress.add_task("examining", total=len(chosen))
         for subject, answer in answers(partial(examine, seed=seed), chosen, workers=jobs, limit=limit):
             lost = isinstance(answer, Lost)
@@ -129,22 +128,23 @@ def _compared(
     console: Console, rows: list[Row], everyone: list[Subject], file: Path, seed: int, *, update: bool
 ) -> list[str]:
     """Return the differences from the golden file, after printing them; none once it is rewritten."""
-    from droppath_audit.selftest.matrix import GOLDEN_SEED, differences, read, write
+    from droppath_audit.selftest.matrix import GOLDEN_SEED, differences, read
+    from droppath_audit.selftest.matrix import write as written
 
     names = {subject.name: subject.sound for subject in everyone}
     before = read(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if update:
-        file.write_text(write(rows, before, names=names), encoding="utf-8")
+        write(str(file), written(rows, before, names=names))
         return []
     if not file.is_file() or seed != GOLDEN_SEED:
         why = f"it is that of seed {GOLDEN_SEED}" if file.is_file() else f"there is no {file}"
-        console.print(f"Not compared with a golden file: {why}.", markup=False)
+        console.print(f"Not compared with a golden file: {why}.")
         return []
     changed = differences(rows, before, names=names)
     for line in changed:
-        console.print(f"golden file  {line}", markup=False, style="bold red", soft_wrap=True)
+        console.print(f"golden file  {line}", style="bold red", soft_wrap=True)
     if changed:
-        console.print("If this is meant: droppath-audit selftest --update, and say why in the commit.", markup=False)
+        console.print("If this is meant: droppath-audit selftest --update, and say why in the commit.")
     return changed
 
 
@@ -157,9 +157,13 @@ def _summary(console: Console, rows: list[Row], bad: list[Row], changed: list[st
         f"\n {len(rows) - len(sound)} mutants · {kept} of {claims} claims kept · {quiet} of {len(sound)} sound "
         f"variants without an alarm · {len(changed)} differences · {seconds:.0f} s, "
         f"{sum(row.seconds for row in rows):.0f} s of processor time",
-        markup=False,
         soft_wrap=True,
     )
     status = int(bool(bad or changed))
-    words = "every claim is kept, and sound code raises no alarm" if not status else "the suite is not what it says"
-    console.print(f" {words} · exit {status}", style="bold red" if status else "green", markup=False)
+    console.print(f" {_conclusion(bad, changed)} · exit {status}", style="bold red" if status else "green")
+
+
+def _conclusion(bad: list[Row], changed: list[str]) -> str:
+    if bad or changed:
+        return "the suite is not what it says"
+    return "every claim is kept, and sound code raises no alarm"

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
+from droppath_audit.report.console import foldable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def show_law(console: Console, rows: Sequence[CellLaw]) -> None:
             f"{float(law.numbers_per_sample):.4g}",
             _others(law),
         )
-    console.print(table)
+    console.print(foldable(table, console.width))
     console.print()
     for draw, dtypes in _grouped([(_draw(row.law), row.dtype) for row in rows if row.law is not None]):
         console.print(Text(f"{', '.join(dtypes)}: {draw}"), soft_wrap=True)
@@ -93,7 +94,7 @@ def show_schedule(console: Console, rule: str, drop_probs: Sequence[float], rows
         dropped = [_missing(row) if row.law is None else _decimal(row.dropped) for row in cells]
         table.add_row(str(layer), _decimal(drop_prob), *dropped)
     console.print(Text(f"what each layer drops under the schedule {rule}"))
-    console.print(table)
+    console.print(foldable(table, console.width))
 
 
 def show_reasons(console: Console, rows: Sequence[CellLaw]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
+from droppath_audit.report.writing import write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,11 @@ def figure_class(file: str) -> Any:
 
 
 def draw(file: str, title: str, rows: Sequence[CellLaw], *, figure: Any) -> None:
-    """Write the picture: on the left the drop rate, on the right the keep rate, which is small where drop is near 1."""
+    """Write the picture: on the left the drop rate, on the right the keep rate, which is small where drop is near 1.
+
+    Raises:
+        Unwritable: If the file cannot be written.
+    """
     picture = figure(figsize=(11.0, 5.6), layout="constrained")
     axes = picture.subplots(1, 2)
     sides = (("drop", "dropped", False), ("keep", "kept", True))
@@ -65,8 +71,10 @@ def draw(file: str, title: str, rows: Sequence[CellLaw], *, figure: Any) -> None
             axis.axhline(LEAST, color="#bbbbbb", linewidth=0.8, linestyle=":")
             axis.annotate(f"never {done}", (0.98, 0.025), xycoords="axes fraction", ha="right", fontsize=9)
     axes[0].legend(loc="upper left", frameon=False)
-    picture.suptitle(title, fontsize=11)
-    picture.savefig(file, dpi=130)
+    picture.suptitle(title, fontsize=11, parse_math=False)
+    drawn = BytesIO()
+    picture.savefig(drawn, dpi=130, format=file.rpartition(".")[2].lower())
+    write(file, drawn.getvalue())
 
 
 def _lines(axis: Any, rows: Sequence[CellLaw], *, keeps: bool) -> bool:

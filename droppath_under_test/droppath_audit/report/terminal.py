@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.cells import cell_len
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
@@ -16,6 +15,8 @@ from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
+from droppath_audit.core.visible import visible_texts
+from droppath_audit.report.console import fitting, foldable, progress_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,30 +57,22 @@ class Terminal:
 
     def __init__(self, console: Console, version: str, *, verbose: bool = False) -> None:
         self._console, self._version, self._verbose = console, version, verbose
-        self._started: AuditStarted | None = None
 
     def show(self, events: Iterable[Event]) -> Iterator[Event]:
         """Yield the events on, showing progress on a terminal and the report at the end."""
-        progress = Progress(
-            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(),
-            console=self._console, transient=True, disable=not self._console.is_terminal,
-        )  # fmt: skip
-        # Where it shows nothing it is not begun: rich before 14.3 ends it with an empty line there all the same.
-        with progress if self._console.is_terminal else nullcontext():
+        with progress_on(self._console) as progress:
             task = progress.add_task("loading the target", total=None)
             for event in events:
                 if isinstance(event, AuditStarted):
-                    self._started = event
-                    self._heading(event.facts)
+                    self._heading(visible_texts(event.facts))
                     progress.update(task, description="auditing", total=len(event.trials))
                 elif isinstance(event, TrialFinished):
                     trial = event.result.trial
                     progress.update(task, description=f"{trial.check} {trial.slug}", advance=1)
                 yield event
                 if isinstance(event, AuditFinished):
-                    if self._console.is_terminal:
-                        progress.stop()
-                    self._report(event.report)
+                    progress.stop()
+                    self._report(visible_texts(event.report))
 
     def _print(self, *objects: object) -> None:
         self._console.print(*objects, markup=False)
@@ -107,7 +100,7 @@ class Terminal:
             "(bound on the probability that correct code fails)"
         )
         self._print()
-        self._print(_checks(report.results))
+        self._print(_checks(self._console.width, report.results))
         for result, others in _first_of_each(report.findings):
             self._finding(result, others)
         for result, others in _first_of_each(report.warnings):
@@ -126,7 +119,10 @@ class Terminal:
         style = "bold red" if result.level is Level.MUST else "yellow"
         title = f"{trial.check} {trial.slug} [{trial.case.describe()}]{level}"
         line = "─" if _unicode(self._console) else "-"
-        self._print(Rule(Text(title, style=style), align="left", characters=line))
+        if cell_len(title) < self._console.width:
+            self._print(Rule(Text(title, style=style), align="left", characters=line))
+        else:  # which a rule would cut
+            self._print(Text(title, style=style))
         rows = [
             ("promised", result.promised),
             ("observed", verdict.observed),
@@ -186,12 +182,17 @@ def _first_of_each(results: Sequence[Result]) -> list[tuple[Result, list[Result]
     return grouped
 
 
-def _checks(results: Sequence[Result]) -> Table:
-    """Return a line per check: family, name, verdict, trials passed of trials run, and what it sees."""
-    table = Table.grid(padding=(0, 2))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+def _checks(width: int, results: Sequence[Result]) -> Table:
+    """Return a line per check: family, name, verdict, trials passed of trials run, and what it sees.
+
+    Where the console has no room for that, a family has a line of its own; where it has none for that either, the
+    verdict follows the check's id, and the rest is folded beside it.
+    """
+    wide, medium, narrow = Table.grid(padding=(0, 2)), Table.grid(padding=(0, 2)), Table.grid(padding=(0, 1))
+    for table, fixed in ((wide, 4), (medium, 3), (narrow, 1)):
+        for _ in range(fixed):
+            table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
     family = ""
     for check, group in groupby(results, key=lambda result: result.trial.check):
         rows = list(group)
@@ -201,17 +202,18 @@ def _checks(results: Sequence[Result]) -> Table:
         passed = sum(row.outcome is Outcome.PASS for row in ran)
         name = FAMILIES[check[2]]
         heavy = worst is not Outcome.FAIL or any(row.bad and row.level is Level.MUST for row in rows)
-        word = str(worst) if heavy else "warn"
-        note = rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran)
-        table.add_row(
-            Text(f"  {name if name != family else ''}"),
-            Text(f"{check} {trial.slug}"),
-            Text(word, style=STYLES[worst]),
-            Text(f"{passed}/{len(ran)}" if ran else "", justify="right"),
-            Text(note, style="dim"),
-        )
+        word = Text(str(worst) if heavy else "warn", style=STYLES[worst])
+        note = Text(rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran), style="dim")
+        count = Text(f"{passed}/{len(ran)}" if ran else "", justify="right")
+        if name != family:
+            medium.add_row(Text(f"  {name}"))
+            narrow.add_row("", Text(name))
+        wide.add_row(Text(f"  {name if name != family else ''}"), Text(f"{check} {trial.slug}"), word, count, note)
+        medium.add_row(Text(f"    {check} {trial.slug}"), word, count, note)
+        said = Text(" ").join(part for part in (word, count, Text(trial.slug)) if part)
+        narrow.add_row(Text(check), Text(" · ").join(part for part in (said, note) if part))
         family = name
-    return table
+    return next((table for table in (wide, medium) if fitting(table, width)), narrow)
 
 
 def _sees(results: Sequence[Result]) -> str:
@@ -239,21 +241,15 @@ def _summary(report: Report) -> Text:
     ]
     loading = "import" if report.facts.recording is None else "reading"
     seconds = f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s {loading}"
-    findings = len(report.findings)
-    verdict = {
-        0: "every MUST holds",
-        1: f"{findings} finding{'s' if findings > 1 else ''}",
-        2: "nothing was executed",
-        3: "no finding, but something is inconclusive",
-    }[report.exit_status]
     style = STYLES[report.verdict]
     return Text.assemble(
-        " " + " · ".join(words) + f" · {seconds}\n", (f" {verdict}", style), f" · exit {report.exit_status}"
+        " " + " · ".join(words) + f" · {seconds}\n", (f" {report.conclusion}", style), f" · exit {report.exit_status}"
     )
 
 
 def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: str, seed: int) -> None:
     """Print every trial with what it can see and what it costs."""
+    facts, trials = visible_texts(facts), visible_texts(trials)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("trial", "level", "sees", "of", "decisions", "false alarm"):
         table.add_column(column, no_wrap=column == "trial", justify="right" if column == "decisions" else "left")
@@ -275,7 +271,7 @@ def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: s
             )
     console.print(f"{facts.spec}    {facts.arguments} · {facts.dialect.describe()}", markup=False, soft_wrap=True)
     console.print(f"effort {effort} · seed {seed}")
-    console.print(table)
+    console.print(foldable(table, console.width))
     run = [trial for trial in trials if not trial.reason]
     statistical = [trial for trial in run if trial.design is not None]
     decisions = sum(trial.design.decisions for trial in statistical if trial.design is not None)
