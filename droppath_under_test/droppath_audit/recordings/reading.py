@@ -10,7 +10,9 @@ import numpy as np
 
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.files import is_there
 from droppath_audit.core.recording import Block, BlockFacts, Recording
+from droppath_audit.core.visible import shortened
 from droppath_audit.recordings import jsonlines, npz, safetensors
 from droppath_audit.recordings.dtypes import readable
 from droppath_audit.recordings.header import BlockHeader, Header, read_header
@@ -37,13 +39,10 @@ def read(path: str, declared: Mapping[str, str]) -> tuple[Recording, Header]:
         UsageError: If it cannot be read; the message says where it departs from the format.
     """
     file = Path(path)
-    if not file.is_file():
-        if file.exists():
-            raise UsageError(f"{path} is not a regular file.")
+    if not is_there(path):
         folder = file.parent if file.parent.is_dir() else Path()
-        raise UsageError(
-            f"There is no file {path}." + nearest(file.name, [f.name for f in folder.iterdir() if f.suffix in ENDINGS])
-        )
+        names = [found.name for found in folder.glob("*") if found.suffix in ENDINGS]
+        raise UsageError(f"There is no file {shortened(path)}." + nearest(file.name, names))
     try:
         return _read(file, declared)
     except Unreadable as error:

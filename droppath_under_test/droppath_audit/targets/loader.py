@@ -21,6 +21,9 @@ from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import Facts
+from droppath_audit.core.files import is_there
+from droppath_audit.core.search_path import working_directory
+from droppath_audit.core.visible import shortened
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets.bound import BoundTarget
@@ -62,9 +65,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
 
     Raises:
         UsageError: If it does not parse, cannot be imported, has no such name, is not callable, or has a
-            signature that does not settle.
+            signature that does not settle; or if there is no working directory.
     """
     spec = parse(text)
+    working_directory()
     if spec.is_recording:
         from droppath_audit.recordings import describing
 
@@ -165,8 +169,9 @@ def _stays_text(value: str) -> bool:
 
 def _import(name: str, asked_by: str) -> ModuleType:
     # The working directory comes last: a folder called jax in it must not shadow the package.
-    if os.getcwd() not in sys.path:  # noqa: PTH109 - entries of sys.path are texts
-        sys.path.append(os.getcwd())  # noqa: PTH109
+    here = working_directory()
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -218,9 +223,10 @@ def _first_line(error: BaseException) -> str:
 
 def _import_file(path: str) -> ModuleType:
     file = Path(path)
-    if not file.is_file():
+    if not is_there(path):
         folder = file.parent if file.parent.is_dir() else Path()
-        raise UsageError(f"There is no file {path}." + nearest(file.name, [f.name for f in folder.glob("*.py")]))
+        names = [found.name for found in folder.glob("*.py")]
+        raise UsageError(f"There is no file {shortened(path)}." + nearest(file.name, names))
     name = f"_droppath_audit_file_{file.stem}"
     if str(file.parent.resolve()) not in sys.path:
         sys.path.append(str(file.parent.resolve()))

@@ -8,13 +8,15 @@ gives it, to which further items are added.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.visible import shortened, visible
 from droppath_audit.targets.known import known_systems
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ ROLES = {
     "key": "random key",
 }
 SYNONYMS = {"rng": "key"}
+LONGEST_PATH = 4096  # bytes, Linux's PATH_MAX; elsewhere it is less, and the system says so
+MOST_SIZES = 31  # the oldest NumPy that is admitted has arrays of 32 axes
+MOST_NUMBERS = 2**27  # of one sample: a gibibyte in float64, of which an audit needs several
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def parse(text: str) -> Spec:
     Raises:
         UsageError: If it is not one; the message says what would be.
     """
+    _refuse_unwritten(text)
     target, _, query = text.strip().partition("?")
     if not target:
         raise UsageError(
@@ -149,6 +155,20 @@ def parse(text: str) -> Spec:
             )
         )
     return Spec(text=text.strip(), module=module, name=name, **_items(query))
+
+
+def _refuse_unwritten(text: str) -> None:
+    """Raise if the text holds what nobody writes, or a path that is longer than any."""
+    if "\0" in unquote(text):
+        raise UsageError("The SPEC holds a NUL, which is in no name of a file, module or argument.")
+    for char in text.strip():
+        half = "\ud800" <= char <= "\udfff"  # stands for a byte in the name of a file
+        if char in "\n\t" or (visible(char) != char and not half):
+            shown = char.encode("unicode_escape").decode("ascii")
+            raise UsageError(f"The SPEC holds the character {shown}, which nobody sees; write it as {quote(char)}.")
+    length = len(unquote(text.partition("?")[0]).encode("utf-8", "surrogatepass"))
+    if length > LONGEST_PATH:
+        raise UsageError(f"The target of the SPEC has {length:,} bytes, and no path has more than {LONGEST_PATH:,}.")
 
 
 def _items(query: str) -> dict[str, Any]:
@@ -224,7 +244,7 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of lists in lists in lists
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
@@ -232,7 +252,7 @@ def _args(value: str) -> tuple[Any, ...]:
     """Return positional arguments: a JSON list without its brackets, or plain words between commas."""
     try:
         return tuple(json.loads(f"[{value}]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return tuple(_value(part.strip()) for part in value.split(","))
 
 
@@ -296,10 +316,19 @@ def _output(value: str) -> int | str:
 
 def _input(value: str) -> tuple[int, ...]:
     head, *rest = value.split(",")
-    try:
-        sizes = tuple(int(size) for size in rest)
-    except ValueError:
-        sizes = (-1,)
-    if head != "B" or any(size < 0 for size in sizes):
-        raise UsageError(f"input={value} is not understood; write B for the batch, then sizes: input=B,4,8,8.")
-    return (-1, *sizes)
+    if head != "B" or not all(re.fullmatch(r"-?[0-9]+", size) for size in rest):
+        raise UsageError(
+            f"input={shortened(value)} is not understood; write B for the batch, then sizes: input=B,4,8,8."
+        )
+    if len(rest) > MOST_SIZES:
+        raise UsageError(f"input= has {len(rest)} sizes beside the batch; tensors have {MOST_SIZES} at most.")
+    # Digits first: no number of so many is read.
+    numbers = math.inf if any(len(size) > 20 for size in rest) else math.prod(int(size) for size in rest)
+    if any(size.startswith("-") or not size.strip("0") for size in rest):
+        raise UsageError(f"input={shortened(value)} has a size below 1; sizes are whole numbers from 1 on.")
+    if numbers > MOST_NUMBERS:
+        raise UsageError(
+            f"input={shortened(value)} asks for {f'{numbers:,}' if numbers < math.inf else 'too many'} numbers a "
+            f"sample, and no memory holds a batch of them; there may be {MOST_NUMBERS:,}."
+        )
+    return (-1, *(int(size) for size in rest))

@@ -181,7 +181,15 @@ def test_a_missing_colon_is_reported_with_the_text_that_would_do(text, suggestio
         ("m:X?output=first", "output=first is not understood; write output=INDEX or output=mask."),
         ("m:X?input=4,8", "input=4,8 is not understood; write B for the batch, then sizes: input=B,4,8,8."),
         ("m:X?input=B,a", "then sizes: input=B,4,8,8."),
-        ("m:X?input=B,-1", "then sizes: input=B,4,8,8."),
+        ("m:X?input=B,-1", "input=B,-1 has a size below 1"),
+        ("m:X?input=B,4,0", "input=B,4,0 has a size below 1"),
+        ("m:X?input=B,1_0", "then sizes: input=B,4,8,8."),
+        ("m:X?input=B,99999999999", "input=B,99999999999 asks for 99,999,999,999 numbers a sample"),
+        (f"m:X?input=B,{'9' * 5000}", "asks for too many numbers a sample"),
+        (f"m:X?input=B{',1' * 40}", "input= has 40 sizes beside the batch"),
+        ("m\x1b[31m:X", "holds the character \\x1b, which nobody sees; write it as %1B."),
+        ("m%00:X", "The SPEC holds a NUL"),
+        (f"{'a' * 6000}.py:X", "has 6,005 bytes, and no path has more than 4,096."),
     ],
 )
 def test_what_is_not_understood_is_answered_with_what_would_be(text, expected):
