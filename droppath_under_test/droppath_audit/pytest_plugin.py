@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from droppath_audit.core.errors import DropPathWarning, UsageError
+from droppath_audit.core.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ class BrokenPromise(Exception):
             lines += ["  traceback", *(f"      {line}" for line in result.traceback.rstrip().splitlines())]
         if result.snippet:
             lines += ["  snippet", *(f"      {line}" for line in result.snippet.splitlines())]
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
 
 class Session:
@@ -125,7 +126,7 @@ class Session:
         try:
             return self._supervisor(spec).facts
         except UsageError as error:
-            raise pytest.UsageError(f"{spec}: {error.message}") from error
+            raise pytest.UsageError(visible(f"{spec}: {error.message}")) from error
 
     def trials(self, spec: str, settings: Settings) -> tuple[Trial, ...]:
         """Return the planned trials of a target, in order.
@@ -139,7 +140,7 @@ class Session:
         try:
             return make(facts, settings)
         except UsageError as error:
-            raise pytest.UsageError(f"{spec}: {error.message}") from error
+            raise pytest.UsageError(visible(f"{spec}: {error.message}")) from error
 
     def run(self, spec: str, trial: Trial, settings: Settings) -> Result:
         """Run one trial, which was planned with these settings, and return its result."""
@@ -180,7 +181,7 @@ def enforce(result: Result, *, strict: bool = False) -> None:
     from droppath_audit.core.verdict import Outcome
 
     if result.outcome is Outcome.NOT_APPLICABLE:
-        pytest.skip(f"not applicable: {result.verdict.observed}")
+        pytest.skip(visible(f"not applicable: {result.verdict.observed}"))
     if result.is_finding(strict=strict) or result.is_open(strict=strict):
         raise BrokenPromise(result)
     if result.bad:
@@ -223,7 +224,7 @@ class TrialItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """Return where the item stands and its name."""
-        return self.path, None, f"{self._spec} {self._trial.id}"
+        return self.path, None, visible(f"{self._spec} {self._trial.id}")
 
 
 class ConformanceCollector(pytest.Collector):
@@ -238,7 +239,7 @@ class ConformanceCollector(pytest.Collector):
         try:
             yield from self.items()
         except (UsageError, pytest.UsageError) as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(visible(str(error))) from None
 
     def items(self) -> Iterator[TrialItem]:
         """Yield an item for every trial.
@@ -258,7 +259,7 @@ class ConformanceCollector(pytest.Collector):
         for spec in specs:
             for trial in session.trials(spec, settings):
                 name = trial.id if len(specs) == 1 else f"{spec} {trial.id}"
-                yield TrialItem.from_parent(self, name=name, spec=spec, trial=trial, settings=settings)
+                yield TrialItem.from_parent(self, name=visible(name), spec=spec, trial=trial, settings=settings)
 
 
 _SESSION = pytest.StashKey[Session]()
@@ -345,7 +346,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         return
     for spec in targets_of(config):
         request = Conformance(spec)
-        collector = ConformanceCollector.from_parent(session, name=spec, nodeid=spec, request=request)
+        collector = ConformanceCollector.from_parent(session, name=visible(spec), nodeid=visible(spec), request=request)
         items.extend(collector.items())
 
 
