@@ -30,7 +30,7 @@ class TorchCompiling(Compiling):
         import torch._dynamo
 
         with self.compiled_anew(), suppress(Exception):  # without a C++ compiler; what is slow then is not this
-            torch.compile(torch.neg)(torch.ones(1))
+            torch.compile(torch.neg)(torch.ones(1, device="cpu"))
 
     def when_imported(self, tell: Callable[[], None]) -> None:
         """Watch imports of the compiler's front."""

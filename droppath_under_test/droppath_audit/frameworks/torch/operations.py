@@ -46,7 +46,7 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # some dtypes announce themselves as experimental
-                    stored = torch.ones((2, 2), dtype=wide).to(dtype).to(device)
+                    stored = torch.ones((2, 2), dtype=wide, device="cpu").to(dtype).to(device)
                     readable = bool((stored.cpu().to(wide) == 1).all()) and stored.clone().shape == (2, 2)
             except (RuntimeError, TypeError, NotImplementedError):
                 continue
@@ -131,7 +131,7 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
     def _pattern(self, dtype: torch.dtype, value: float) -> int:
         key = (str(dtype), value)
         if key not in self._bit_patterns:
-            one = torch.tensor([value], dtype=torch.float64).to(dtype)
+            one = torch.tensor([value], dtype=torch.float64, device="cpu").to(dtype)
             self._bit_patterns[key] = int(one.view(INTEGER_OF_SIZE[dtype.itemsize]).item())
         return self._bit_patterns[key]
 
