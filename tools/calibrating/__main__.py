@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from droppath_audit.checks import catalogue
-from droppath_audit.selftest.processes import cores
+from droppath_audit.run.processes import cores
 from tools import DOCS, ROOT
 from tools.calibrating.asking import all_answers
 from tools.calibrating.page import Page

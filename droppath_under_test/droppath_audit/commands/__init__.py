@@ -17,7 +17,7 @@ from typing import cast
 import click
 
 from droppath_audit import __version__
-from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.errors import Interrupted, UsageError, nearest
 from droppath_audit.core.report import SIGNALLED, UNUSABLE
 from droppath_audit.core.search_path import put_working_directory_last
 from droppath_audit.core.visible import visible
@@ -122,6 +122,9 @@ def _status() -> int:
     """Run the command line and return its status, having said what was wrong."""
     try:
         status = cli.main(standalone_mode=False)
+    except Interrupted as error:
+        click.echo(f"droppath-audit: {visible(error.message)}", err=True)
+        return SIGNALLED + error.signal
     except UsageError as error:
         click.echo(f"droppath-audit: {visible(error.message)}", err=True)
         if error.detail and any(flag in sys.argv for flag in ("-v", "--verbose")):

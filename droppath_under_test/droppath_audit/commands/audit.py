@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from droppath_audit.commands import Command
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core import quantities
+from droppath_audit.core.errors import Interrupted, UsageError
+from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened, visible
 from droppath_audit.report.streams import failure
 from droppath_audit.report.writing import Unwritable, refuse_unwritable, write
+from droppath_audit.run import processes
 
 if TYPE_CHECKING:
     from droppath_audit.core.collected import Collector
+    from droppath_audit.core.facts import Facts
     from droppath_audit.core.report import Report
+    from droppath_audit.run.journal import Journal
+    from droppath_audit.run.limits import Limits
     from droppath_audit.run.plan import Settings
 
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
+MOST_JOBS = 8
 LONGEST_SEED = 1000  # digits
 EXAMPLES = """\b
 Examples:
@@ -70,6 +77,23 @@ Examples:
     metavar="FILE",
     help="Write the JSON report ('-' for standard output).",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Run trials in so many workers; the report is the same.  [default: one a processor, at most 8]",
+)
+@click.option(
+    "--trial-timeout",
+    metavar="TIME",
+    help="Processor time after which a trial counts as hanging, such as 90s or 2m.  [default: 30s; thorough: 4m]",
+)
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    help="Memory that a worker may use, such as 4GiB or 512MiB.  [default: 4GiB]",
+)
+@click.option("--resume", is_flag=True, help="Take over the answers of this audit's last run, which did not end.")
 @click.option("--no-isolation", is_flag=True, help="Run the target in this process, for debuggers.")
 @click.option(
     "-v",
@@ -89,6 +113,8 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
 
     if options["json_file"]:
         refuse_unwritable(options["json_file"])
+    options["limits"] = _limits(options["trial_timeout"], options["memory_limit"])
+    interruption = options["interruption"] = Interruption()
     settings = Settings(
         effort=options["effort"],
         seed=root_seed(options["seed"]),
@@ -100,17 +126,20 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     targets = specs or (REFERENCE,)
     for spec in targets:
         parse(spec)  # a slip of the pen in any of them is answered before the first is audited
-    if len(targets) > 1:
-        _load_once(targets, settings, options)
-    if options["plan"]:
-        for spec in targets:
-            _plan(spec, settings, options)
-        return HOLDS
-    reports, failed = _audits(targets, settings, options)
+    with interruption.listening(at_once=options["no_isolation"]):
+        if len(targets) > 1:
+            _load_once(targets, settings, options)
+        if options["plan"]:
+            for spec in targets:
+                _plan(spec, settings, options)
+            return HOLDS
+        reports, failed = _audits(targets, settings, options)
     for report in reports:
         _say_elsewhere(report, options)
     status = gravest([report.exit_status for report in reports] + [UNUSABLE] * failed)
-    if options["json_file"] and reports:
+    if interruption.told:
+        status = SIGNALLED + interruption.signal
+    if options["json_file"] and (reports or interruption.told):
         from droppath_audit.report.json import dumps
 
         try:
@@ -120,6 +149,15 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
                 raise
             click.echo(f"droppath-audit: {visible(error.message)}", err=True)
     return status
+
+
+def _limits(trial_timeout: str | None, memory_limit: str | None) -> Limits:
+    from droppath_audit.run.limits import MEMORY, Limits
+
+    return Limits(
+        trial_seconds=None if trial_timeout is None else quantities.seconds(trial_timeout, "--trial-timeout"),
+        memory=MEMORY if memory_limit is None else quantities.size(memory_limit, "--memory-limit"),
+    )
 
 
 def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> None:
@@ -145,6 +183,9 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
     for spec in targets:
         try:
             reports.append(_audit(spec, settings, options))
+        except Interrupted as error:
+            click.echo(f"droppath-audit: {visible(error.message)}", err=True)
+            break
         except UsageError as error:
             if len(targets) == 1:
                 raise
@@ -188,7 +229,8 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
     Args:
         stack: Closes the worker.
         spec: The SPEC.
-        options: ``devices``, ``imports``, ``no_isolation`` and ``verbose``, as the command line gave them.
+        options: ``devices``, ``imports``, ``no_isolation`` and ``verbose``, as the command line gave them; ``jobs``,
+            ``limits`` and ``interruption`` where the command has them.
 
     Raises:
         UsageError: If there is no working directory; in this process also if the target cannot be loaded.
@@ -202,9 +244,16 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         return InProcess(load(spec, devices=devices, imports=options["imports"]))
     from droppath_audit.run.supervisor import Supervisor
 
-    return stack.enter_context(
-        Supervisor(spec, devices=devices, imports=options["imports"], verbose=options["verbose"])
+    supervisor = Supervisor(
+        spec,
+        devices=devices,
+        imports=options["imports"],
+        verbose=options["verbose"],
+        jobs=options.get("jobs", 1) or processes.cores(most=MOST_JOBS),
+        limits=options.get("limits"),
+        interruption=options.get("interruption"),
     )
+    return stack.enter_context(supervisor)
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
@@ -218,10 +267,31 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
     terminal = Terminal(console, __version__, verbose=options["verbose"])
     with ExitStack() as stack:
         collector = collector_for(stack, spec, options)
-        for event in terminal.show(engine.run(collector, settings, imports=options["imports"])):
+        journal = stack.enter_context(_journal(spec, settings, collector.facts, options))
+        events = engine.run(
+            collector,
+            settings,
+            imports=options["imports"],
+            journal=journal,
+            interruption=options["interruption"],
+        )
+        for event in terminal.show(events):
             if isinstance(event, AuditFinished):
                 report = event.report
     return report
+
+
+def _journal(spec: str, settings: Settings, facts: Facts, options: dict[str, Any]) -> Journal:
+    from droppath_audit.run.journal import Journal, asked
+
+    devices, imports = options["devices"] or ("cpu",), options["imports"]
+    what = asked(spec, settings, devices=devices, imports=imports, limits=options["limits"])
+    journal = Journal(what, facts, resume=options["resume"])
+    if options["resume"]:
+        taken = len(journal.answers)
+        said = f"{taken} answers of an earlier run are taken over" if taken else f"nothing to resume: {journal.missing}"
+        click.echo(f"droppath-audit: {said}", err=True)
+    return journal
 
 
 def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:

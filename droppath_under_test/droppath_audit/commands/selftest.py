@@ -57,9 +57,9 @@ def command(
 
     from droppath_audit.core.errors import UsageError
     from droppath_audit.report.console import console_of
+    from droppath_audit.run.processes import cores
     from droppath_audit.selftest.examination import subjects
     from droppath_audit.selftest.matrix import GOLDEN_SEED
-    from droppath_audit.selftest.processes import cores
     from droppath_audit.selftest.terminal import show
 
     everyone = subjects()

@@ -23,6 +23,19 @@ class UsageError(Exception):
         self.detail = detail
 
 
+class Interrupted(UsageError):
+    """Somebody asked for the end before there was anything to report.
+
+    Args:
+        message: What was going on.
+        signal: Number of the signal that asked.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 class TargetRaised(Exception):
     """The implementation under test raised while it was being driven.
 

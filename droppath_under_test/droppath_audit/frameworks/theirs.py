@@ -40,7 +40,7 @@ def theirs() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its beginning; empty where it has none, or none that can be read."""
+    """Return the first line of an error's message, or its beginning; empty where there is none to be read."""
     try:
         line = next(iter(str(error).strip().splitlines()), "")
     except Exception:  # the target's own class decides what it says

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import Interrupted, UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.run.crew import Crew
 from droppath_audit.run.limits import Watch
@@ -94,7 +94,7 @@ class LoadedCrew:
                     crew.forks = message.get("forks") is True
                     return wire.load(Facts, message["loaded"])
             if self._interruption is not None and self._interruption.told:
-                raise UsageError(f"Interrupted while {spec} was being loaded.")
+                raise Interrupted(f"Interrupted while {spec} was being loaded.", self._interruption.signal)
             _, why = watch.verdict()
             if why:
                 raise UsageError(f"Loading {spec} was given up: {why}.")

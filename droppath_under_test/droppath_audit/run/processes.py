@@ -28,6 +28,12 @@ class Usage(NamedTuple):
     resident: int
 
 
+def cores(*, most: int = 2**16) -> int:
+    """Return how many processors this process may use, at most so many."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, most)
+
+
 def usage(process: int, *, tree: bool = True) -> Usage | None:
     """Return what a process uses, with its descendants unless ``tree`` is false; None where the system does not say."""
     if not PROC.is_dir():

@@ -49,11 +49,6 @@ class _Running(Generic[Job]):
     answers: Connection
 
 
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def answers(
     function: Callable[[Job], Answer], jobs: Iterable[Job], *, workers: int, limit: float
 ) -> Iterator[tuple[Job, Answer | Lost]]:
