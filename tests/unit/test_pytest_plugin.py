@@ -210,3 +210,15 @@ def test_it_does_so_in_parallel_as_well(session: Session) -> None:
     assert status == pytest.ExitCode.USAGE_ERROR
     assert len(re.findall("There is no module 'no_such_package'", out)) == 1
     assert "INTERNALERROR" not in out
+
+
+RAISES = "def drop(x, drop_prob, training):\n    raise ValueError('\\x1b[2J \\x9b \\u202e')\n"
+
+
+def test_no_text_of_a_target_reaches_the_terminal_with_its_control_characters(session: Session, tmp_path: Path) -> None:
+    spec = f"{tmp_path}/layer.py:drop"
+    tests = f"from droppath_audit import conformance\ntest_it = conformance({spec!r}, only=({MUST!r},))\n"
+    status, out = session("-v", layer=RAISES, test_layer=tests)
+    assert status == 1
+    assert r"raised ValueError: \x1b[2J \x9b \u202e" in out
+    assert not re.search(r"[\x1b\x9b\u202e]", out)

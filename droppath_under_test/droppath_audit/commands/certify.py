@@ -97,7 +97,8 @@ def command(spec: str | None, **options: Any) -> int:
     file, ledger = _files(options["resume"], options["merge"])
     if ledger is not None:
         terms.hold(ledger, options["resume"] or options["merge"][0])
-    spec = spec or (REFERENCE if ledger is None else ledger.identity["spec"])
+    if spec is None:  # an empty one is a slip
+        spec = REFERENCE if ledger is None else str(ledger.identity["spec"])
     device = options["device"] or ("cpu" if ledger is None else ledger.identity["device"])
     parse(spec)
     console = console_of(WIDTH, stderr=options["json_file"] == "-")

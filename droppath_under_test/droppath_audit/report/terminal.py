@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
@@ -43,6 +44,7 @@ GRAVITY = (
     Outcome.PASS,
     Outcome.NOT_APPLICABLE,
 )
+BESIDE = 40  # columns of a console that has room for a text beside its name
 OTHERS = 6  # further trials of a check with a finding that are named
 
 
@@ -150,6 +152,10 @@ class Terminal:
                 self._finding(other, ())
 
     def _row(self, name: str, text: str) -> None:
+        if self._console.width < BESIDE:
+            self._print(_name(name))
+            self._print(Padding(Text(text, overflow="fold"), (0, 0, 0, 4)))
+            return
         table = Table.grid()
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")

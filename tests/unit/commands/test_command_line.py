@@ -7,6 +7,7 @@ import resource
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,12 +20,17 @@ from droppath_audit.core import effort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Run = Callable[..., tuple[int, str, str]]
 
 MUTANT = "droppath_audit.mutants.edges:clamps_keep_prob"
 ONE = ("--effort", "quick", "--only", "DP301[cpu-float32]")
+
+
+def command_of(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
 
 
 @pytest.fixture
@@ -77,15 +83,21 @@ USAGE = {
     ("explain", "keep-prob-zer"): "keep-prob-zero",
     ("explain",): "Missing argument",
     ("list", "--nothing"): "No such option",
+    ("certify", ""): "The SPEC is empty",
+    ("lst\x1b[31m",): r"'lst\\x1b\[31m' is neither",
+    ("--\x1b[31m",): r"No such option:? '?--\\x1b\[31m",
+    ("m\x1b:X",): "holds the character .x1b",
+    ("--seed", "9" * 5000): "--seed is a whole number from 0 on, or 'fresh', not '999",
 }
 
 
-@pytest.mark.parametrize("words", USAGE, ids=" ".join)
+@pytest.mark.parametrize("words", USAGE, ids=lambda words: " ".join(words)[:40])
 def test_status_2_with_what_would_work_and_no_traceback(words: tuple[str, ...], run: Run) -> None:
     status, out, err = run(*words)
     assert (status, out) == (2, "")
     assert re.search(USAGE[words], err), err
     assert "Traceback" not in err
+    assert "\x1b" not in err
 
 
 def test_status_2_where_nothing_could_be_executed(run: Run, tmp_path: Path) -> None:
@@ -133,6 +145,106 @@ def test_a_json_file_that_cannot_be_written_is_refused_before_the_audit(
     status, out, err = run(*ONE, "--json", str(tmp_path))
     assert (status, out) == (2, "")
     assert "is a directory" in err
+
+
+TEXTS = [
+    (name, option.opts[0])
+    for name in cli.list_commands(click.Context(cli))
+    for option in command_of(name).params
+    if isinstance(option, click.Option) and isinstance(option.type, (click.types.StringParamType, click.Path))
+]
+
+
+@pytest.mark.parametrize(("name", "option"), TEXTS)
+def test_an_option_without_a_value_is_a_slip_and_not_as_if_it_were_not_there(name: str, option: str, run: Run) -> None:
+    for value in ("", "  "):
+        status, out, err = run(name, option, value, *(["x"] if name in ("explain", "law") else []))
+        assert (status, out) == (2, "")
+        assert f"{option} was given an empty value" in err
+
+
+def test_a_file_that_is_none_is_named_for_what_it_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.py").mkdir()
+    os.mkfifo(tmp_path / "pipe.py")
+    for name, why in {
+        "folder.py": "is a folder, not a file",
+        "pipe.py": "is not a regular file",
+        f"{'n' * 300}.py": "cannot be read: File name too long",
+        f"{'n' * 300}.npz": "cannot be read: File name too long",
+    }.items():
+        spec = f"{tmp_path}/{name}" + (":drop" if name.endswith("py") else "")
+        status, out, err = run(spec, *ONE, "--no-isolation")
+        assert (status, out) == (2, "")
+        assert why in err
+
+
+def test_a_deleted_working_directory_is_the_cause_that_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for words in ((), ("--json", "report.json"), ("law",), ("certify",)):
+        status, out, err = run(*words)
+        assert (status, out) == (2, "")
+        assert err == "droppath-audit: The working directory no longer exists; go to one that does.\n"
+
+
+def test_a_target_that_cannot_be_loaded_is_named_before_any_other_is_audited(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "layer.py").write_text("def drop(x, drop_prob): return x\n", encoding="utf-8")
+    monkeypatch.setattr("droppath_audit.run.engine.run", None)
+    file = tmp_path / "report.json"
+    # Its signature says nothing of a mode; the message alone does not say which of the two it speaks of.
+    status, out, err = run(MUTANT, f"{tmp_path}/layer.py:drop", *ONE, "--no-isolation", "--json", str(file))
+    assert (status, out, file.exists()) == (2, "", False)
+    assert f"{tmp_path}/layer.py:drop" in err
+
+
+@pytest.mark.parametrize(("first", "status"), [(MUTANT, 1), ("droppath_reference:DropPath", 2)])
+def test_a_target_that_cannot_be_loaded_again_costs_no_other_its_report(
+    first: str, status: int, run: Run, tmp_path: Path
+) -> None:
+    once = tmp_path / "once.py"
+    once.write_text(
+        "from droppath_reference.drop_path import DropPath\n"
+        "from pathlib import Path\n"
+        f"Path({str(tmp_path / 'seen')!r}).mkdir()\n",
+        encoding="utf-8",
+    )
+    file = tmp_path / "report.json"
+    found, out, err = run(
+        f"{once}:DropPath", first, "droppath_reference:DropPath?scaling=inverted", *ONE, "--no-isolation",
+        "--json", str(file),
+    )  # fmt: skip
+    assert found == status
+    assert f"Running {once} failed with FileExistsError" in err
+    assert out.count("audit    effort quick") == 2
+    assert len(json.loads(file.read_text(encoding="utf-8"))["reports"]) == 2
+
+
+def test_a_file_that_cannot_be_written_costs_no_verdict(run: Run) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    status, out, err = run(*ONE, "--no-isolation", "--json", "/dev/full")
+    assert (status, err) == (2, "droppath-audit: /dev/full cannot be written: No space left on device.\n")
+    assert "every MUST holds" in out
+
+
+SHADOWS = ("json", "re", "enum", "random", "numpy", "typing", "dataclasses", "click", "rich", "__future__")
+
+
+def test_a_folder_full_of_well_known_names_shadows_nothing_and_its_neighbours_are_found(tmp_path: Path) -> None:
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('this is {name}.py')\n", encoding="utf-8")
+    (tmp_path / "neighbour.py").write_text("from droppath_reference.drop_path import DropPath\n", encoding="utf-8")
+    (tmp_path / "layer.py").write_text("import json, numpy, re\nfrom neighbour import DropPath\n", encoding="utf-8")
+    command = [sys.executable, "-m", "droppath_audit", "layer.py:DropPath", *ONE, "--no-isolation"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "every MUST holds" in done.stdout
 
 
 def test_a_slip_in_the_second_spec_is_answered_before_the_first_is_audited(

@@ -12,6 +12,7 @@ import pytest
 from droppath_audit import audit
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished
+from droppath_audit.core.report import AuditFailed, gravest
 from droppath_audit.report.json import document, dumps
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_the_schema_refuses_what_does_not_fit(reports: list[Report], schema: jso
         {**good, "verdict": "passed"},
         {**good, "results": [{**good["results"][0], "trial": "DP1"}]},
         {**good, "results": [{**good["results"][0], "p_value": 2}]},
-        {"schema_version": "1.1", "reports": [good]},
+        {"schema_version": "1.2", "reports": [good]},
     ]
     for instance in wrong:
         assert not schema.is_valid(instance)
@@ -106,3 +107,54 @@ def test_a_finding_has_all_that_the_design_promises(reports: list[Report]) -> No
     for result in findings:
         for name in ("message", "promised", "why", "fix", "reproduce", "snippet"):
             assert result[name], (result["trial"], name)
+
+
+EARLY = {
+    "interrupted by SIGINT": 130,
+    "interrupted by SIGTERM": 143,
+    "no worker could be started": 2,
+    "interrupted by SIGNOTHING": 2,
+}
+
+
+@pytest.mark.parametrize("why", EARLY)
+def test_an_audit_that_ended_early_never_passes(
+    why: str, events: Callable[..., Iterator[Event]], schema: jsonschema.Draft202012Validator
+) -> None:
+    *_, last = events({}, "DP301")
+    assert isinstance(last, AuditFinished)
+    whole = last.report
+    assert (whole.exit_status, whole.counts["planned"], whole.to_json()["incomplete"]) == (0, 4, "")
+    for results in (whole.results, whole.results[:2], ()):
+        ended = replace(whole, results=results, incomplete=why, planned=4)
+        data = document([ended])
+        schema.validate(data)
+        assert (data["exit_status"], data["verdict"], data["incomplete"]) == (EARLY[why], "inconclusive", why)
+        assert (data["counts"]["planned"], data["counts"]["run"]) == (4, len(results))
+        with pytest.raises(AuditFailed, match=f"incomplete: {why}"):
+            ended.raise_for_findings()
+
+
+def test_results_that_are_missing_without_a_reason_are_an_early_end(events: Callable[..., Iterator[Event]]) -> None:
+    *_, last = events({}, "DP301")
+    assert isinstance(last, AuditFinished)
+    lost = replace(last.report, results=last.report.results[:1], planned=4)
+    assert (lost.exit_status, lost.ended_early) == (2, "3 planned trials have no verdict")
+
+
+def test_a_finding_outweighs_an_early_end_but_not_a_signal(events: Callable[..., Iterator[Event]]) -> None:
+    broken = Collected(error="raised E")
+    *_, last = events({"DP301[cpu-float32]": broken}, "DP301")
+    assert isinstance(last, AuditFinished)
+    for why, status in (("no worker could be started", 1), ("interrupted by SIGTERM", 143)):
+        ended = replace(last.report, incomplete=why)
+        assert (ended.exit_status, str(ended.verdict)) == (status, "fail")
+        assert ended.conclusion == f"incomplete: {why}; 1 finding so far"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "gravest_of_them"),
+    [((), 0), ((0, 3), 3), ((3, 2, 0), 2), ((2, 1, 3), 1), ((1, 130), 130), ((143, 1, 2), 143)],
+)
+def test_the_status_of_several_audits_is_the_gravest(statuses: tuple[int, ...], gravest_of_them: int) -> None:
+    assert gravest(statuses) == gravest_of_them

@@ -5,20 +5,24 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
+from rich.text import Text
 
 from droppath_audit.checks import catalogue
 from droppath_audit.core.collected import Collected
+from droppath_audit.core.events import AuditFinished, AuditStarted
+from droppath_audit.report.console import PlainConsole
 from droppath_audit.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from droppath_audit.core.events import Event
+    from droppath_audit.core.facts import Facts
 
     Events = Callable[..., Iterator[Event]]
 
@@ -81,7 +85,7 @@ def shown(
     events: Iterator[Event], *, terminal: bool = False, width: int = 120, verbose: bool = False, **options: object
 ) -> str:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, width=width, highlight=False, **options)  # type: ignore[arg-type]
+    console = PlainConsole(file=file, force_terminal=terminal, width=width, **options)
     for _ in Terminal(console, "0", verbose=verbose).show(events):
         pass
     return file.getvalue()
@@ -102,6 +106,66 @@ def test_names_of_checks_are_never_wrapped_or_cut(width: int, events: Events) ->
     table = text[: text.index("─")]
     for check in catalogue().values():
         assert re.search(rf"{check.id} {check.slug} +(error +0/\d+|not-applicable)", table)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+def test_at_every_width_each_check_stands_with_its_verdict_and_nothing_is_cut(width: int, events: Events) -> None:
+    lines = lines_of(shown(events({}, "*", otherwise=Collected(inconclusive="time ran out")), width=width))
+    start = next(number for number, line in enumerate(lines) if "interface" in line)
+    table = lines[start : lines.index("", start)]
+    assert max(len(line) for line in table) <= width
+    assert "…" not in "".join(table)
+    text = "".join("".join(table).split())
+    for check in catalogue().values():
+        verdict = r"(inconclusive0/\d+|not-applicable)"
+        assert re.search(rf"{check.id}({check.slug}{verdict}|{verdict}·?{check.slug})", text), check.id
+
+
+@pytest.mark.parametrize("width", [20, 40, 120])
+def test_a_finding_is_told_in_full_at_every_width(width: int, events: Events) -> None:
+    lines = lines_of(shown(events(SOME), width=width))
+    text = "".join("".join(lines).split())
+    assert "DP301keep-prob-zero[cpu,float32]" in text
+    assert "observedNaNin3of8values" in text
+    assert text.endswith("2findings·exit1")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_progress_never_takes_a_second_line(width: int, events: Events) -> None:
+    raw = shown(events({}, "DP303", "DP302"), terminal=True, width=width, color_system=None)
+    frames = [line for line in ANSI.sub("", raw).replace("\r", "\n").splitlines() if re.search(r"\d+/(\d+|\?)$", line)]
+    assert frames
+    assert max(len(frame) for frame in frames) <= width
+    assert any("DP303" in frame for frame in frames)
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07\r[red]:x:\u202e\x9b\ud800"
+SHOWN = r"\x1b[2J\x1b]0;title\x07\r[red]:x:\u202e\x9b\ud800"
+
+
+def test_no_text_of_a_target_does_anything_to_a_terminal(facts: Facts, events: Events) -> None:
+    answers = {"DP301[cpu-float32]": Collected(error=f"raised E: {HOSTILE}", traceback=HOSTILE)}
+    *others, last = events(answers, "DP301")
+    named = dict.fromkeys(("spec", "origin", "package", "arguments", "framework_version", "stands_for"), HOSTILE)
+    report = replace(last.report, facts=replace(facts, **named))
+    told = [AuditStarted(report.facts, others[0].trials), *others[1:], AuditFinished(report)]
+    text = shown(iter(told), verbose=True, width=400)
+    assert text.count(SHOWN) >= len(named) + 2  # the message and the traceback
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
+
+
+def test_what_a_writer_forgot_is_stopped_at_the_console() -> None:
+    file = io.StringIO()
+    PlainConsole(file=file, force_terminal=True, color_system=None, width=80).print("\x1b[2J", Text("\x9b [b]"), ":x:")
+    assert file.getvalue() == r"\x1b[2J \x9b [b] :x:" + "\n"
+
+
+def test_an_audit_that_ended_early_says_so_where_the_verdict_stands(events: Events) -> None:
+    *_, last = events({}, "DP301")
+    ended = replace(last.report, results=last.report.results[:1], incomplete="interrupted by SIGINT", planned=4)
+    text = shown(iter([AuditFinished(ended)]))
+    assert "4 planned · 1 run · 1 passed" in text
+    assert lines_of(text)[-1] == " incomplete: interrupted by SIGINT · exit 130"
 
 
 def test_what_is_copied_is_never_broken(events: Events) -> None:
