@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from droppath_audit.core.errors import NotApplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     import numpy.typing as npt
 
     from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.settings import Setting
     from droppath_audit.frameworks.tape import Tape
     from droppath_audit.frameworks.target import Layer
 
@@ -173,6 +174,40 @@ class Surroundings(Capability):
     @abstractmethod
     def surround(self, name: str, device: str) -> AbstractContextManager[None]:
         """Return the context that ``surroundings`` lists by this name."""
+
+
+class GlobalSettings(Capability):
+    """Settings and functions that all users of the framework in a process share, and that no layer may change.
+
+    Attributes:
+        aliases: Full names in the namespaces that mean something else with every change of a setting.
+    """
+
+    lacking = "has no settings of its own"
+    aliases: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def settings(self) -> tuple[Setting, ...]:
+        """Return its settings (default dtype, gradient mode, global hooks); reading them costs microseconds."""
+
+    @abstractmethod
+    def namespaces(self) -> Mapping[str, Any]:
+        """Return the modules and classes whose functions everybody calls, by the full names that scripts import."""
+
+    @abstractmethod
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders of its code, whose own threads and processes are no layer's."""
+
+    @abstractmethod
+    def carried(self, tensor: Tensor) -> Mapping[str, Any]:
+        """Return what a tensor carries beside its values, by expressions in which it is ``x``: whether it is tracked.
+
+        The values are compared by ``==``; neither they nor the tensor is changed.
+        """
+
+    @abstractmethod
+    def allocated(self, device: str) -> int:
+        """Return how many bytes of a device are in use by tensors; 0 where only the process itself knows."""
 
 
 class Layouts(Capability):

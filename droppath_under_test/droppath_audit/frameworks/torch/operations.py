@@ -16,6 +16,7 @@ from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
+from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.tape import TorchTape
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, Taped, Forking):
+class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, TorchSettings, Taped, Forking):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
     name = "torch"
