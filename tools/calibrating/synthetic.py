@@ -110,6 +110,10 @@ class SyntheticFramework(TorchFramework):
         """Return the values as float64."""
         return tensor.values() if isinstance(tensor, Output) else super().numpy(tensor)
 
+    def kept(self, tensor: Tensor, batch: int) -> npt.NDArray[np.bool_]:
+        """Return which samples were kept."""
+        return tensor.mask if isinstance(tensor, Output) else super().kept(tensor, batch)
+
     def first_nonzero(self, tensor: Tensor) -> float:
         """Return the first element other than zero, or 0 where all are zero."""
         if not isinstance(tensor, Output):

@@ -247,7 +247,7 @@ def _driven(probe: LiveProbe[Cell]) -> Seen:
                 continue
         else:
             output = layer(x, training=True)
-        kept = framework.numpy(output).reshape(batch, -1)[:, 0] != 0
+        kept = framework.kept(output, batch)
         for trait, flags in traits.items():
             counts[trait] += _tally(kept, flags[rows[row]])
         counts["tracked"] += _tally(kept, np.full(kept.shape, tracked and not untracked))

@@ -97,8 +97,7 @@ class Seeds(Check[Seen, Cell]):
             if time.monotonic() > deadline:
                 raise TimeRanOut(f"time ran out after {number} of {len(masks)} seeds")
             framework.seed(start + number)
-            output = probe.make()(x.get(), training=True)
-            masks[number] = framework.numpy(output).reshape(batch, -1)[:, 0] != 0
+            masks[number] = framework.kept(probe.make()(x.get(), training=True), batch)
         framework.seed(start + len(masks))
         source = probe.source()
         source.draw(1, batch)

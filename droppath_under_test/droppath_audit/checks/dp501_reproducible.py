@@ -88,4 +88,4 @@ def _masks(probe: LiveProbe[DtypeCase], seed: int) -> npt.NDArray[np.bool_]:
     framework, layer, shape = probe.framework, probe.make(DROP_PROB), probe.shape(batch)
     framework.seed(seed)
     outputs = [layer(probe.ones(shape), training=True) for _ in range(calls)]
-    return np.stack([framework.numpy(output).reshape(batch, -1)[:, 0] != 0 for output in outputs])
+    return np.stack([framework.kept(output, batch) for output in outputs])

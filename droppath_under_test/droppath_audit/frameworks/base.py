@@ -112,6 +112,14 @@ class Framework(ABC):
         info = self.info(x)
         return self.tensor(np.zeros(info.shape), info.dtype, info.device)
 
+    def kept(self, tensor: Tensor, batch: int) -> npt.NDArray[np.bool_]:
+        """Return which samples' first element is other than zero (NaN counts as one), of shape (batch,).
+
+        Raises:
+            TypeError: If ``tensor`` is not a tensor of this framework.
+        """
+        return np.asarray(self.numpy(tensor).reshape(batch, -1)[:, 0] != 0)
+
     def count(self, tensors: Sequence[Tensor], kept_value: float) -> Count:
         """Count the elements of tensors of one shape; data stays on the device where it can."""
         values = np.stack([self.numpy(tensor) for tensor in tensors])

@@ -53,6 +53,5 @@ class MaskSource:
         for call in range(calls):
             if time.monotonic() > self._deadline:
                 raise TimeRanOut(f"time ran out after {call} of {calls} calls with {batch} samples")
-            output = self._framework.numpy(self._layer(x.get(), training=True))
-            masks[call] = output.reshape(batch, -1)[:, 0] != 0
+            masks[call] = self._framework.kept(self._layer(x.get(), training=True), batch)
         return masks

@@ -24,8 +24,11 @@ def counts_of_patterns(masks: Masks, neighbours: int) -> tuple[int, ...]:
         2^k counts, their index the pattern.
     """
     windows = masks[:, : masks.shape[1] // neighbours * neighbours].reshape(-1, neighbours)
-    bits = 2 ** np.arange(neighbours - 1, -1, -1)
-    return tuple(np.bincount(windows @ bits, minlength=2**neighbours).tolist())
+    patterns = np.zeros(len(windows), np.min_scalar_type(2**neighbours - 1))
+    for column in windows.T:
+        patterns <<= 1
+        patterns |= column
+    return tuple(np.bincount(patterns, minlength=2**neighbours).tolist())
 
 
 def probabilities_of_patterns(counts: npt.NDArray[Any]) -> Floats:

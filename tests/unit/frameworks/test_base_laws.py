@@ -62,6 +62,32 @@ def test_a_tensor_is_a_copy_of_the_values(place):
         assert place.values(tensor) == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3), (4, 2, 2)])
+def test_a_sample_is_kept_where_its_first_element_is_not_zero(place, shape):
+    # Zeros of either sign are dropped; NaN, infinities and the smallest number are kept; other elements say nothing.
+    for first, expected in (([0.0, -0.0, 1.0, -2.0], [0, 0, 1, 1]), ([np.nan, 0.0, np.inf, -np.inf], [1, 0, 1, 1])):
+        values = np.zeros(shape)
+        values.reshape(4, -1)[:, -1] = 5.0
+        values.reshape(4, -1)[:, 0] = first
+        for dtype in dtypes(place):
+            if dtype.startswith("float8"):  # which holds few of these
+                continue
+            kept = place.framework.kept(place.framework.tensor(values, dtype, place.device), 4)
+            assert kept.dtype == np.bool_
+            assert kept.tolist() == [bool(one) for one in expected], dtype
+    with pytest.raises(TypeError):
+        place.framework.kept(None, 4)
+
+
+def test_bits_stay_what_they_were_when_the_tensor_is_written_to(place):
+    ones, zeros = place.tensor([1.0, 1.0]), place.tensor([0.0, 0.0])
+    for tensor in (ones, zeros):
+        before = place.framework.bits(tensor)
+        copied = before.copy()
+        tensor *= 3.0
+        assert np.array_equal(before, copied)
+
+
 def test_bits_tell_apart_what_compares_equal(place):
     positive, negative = place.tensor([0.0]), place.tensor([-0.0])
     assert np.array_equal(place.framework.bits(positive), place.framework.bits(place.tensor([0.0])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+WIDE = {
+    torch.float32: np.float64,
+    torch.float64: np.float64,
+    torch.complex64: np.complex128,
+    torch.complex128: np.complex128,
+}
+"""Dtypes that NumPy has and converts as fast as torch does, with those to which they are converted."""
 INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -79,12 +87,22 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
 
     def numpy(self, tensor: torch.Tensor) -> npt.NDArray[Any]:
         """Return the values as float64 or complex128."""
-        self.info(tensor)
-        wide = torch.complex128 if tensor.is_complex() else torch.float64
-        return tensor.detach().to("cpu").to(wide).resolve_conj().resolve_neg().numpy()
+        wide = WIDE.get(_tensor(tensor).dtype)
+        if wide is None:
+            # On the CPU: there are devices that have no float64.
+            return _array(tensor.detach().cpu().to(torch.complex128 if tensor.is_complex() else torch.float64))
+        return _array(tensor).astype(wide, copy=False)
+
+    def kept(self, tensor: torch.Tensor, batch: int) -> npt.NDArray[np.bool_]:
+        """Return which samples' first element is other than zero."""
+        # Thousands of small calls are read one by one: nothing is converted that NumPy can compare.
+        array = _array(tensor) if _tensor(tensor).dtype in WIDE else self.numpy(tensor)
+        return np.asarray(array.reshape(batch, -1)[:, 0] != 0)
 
     def bits(self, tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """Return the bytes of the values in logical order."""
+        """Return a copy of the bytes of the values, in logical order."""
+        if tensor.dtype in WIDE:
+            return np.frombuffer(_array(tensor).tobytes(), np.uint8)
         # A copy, because one element of an expanded tensor keeps its stride of 0 and then has no bytes to view.
         source = tensor.detach().to("cpu").resolve_conj().resolve_neg().reshape(-1)
         return source.new_empty(source.numel()).copy_(source).view(torch.uint8).numpy()
@@ -95,9 +113,7 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
         Raises:
             TypeError: If ``tensor`` is not a torch tensor.
         """
-        if not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"the target returned {type(tensor).__name__}, not a tensor")
-        return TensorInfo(tuple(tensor.shape), _name(tensor.dtype), str(tensor.device))
+        return TensorInfo(tuple(_tensor(tensor).shape), _name(tensor.dtype), str(tensor.device))
 
     def add(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Return the sum."""
@@ -118,7 +134,7 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
         if flat.device.type == "cpu" and flat.is_contiguous() and not (flat.is_complex() or flat.is_neg()):
             # Comparing integers in NumPy costs a tenth of a draw; the same in torch operations costs a third.
             bits = flat.view(INTEGER_OF_SIZE[flat.dtype.itemsize]).numpy()
-            dropped = int(np.count_nonzero(bits == 0))
+            dropped = size - int(np.count_nonzero(bits))
             kept = int(np.count_nonzero(bits == self._pattern(flat.dtype, kept_value)))
             if kept + dropped != size:
                 dropped += int(np.count_nonzero(bits == self._pattern(flat.dtype, -0.0)))
@@ -158,5 +174,22 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
         return devices.survive_fork()
 
 
+def _tensor(found: torch.Tensor) -> torch.Tensor:
+    """Return what the target returned, which need not be what its annotations say.
+
+    Raises:
+        TypeError: If it is not a torch tensor.
+    """
+    if not isinstance(found, torch.Tensor):
+        raise TypeError(f"the target returned {type(found).__name__}, not a tensor")
+    return found
+
+
+def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """Return the values as NumPy holds them; they may share the tensor's memory."""
+    return tensor.numpy(force=True)
+
+
+@cache
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
