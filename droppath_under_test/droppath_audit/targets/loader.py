@@ -384,17 +384,25 @@ def _origin(obj: Any) -> str:
     return f"{file}:{line}" if file else ""
 
 
-# Reading the metadata of everything that is installed takes a tenth of a second.
-_distributions = cache(importlib.metadata.packages_distributions)
+@cache
+def _package_of(top: str) -> str:
+    """Return name and version of the distribution that installed a module, or that is called as it is."""
+    # As packages_distributions, which takes a tenth of a second and more to make an object of every installed file.
+    found = next((one for one in importlib.metadata.distributions() if _installs(one, top)), None)
+    try:
+        found = found or importlib.metadata.distribution(top)
+        return f"{found.metadata['Name']} {found.version}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _installs(distribution: importlib.metadata.Distribution, top: str) -> bool:
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    files = "\n" + (distribution.read_text("RECORD") or "") if not declared else ""
+    return top in declared or f"\n{top}/" in files or f"\n{top}.py," in files
 
 
 def _package(obj: Any) -> str:
     module = getattr(obj, "__module__", "") or ""
     top = module.partition(".")[0]
-    if not top or top.startswith("_"):
-        return ""
-    try:
-        found = importlib.metadata.distribution(_distributions().get(top, [top])[0])
-        return f"{found.metadata['Name']} {found.version}"
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return "" if not top or top.startswith("_") else _package_of(top)
