@@ -187,7 +187,7 @@ def _tensor(found: torch.Tensor) -> torch.Tensor:
 
 def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
     """Return the values as NumPy holds them; they may share the tensor's memory."""
-    return tensor.numpy(force=True)
+    return (tensor if tensor.is_cpu else tensor.detach().to("cpu")).numpy(force=True)
 
 
 @cache
