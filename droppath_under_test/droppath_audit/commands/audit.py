@@ -257,16 +257,18 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
-    from droppath_audit import __version__
-    from droppath_audit.core.events import AuditFinished
-    from droppath_audit.report.console import console_of
-    from droppath_audit.report.terminal import Terminal
-    from droppath_audit.run import engine
-
-    console = console_of(WIDTH, stderr=options["json_file"] == "-")
-    terminal = Terminal(console, __version__, verbose=options["verbose"])
     with ExitStack() as stack:
         collector = collector_for(stack, spec, options)
+        # After the worker was started, which imports the framework meanwhile.
+        from droppath_audit import __version__
+        from droppath_audit.core.events import AuditFinished
+        from droppath_audit.report.console import console_of
+        from droppath_audit.report.terminal import Terminal
+        from droppath_audit.run import engine, plan
+
+        console = console_of(WIDTH, stderr=options["json_file"] == "-")
+        terminal = Terminal(console, __version__, verbose=options["verbose"])
+        plan.prepare()
         journal = stack.enter_context(_journal(spec, settings, collector.facts, options))
         events = engine.run(
             collector,
@@ -295,11 +297,13 @@ def _journal(spec: str, settings: Settings, facts: Facts, options: dict[str, Any
 
 
 def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
-    from droppath_audit.report.console import console_of
-    from droppath_audit.report.terminal import show_plan
-    from droppath_audit.run.plan import make
-
-    console = console_of(PLAN_WIDTH)
     with ExitStack() as stack:
-        facts = collector_for(stack, spec, options).facts
+        collector = collector_for(stack, spec, options)
+        from droppath_audit.report.console import console_of
+        from droppath_audit.report.terminal import show_plan
+        from droppath_audit.run.plan import make, prepare
+
+        console = console_of(PLAN_WIDTH)
+        prepare()
+        facts = collector.facts
         show_plan(console, facts, make(facts, settings), settings.effort, settings.seed)

@@ -57,6 +57,13 @@ class Settings:
             raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
 
 
+def prepare() -> None:
+    """Import what planning and judging need, for whoever has a worker started that is loading the target meanwhile."""
+    import scipy.stats  # noqa: F401
+
+    catalogue()
+
+
 def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
     """Return every trial in order; those that do not apply carry the reason.
 
