@@ -36,6 +36,7 @@ class Attempt:
         number: Its place in the plan.
         fresh: Whether it needs a process in which no trial ran.
         alone: Whether it needs the machine: nothing else runs meanwhile.
+        guarded: Whether every call has to leave the process as it was.
         stillborn: Processes that ended before they began it.
         note: What its answer has to say of earlier attempts.
     """
@@ -43,6 +44,7 @@ class Attempt:
     number: int
     fresh: bool = False
     alone: bool = False
+    guarded: bool = False
     stillborn: int = 0
     note: str = ""
 
@@ -175,7 +177,7 @@ class Collecting:
         seconds = self._limits.sampling(trial)
         case = replace(trial.case, effort=replace(trial.case.effort, seconds=seconds))
         # It may be sent before there is a process: it waits in the socket.
-        worker.send(trial=wire.dump(replace(trial, case=case)))
+        worker.send(trial=wire.dump(replace(trial, case=case)), guarded=attempt.guarded)
 
     def _next(self) -> Attempt | None:
         """Return and take the next attempt that may begin now."""
@@ -224,9 +226,12 @@ class Collecting:
         del self._running[worker.number]
         if message.get("spent"):
             worker.process, worker.stands = 0, False  # it ends by itself
-        if message.get("anew"):
+        if message.get("compiled"):
             self._crew.prepare_compiler()
             self._again.append(replace(attempt, fresh=True))
+            return
+        if message.get("changed") and not attempt.guarded:
+            self._again.append(replace(attempt, fresh=True, guarded=True))
             return
         try:
             collected = wire.load(Collected, message["collected"])

@@ -14,6 +14,8 @@ from droppath_audit.core.collected import Collected
 from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.core.recording import Recording
+from droppath_audit.frameworks.guarded import guarded
+from droppath_audit.frameworks.process_state import ProcessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +38,7 @@ class InProcess:
     def __init__(self, loaded: Loaded) -> None:
         self._target, self._compiled = loaded.target, False
         self.facts = loaded.facts
+        self._state = picture(loaded.target)
 
     def collect(
         self,
@@ -60,20 +63,34 @@ class InProcess:
                 # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
                 self._compiled = True
                 collected = collect_one(self._target, trial, compiled=True)
+            if self._state is not None and self._state.changes():
+                self._state.restore()
+                collected = collect_one(self._target, trial, compiled=self._compiled, guard=self._state)
+                self._state.restore()
         return collected
 
 
-def collect_one(target: Target | Recording, trial: Trial, *, compiled: bool = False) -> Collected:
+def collect_one(
+    target: Target | Recording, trial: Trial, *, compiled: bool = False, guard: ProcessState | None = None
+) -> Collected:
     """Run one trial, or look at what was recorded for it.
 
     Args:
         target: What is audited.
         trial: What is asked.
         compiled: Whether the target's code is known to be compiled, which is given more time.
+        guard: What every call of the target is made to leave as it was; None where it is left alone.
     """
     started = time.perf_counter()
+    if guard is not None and not isinstance(target, Recording):
+        target = guarded(target, guard)
     collected = _attempt(target, trial, compiled=compiled)
     return replace(collected, seconds=time.perf_counter() - started)
+
+
+def picture(target: Target | Recording) -> ProcessState | None:
+    """Return what a trial must leave as it is now; None for what is not run."""
+    return None if isinstance(target, Recording) else ProcessState.taken(target.framework)
 
 
 def single_threaded(target: Target | Recording) -> AbstractContextManager[None]:

@@ -9,8 +9,8 @@ What goes over the sockets (``run.lines``), by the name that each message has as
 
 supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler).
 server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
-supervisor to worker: ``trial``.
-worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (anew, spent).
+supervisor to worker: ``trial`` (guarded).
+worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 from droppath_audit.run import processes
-from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, single_threaded
+from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, picture, single_threaded
 from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
 
@@ -207,7 +207,7 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
         compiled: Whether the target's code is known to be compiled.
     """
     reader, writer = Reader(slot.socket), Writer(slot.socket)
-    process, compiler = os.getpid(), compiler_of(target)
+    process, compiler, state = os.getpid(), compiler_of(target), picture(target)
     if compiler is not None and not compiler.compiler_loaded:
         compiler.when_imported(lambda: writer.send(compiles=True))
     while (message := reader.next()) is not None:
@@ -217,14 +217,19 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
             writer.send(compiles=True)
         try:
             with single_threaded(target):
-                collected = collect_one(target, trial, compiled=compiled)
+                guard = state if message.get("guarded") else None
+                collected = collect_one(target, trial, compiled=compiled, guard=guard)
         except KeyboardInterrupt:  # nobody's: this process is in a session of its own
             collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
         first = not compiled and has_compiled(target)  # it had neither the time for it nor a clean slate
-        spent = traces is not None and (first or traces.changed())
-        writer.send(collected=wire.dump(collected), anew=first and traces is not None, spent=spent)
+        # Before anything of ours that a target may have replaced is used again.
+        changed = state is not None and bool(state.changes())
+        if changed and state is not None:
+            state.restore()
+        spent = traces is not None and (first or changed or traces.changed())
+        writer.send(collected=wire.dump(collected), compiled=first and traces is not None, changed=changed, spent=spent)
         if spent:
             return
         compiled = compiled or first
