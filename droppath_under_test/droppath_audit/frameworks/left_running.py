@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +53,11 @@ class LeftRunning:
             if not (threads or children) or not patiently or _monotonic() > deadline:
                 break
             _sleep(LOOK_SECONDS)
+        thread = [_counted("thread", names) for names in _alike(threads)]
+        process = [_counted("process", names) for names in _alike(children.values())]
         return (
-            *(Change(f"a thread still runs ({name})", THREADS, ("import threading",)) for name in threads),
-            *(Change(f"a process is still there ({name})", CHILDREN, ("import glob",)) for name in children.values()),
+            *(Change(f"{text} running", THREADS, ("import threading",)) for text in thread),
+            *(Change(f"{text} there", CHILDREN, ("import glob",)) for text in process),
         )
 
     def end(self) -> None:
@@ -83,6 +86,17 @@ class LeftRunning:
         now = _children() - self._children
         named = {child: _command(child) for child in now}
         return {child: name for child, name in named.items() if not any(folder in name for folder in self._own)}
+
+
+def _alike(names: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(names).items())
+
+
+def _counted(kind: str, named: tuple[str, int]) -> str:
+    """Return so many of a kind as the beginning of a sentence."""
+    name, number = named
+    many = {"thread": "threads", "process": "processes"}[kind]
+    return f"a {kind} ({name}) is still" if number == 1 else f"{number} {many} ({name}) are still"
 
 
 def _files(frame: FrameType | None) -> list[str]:

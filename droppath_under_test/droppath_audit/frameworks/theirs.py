@@ -19,11 +19,7 @@ _OWN_TARGETS = tuple(str(Path(_OUR_FRAMES, folder)) for folder in ("mutants", "s
 
 def reraise(error: BaseException) -> NoReturn:
     """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_OUR_FRAMES) or frame.filename.startswith(_OWN_TARGETS)
-    ]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     text = "".join(traceback.format_list(frames))
     raise TargetRaised(type(error).__name__, first_line(error), text) from error
 
@@ -37,6 +33,11 @@ def theirs() -> Iterator[None]:
         raise
     except BaseException as error:
         reraise(error)
+
+
+def is_ours(file: str) -> bool:
+    """Return whether a file holds this package's driving code, and not a target that it brings along."""
+    return file.startswith(_OUR_FRAMES) and not file.startswith(_OWN_TARGETS)
 
 
 def first_line(error: BaseException) -> str:

@@ -69,9 +69,9 @@ class TorchSettings(GlobalSettings):
         return {
             "x.requires_grad": tensor.requires_grad,
             "x.retains_grad": tensor.retains_grad,
-            "dict(x._backward_hooks or {})": dict(tensor._backward_hooks or {}),
-            "x.grad is None": not tensor.is_leaf or tensor.grad is None,
-            "dict(vars(x))": dict(vars(tensor)),
+            "len(x._backward_hooks or ())": len(tensor._backward_hooks or ()),
+            "x.is_leaf and x.grad is not None": tensor.is_leaf and tensor.grad is not None,
+            "sorted(vars(x))": sorted(vars(tensor)),
             "x.shape": tensor.shape,
             "x.dtype": tensor.dtype,
         }
