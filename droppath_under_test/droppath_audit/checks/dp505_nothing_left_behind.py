@@ -12,8 +12,8 @@ Why it matters
     What a layer leaves behind changes code that has never heard of it: every tensor made later is double, every model
     of the process runs deterministically, the next relative path is not found. Memory that grows ends a run of days.
 How to fix
-    Use contexts (``with torch.no_grad():``) and arguments (``dtype=x.dtype``) instead of global switches. Patch nothing,
-    end what was started, and keep no tensor that has a graph.
+    Use contexts (``with torch.no_grad():``) and arguments (``dtype=x.dtype``) in place of global switches. Patch
+    nothing, end what was started, and keep no tensor that has a graph.
 Seen in
     Layers that set the default dtype so as to draw in x's dtype.
 """
@@ -101,8 +101,9 @@ class Seen:
     Attributes:
         left: What is not as it was.
         looks: How often was looked.
-        grown: What grows with calls; None where it was not measured.
+        grown: What grows with calls.
         aged: Calls of that measurement.
+        differentiated: Whether x was tracked in some of them.
         tracked: When the output of an untracked x was tracked; None where it never was.
     """
 
@@ -110,6 +111,7 @@ class Seen:
     looks: int
     grown: tuple[Growth, ...]
     aged: int
+    differentiated: bool
     tracked: When | None
 
 
@@ -130,13 +132,13 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
         """Look after every step, and measure memory over longer and longer runs."""
-        # Without a guard, which puts back what is looked for here.
-        bare = LiveProbe(unguarded(probe.target), probe.at, probe.rng)
-        watch = _Watch(bare)
-        for drop_prob in bare.accepted(*DROP_PROBS):
+        bare = unguarded(probe.target)
+        # A guard puts back what is looked for here. Where there is none, the probe knows its shapes from here on.
+        watch = _Watch(probe if bare is probe.target else LiveProbe(bare, probe.at, probe.rng))
+        for drop_prob in probe.accepted(*DROP_PROBS):
             watch.lives(drop_prob)
         grown, aged = watch.ages() if probe.at.dtype == "float32" else ((), 0)
-        return Seen(tuple(watch.left), watch.looks, grown, aged, watch.tracked)
+        return Seen(tuple(watch.left), watch.looks, grown, aged, watch.differentiates, watch.tracked)
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where anything is not as it was; where memory grows or an output is tracked, with less weight."""
@@ -160,7 +162,7 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
             script.imports(*first.imports)
             leaving.compared(script, first.expression, first.when)
         elif seen.grown:
-            leaving.grows(script, seen.grown[0].what, AGED, BATCHES[0])
+            leaving.grows(script, seen.grown[0].what, AGED, BATCHES[0], tracked=seen.differentiated)
         elif seen.tracked is not None:
             script.plain(seen.tracked.drop_prob, script.shape(seen.tracked.batch), training=seen.tracked.training)
             script.add(f"assert not {script.spell.tracked('y')}, 'the output is tracked'")
@@ -184,6 +186,11 @@ class _Watch:
         self._state = ProcessState.taken(self._framework)
         probe.features()
         self._look(When("shapes"))
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether gradients are asked for."""
+        return self._autograd is not None
 
     def lives(self, drop_prob: float) -> None:
         """Construct a layer and call it in every way."""

@@ -101,8 +101,6 @@ def growth_of(
         calls, used = 2 * calls, now
     if late and calls < LAST // 8:
         growing = []  # too few calls to tell from a cache that fills up
-    if PYTHON in growing:
-        growing = [what for what in growing if what != NATIVE]  # which holds the larger of Python's objects as well
     where = _where(before) if before is not None and PYTHON in growing else ""
     grown = [Growth(what, (now[what] - used[what]) / calls, made, where if what == PYTHON else "") for what in growing]
     return tuple(grown), made

@@ -84,7 +84,7 @@ def compared(script: LiveScript, expression: str, when: Step) -> None:
     script.add(f"after = {expression}", "print(before, '->', after)", "assert after == before, 'it was changed'")
 
 
-def grows(script: LiveScript, what: str, drop_prob: float, batch: int) -> None:
+def grows(script: LiveScript, what: str, drop_prob: float, batch: int, *, tracked: bool) -> None:
     """Write a script that fails where something grows in each of several runs of calls."""
     script.imports("import gc")
     if "Python" in what:
@@ -97,7 +97,7 @@ def grows(script: LiveScript, what: str, drop_prob: float, batch: int) -> None:
         script.add(*MALLINFO.strip().splitlines(), "")
     script.layer(drop_prob)
     script.ones(script.shape(batch))
-    if "library" in what:  # graphs are the C library's
+    if tracked:
         script.track()
     script.add("used = []")
     with script.under("for calls in (256, 512, 1024, 2048, 4096):"):
