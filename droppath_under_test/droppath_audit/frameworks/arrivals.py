@@ -47,10 +47,11 @@ class Arrivals(MetaPathFinder):
         Threads and processes that were started are none of it: a library may have its own.
         """
         found: dict[str, Change] = {}
-        for picture in reversed(self._pictures):
-            found |= {change.text: change for change in picture.changes(running=False)}
-        for picture in reversed(self._pictures):
-            picture.restore(running=False)
+        pictures = [picture.at_rest() for picture in reversed(self._pictures)]
+        for picture in pictures:
+            found |= {change.text: change for change in picture.changes()}
+        for picture in pictures:
+            picture.restore()
         return tuple(found.values())
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:

@@ -226,6 +226,7 @@ class Collecting:
         del self._running[worker.number]
         if message.get("spent"):
             worker.process, worker.stands = 0, False  # it ends by itself
+            self._crew.preload(message.get("imported"))
         if message.get("compiled"):
             self._crew.prepare_compiler()
             self._again.append(replace(attempt, fresh=True))

@@ -121,6 +121,7 @@ class Crew:
         self._reader = Reader(self._socket.fileno())
         self.workers = [_worker(number, verbose=verbose) for number in range(size)]
         self.forks = False
+        self._preloaded: set[str] = set()
         slots = [(one.far.fileno(), -1 if one.words is None else one.words.fileno()) for one in self.workers]
         kept = {far.fileno(), *(descriptor for slot in slots for descriptor in slot if descriptor >= 0)}
         try:
@@ -178,6 +179,14 @@ class Crew:
     def prepare_compiler(self) -> None:
         """Let the server do what the compiler does once, for all that it forks from here on."""
         self._send(prepare=True)
+
+    def preload(self, modules: object) -> None:
+        """Let the server import modules of frameworks that a worker imported, so that the next need not."""
+        if isinstance(modules, list):
+            new = [name for name in modules if isinstance(name, str) and name not in self._preloaded]
+            self._preloaded.update(new)
+            if new:
+                self._send(**{"import": new})
 
     def words_of_server(self) -> str:
         """Return the end of what the server wrote to standard error."""

@@ -7,10 +7,10 @@ worker.
 
 What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
 
-supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler).
+supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler), ``import`` (modules).
 server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
 supervisor to worker: ``trial`` (guarded).
-worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent).
+worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent, imported).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import threading
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,8 @@ class _Server:
                 for message in self._reader.available():
                     if "prepare" in message:
                         self._prepare()
+                    elif "import" in message:
+                        self._import(message["import"])
                     elif "fork" in message:
                         self._fork(message["fork"])
             self._wait()
@@ -181,6 +184,11 @@ class _Server:
             compiler.prepare()
             self._compiled = True
 
+    def _import(self, modules: list[str]) -> None:
+        for name in modules:
+            with suppress(Exception):  # one that only the target could import
+                import_module(name)
+
     def _wait(self) -> None:
         for child in list(self._children):
             ended, status = 0, 0
@@ -208,6 +216,7 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
     """
     reader, writer = Reader(slot.socket), Writer(slot.socket)
     process, compiler, state = os.getpid(), compiler_of(target), picture(target)
+    loaded = set(sys.modules)
     if compiler is not None and not compiler.compiler_loaded:
         compiler.when_imported(lambda: writer.send(compiles=True))
     while (message := reader.next()) is not None:
@@ -229,10 +238,22 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
         if changed and state is not None:
             state.restore()
         spent = traces is not None and (first or changed or traces.changed())
-        writer.send(collected=wire.dump(collected), compiled=first and traces is not None, changed=changed, spent=spent)
+        imported = _of_frameworks(set(sys.modules) - loaded) if spent else []
+        compiled_first = first and traces is not None
+        writer.send(
+            collected=wire.dump(collected), compiled=compiled_first, changed=changed, spent=spent, imported=imported
+        )
         if spent:
             return
         compiled = compiled or first
+
+
+def _of_frameworks(modules: set[str]) -> list[str]:
+    """Return those modules that are a framework's own: whoever comes next finds them imported, which can take seconds."""
+    from droppath_audit.frameworks import adapters
+
+    packages = {adapter.packages[0] for adapter in adapters()}
+    return sorted(name for name in modules if name.partition(".")[0] in packages)
 
 
 def _describe_death(status: int) -> str:
