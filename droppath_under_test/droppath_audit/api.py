@@ -42,7 +42,7 @@ def audit(
             ``init`` and ``arg`` take dictionaries.
 
     Returns:
-        The report; ``report.raise_for_findings()`` raises if it has findings.
+        The report; ``report.raise_for_findings()`` raises if it has findings or ended early.
 
     Raises:
         UsageError: If the target cannot be loaded, its signature does not settle, or an argument is out of range.

@@ -165,10 +165,10 @@ def test_an_option_without_a_value_is_a_slip_and_not_as_if_it_were_not_there(nam
 
 def test_a_file_that_is_none_is_named_for_what_it_is(run: Run, tmp_path: Path) -> None:
     (tmp_path / "folder.py").mkdir()
-    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "device.py").symlink_to(os.devnull)
     for name, why in {
         "folder.py": "is a folder, not a file",
-        "pipe.py": "is not a regular file",
+        "device.py": "is not a regular file",
         f"{'n' * 300}.py": "cannot be read: File name too long",
         f"{'n' * 300}.npz": "cannot be read: File name too long",
     }.items():

@@ -86,10 +86,10 @@ def test_a_file_that_nothing_may_stand_beside_is_written_to(tmp_path: Path, monk
 def test_a_pipe_and_an_open_descriptor_are_written_to(tmp_path: Path) -> None:
     pipe, heard = tmp_path / "pipe", []
     os.mkfifo(pipe)
-    listener = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    listener = threading.Thread(target=lambda: heard.append(pipe.read_bytes()), daemon=True)
     listener.start()
     write(str(pipe), "x" * 200_000)  # more than a pipe holds
-    listener.join()
+    listener.join(10)
     assert heard == [b"x" * 200_000]
     with (tmp_path / "open").open("w+b") as file:
         write(f"/dev/fd/{file.fileno()}", "said")
