@@ -100,6 +100,7 @@ class TestRandomness(Family):
         ("DP502", "no other generator moves"),
         ("DP503", "nothing is drawn for nothing"),
         ("DP504", "threads and processes have masks of their own"),
+        ("DP505", "nothing is left behind"),
     )
 
 

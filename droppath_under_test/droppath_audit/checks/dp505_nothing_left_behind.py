@@ -171,7 +171,7 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
 def _grown(growth: Growth) -> str:
     where = f", most of it from {growth.where}" if growth.where else ""
     unit = "" if growth.what == FILES else " bytes"
-    return f"{growth.what} grew by {growth.each:.3g}{unit} a call in all runs of {growth.calls} calls{where}"
+    return f"{growth.what} grew by {growth.each:.3g}{unit} a call in each run, {growth.calls} calls in all{where}"
 
 
 class _Watch:

@@ -89,23 +89,25 @@ class ProcessState:
         """Return the picture without threads and processes: a library may have its own."""
         return self._part(lambda _: True, self._functions, None)
 
-    def changes(self, *, patiently: bool = True) -> tuple[Change, ...]:
+    def changes(self, *, patiently: bool = True, running: bool = True) -> tuple[Change, ...]:
         """Return what differs now, in the order functions, settings, what still runs; nothing where all is as it was.
 
         What a module changes as it is imported (filters of warnings, the environment) is none where one was.
 
         Args:
             patiently: Whether a thread or process that is about to end has a short while for it.
+            running: Whether threads and processes are looked for.
         """
         settings = (setting.change(before, now) for setting, before, now in self._differing())
-        running = self._running.changes(patiently=patiently) if self._running is not None else ()
-        return (*self._functions.changes(), *settings, *running)
+        started = self._running.changes(patiently=patiently) if running and self._running is not None else ()
+        return (*self._functions.changes(), *settings, *started)
 
-    def restore(self, *, of_thread: bool = False) -> tuple[Change, ...]:
+    def restore(self, *, of_thread: bool = False, running: bool = True) -> tuple[Change, ...]:
         """Put back what can be put back, and return what could not.
 
         Args:
             of_thread: Whether to put back only what is the calling thread's own.
+            running: Whether processes are ended.
         """
         if not of_thread:
             self._functions.put_back()  # first: reading and writing settings uses them
@@ -116,7 +118,7 @@ class ProcessState:
                     setting.write(before)
         left = [(setting, before, setting.read()) for setting, before, _ in differing]
         changed = tuple(setting.change(before, now) for setting, before, now in left if before != now)
-        if of_thread or self._running is None:
+        if of_thread or not running or self._running is None:
             return changed
         self._running.end()
         return (*changed, *self._running.changes(patiently=False))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FIRST, LAST = 128, 8192
 """Calls of the first run and of the last one; each has twice as many as the one before."""
 
+RUNS = 3  # one after the other in which something has to grow: frameworks themselves keep a little now and then
+
 PYTHON, NATIVE, DEVICE, FILES = "Python's memory", "the C library's memory", "the device's memory", "open files"
 LEAST = {PYTHON: (1024.0, 2.0), NATIVE: (8192.0, 16.0), DEVICE: (8192.0, 16.0), FILES: (0.0, 1 / 64)}
 """By what grows, how much a run must add to count as growth: something, and something for every call."""
@@ -86,13 +88,14 @@ def growth_of(
     """
     deadline = time.monotonic() + seconds
     run(FIRST // 2)  # what is prepared in the first calls is no growth
-    calls, made, before = FIRST, FIRST // 2, None
+    calls, made, before, streaks = FIRST, FIRST // 2, None, dict[str, int]()
     used = _used(allocated)
     while True:
         run(calls)
         made += calls
         now = _used(allocated)
-        growing = [what for what in now if _grew(now[what] - used[what], what, calls)]
+        streaks = {what: streaks.get(what, 0) + 1 for what in now if _grew(now[what] - used[what], what, calls)}
+        growing = [what for what in streaks if streaks[what] >= RUNS]
         late = time.monotonic() > deadline
         if (calls >= least_calls and not growing) or calls >= LAST or late:
             break
