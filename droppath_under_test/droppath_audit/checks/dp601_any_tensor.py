@@ -20,8 +20,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import hypothesis
-
 from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check
 from droppath_audit.core.errors import NotApplicable, TargetRaised
@@ -82,6 +80,8 @@ class AnyTensor(Check[Seen, DtypeCase]):
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
         """Let Hypothesis look for a call that breaks a promise, and shrink it."""
+        import hypothesis
+
         at, failure = probe.at, _Failure()
         if at.dtype in FURTHER:
             _refuse(probe)

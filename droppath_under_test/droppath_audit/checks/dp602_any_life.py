@@ -23,9 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import hypothesis
-from hypothesis.stateful import run_state_machine_as_test
-
 from droppath_audit.core.case import Case
 from droppath_audit.core.check import Check
 from droppath_audit.core.errors import NotApplicable
@@ -145,6 +142,9 @@ def _landmark(world: World) -> Broken | None:
 
 
 def _generated(world: World, probe: LiveProbe[Case]) -> Broken | None:
+    import hypothesis
+    from hypothesis.stateful import run_state_machine_as_test
+
     broken: list[Broken] = []
     settings = hypothesis.settings(
         max_examples=probe.at.effort.pick(8, 20, 300),

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES
@@ -22,6 +20,8 @@ from droppath_audit.probes.wrapped import CalledBetween
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hypothesis.stateful import RuleBasedStateMachine
 
     from droppath_audit.frameworks.target import Layer, Target
 
@@ -301,6 +301,9 @@ def shortest(world: World, steps: list[Step]) -> list[Step]:
 
 def machine(world: World, failed: Callable[[Life, int, list[Violation]], None]) -> type[RuleBasedStateMachine]:
     """Return the state machine of a target's lives; ``failed`` is told of each life that breaks a promise."""
+    from hypothesis import strategies as st
+    from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
     drop_probs = st.sampled_from([p for p in DROP_PROBS if p < 1.0 or world.target.dialect.keep_prob_zero != "raises"])
     numbers, seeds = st.integers(0, MOST - 1), st.integers(0, 2**32 - 1)
 

@@ -1,7 +1,8 @@
 """Hypothesis strategies for inputs of a DropPath: shapes, layouts, values, drop probabilities, modes.
 
 Hypothesis draws structure and integer seeds; values come from NumPy generators seeded by those. Frequencies are
-never tested inside a Hypothesis test: its examples are not independent draws.
+never tested inside a Hypothesis test: its examples are not independent draws. It is imported where it is used: it takes
+a fifth of a second, for which neither a plan nor the first trial of an audit need wait.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from hypothesis import strategies as st
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from hypothesis import strategies as st
 
 LARGEST = 4096  # elements of one generated tensor
 # Half of them from 1 to 6 alike, half of them these: one choice costs Hypothesis a third of what two cost.
@@ -49,6 +50,8 @@ class Example:
 
 def shapes(fixed: tuple[int, ...] | None) -> st.SearchStrategy[tuple[int, ...]]:
     """Return shapes of rank 1 to 8 with sizes from 0 on; of a shape fixed by a SPEC only the batch varies."""
+    from hypothesis import strategies as st
+
     if fixed is not None:
         return st.integers(1, 16).map(lambda batch: (batch, *fixed[1:]))
     return st.lists(st.sampled_from(SIZES), min_size=1, max_size=8).map(_bounded)
@@ -63,6 +66,8 @@ def _bounded(sizes: list[int]) -> tuple[int, ...]:
 
 def drop_probs() -> st.SearchStrategy[float]:
     """Return drop probabilities in [0, 1], often at and next to the ends."""
+    from hypothesis import strategies as st
+
     ends = (0.0, 5e-324, 1e-7, 1e-3, 0.1, 0.3, 0.5, 0.9, 0.999, 1.0 - 1e-7, 1.0 - 2.0**-53, 1.0)
     return st.one_of(st.sampled_from(ends), st.floats(0.0, 1.0))
 
@@ -84,6 +89,8 @@ def examples(
     refuses_keep_prob_zero: bool,
 ) -> st.SearchStrategy[Example]:
     """Return generated calls for a target with these layouts, shape and modes, with backward passes or without."""
+    from hypothesis import strategies as st
+
     probabilities = drop_probs()
     if refuses_keep_prob_zero:
         probabilities = probabilities.filter(lambda p: p < 1.0)
