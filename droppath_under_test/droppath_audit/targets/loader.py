@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from droppath_audit.core.visible import shortened
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets.bound import BoundTarget
+from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.signature import (
     DROP_NAMES,
     KEEP_NAMES,
@@ -323,8 +324,8 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
         spec=spec.text,
         stands_for=spec.known.spec if spec.known is not None else "",
         kind=binding.kind,
-        origin=_origin(obj),
-        package=_package(obj),
+        origin=source_of(obj),
+        package=package_of(obj),
         arguments=binding.describe(),
         dialect=binding.dialect,
         framework=adapter.name,
@@ -371,38 +372,3 @@ def _import_lines(spec: Spec) -> tuple[str, ...]:
     else:
         lines = (f"from {spec.module} import {first}",)
     return lines if alias == first else (*lines, f"{alias} = {spec.name}")
-
-
-def _origin(obj: Any) -> str:
-    if isinstance(obj, partial):
-        obj = obj.func
-    try:
-        source = obj if inspect.isclass(obj) or inspect.isfunction(obj) else type(obj)
-        file, line = inspect.getsourcefile(source), inspect.getsourcelines(source)[1]
-    except (TypeError, OSError):
-        return ""
-    return f"{file}:{line}" if file else ""
-
-
-@cache
-def _package_of(top: str) -> str:
-    """Return name and version of the distribution that installed a module, or that is called as it is."""
-    # As packages_distributions, which takes a tenth of a second and more to make an object of every installed file.
-    found = next((one for one in importlib.metadata.distributions() if _installs(one, top)), None)
-    try:
-        found = found or importlib.metadata.distribution(top)
-        return f"{found.metadata['Name']} {found.version}"
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _installs(distribution: importlib.metadata.Distribution, top: str) -> bool:
-    declared = (distribution.read_text("top_level.txt") or "").split()
-    files = "\n" + (distribution.read_text("RECORD") or "") if not declared else ""
-    return top in declared or f"\n{top}/" in files or f"\n{top}.py," in files
-
-
-def _package(obj: Any) -> str:
-    module = getattr(obj, "__module__", "") or ""
-    top = module.partition(".")[0]
-    return "" if not top or top.startswith("_") else _package_of(top)
