@@ -1,20 +1,20 @@
-"""An audit that is stopped, interrupted or killed: no verdict is lost, none is invented, and nothing is left running."""
+"""An audit that is stopped, interrupted or killed: no verdict is lost or invented, and nothing is left running."""
 
 from __future__ import annotations
 
 import json
-import random
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     Command = Callable[..., subprocess.Popen[bytes]]
 
@@ -50,7 +50,7 @@ def test_killed_at_fifty_random_moments_and_resumed_it_reports_what_it_would_hav
     started = time.monotonic()
     assert command(spec, *WORDS, "--json", str(whole)).wait() == 0
     lasts, expected = time.monotonic() - started, read(whole)
-    rng, killed, finished, halves = random.Random(14), 0, 0, 0
+    rng, killed, finished, halves = np.random.default_rng(14), 0, 0, 0
     resume: tuple[str, ...] = ()
     while killed < KILLS or not finished:
         process = command(spec, *WORDS, "--json", str(resumed), *resume)
@@ -66,7 +66,7 @@ def test_killed_at_fifty_random_moments_and_resumed_it_reports_what_it_would_hav
             assert not resumed.exists() or read(resumed) == expected  # written whole or not at all
             if killed % 5 == 0:  # a line that was being written
                 text = journal.read_bytes()
-                journal.write_bytes(text[: rng.randrange(len(text) // 2, len(text) + 1)])
+                journal.write_bytes(text[: int(rng.integers(len(text) // 2, len(text) + 1))])
                 halves += 1
             resume = ("--resume",)
             continue

@@ -1,9 +1,9 @@
 """DP505 nothing-left-behind: a call leaves the process and its input as they were, and no memory behind.
 
 What it checks
-    Around constructors, calls in training and evaluation, and backward passes, at drop_prob 0, 0.3 and 1, on small and
-    larger batches of tracked and untracked x, the state that a process shares is compared: default dtype and device,
-    threads, deterministic mode, gradient mode and other modes, autocast, hooks, backends, the arithmetic of floats,
+    Around the import of the target, constructors, calls in training and evaluation, and backward passes, at drop_prob
+    0, 0.3 and 1, on small and larger batches of tracked and untracked x, the state that a process shares is compared:
+    default dtype and device, threads, deterministic mode, gradient mode and other modes, autocast, hooks, backends, the arithmetic of floats,
     functions of the framework, NumPy and Python that were replaced, environment, working directory, standard streams,
     signals, limits, warnings filters, threads and processes that still run. x is asked for no gradient, given no hook
     and no attribute. In float32, longer and longer runs of calls measure whether memory or open files grow (SHOULD).
@@ -56,7 +56,8 @@ class When:
     """What was done.
 
     Attributes:
-        step: ``constructor``, ``call``, ``backward`` or ``shapes``: calls that look for a shape which the target takes.
+        step: ``import``, ``constructor``, ``call``, ``backward`` or ``shapes``: calls that look for a shape which the
+            target takes.
         drop_prob: p.
         training: The mode.
         tracked: Whether a gradient of x was asked for.
@@ -73,6 +74,8 @@ class When:
 
     def __str__(self) -> str:
         p = f"at drop_prob {self.drop_prob:g}"
+        if self.step == "import":
+            return "the import of the target"
         if self.step == "constructor":
             return f"the constructor {p}"
         if self.step == "shapes":
@@ -135,6 +138,8 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
         bare = unguarded(probe.target)
         # A guard puts back what is looked for here. Where there is none, the probe knows its shapes from here on.
         watch = _Watch(probe if bare is probe.target else LiveProbe(bare, probe.at, probe.rng))
+        for change in bare.left_at_import if probe.at.dtype == "float32" else ():
+            watch.note(change, When("import"))
         for drop_prob in probe.accepted(*DROP_PROBS):
             watch.lives(drop_prob)
         grown, aged = watch.ages() if probe.at.dtype == "float32" else ((), 0)
@@ -160,7 +165,10 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
         if seen.left:
             first = seen.left[0]
             script.imports(*first.imports)
-            leaving.compared(script, first.expression, first.when)
+            if first.when.step == "import":
+                leaving.imported(script, first.expression, first.imports)
+            else:
+                leaving.compared(script, first.expression, first.when)
         elif seen.grown:
             leaving.grows(script, seen.grown[0].what, AGED, BATCHES[0], tracked=seen.differentiated)
         elif seen.tracked is not None:
@@ -279,18 +287,19 @@ class _Watch:
         for expression in before:
             if before[expression] != now[expression]:
                 text = f"{expression} was {told(before[expression])} and is {told(now[expression])}"
-                self._add(Change(text, expression), when)
+                self.note(Change(text, expression), when)
 
     def _look(self, when: When) -> None:
         self.looks += 1
         changes = self._state.changes()
         if changes:
             for change in changes:
-                self._add(change, when)
+                self.note(change, when)
             # So that the next step is judged by what it does itself, and that what cannot be put back is told once.
             self._state.restore()
             self._state = ProcessState.taken(self._framework)
 
-    def _add(self, change: Change, when: When) -> None:
+    def note(self, change: Change, when: When) -> None:
+        """Note a change, unless the same was seen before."""
         if all(left.expression != change.expression for left in self.left):
             self.left.append(Left(change.text, change.expression, change.imports, when))

@@ -1,4 +1,4 @@
-"""Pictures of the process taken before a target is imported, and as each framework is: what else changes is the target's."""
+"""Pictures of the process before a target is imported, and as each framework is: what differs then is its doing."""
 
 from __future__ import annotations
 
@@ -47,11 +47,10 @@ class Arrivals(MetaPathFinder):
         Threads and processes that were started are none of it: a library may have its own.
         """
         found: dict[str, Change] = {}
-        pictures = [picture.at_rest() for picture in reversed(self._pictures)]
-        for picture in pictures:
-            found |= {change.text: change for change in picture.changes()}
-        for picture in pictures:
-            picture.restore()
+        for picture in reversed(self._pictures):
+            found |= {change.text: change for change in picture.changes(running=False)}
+        for picture in reversed(self._pictures):
+            picture.restore(running=False)
         return tuple(found.values())
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:

@@ -85,10 +85,6 @@ class ProcessState:
         settings = tuple(setting for setting, _ in both)
         return ProcessState(reader(settings), settings, [value for _, value in both], functions, running)
 
-    def at_rest(self) -> ProcessState:
-        """Return the picture without threads and processes: a library may have its own."""
-        return self._part(lambda _: True, self._functions, None)
-
     def changes(self, *, patiently: bool = True, running: bool = True) -> tuple[Change, ...]:
         """Return what differs now, in the order functions, settings, what still runs; nothing where all is as it was.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.settings import Change
 
 
 class Layer(Protocol):
@@ -61,6 +62,8 @@ class Target(Protocol):
     evaluates: bool
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
+    left_at_import: tuple[Change, ...]
+    """What its import changed in the process."""
 
     @property
     def framework(self) -> Framework:

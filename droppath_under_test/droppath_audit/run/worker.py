@@ -7,10 +7,12 @@ worker.
 
 What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
 
-supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler), ``import`` (modules).
+supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler), ``import``
+(modules).
 server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
 supervisor to worker: ``trial`` (guarded).
-worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent, imported).
+worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent,
+imported).
 """
 
 from __future__ import annotations
@@ -98,11 +100,14 @@ def _take_standard_streams(slot: Slot) -> None:
 
 
 def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
+    from droppath_audit.frameworks import adapters
+    from droppath_audit.frameworks.arrivals import Arrivals
     from droppath_audit.targets.loader import load
 
-    loaded, process = None, os.getpid()
+    loaded, process, arrivals = None, os.getpid(), Arrivals(adapters())
     try:
-        loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
+        with arrivals.watching():
+            loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
     except UsageError as error:
         refusal = error
     if os.getpid() != process:
@@ -110,6 +115,9 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     if loaded is None:
         writer.send(refused=refusal.message, detail=refusal.detail)
         return None
+    left = arrivals.undone()
+    if not isinstance(loaded.target, Recording):
+        loaded.target.left_at_import = left
     # Imported here, before the fork, so that no worker pays for it.
     from droppath_audit.checks import catalogue
 
@@ -249,7 +257,7 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
 
 
 def _of_frameworks(modules: set[str]) -> list[str]:
-    """Return those modules that are a framework's own: whoever comes next finds them imported, which can take seconds."""
+    """Return those modules that are a framework's own: their import can take seconds, and is done for all."""
     from droppath_audit.frameworks import adapters
 
     packages = {adapter.packages[0] for adapter in adapters()}

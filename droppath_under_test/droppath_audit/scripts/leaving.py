@@ -36,7 +36,7 @@ class Step(Protocol):
 
     @property
     def step(self) -> str:
-        """``constructor``, ``call``, ``backward`` or ``shapes``."""
+        """``import``, ``constructor``, ``call``, ``backward`` or ``shapes``."""
 
     @property
     def drop_prob(self) -> float:
@@ -57,6 +57,18 @@ class Step(Protocol):
     @property
     def calls(self) -> int:
         """How many calls."""
+
+
+def imported(script: LiveScript, expression: str, imports: tuple[str, ...]) -> None:
+    """Write a script that fails where an expression has another value beside the target than in a fresh interpreter."""
+    script.imports("import re, subprocess, sys")
+    code = "; ".join([*imports, f"print(repr({expression}))"])
+    script.add(
+        f"fresh = subprocess.run([sys.executable, '-c', {code!r}], stdout=subprocess.PIPE, text=True).stdout.strip()",
+        f"here = repr({expression})",
+        "print(fresh, '->', here)",
+        "assert re.sub('0x[0-9a-f]+', '', here) == re.sub('0x[0-9a-f]+', '', fresh), 'the import changed it'",
+    )
 
 
 def compared(script: LiveScript, expression: str, when: Step) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.settings import Change
     from droppath_audit.targets.binding import Binding
 
 _PLAIN_CALL = (Slot("x"),)
@@ -50,6 +51,9 @@ class BoundTarget:
         obj: The class, instance, function or factory.
         binding: How it is driven.
         framework: Operations on its tensors.
+
+    Attributes:
+        left_at_import: What its import changed in the process, which was put back; empty where nobody watched.
     """
 
     def __init__(self, obj: Any, binding: Binding, framework: Framework) -> None:
@@ -60,6 +64,7 @@ class BoundTarget:
         self.fixed_shape = binding.input
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
+        self.left_at_import: tuple[Change, ...] = ()
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
