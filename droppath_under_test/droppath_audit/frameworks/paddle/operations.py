@@ -13,6 +13,7 @@ from droppath_audit.frameworks.paddle.autograd import PaddleAutograd
 from droppath_audit.frameworks.paddle.generators import PaddleGenerators
 from droppath_audit.frameworks.paddle.layers import PaddleLayers
 from droppath_audit.frameworks.paddle.layouts import PaddleLayouts
+from droppath_audit.frameworks.paddle.settings import PaddleSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 INTEGER_OF_SIZE = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 
 
-class PaddleFramework(PaddleAutograd, PaddleGenerators, PaddleLayers, PaddleLayouts, Forking):
+class PaddleFramework(PaddleAutograd, PaddleGenerators, PaddleLayers, PaddleLayouts, PaddleSettings, Forking):
     """Operations on paddle tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
     name = "paddle"
