@@ -45,9 +45,12 @@ def hostile(
 
     def made(mischief: Callable[[], Any]) -> Any:
         def drop_path(x: Any, drop_prob: float, training: bool) -> Any:
-            if training and (every_call or (str(x.dtype).removeprefix("torch."), drop_prob) == AT):
+            if training and not every_call and (str(x.dtype).removeprefix("torch."), drop_prob) == AT:
                 mischief()
-            return sound(x, drop_prob, training)
+            y = sound(x, drop_prob, training)
+            if every_call:
+                mischief()
+            return y
 
         drop_path.__name__ = drop_path.__qualname__ = mischief.__name__
         drop_path.__doc__, drop_path.__module__ = mischief.__doc__, mischief.__module__

@@ -232,12 +232,13 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
         writer.send(started=trial.id, process=process)
         if compiler is not None and compiler.compiler_loaded:
             writer.send(compiles=True)
+        failure: BaseException | None = None
         try:
             with single_threaded(target):
                 guard = state if message.get("guarded") else None
                 collected = collect_one(target, trial, compiled=compiled, guard=guard)
-        except KeyboardInterrupt:  # nobody's: this process is in a session of its own
-            collected = Collected(error="raised KeyboardInterrupt", traceback=traceback.format_exc())
+        except BaseException as error:  # Ctrl-C is nobody's: this process is in a session of its own
+            failure = error
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
         first = not compiled and has_compiled(target)  # it had neither the time for it nor a clean slate
@@ -245,7 +246,11 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
         changed = state is not None and bool(state.changes())
         if changed and state is not None:
             state.restore()
-        spent = traces is not None and (first or changed or traces.changed())
+        if failure is not None:
+            text = "".join(traceback.format_exception(failure))
+            collected = Collected(error=f"raised {type(failure).__name__}", traceback=text)
+        guarded = bool(message.get("guarded"))  # what a guard put back, the target may remember
+        spent = traces is not None and (first or changed or guarded or traces.changed())
         imported = _of_frameworks(set(sys.modules) - loaded) if spent else []
         compiled_first = first and traces is not None
         writer.send(

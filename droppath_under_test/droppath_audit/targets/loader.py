@@ -76,6 +76,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         return Loaded(*describing.load(spec.module, spec.text, spec.dialect, devices))
     started = time.perf_counter()
     before = (*imports, *(spec.known.imports if spec.known is not None else ()))
+    path = list(sys.path)
     try:
         for name in before:
             _import(name, f"--import {name}")
@@ -84,6 +85,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         if spec.known is None or not isinstance(error.__cause__, ModuleNotFoundError):
             raise
         raise _not_installed(spec.known, error) from error
+    sys.path += [entry for entry in path if entry not in sys.path]  # what follows imports as well
     obj = _lookup(module, spec)
     return _describe(obj, spec, devices, started, (*(f"import {name}" for name in before), *_import_lines(spec)))
 

@@ -1,0 +1,13 @@
+"""Forks, and both go on."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent))
+
+from hostile import sound as drop_path  # noqa: F401
+
+EXPECTED = ""
+
+os.fork()
