@@ -30,7 +30,7 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.frameworks.capabilities import Autograd, GlobalSettings, has
+from droppath_audit.frameworks.capabilities import Autograd, Compiling, GlobalSettings, has
 from droppath_audit.frameworks.guarded import unguarded
 from droppath_audit.frameworks.process_state import ProcessState
 from droppath_audit.frameworks.settings import Change, told
@@ -141,7 +141,7 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
         for change in bare.left_at_import if probe.at.dtype == "float32" else ():
             watch.note(change, When("import"))
         for drop_prob in probe.accepted(*DROP_PROBS):
-            watch.lives(drop_prob)
+            watch.lives(drop_prob, BATCHES[:1] if watch.compiled else BATCHES)
         grown, aged = watch.ages() if probe.at.dtype == "float32" else ((), 0)
         return Seen(tuple(watch.left), watch.looks, grown, aged, watch.differentiates, watch.tracked)
 
@@ -200,13 +200,19 @@ class _Watch:
         """Whether gradients are asked for."""
         return self._autograd is not None
 
-    def lives(self, drop_prob: float) -> None:
-        """Construct a layer and call it in every way."""
+    @property
+    def compiled(self) -> bool:
+        """Whether code is compiled, anew for every shape: seconds."""
+        compiling = has(self._framework, Compiling)
+        return compiling is not None and compiling.tried()
+
+    def lives(self, drop_prob: float, batches: tuple[int, ...]) -> None:
+        """Construct a layer and call it in every way, on batches of each size."""
         layer = self._made(drop_prob)
         if layer is None:
             return
         for training in self._probe.modes:
-            for batch in BATCHES:
+            for batch in batches:
                 self._called(layer, When("call", drop_prob, training, batch=batch))
                 if self._autograd is not None and training:
                     self._differentiated(layer, When("call", drop_prob, training, tracked=True, batch=batch))

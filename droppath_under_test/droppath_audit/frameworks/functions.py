@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from copy import copy
-from operator import is_not, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,8 @@ class Functions:
 
     def __init__(self, namespaces: Mapping[str, Any], aside: Container[str] = ()) -> None:
         self._namespaces = [Namespace(name, held, aside) for name, held in {**_python(), **namespaces}.items()]
-        self._loaded, self._known = dict(_modules), frozenset(_modules)
+        self._known = frozenset(_modules)
+        self._loaded = {space.name: _modules[space.name] for space in self._namespaces if space.name in _modules}
 
     @classmethod
     def taken(cls, namespaces: Mapping[str, Any], aside: Container[str] = ()) -> Functions:
@@ -170,7 +171,8 @@ class Functions:
             _modules[name] = self._loaded[name]
 
     def _current(self) -> bool:
-        return _modules == self._loaded and all(space.intact() for space in self._namespaces)
+        loaded = _modules.keys() == self._known and not any(self._swapped())
+        return loaded and all(space.intact() for space in self._namespaces)
 
     def _replaced(self) -> Iterator[tuple[Namespace, tuple[str, Any, Any]]]:
         for space in [space for space in self._namespaces if not space.intact()]:
@@ -179,7 +181,8 @@ class Functions:
                     yield space, parts
 
     def _swapped(self) -> Iterator[str]:
-        if any(map(is_not, map(_modules.get, self._loaded), self._loaded.values())) and _modules.keys() <= self._known:
+        # Of these alone: compilers load what they wrote as modules of their own, and forget them.
+        if _modules.keys() <= self._known:
             yield from (name for name, module in self._loaded.items() if _modules.get(name) is not module)
 
     def _by_import(self, space: Namespace, parts: tuple[str, Any, Any]) -> bool:

@@ -31,6 +31,8 @@ globals()["__builtins__"] = dict(vars(builtins))  # as in ``settings``
 
 # Without what DP601 tells Hypothesis there.
 ENVIRONMENT = "{name: value for name, value in os.environ.items() if not name.startswith('HYPOTHESIS')}"
+# Torch's compiler raises it to 2000 and leaves it there.
+DEPTH = "'usual' if 1000 <= sys.getrecursionlimit() <= 2000 else sys.getrecursionlimit()"
 TIMERS = "(signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)"
 
 # What flushing to zero, taking subnormals for zero and every other rounding than to nearest make different; as text,
@@ -71,6 +73,7 @@ DESCRIPTORS = Descriptors()
 
 _dup, _dup2, _close, _fstat, _environ = os.dup, os.dup2, os.close, os.fstat, os.environ
 _signal, _getsignal, _setitimer = signal.signal, signal.getsignal, signal.setitimer
+_setrecursionlimit = sys.setrecursionlimit
 _timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -99,6 +102,10 @@ def _write_limits(limits: dict[str, tuple[int, int]]) -> None:
 
     for name, limit in limits.items():
         resource.setrlimit(getattr(resource, name), limit)
+
+
+def _write_depth(depth: int | str) -> None:
+    _setrecursionlimit(depth if isinstance(depth, int) else 1000)
 
 
 def _write_decimal(context: tuple[Any, ...]) -> None:
@@ -244,7 +251,7 @@ def _of_the_interpreter() -> tuple[Setting, ...]:
     return (
         *streams,
         *lists,
-        Setting("the recursion limit", "sys.getrecursionlimit()", sys.setrecursionlimit, _SYS),
+        Setting("the recursion limit", DEPTH, _write_depth, _SYS),
         Setting("the switch interval", "sys.getswitchinterval()", sys.setswitchinterval, _SYS),
         Setting("the trace function", "sys.gettrace()", sys.settrace, _SYS, of_thread=True),
         Setting("the profile function", "sys.getprofile()", sys.setprofile, _SYS, of_thread=True),

@@ -97,7 +97,7 @@ def growth_of(
         streaks = {what: streaks.get(what, 0) + 1 for what in now if _grew(now[what] - used[what], what, calls)}
         growing = [what for what in streaks if streaks[what] >= RUNS]
         late = time.monotonic() > deadline
-        if (calls >= least_calls and not growing) or calls >= LAST or late:
+        if (calls >= least_calls and not streaks) or calls >= LAST or late:
             break
         if growing and before is None and calls >= least_calls:
             before = tracemalloc.take_snapshot()  # after which the longest runs are still to come

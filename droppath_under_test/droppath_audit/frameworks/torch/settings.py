@@ -71,7 +71,10 @@ class TorchSettings(GlobalSettings):
             "x.retains_grad": tensor.retains_grad,
             "len(x._backward_hooks or ())": len(tensor._backward_hooks or ()),
             "x.is_leaf and x.grad is not None": tensor.is_leaf and tensor.grad is not None,
-            "sorted(vars(x))": sorted(vars(tensor)),
+            # Torch's compiler leaves marks of its own.
+            "[name for name in vars(x) if '_dynamo' not in name]": [
+                name for name in vars(tensor) if "_dynamo" not in name
+            ],
             "x.shape": tensor.shape,
             "x.dtype": tensor.dtype,
         }
