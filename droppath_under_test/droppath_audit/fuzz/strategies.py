@@ -106,6 +106,10 @@ def examples(
     )
 
 
+def _no_mutations(_runner: object, _data: object) -> None:
+    pass
+
+
 @contextmanager
 def alone() -> Iterator[None]:
     """Let Hypothesis neither read nor write its surroundings: what it generates follows from the seed alone.
@@ -114,7 +118,7 @@ def alone() -> Iterator[None]:
     working directory, so that examples would change with unrelated edits and with what happens to be imported.
     """
     from hypothesis.internal.cache import LRUCache
-    from hypothesis.internal.conjecture import providers
+    from hypothesis.internal.conjecture import engine, providers
     from hypothesis.internal.constants_ast import Constants
 
     name = "HYPOTHESIS_STORAGE_DIRECTORY"
@@ -124,6 +128,8 @@ def alone() -> Iterator[None]:
         mock.patch.object(providers, "_get_local_constants", Constants, create=True),
         # In which earlier runs of Hypothesis in this process left what they found.
         mock.patch.object(providers, "CONSTANTS_CACHE", LRUCache(1024), create=True),
+        # Copying one part of an example over another takes as long again as making a new one, which says more.
+        mock.patch.object(engine.ConjectureRunner, "generate_mutations_from", _no_mutations, create=True),
     ):
         os.environ[name] = folder
         try:
