@@ -48,11 +48,11 @@ def leaves_a_thread() -> None:
         threading.Thread(target=time.sleep, args=(1000,), daemon=True, name="mischief").start()
 
 
-@hostile(every_call=True, DP505="a process (sleep 1000) is still there")
+@hostile(every_call=True, DP505="a process (/bin/sleep 1000) is still there")
 def leaves_a_process() -> None:
     """Starts a process that outlives the call, once a trial."""
     if not hasattr(np, "mischief"):
-        np.mischief = subprocess.Popen(["sleep", "1000"])
+        np.mischief = subprocess.Popen(["/bin/sleep", "1000"])
 
 
 @hostile(every_call=True, DP505="warnings")

@@ -59,7 +59,7 @@ def test_mischief_costs_what_it_must_and_no_more(implementation: Any) -> None:
 
 @pytest.mark.parametrize("file", sorted((HERE / "at_import").glob("*.py")), ids=lambda file: file.stem)
 def test_mischief_at_import_is_one_finding_at_most(file: Path) -> None:
-    (expected,) = re.findall(r"^EXPECTED = '(.*)'$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    (expected,) = re.findall(r'^EXPECTED = "(.*)"$', file.read_text(encoding="utf-8"), re.MULTILINE)
     seen = audited(f"{file}:drop_path?framework=numpy", *ONLY, "DP505[cpu-float32]")
     assert list(seen) == (["DP505[cpu-float32]"] if expected else [])
     assert all(expected in observed for observed in seen.values())

@@ -44,7 +44,7 @@ class Reader:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._unfinished, self.ended = descriptor, b"", False
+        self._descriptor, self._unfinished, self.ended = descriptor, bytearray(), False
         self._found: list[dict[str, Any]] = []
 
     def available(self) -> list[dict[str, Any]]:
@@ -66,13 +66,16 @@ class Reader:
             return
         except OSError:
             piece = b""
-        *lines, self._unfinished = (self._unfinished + piece).split(b"\n")
-        for line in lines:
+        first, *others = piece.split(b"\n")
+        self._unfinished += first
+        for line in [bytes(self._unfinished), *others[:-1]] if others else []:
             # Not only bad JSON: the target may write here, numbers of a million digits and nests of brackets too.
             with suppress(ValueError, RecursionError):
                 message = json.loads(line)
                 if isinstance(message, dict):
                     self._found.append(message)
+        if others:
+            self._unfinished = bytearray(others[-1])
         self.ended = self.ended or not piece or len(self._unfinished) > LONGEST
 
 

@@ -10,4 +10,4 @@ from hostile import sound as drop_path  # noqa: F401
 
 EXPECTED = ""
 
-subprocess.Popen(["sleep", "1000"], start_new_session=True)
+subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
