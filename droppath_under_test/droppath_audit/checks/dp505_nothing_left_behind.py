@@ -3,11 +3,11 @@
 What it checks
     Around the import of the target, constructors, calls in training and evaluation, and backward passes, at drop_prob
     0, 0.3 and 1, on small and larger batches of tracked and untracked x, the state that a process shares is compared:
-    default dtype and device, threads, deterministic mode, gradient mode and other modes, autocast, hooks, backends, the arithmetic of floats,
-    functions of the framework, NumPy and Python that were replaced, environment, working directory, standard streams,
-    signals, limits, warnings filters, threads and processes that still run. x is asked for no gradient, given no hook
-    and no attribute. In float32, longer and longer runs of calls measure whether memory or open files grow (SHOULD).
-    An untracked x gives an untracked output (SHOULD).
+    default dtype and device, threads, deterministic mode, gradient mode and other modes, autocast, hooks, backends,
+    the arithmetic of floats, functions of the framework, NumPy and Python that were replaced, environment, working
+    directory, standard streams, signals, limits, warnings filters, threads and processes that still run. x is asked
+    for no gradient, given no hook and no attribute. In float32, longer and longer runs of calls measure whether memory
+    or open files grow (SHOULD). An untracked x gives an untracked output (SHOULD).
 Why it matters
     What a layer leaves behind changes code that has never heard of it: every tensor made later is double, every model
     of the process runs deterministically, the next relative path is not found. Memory that grows ends a run of days.
