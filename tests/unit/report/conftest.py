@@ -44,7 +44,7 @@ class Recorded:
     def __init__(self, facts: Facts, answers: dict[str, Collected], otherwise: Collected) -> None:
         self.facts, self._answers, self._otherwise = facts, answers, otherwise
 
-    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+    def collect(self, trials: Sequence[Trial], **_: object) -> Iterator[tuple[Trial, Collected]]:
         for trial in trials:
             yield trial, self._answers.get(trial.id, self._otherwise)
 
