@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.frameworks.process_state import ProcessState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -28,21 +28,12 @@ class Arrivals(MetaPathFinder):
 
     def __init__(self, adapters: Iterable[Adapter]) -> None:
         self._waiting = {one.packages[0]: one for one in adapters if one.packages[0] not in sys.modules}
+        sys.meta_path.insert(0, self)  # for as long as pictures are taken and compared: it is in all of them
         here = [one for one in adapters if one.packages[0] in sys.modules]
         self._pictures = [ProcessState.taken(), *(ProcessState.taken(one.framework()) for one in here)]
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch imports inside the context."""
-        sys.meta_path.insert(0, self)
-        try:
-            yield
-        finally:
-            with suppress(ValueError):  # somebody emptied the list
-                sys.meta_path.remove(self)
-
     def undone(self) -> tuple[Change, ...]:
-        """Put back what differs from the pictures, the last of which know most, and return what did.
+        """End the watch: put back what differs from the pictures, the last of which know most, and return what did.
 
         Threads and processes that were started are none of it: a library may have its own.
         """
@@ -51,6 +42,8 @@ class Arrivals(MetaPathFinder):
             found |= {change.text: change for change in picture.changes(running=False)}
         for picture in reversed(self._pictures):
             picture.restore(running=False)
+        with suppress(ValueError):  # somebody emptied the list
+            sys.meta_path.remove(self)
         return tuple(found.values())
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 globals()["__builtins__"] = dict(vars(builtins))
 
 LONGEST = 80  # characters of a value in a text
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def told(value: Any) -> str:
         text = " ".join((str(value) if isinstance(value, Unreadable) else repr(value)).split())
     except Exception:
         text = f"<{type(value).__name__}>"
+    text = _ADDRESS.sub("", text)  # another one in every process
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

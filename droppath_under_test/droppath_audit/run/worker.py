@@ -106,8 +106,7 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
 
     loaded, process, arrivals = None, os.getpid(), Arrivals(adapters())
     try:
-        with arrivals.watching():
-            loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
+        loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
     except UsageError as error:
         refusal = error
     if os.getpid() != process:

@@ -34,7 +34,7 @@ class Draws:
         self.now = 0.0
         self._keep_probs = keep_probs
 
-    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+    def collect(self, trials: Sequence[Trial], **_: object) -> Iterator[tuple[Trial, Collected]]:
         for trial in trials:
             sent = wire.load(Trial, wire.dump(trial))
             self.chunks.append(sent)

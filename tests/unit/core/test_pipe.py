@@ -18,7 +18,7 @@ from droppath_audit.core.invocation import Argument, Invocation, Reading
 from droppath_audit.core.level import Level
 from droppath_audit.core.recording import RECORDED, BlockFacts
 from droppath_audit.core.trial import Trial
-from droppath_audit.run.supervisor import limit
+from droppath_audit.run.limits import Limits
 
 # Of a name that everyone knows, with seconds that are its own.
 PATIENT = Effort("standard", resolution=0.03, call_resolution=0.3, seconds=1234.5)
@@ -47,7 +47,7 @@ def across(trial: Trial) -> Trial:
 def test_a_trial_arrives_as_it_was_planned_and_with_its_limit(trial: Trial) -> None:
     arrived = across(trial)
     assert arrived == trial
-    assert (arrived.id, arrived.entropy, limit(arrived)) == (trial.id, trial.entropy, limit(trial))
+    assert (arrived.id, arrived.entropy, Limits().of(arrived)) == (trial.id, trial.entropy, Limits().of(trial))
 
 
 FACTS = {

@@ -36,7 +36,7 @@ class Recorded:
     def __init__(self, facts: Facts, answers: dict[str, Collected]) -> None:
         self.facts, self._answers = facts, answers
 
-    def collect(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Collected]]:
+    def collect(self, trials: Sequence[Trial], **_: object) -> Iterator[tuple[Trial, Collected]]:
         for trial in trials:
             yield trial, self._answers[trial.id]
 

@@ -1,0 +1,68 @@
+"""Several workers: the report is the same, byte for byte, whoever was faster."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from droppath_audit.core.events import AuditFinished
+from droppath_audit.report.json import dumps
+from droppath_audit.run import engine
+from droppath_audit.run.plan import Settings
+from droppath_audit.run.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.core.report import Report
+
+TIMES = {"seconds", "import_seconds"}
+DIES = "if at[1] == 0.9:\n    os._exit(3)"
+SLOW = "time.sleep(0.02 if at[0] == 'float64' else 0.0)"
+KEEPS = "drop_path.calls = getattr(drop_path, 'calls', 0) + 1\nif drop_path.calls > 60:\n    return x"
+CHANGES = "torch.set_default_dtype(torch.float64)"
+
+
+def told(report: Report) -> str:
+    """Return the report as it is written, without what a clock measured."""
+
+    def timeless(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: timeless(held) for name, held in value.items() if name not in TIMES}
+        return [timeless(held) for held in value] if isinstance(value, list) else value
+
+    return json.dumps(timeless(json.loads(dumps([report]))))
+
+
+@pytest.mark.parametrize("code", [DIES, SLOW, KEEPS, CHANGES], ids=["dies", "slow", "keeps", "changes"])
+def test_any_number_of_workers_makes_the_same_report(
+    code: str, target: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    spec = target(code)
+    only = ("DP0xx", "DP101", "DP104", "DP2xx", "DP3xx")
+    one, *others = (told(isolated(spec, *only, jobs=jobs)) for jobs in (1, 2, 5))
+    assert others == [one, one]
+
+
+def test_the_circuit_breaker_acts_in_the_order_of_the_plan(
+    target: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    # The first three that die are slow: four workers have run all the others by then, and their answers do not count.
+    code = "if at[0] == 'float16':\n    time.sleep(0.3)\n    os._exit(5)"
+    report = isolated(target(code), "DP201[cpu-float16*]", jobs=4)
+    reason = "not run: the process died in 3 earlier trials with dtype float16"
+    errors = [result.verdict.observed for result in report.results]
+    assert errors == 3 * ["the process ended with exit status 5"] + 3 * [reason]
+
+
+def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two() -> None:
+    reports = []
+    for jobs in (1, 2):
+        with Supervisor("droppath_audit.mutants.law:floor_mask", jobs=jobs) as supervisor:
+            *_, last = engine.run(supervisor, Settings(effort="quick"))
+        assert isinstance(last, AuditFinished)
+        reports.append(told(last.report))
+    assert reports[0] == reports[1]
+    assert '"fail"' in reports[0]
