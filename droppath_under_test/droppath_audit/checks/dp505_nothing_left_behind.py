@@ -298,11 +298,12 @@ class _Watch:
     def _look(self, when: When) -> None:
         self.looks += 1
         changes = self._state.changes()
+        for change in changes:
+            self.note(change, when)
         if changes:
-            for change in changes:
-                self.note(change, when)
-            # So that the next step is judged by what it does itself, and that what cannot be put back is told once.
             self._state.restore()
+        if self._state.put_back_after_imports() or changes:
+            # So that the next step is judged by what it does itself, and that what cannot be put back is told once.
             self._state = ProcessState.taken(self._framework)
 
     def note(self, change: Change, when: When) -> None:

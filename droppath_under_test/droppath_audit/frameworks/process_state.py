@@ -119,6 +119,18 @@ class ProcessState:
         self._running.end()
         return (*changed, *self._running.changes(patiently=False))
 
+    def put_back_after_imports(self) -> bool:
+        """Return whether a module was imported since, having put back what it may have changed and needs no more.
+
+        What an import hides is then seen in the next call that does it, against a new picture.
+        """
+        if len(_modules) == self._modules:
+            return False
+        for setting, before, now in zip(self._settings, self._values, self._read(), strict=True):
+            if setting.by_imports and setting.write is not None and before != now and not setting.needed_by_imports:
+                setting.write(before)
+        return True
+
     def _differing(self) -> list[tuple[Setting, Any, Any]]:
         now = self._read()
         if not any(map(ne, self._values, now)):

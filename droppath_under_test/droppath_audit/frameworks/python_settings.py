@@ -244,7 +244,13 @@ def _of_the_interpreter() -> tuple[Setting, ...]:
     ]
     lists = [
         Setting(
-            f"sys.{name}", f"list(sys.{name})", filled(getattr(sys, name)), _SYS, by_imports=name != "argv", steady=True
+            f"sys.{name}",
+            f"list(sys.{name})",
+            filled(getattr(sys, name)),
+            _SYS,
+            by_imports=name != "argv",
+            needed_by_imports=True,
+            steady=True,
         )
         for name in ("path", "argv", "meta_path", "path_hooks")
     ]

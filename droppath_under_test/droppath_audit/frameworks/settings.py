@@ -53,6 +53,7 @@ class Setting:
         write: What puts a value back; None where nothing does.
         imports: The lines that the expression needs.
         by_imports: Whether a module may change it as it is imported, so that a change beside an import is none.
+        needed_by_imports: Whether later imports may need what it changed there: an entry of ``sys.path``.
         of_thread: Whether each thread has its own.
         steady: Whether no check changes it for a while, so that a difference is the target's whenever it is seen.
     """
@@ -62,6 +63,7 @@ class Setting:
     write: Callable[[Any], object] | None = None
     imports: tuple[str, ...] = ()
     by_imports: bool = False
+    needed_by_imports: bool = False
     of_thread: bool = False
     steady: bool = False
 

@@ -147,6 +147,10 @@ def test_what_a_module_does_as_it_is_imported_is_no_change(tmp_path, monkeypatch
         import imported_for_a_filter  # noqa: F401
 
         assert state.changes() == ()
+        added = list(warnings.filters)
+        assert state.put_back_after_imports()
+        assert len(warnings.filters) == len(added) - 1  # so that a call that adds it again is seen
         again = ProcessState.taken(FRAMEWORK)
+        assert not again.put_back_after_imports()
         warnings.filterwarnings("ignore", "mine as well")
         assert len(again.changes()) == 1
