@@ -36,6 +36,8 @@ from droppath_audit.stats.design import detectable_binomial
 from droppath_audit.stats.exact import binomial_test
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from droppath_audit.probes.calls import Calls
@@ -45,6 +47,7 @@ DROP_PROB = 0.5
 BATCH = 16
 # What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
 FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
+LARGE, LARGE_CALLS = 2**20, 2  # elements of calls that take another path for large inputs, of a shape that is large
 
 Key = tuple[int, int, int, float]
 """Rank, batch, elements of a sample, and drop_prob."""
@@ -148,7 +151,7 @@ class Granularity(Check[Seen, DtypeCase]):
         shapes: dict[Key, tuple[int, ...]] = {}
         counts: dict[Key, npt.NDArray[np.int64]] = {}
         refused = []
-        for calls in probe.by_features(Request(BATCH, moderate, _calls(probe.at)), FEATURES, DROP_PROB):
+        for calls in _looked_at(probe):
             if isinstance(calls, Refused):
                 rank = 1 + len(calls.features)
                 counts.pop((rank, BATCH, math.prod(calls.features), DROP_PROB), None)
@@ -238,7 +241,18 @@ class Granularity(Check[Seen, DtypeCase]):
 
 
 def _calls(at: DtypeCase) -> int:
-    return at.effort.pick(64, 256, 1024)
+    """Return the calls of a batch; of large samples those that there is time for, and four show one decision a call."""
+    calls = at.effort.pick(64, 256, 1024)
+    return min(calls, max(4, 4 * at.effort.examined // (BATCH * at.largest))) if at.largest > 1 else calls
+
+
+def _looked_at(probe: Probe[DtypeCase]) -> Iterator[Calls | Refused]:
+    """Yield calls of every rank; where the SPEC fixes a shape, of that, in a usual batch and in a large one."""
+    at = probe.at
+    yield from probe.by_features(Request(BATCH, moderate, _calls(at)), FEATURES, DROP_PROB)
+    large = LARGE // at.largest
+    if at.largest > 1 and large > BATCH:
+        yield from probe.by_features(Request(large, moderate, LARGE_CALLS), FEATURES, DROP_PROB)
 
 
 def _counted(calls: Calls) -> npt.NDArray[np.int64]:

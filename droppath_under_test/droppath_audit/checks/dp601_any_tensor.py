@@ -105,6 +105,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
             evaluates=probe.target.evaluates,
             gradients=gradients,
             refuses_keep_prob_zero=refuses,
+            smaller=probe.features(wide=True) if fixed is not None else None,
         )
         settings = hypothesis.settings(
             max_examples=at.effort.pick(30, 100, 1000),

@@ -10,6 +10,7 @@ from droppath_audit.core.effort import EFFORTS, Effort
 from droppath_audit.core.recording import BlockFacts
 
 EAGER = "eager"
+SEVERAL = 64  # samples of a call of which something can be said
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Case:
         dialect: What the target declares.
         effort: How small a discrepancy is looked for.
         blocks: What a recording holds for this case; empty for a target that is run.
+        sample: Elements of the smallest sample that the target takes; more than 1 only where the SPEC fixes the shape.
+        declared: Elements of the SPEC's sample, where the target takes smaller ones as well; otherwise 0.
     """
 
     device: str = "cpu"
@@ -30,6 +33,8 @@ class Case:
     dialect: Dialect = CANONICAL
     effort: Effort = EFFORTS["standard"]
     blocks: tuple[BlockFacts, ...] = ()
+    sample: int = 1
+    declared: int = 0
 
     @property
     def coordinates(self) -> dict[str, str | float]:
@@ -45,6 +50,35 @@ class Case:
     def decisions(self) -> int:
         """Mask decisions that a recording holds for this case."""
         return sum(block.decisions for block in self.blocks)
+
+    @property
+    def largest(self) -> int:
+        """Elements of the largest sample that is looked at, where the SPEC fixes the shape; otherwise 1."""
+        return max(self.sample, self.declared)
+
+    @property
+    def affords(self) -> int | None:
+        """Samples on which a trial may count decisions; None for any number, where samples are small."""
+        return max(1, self.effort.counted // self.sample) if self.sample > 1 else None
+
+    def within(self, calls: int, batch: int, *, share: float = 1.0, examined: bool = False) -> tuple[int, int]:
+        """Return as many calls and samples a call as large samples allow; what is asked for, where they are small.
+
+        The batch shrinks first, down to ``SEVERAL`` samples, since what is looked for is mostly between calls or
+        in a whole of some; then there are fewer calls.
+
+        Args:
+            calls: Calls wanted.
+            batch: Samples of a call wanted.
+            share: Of what the trial may draw.
+            examined: Whether values are looked at one by one, rather than decisions counted.
+        """
+        if self.sample == 1:
+            return calls, batch
+        elements = self.effort.examined if examined else self.effort.counted
+        samples = max(1, int(share * elements) // self.sample)
+        batch = min(batch, max(min(batch, SEVERAL, samples), samples // calls))
+        return min(calls, max(1, samples // batch)), batch
 
     @property
     def slug(self) -> str:

@@ -26,6 +26,8 @@ class Facts:
         devices: Device name to the dtypes that exist there.
         evaluates: Whether the target has an evaluation mode.
         fixed_shape: Shape of inputs with -1 for the batch, where the SPEC fixes it.
+        smallest: Features of the smallest sample that the target takes beside those of ``fixed_shape``: decisions are
+            counted there. None where the SPEC fixes nothing, or nobody asked.
         invocation: How scripts construct and call it, or read it.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
@@ -47,6 +49,7 @@ class Facts:
     stands_for: str = ""
     evaluates: bool = True
     fixed_shape: tuple[int, ...] | None = None
+    smallest: tuple[int, ...] | None = None
     invocation: Invocation | Reading = field(default_factory=Invocation)
     capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LARGEST = 4096  # elements of one generated tensor
 # Half of them from 1 to 6 alike, half of them these: one choice costs Hypothesis a third of what two cost.
 SIZES = (1, 2, 3, 4, 5, 6) * 5 + (1, 1, 2, 17, 0) * 6
+DECLARED = 2**15  # of one with the samples that a SPEC declares, where two of these are not more
+SELDOM = 8  # generated calls of which one has these, where the target takes smaller ones
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,21 @@ class Example:
     seed: int
 
 
-def shapes(fixed: tuple[int, ...] | None) -> st.SearchStrategy[tuple[int, ...]]:
-    """Return shapes of rank 1 to 8 with sizes from 0 on; of a shape fixed by a SPEC only the batch varies."""
+def shapes(fixed: tuple[int, ...] | None, smaller: tuple[int, ...] | None = None) -> st.SearchStrategy[tuple[int, ...]]:
+    """Return shapes of rank 1 to 8 with sizes from 0 on; of a shape fixed by a SPEC only the batch varies.
+
+    Args:
+        fixed: That shape, if there is one.
+        smaller: Features of a smaller sample that the target takes, which most calls then have.
+    """
     from hypothesis import strategies as st
 
     if fixed is not None:
-        return st.integers(1, 16).map(lambda batch: (batch, *fixed[1:]))
+        declared = st.integers(1, _batch(fixed)).map(lambda batch: (batch, *fixed[1:]))
+        if smaller is None or smaller == fixed[1:]:
+            return declared
+        reduced = st.integers(1, 16).map(lambda batch: (batch, *smaller))
+        return st.integers(1, SELDOM).flatmap(lambda number: declared if number == SELDOM else reduced)
     return st.lists(st.sampled_from(SIZES), min_size=1, max_size=8).map(_bounded)
 
 
@@ -62,6 +73,11 @@ def _bounded(sizes: list[int]) -> tuple[int, ...]:
     # Not a filter, which Hypothesis examines anew for every example, and whose rejects are paid for as well.
     most = next(rank for rank in range(len(sizes), 0, -1) if math.prod(sizes[:rank]) <= LARGEST)
     return tuple(sizes[:most])
+
+
+def _batch(fixed: tuple[int, ...]) -> int:
+    """Return the largest batch of samples of a fixed shape: 16, or fewer where they are large."""
+    return min(16, max(2, DECLARED // max(1, math.prod(fixed[1:]))))
 
 
 def drop_probs() -> st.SearchStrategy[float]:
@@ -75,7 +91,8 @@ def drop_probs() -> st.SearchStrategy[float]:
 def landmarks(fixed: tuple[int, ...] | None, *, gradients: bool) -> tuple[Example, ...]:
     """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p."""
     features: tuple[tuple[int, ...], ...] = ((3,), (0,), (), (2, 3, 3)) if fixed is None else (fixed[1:],)
-    calls = [((4, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
+    batch = 4 if fixed is None else min(4, _batch(fixed))
+    calls = [((batch, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
     calls += [((0, *feature), 0.3) for feature in features]
     return tuple(Example(shape, "contiguous", p, True, gradients, False, seed) for seed, (shape, p) in enumerate(calls))
 
@@ -87,6 +104,7 @@ def examples(
     evaluates: bool,
     gradients: bool,
     refuses_keep_prob_zero: bool,
+    smaller: tuple[int, ...] | None = None,
 ) -> st.SearchStrategy[Example]:
     """Return generated calls for a target with these layouts, shape and modes, with backward passes or without."""
     from hypothesis import strategies as st
@@ -96,7 +114,7 @@ def examples(
         probabilities = probabilities.filter(lambda p: p < 1.0)
     return st.builds(
         Example,
-        shape=shapes(fixed),
+        shape=shapes(fixed, smaller),
         layout=st.sampled_from(tuple(layouts)),
         drop_prob=probabilities,
         training=st.sampled_from((True, False)) if evaluates else st.just(True),

@@ -6,10 +6,11 @@ x is all ones, so a kept element has one value; every element is counted as kept
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
+
+from droppath_audit.probes.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +52,34 @@ class Sampler:
     Args:
         framework: Operations on its tensors.
         layer: The layer.
-        case: Device, granularity and the time that there is, which runs from here.
+        case: Device and granularity.
         dtype: Dtype of x.
         features: Features of a sample.
+        clock: The time that there is; by default the effort's, which runs from here.
+        share: Part of the time that is left, which it may take.
+        most: Samples of a call at most.
     """
 
-    def __init__(self, framework: Framework, layer: Layer, case: Case, dtype: str, features: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        framework: Framework,
+        layer: Layer,
+        case: Case,
+        dtype: str,
+        features: tuple[int, ...],
+        *,
+        clock: Clock | None = None,
+        share: float = 1.0,
+        most: int = BATCH,
+    ) -> None:
         self._framework, self._layer, self._case = framework, layer, case
         self._dtype, self._features = dtype, features
         self._size = size = prod(features)
         # Elements that share a decision; that they agree is DP104's to show.
         self._elements = 1 if case.dialect.granularity == "element" else size
         self._decisions = size if case.dialect.granularity == "element" else 1
-        self._batch = max(1, min(BATCH, LARGEST // size))
-        self._deadline = time.monotonic() + case.effort.seconds
+        self._batch = max(1, min(most, LARGEST // size))
+        self._time = (Clock(case.effort.seconds) if clock is None else clock).part(share)
         self._inputs: dict[int, Tensor] = {}
         self._written: bool | None = None  # whether the target writes to its input; known after the first call
         self._known: list[float] = []  # kept values
@@ -89,7 +104,7 @@ class Sampler:
         return self.counts
 
     def _has_time(self) -> bool:
-        self._exhausted = time.monotonic() > self._deadline
+        self._exhausted = self._time.over()
         return not self._exhausted
 
     def _draw(self, wanted: int) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import WriteCounts, has
+from droppath_audit.probes.concurrency import in_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.frameworks.target import Target
@@ -55,6 +59,17 @@ class ReusedInput:
         return self._tensor
 
 
+def smallest_in_fork(target: Target, dtype: str, device: str, seconds: float) -> tuple[int, ...] | None:
+    """Return ``features`` of a target whose SPEC fixes the shape, asked in a fork: calls leave no trace here.
+
+    None where the SPEC fixes none, or the fork does not answer in time: then nothing smaller is counted on.
+    """
+    if target.fixed_shape is None:
+        return None
+    (ran,) = in_processes([lambda: repr(features(target, dtype, device)).encode()], seconds)
+    return None if ran.problem else tuple(int(size) for size in literal_eval(ran.value.decode()))
+
+
 def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> tuple[int, ...]:
     """Return the features of a sample on which the target keeps x's shape.
 
@@ -62,29 +77,48 @@ def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> 
     The probe is tiny, because a mask of the wrong rank makes outputs of B² elements.
 
     Args:
-        target: The target; a shape fixed by its SPEC is taken as it is.
+        target: The target. Of a shape that its SPEC fixes the rank is kept, and of the sizes as many are reduced as the
+            target takes: what is counted in large numbers costs as many elements as a sample has.
         dtype: Dtype of x.
         device: Device of x.
         wide: Ask for several features a sample rather than one.
 
     Returns:
-        The features of the first shape that works.
+        The features of the first shape that works; those of the SPEC are not asked for, but taken as they are.
 
     Raises:
         TargetRaised: If the target raises on all of them.
         NotApplicable: If it returns another shape on all of them.
     """
     if target.fixed_shape is not None:
-        return target.fixed_shape[1:]
+        declared = target.fixed_shape[1:]
+        found, _ = _first_taken(target, _reduced(declared, 2 if wide else 1), dtype, device)
+        return declared if found is None else found
+    found, raised = _first_taken(target, WIDE if wide else FEATURES, dtype, device)
+    if found is not None:
+        return found
+    if raised is not None:
+        raise raised
+    raise NotApplicable("no input was found whose shape the target keeps (see DP005)")
+
+
+def _reduced(declared: tuple[int, ...], least: int) -> Iterator[tuple[int, ...]]:
+    """Yield features of the same rank and fewer elements, fewest first: any axes reduced to ``least``."""
+    choices = product(*({min(size, least), size} for size in declared))
+    return (smaller for smaller in sorted(choices, key=lambda sizes: (prod(sizes), sizes)) if smaller != declared)
+
+
+def _first_taken(
+    target: Target, candidates: Iterable[tuple[int, ...]], dtype: str, device: str
+) -> tuple[tuple[int, ...] | None, TargetRaised | None]:
+    """Return the first features whose shape the target keeps, or None and what it raised last."""
     raised: TargetRaised | None = None
-    for candidate in WIDE if wide else FEATURES:
+    for candidate in candidates:
         shape = (3, *candidate)
         try:
             output = target.make(0.5)(target.framework.ones(shape, dtype, device), training=True)
             if target.framework.info(output).shape == shape:
-                return candidate
+                return candidate, None
         except TargetRaised as error:
             raised = error
-    if raised is not None:
-        raise raised
-    raise NotApplicable("no input was found whose shape the target keeps (see DP005)")
+    return None, raised

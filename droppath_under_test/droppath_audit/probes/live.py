@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Compiling, Taped, ask, has
+from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
-from droppath_audit.probes.counting import Counts, Sampler
+from droppath_audit.probes.counting import BATCH, Counts, Sampler
+from droppath_audit.probes.driver import Driver
 from droppath_audit.probes.gradients import gradient_of
-from droppath_audit.probes.inputs import features
 from droppath_audit.probes.instances import Instances
 from droppath_audit.probes.masks import MaskSource
 from droppath_audit.probes.probe import Case_co
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.check import Stopping
-    from droppath_audit.frameworks.base import Framework, Tensor
-    from droppath_audit.frameworks.capabilities import C
+    from droppath_audit.frameworks.base import Tensor
     from droppath_audit.frameworks.target import Layer, Target
     from droppath_audit.probes.calls import Decisions
     from droppath_audit.probes.probe import Request
 
     Floats = npt.NDArray[np.float64]
 
-TOGETHER = 2**20  # elements of outputs that are kept at a time
+TOGETHER = 2**20  # elements of outputs that are kept at a time, and of one x whose values are looked at
+LARGE = 16  # elements of a sample from which on their number is what costs
 INSTANCES = ("an instance", "another instance", "a deep copy", "another deep copy")
 PAIRS = ((0, 1), (0, 2), (2, 3))
 
 
-class LiveProbe(Generic[Case_co]):
-    """Answers by driving a target; see ``probes.probe.Probe``, and below what only a target can be asked.
+class LiveProbe(Driver[Case_co]):
+    """Answers by driving a target; see ``probes.probe.Probe``; what only a target can be asked is the driver's.
 
     Args:
         target: The target.
@@ -50,118 +51,41 @@ class LiveProbe(Generic[Case_co]):
     """
 
     def __init__(self, target: Target, at: Case_co, rng: np.random.Generator, stopping: Stopping | None = None) -> None:
-        self.target, self.rng = target, rng
-        self._at, self._stopping = at, stopping
-        self._features: dict[tuple[str, bool], tuple[int, ...]] = {}
+        super().__init__(target, at, rng)
+        self._stopping = stopping
         self._source: MaskSource | None = None
         self._together: tuple[list[tuple[str, MaskSource]], str] | None = None
-
-    @property
-    def at(self) -> Case_co:
-        """Where the check runs."""
-        return self._at
-
-    @property
-    def framework(self) -> Framework:
-        """Operations on the target's tensors."""
-        return self.target.framework
-
-    @property
-    def dtype(self) -> str:
-        """Dtype of x; float32 where the case names none."""
-        return str(self._at.coordinates.get("dtype", "float32"))
-
-    @property
-    def drop_prob(self) -> float:
-        """P of the cell.
-
-        Raises:
-            ValueError: If the case is no cell.
-        """
-        found = self._at.coordinates.get("drop_prob")
-        if not isinstance(found, float):
-            raise ValueError(f"{self._at.slug} is no cell: it has no drop_prob")
-        return found
-
-    @property
-    def modes(self) -> tuple[bool, ...]:
-        """The modes that the target has, training first."""
-        return (True, False) if self.target.evaluates else (True,)
-
-    @property
-    def residual(self) -> bool:
-        """Whether the target returns the shortcut plus the branch."""
-        return self.target.dialect.form == "residual"
-
-    def accepted(self, *drop_probs: float) -> tuple[float, ...]:
-        """Return those of the drop_probs that the target does not declare to refuse."""
-        refuses = self.target.dialect.keep_prob_zero == "raises"
-        return tuple(p for p in drop_probs if p < 1.0 or not refuses)
-
-    def ask(self, capability: type[C]) -> C:
-        """Return the framework as one that has a capability.
-
-        Raises:
-            NotApplicable: If it does not have it, saying so; or if what it shows of compiled code is another code's.
-        """
-        if issubclass(capability, Taped) and self._compiled():
-            raise NotApplicable("under a tape compiled code does not run: its eager original does")
-        return ask(self.framework, capability)
-
-    def _compiled(self) -> bool:
-        """Return whether a call of the target runs compiled code."""
-        self.features()
-        compiling = has(self.framework, Compiling)
-        return compiling is not None and compiling.tried()
-
-    def features(self, *, wide: bool = False, dtype: str = "") -> tuple[int, ...]:
-        """Return the features of a sample on which the target keeps x's shape; see ``probes.inputs.features``."""
-        key = (dtype or self.dtype, wide)
-        if key not in self._features:
-            self._features[key] = features(self.target, key[0], self._at.device, wide=wide)
-        return self._features[key]
-
-    def shape(self, batch: int, *, wide: bool = False) -> tuple[int, ...]:
-        """Return the shape of a batch of so many samples."""
-        return (batch, *self.features(wide=wide))
-
-    def tensor(self, values: npt.NDArray[Any], dtype: str = "") -> Tensor:
-        """Return a tensor of these values on the case's device, by default in its dtype."""
-        return self.framework.tensor(values, dtype or self.dtype, self._at.device)
-
-    def ones(self, shape: tuple[int, ...], dtype: str = "") -> Tensor:
-        """Return a tensor of ones."""
-        return self.framework.ones(shape, dtype or self.dtype, self._at.device)
-
-    def make(self, drop_prob: float | None = None) -> Layer:
-        """Return a fresh instance, by default for the cell's drop_prob."""
-        return self.target.make(self.drop_prob if drop_prob is None else drop_prob)
-
-    def source(self, layer: Layer | None = None) -> MaskSource:
-        """Return what draws masks from a layer, by default a fresh one for the cell's drop_prob."""
-        layer = self.make() if layer is None else layer
-        return MaskSource(self.framework, layer, self._at, self.dtype, self.features())
 
     def count(self) -> Counts:
         """Draw decisions until the trial's stopping rule has seen enough, or the effort's time is up."""
         if self._stopping is None:
             raise ValueError("only a sequential trial has a rule that ends its counting")
-        return self._sampler(self.drop_prob).draw_until(self._stopping)
+        # What a check asks beside its certificate is little.
+        counts = self._sampler(self.drop_prob, self.features(), 0.9).draw_until(self._stopping)
+        self.drawn += counts.decisions
+        return counts
 
-    def _sampler(self, drop_prob: float) -> Sampler:
-        return Sampler(self.framework, self.make(drop_prob), self._at, self.dtype, self.features())
+    def _sampler(self, drop_prob: float, features: tuple[int, ...], share: float) -> Sampler:
+        layer, most = self.make(drop_prob), self.in_time(BATCH)
+        return Sampler(self.framework, layer, self._at, self.dtype, features, clock=self.clock, share=share, most=most)
 
-    def frequencies(self, sizes: Mapping[float, int]) -> list[Counts]:
-        """Draw so many decisions at each drop_prob."""
-        # All of them first: the time that a trial has runs from here, and not anew for each cell.
-        samplers = [self._sampler(drop_prob) for drop_prob in sizes]
-        return [sampler.draw(size) for sampler, size in zip(samplers, sizes.values(), strict=True)]
+    def frequencies(self, sizes: Mapping[float, int], *, declared: bool = False) -> list[Counts]:
+        """Draw so many decisions at each drop_prob, on the smallest samples or on those that the SPEC declares."""
+        features, found = self.declared(1)[1:] if declared else self.features(), []
+        for number, (drop_prob, size) in enumerate(sizes.items()):
+            # Each has its part of the time that is left, and what it does not need the next ones have.
+            share = 1.0 / (len(sizes) - number + declared)
+            found.append(self._sampler(drop_prob, features, share).draw(size))
+            self.drawn += found[-1].decisions
+        return found
 
     def decisions(self, calls: int, batch: int) -> list[Decisions]:
         """Draw masks from one layer, later ones with every question."""
         if self._source is None:
             self._source = self.source()
+        batch = self.in_time(batch)
         masks = self._source.draw(calls, batch)
+        self.drawn += masks.size
         # Where a call is one decision its first sample speaks for it; that the others agree is DP104's to show.
         return [whole(masks[:, :1] if self._at.per_call else masks, batch)]
 
@@ -181,17 +105,25 @@ class LiveProbe(Generic[Case_co]):
                 found += self.decisions(number, batch)
             except TargetRaised as error:
                 raised[batch] = str(error)
+            except TimeRanOut:
+                if not found:
+                    raise
+                break
         return found, raised
 
     def instances(self, calls: int, batch: int) -> Instances:
         """Draw masks of two instances and of two deep copies of the first, called in turn under one seed."""
         if self._together is None:
             self._together = self._instances()
-        sources, without = self._together
+        (sources, without), batch, time = self._together, self.in_time(batch), self.clock.part()
         masks = {name: np.empty((calls, batch), dtype=np.bool_) for name, _ in sources}
         for number in range(calls):
+            if number and time.over():
+                masks, calls = {name: found[:number] for name, found in masks.items()}, number
+                break
             for name, source in sources:
                 masks[name][number] = source.draw(1, batch)[0]
+        self.drawn += len(sources) * calls * batch
         pairs = tuple((INSTANCES[one], INSTANCES[other]) for one, other in PAIRS if other < len(sources))
         return Instances(masks, dict.fromkeys(masks, np.arange(calls)), pairs, without)
 
@@ -210,10 +142,9 @@ class LiveProbe(Generic[Case_co]):
     def calls(self, *requests: Request, drop_prob: float | None = None) -> Iterator[Calls]:
         """Call one layer as the requests say."""
         p = self.drop_prob if drop_prob is None else drop_prob
-        layer, first = self.make(p), 0
-        for request in requests:
-            yield from self._calls(layer, p, request, self._shape(request), first)
-            first += request.calls
+        layer = self.make(p)
+        for request, shape, first in self._asked(requests):
+            yield from self._calls(layer, p, request, shape, first)
 
     def by_features(
         self, request: Request, features: Sequence[tuple[int, ...]], drop_prob: float
@@ -232,19 +163,43 @@ class LiveProbe(Generic[Case_co]):
         values = request.values(self.rng, shape, self.dtype)
         x, shortcut = self.tensor(values), self._shortcut(values, request)
         clean = self.framework.bits(x).copy()
-        step = max(1, TOGETHER // max(1, values.size))
+        step, time = max(1, TOGETHER // max(1, values.size)), self.clock.part()
         for start in range(0, request.calls, step):
-            outputs = []
+            outputs: list[Tensor] = []
             for _ in range(min(step, request.calls - start)):
+                if (start or outputs) and time.over():
+                    break
                 outputs.append(self._call(layer, x, shortcut))
                 if not np.array_equal(self.framework.bits(x), clean):
                     x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
-            yield self._told(drop_prob, values, clean, outputs, request, first + start)
+            if outputs:
+                self.drawn += len(outputs) * shape[0]
+                yield self._told(drop_prob, values, clean, outputs, request, first + start)
+
+    def _asked(self, requests: Sequence[Request]) -> Iterator[tuple[Request, tuple[int, ...], int]]:
+        """Yield each request with its shape and the index of its first call, then looks at the declared shape.
+
+        What is asked for in numbers is asked for on samples as small as the target takes. Where the SPEC declares
+        larger ones, one call follows on those for each kind of request: a layer may be wrong at that size alone.
+        """
+        first, kinds = 0, dict[tuple[Any, ...], Any]()
+        for request in requests:
+            shape = self._shape(request)
+            calls = request.calls
+            if prod(shape[1:]) > LARGE:
+                calls = min(calls, max(1, self._at.effort.examined // max(1, prod(shape))))
+            yield replace(request, calls=calls), shape, first
+            declared = self.declared(request.batch)
+            if self.target.fixed_shape is not None and shape[1:] != declared[1:]:
+                look = replace(request, calls=1), declared, first
+                kinds.setdefault((request.values, request.wide, request.shortcut, request.evaluated), look)
+            first += request.calls
+        yield from kinds.values()
 
     def _shape(self, request: Request) -> tuple[int, ...]:
         sample = self.features(wide=request.wide)
-        most = max(1, request.elements // max(1, int(np.prod(sample)))) if request.elements else request.batch
-        return (min(request.batch, most), *sample)
+        most = max(1, (request.elements or TOGETHER) // max(1, prod(sample)))
+        return (self.in_time(min(request.batch, max(most, 1 if request.elements else 2))), *sample)
 
     def _shortcut(self, values: Floats, request: Request) -> Tensor:
         return self.tensor(np.full(values.shape, request.shortcut)) if self.residual and request.shortcut else None
@@ -301,8 +256,10 @@ class LiveProbe(Generic[Case_co]):
         """Run passes forward and backward through one layer as the requests say."""
         p = self.drop_prob if drop_prob is None else drop_prob
         layer, framework = self.make(p), self.framework
-        for number, request in enumerate(requests):
-            shape = self._shape(request)
+        time = self.clock.part()
+        for request, shape, first in self._asked(requests):
+            if first and time.over():
+                return
             cotangent = moderate(self.rng, shape, self.dtype)
             values = request.values(self.rng, shape, self.dtype)
             x = self.tensor(values)
@@ -312,7 +269,7 @@ class LiveProbe(Generic[Case_co]):
             flat = (1, shape[0], int(np.prod(shape[1:])))
             gradient = None if result.gradient is None else framework.numpy(result.gradient).reshape(flat)
             yield self._told(
-                p, values, clean, [result.output], request, number,
+                p, values, clean, [result.output], request, first,
                 gradient=gradient, cotangent=cotangent.reshape(flat), reason=result.reason,
             )  # fmt: skip
 
@@ -321,14 +278,18 @@ class LiveProbe(Generic[Case_co]):
         p = self.drop_prob if drop_prob is None else drop_prob
         layer, framework = self.make(p), self.framework
         scaled = self.target.dialect.scaling == "eval" and not training
-        differing, elements, example = 0, 0, None
-        for request in requests:
-            x = request.values(self.rng, self._shape(request), self.dtype)
+        differing, elements, example, time = 0, 0, None, self.clock.part()
+        for request, shape, _ in self._asked(requests):
+            if elements and time.over():
+                break
+            x = request.values(self.rng, shape, self.dtype)
             tensor = self.tensor(x)
             clean = framework.bits(tensor).copy()
             if not training and p < 1.0:
                 layer(tensor, training=True)
-            for _ in range(request.calls):
+            for call in range(request.calls):
+                if call and time.over():
+                    break
                 y = layer(tensor, training=training)
                 if framework.info(y) != framework.info(tensor):
                     return Compared(x.size, x.size, became=str(framework.info(y)))

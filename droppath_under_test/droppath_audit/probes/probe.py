@@ -59,8 +59,11 @@ class Probe(Protocol[Case_co]):
     def count(self) -> Counts:
         """Return counts of decisions at the cell, drawn until the trial's stopping rule has seen enough."""
 
-    def frequencies(self, sizes: Mapping[float, int]) -> list[Counts]:
-        """Return counts of decisions at each drop_prob, as many as are asked for."""
+    def frequencies(self, sizes: Mapping[float, int], *, declared: bool = False) -> list[Counts]:
+        """Return counts of decisions at each drop_prob, as many as are asked for.
+
+        On the smallest samples that a target takes, or on those that its SPEC declares.
+        """
 
     def decisions(self, calls: int, batch: int) -> list[Decisions]:
         """Return decisions of successive calls at the cell, in order; a later question gets later calls.

@@ -116,7 +116,7 @@ class RecordedProbe(Generic[Case_co]):
         values = tuple(sorted({min(extremes), max(extremes)})) if extremes else ()
         return Counts(decisions, kept, kept_values=values)
 
-    def frequencies(self, sizes: Mapping[float, int]) -> list[Counts]:
+    def frequencies(self, sizes: Mapping[float, int], *, declared: bool = False) -> list[Counts]:
         """Count every decision at each of these drop_probs."""
         return [self._at_cell(drop_prob).count() for drop_prob in sizes]
 

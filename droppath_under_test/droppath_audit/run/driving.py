@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 import traceback
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from droppath_audit.core.case import AnyCase
+    from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
     from droppath_audit.frameworks.capabilities import Compiling
     from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.loader import Loaded
+
+ASKING_SECONDS = 10.0  # in which a fork says which shapes the target takes
 
 
 class InProcess:
@@ -37,7 +41,7 @@ class InProcess:
 
     def __init__(self, loaded: Loaded) -> None:
         self._target, self._compiled = loaded.target, False
-        self.facts = loaded.facts
+        self.facts = with_shapes(loaded)
         self._state = picture(loaded.target)
 
     def collect(
@@ -68,6 +72,22 @@ class InProcess:
                 collected = collect_one(self._target, trial, compiled=self._compiled, guard=self._state)
                 self._state.restore()
         return collected
+
+
+def with_shapes(loaded: Loaded) -> Facts:
+    """Return the facts, with the smallest sample that the target takes where the SPEC fixes the shape."""
+    from droppath_audit.frameworks.capabilities import Forking, has
+    from droppath_audit.probes.inputs import smallest_in_fork
+
+    facts, target = loaded.facts, loaded.target
+    if facts.fixed_shape is None or isinstance(target, Recording):
+        return facts
+    forking, (device, dtypes) = has(target.framework, Forking), next(iter(facts.devices.items()))
+    if not hasattr(os, "fork") or forking is None or forking.fork_hazard(device):
+        return facts
+    with single_threaded(target):
+        dtype = "float32" if "float32" in dtypes else dtypes[0]
+        return replace(facts, smallest=smallest_in_fork(target, dtype, device, ASKING_SECONDS))
 
 
 def collect_one(

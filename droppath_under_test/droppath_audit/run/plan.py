@@ -112,9 +112,22 @@ def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
 
 def _trial(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:
     """Return a trial without its design."""
-    case = replace(bare, dialect=facts.dialect)
+    case = replace(bare, dialect=facts.dialect, sample=_sample(facts), declared=_declared(facts))
     alpha = share(settings.budget) if check.statistical else 0.0
     return Trial(check.id, check.slug, check.level, case, settings.seed, alpha)
+
+
+def _sample(facts: Facts) -> int:
+    """Return the elements of the smallest sample that the target takes."""
+    if facts.fixed_shape is None:
+        return 1
+    return max(1, math.prod(facts.fixed_shape[1:] if facts.smallest is None else facts.smallest))
+
+
+def _declared(facts: Facts) -> int:
+    """Return the elements of the SPEC's sample where they are more than the smallest sample's, otherwise 0."""
+    declared = 0 if facts.fixed_shape is None else math.prod(facts.fixed_shape[1:])
+    return declared if declared > _sample(facts) else 0
 
 
 def _applied(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:

@@ -36,7 +36,7 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 from droppath_audit.run import processes
-from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, picture, single_threaded
+from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, picture, single_threaded, with_shapes
 from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
 
@@ -82,7 +82,7 @@ def main(descriptor: int) -> None:
     if loaded is None:
         return
     forks = _can_fork(loaded.target)
-    writer.send(loaded=wire.dump(loaded.facts), forks=forks)
+    writer.send(loaded=wire.dump(with_shapes(loaded) if forks else loaded.facts), forks=forks)
     if forks:
         _Server(descriptor, reader, writer, loaded.target, slots).serve()
     else:
