@@ -99,13 +99,14 @@ class AnyTensor(Check[Seen, DtypeCase]):
 
         laid_out, gradients = has(probe.framework, Layouts), has(probe.framework, Autograd) is not None
         refuses, fixed = at.dialect.keep_prob_zero == "raises", probe.target.fixed_shape
+        smaller = None if fixed is None else probe.features(wide=True)
         strategy = examples(
             laid_out.layouts if laid_out else ("contiguous",),
             fixed,
             evaluates=probe.target.evaluates,
             gradients=gradients,
             refuses_keep_prob_zero=refuses,
-            smaller=probe.features(wide=True) if fixed is not None else None,
+            smaller=smaller,
         )
         settings = hypothesis.settings(
             max_examples=at.effort.pick(30, 100, 1000),
@@ -117,7 +118,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate, hypothesis.Phase.shrink),
         )
         run = hypothesis.seed(int(probe.rng.integers(2**63)))(settings(hypothesis.given(strategy)(holds)))
-        for landmark in reversed(landmarks(fixed, gradients=gradients)):
+        for landmark in reversed(landmarks(fixed, gradients=gradients, smaller=smaller)):
             if landmark.drop_prob < 1.0 or not refuses:
                 run = hypothesis.example(landmark)(run)
         with alone():

@@ -24,7 +24,7 @@ LARGEST = 4096  # elements of one generated tensor
 # Half of them from 1 to 6 alike, half of them these: one choice costs Hypothesis a third of what two cost.
 SIZES = (1, 2, 3, 4, 5, 6) * 5 + (1, 1, 2, 17, 0) * 6
 DECLARED = 2**15  # of one with the samples that a SPEC declares, where two of these are not more
-SELDOM = 8  # generated calls of which one has these, where the target takes smaller ones
+SELDOM = 16  # generated calls of which one has these, where the target takes smaller ones
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,21 @@ def drop_probs() -> st.SearchStrategy[float]:
     return st.one_of(st.sampled_from(ends), st.floats(0.0, 1.0))
 
 
-def landmarks(fixed: tuple[int, ...] | None, *, gradients: bool) -> tuple[Example, ...]:
-    """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p."""
-    features: tuple[tuple[int, ...], ...] = ((3,), (0,), (), (2, 3, 3)) if fixed is None else (fixed[1:],)
-    batch = 4 if fixed is None else min(4, _batch(fixed))
-    calls = [((batch, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
+def landmarks(
+    fixed: tuple[int, ...] | None, *, gradients: bool, smaller: tuple[int, ...] | None = None
+) -> tuple[Example, ...]:
+    """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p.
+
+    Args:
+        fixed: The shape that the SPEC fixes, if it does.
+        gradients: Whether backward passes are run.
+        smaller: Features of a smaller sample that the target takes, on which the ends of p are tried then.
+    """
+    features: tuple[tuple[int, ...], ...] = ((3,), (0,), (), (2, 3, 3)) if fixed is None else (smaller or fixed[1:],)
+    calls = [((4, *feature), p) for feature in features for p in (0.0, 0.3, 1.0)]
     calls += [((0, *feature), 0.3) for feature in features]
+    if fixed is not None and features != (fixed[1:],):
+        calls += [((min(4, _batch(fixed)), *fixed[1:]), 0.3)]
     return tuple(Example(shape, "contiguous", p, True, gradients, False, seed) for seed, (shape, p) in enumerate(calls))
 
 

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Tensor
     from droppath_audit.frameworks.target import Layer, Target
     from droppath_audit.probes.calls import Decisions
-    from droppath_audit.probes.probe import Request
+    from droppath_audit.probes.probe import Draw, Request
 
     Floats = npt.NDArray[np.float64]
 
 TOGETHER = 2**20  # elements of outputs that are kept at a time, and of one x whose values are looked at
+PERIOD = 4099  # elements, a prime, after which the values of a large sample repeat: no axis is a multiple of it
 LARGE = 16  # elements of a sample from which on their number is what costs
 INSTANCES = ("an instance", "another instance", "a deep copy", "another deep copy")
 PAIRS = ((0, 1), (0, 2), (2, 3))
@@ -160,7 +161,7 @@ class LiveProbe(Driver[Case_co]):
     def _calls(
         self, layer: Layer, drop_prob: float, request: Request, shape: tuple[int, ...], first: int = 0
     ) -> Iterator[Calls]:
-        values = request.values(self.rng, shape, self.dtype)
+        values = self._values(request.values, shape)
         x, shortcut = self.tensor(values), self._shortcut(values, request)
         clean = self.framework.bits(x).copy()
         step, time = max(1, TOGETHER // max(1, values.size)), self.clock.part()
@@ -200,6 +201,13 @@ class LiveProbe(Driver[Case_co]):
         sample = self.features(wide=request.wide)
         most = max(1, (request.elements or TOGETHER) // max(1, prod(sample)))
         return (self.in_time(min(request.batch, max(most, 1 if request.elements else 2))), *sample)
+
+    def _values(self, draw: Draw, shape: tuple[int, ...]) -> Floats:
+        """Return values of this shape; those of a large sample repeat, since drawing is what costs most."""
+        size = prod(shape[1:])
+        if size <= PERIOD:
+            return draw(self.rng, shape, self.dtype)
+        return np.resize(draw(self.rng, (shape[0], PERIOD), self.dtype).T, (size, shape[0])).T.reshape(shape)
 
     def _shortcut(self, values: Floats, request: Request) -> Tensor:
         return self.tensor(np.full(values.shape, request.shortcut)) if self.residual and request.shortcut else None
@@ -260,8 +268,8 @@ class LiveProbe(Driver[Case_co]):
         for request, shape, first in self._asked(requests):
             if first and time.over():
                 return
-            cotangent = moderate(self.rng, shape, self.dtype)
-            values = request.values(self.rng, shape, self.dtype)
+            cotangent = self._values(moderate, shape)
+            values = self._values(request.values, shape)
             x = self.tensor(values)
             clean = framework.bits(x).copy()
             called: Any = CalledBetween(layer, evaluated=True) if request.evaluated else layer
@@ -282,7 +290,7 @@ class LiveProbe(Driver[Case_co]):
         for request, shape, _ in self._asked(requests):
             if elements and time.over():
                 break
-            x = request.values(self.rng, shape, self.dtype)
+            x = self._values(request.values, shape)
             tensor = self.tensor(x)
             clean = framework.bits(tensor).copy()
             if not training and p < 1.0:

@@ -7,13 +7,14 @@ has the calls that it has, whatever is asked for, and its case says which.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from droppath_audit.core.case import AnyCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from droppath_audit.probes.comparing import Compared
     from droppath_audit.probes.counting import Counts
     from droppath_audit.probes.instances import Instances
+
+Draw = Callable[["np.random.Generator", tuple[int, ...], str], "npt.NDArray[np.float64]"]
+"""``(rng, shape, dtype) -> x``: numbers of the dtype."""
 
 Case_co = TypeVar("Case_co", bound=AnyCase, covariant=True)
 
@@ -32,7 +36,7 @@ class Request:
 
     Attributes:
         batch: Samples of a call.
-        values: ``(rng, shape, dtype) -> x``: numbers of the dtype.
+        values: What x holds.
         calls: How many, all with the same x.
         wide: Ask for several features a sample rather than one.
         shortcut: What every element of a residual form's shortcut is.
@@ -41,7 +45,7 @@ class Request:
     """
 
     batch: int
-    values: Callable[[np.random.Generator, tuple[int, ...], str], npt.NDArray[np.float64]]
+    values: Draw
     calls: int = 1
     wide: bool = False
     shortcut: float = 0.0
