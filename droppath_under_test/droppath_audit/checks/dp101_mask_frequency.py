@@ -17,6 +17,7 @@ Seen in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import DtypeCase
@@ -25,6 +26,7 @@ from droppath_audit.core.grid import INTERIOR, Dtypes
 from droppath_audit.core.selection import Selection, interior
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.certifying import resolved
+from droppath_audit.scripts import LiveScript
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.chi_square import frequency_table
 from droppath_audit.stats.design import detectable_chi_square
@@ -33,17 +35,18 @@ if TYPE_CHECKING:
     from droppath_audit.probes.probe import Probe
     from droppath_audit.scripts.script import Script
 
+DECLARED = (0.3, 0.7)  # drop_probs at which samples of the SPEC's shape are counted
 EXPECTED = 100  # smallest expected count at which the tail of G is that of chi-square (STATISTICS: within 1.2 α)
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """What was counted at one drop_prob, and whether time ran out before all was."""
+    """What was counted at one drop_prob, and whether on samples of the SPEC's shape, where smaller ones are taken."""
 
     drop_prob: float
     kept: int
     decisions: int
-    exhausted: bool = False
+    declared: bool = False
 
     @property
     def deviation(self) -> float:
@@ -71,20 +74,20 @@ class MaskFrequency(Check[Seen, DtypeCase]):
 
     def design(self, at: DtypeCase, alpha: float) -> Design:
         """Return the deviation seen with certainty 1 - β if one cell alone had it, where that is largest."""
-        planned = _sizes(at)
-        effects = {n: detectable_chi_square(n, len(planned), alpha, BETA) for n in set(planned.values())}
-        largest = max(effects[n] * (p * (1.0 - p)) ** 0.5 for p, n in planned.items())
-        return Design(resolved(largest), "keep probability of one cell", sum(planned.values()))
+        planned = [*_sizes(at).items(), *_declared(at).items()]
+        total, quantity = sum(n for _, n in planned), "keep probability of one cell"
+        effects = {n: detectable_chi_square(n, len(planned), alpha, BETA) for n in {n for _, n in planned}}
+        largest = max((effects[n] * (p * (1.0 - p)) ** 0.5 for p, n in planned), default=inf)
+        return Design(resolved(largest), quantity, total)
 
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Count a number of decisions that is fixed in advance at each drop_prob."""
-        sizes = _sizes(probe.at)
-        return Seen(
-            tuple(
-                Frequency(drop_prob, counts.kept, counts.decisions, counts.exhausted)
-                for drop_prob, counts in zip(sizes, probe.frequencies(sizes), strict=True)
-            )
-        )
+        cells = []
+        for sizes, declared in ((_sizes(probe.at), False), (_declared(probe.at), True)):
+            found = probe.frequencies(sizes, declared=declared) if sizes else []
+            for drop_prob, counts in zip(sizes, found, strict=True):
+                cells.append(Frequency(drop_prob, counts.kept, counts.decisions, declared))
+        return Seen(tuple(cells))
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where G is larger than chance allows."""
@@ -103,16 +106,17 @@ class MaskFrequency(Check[Seen, DtypeCase]):
         if table.p_value <= alpha:
             worst = max(usable, key=lambda cell: cell.deviation)
             kept = worst.kept / worst.decisions
-            observed = f"{statistics}; worst at drop_prob {worst.drop_prob:g}, where {kept:.6g} were kept"
+            where = " of the SPEC's shape" if worst.declared else ""
+            observed = f"{statistics}; worst at drop_prob {worst.drop_prob:g}, where {kept:.6g} were kept{where}"
             return Verdict.failed(observed, promised="kept and dropped as often as asked for", p_value=table.p_value)
-        if any(cell.exhausted for cell in seen.cells):
-            return Verdict.inconclusive(f"time ran out; so far {statistics}", p_value=table.p_value)
         return Verdict.passed(statistics, p_value=table.p_value)
 
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
         """Count, at the drop_prob that deviates most, eight times as many decisions."""
         worst = max(seen.cells, key=lambda cell: cell.deviation)
-        script.share(worst.drop_prob, 8 * worst.decisions)
+        if worst.declared and isinstance(script, LiveScript):
+            script.smallest = script.declared
+        script.share(worst.drop_prob, worst.decisions if worst.declared else 8 * worst.decisions)
 
 
 def _filled(drop_prob: float, decisions: int) -> bool:
@@ -124,7 +128,21 @@ def _sizes(at: DtypeCase) -> dict[float, int]:
     """Return the number of decisions at each drop_prob of the table."""
     pick = at.effort.pick
     each = pick(2**11, 2**13, 2**16) if at.per_call else pick(2**17, 2**20, 2**22)
+    if at.affords is not None:
+        each = min(each, at.affords // len(INTERIOR))
     sizes = {} if at.blocks else dict.fromkeys(INTERIOR, each)
     for block in at.blocks:
         sizes[block.drop_prob] = sizes.get(block.drop_prob, 0) + block.decisions
     return {p: n for p, n in sorted(sizes.items()) if _filled(p, n)}
+
+
+def _declared(at: DtypeCase) -> dict[float, int]:
+    """Return the decisions at two drop_probs on the samples that the SPEC declares, where smaller ones are counted.
+
+    As many as there is time for, and as the table needs at least: a layer may be wrong at that size alone.
+    """
+    if not at.declared:
+        return {}
+    decisions = at.declared if at.dialect.granularity == "element" else 1
+    samples = at.effort.counted // 4 // (at.declared * len(DECLARED))
+    return {p: max(ceil(EXPECTED / min(p, 1.0 - p) / decisions), samples) * decisions for p in DECLARED}

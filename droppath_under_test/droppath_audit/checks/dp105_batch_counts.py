@@ -82,21 +82,22 @@ class BatchCounts(Check[Seen, Cell]):
 
     def design(self, at: Cell, alpha: float) -> Design:
         """Return the relative error of the count's variance that is seen; of a few calls 1, for a fixed count alone."""
-        width = max((block.width for block in at.blocks), default=BATCH)
-        calls = sum(block.whole for block in at.blocks if block.width == width) or _calls(at)
+        width = max((block.width for block in at.blocks), default=_sizes(at)[1])
+        calls = sum(block.whole for block in at.blocks if block.width == width) or _sizes(at)[0]
         expected = _expected(calls, width, at.keep_prob)
         quantity, decisions = "variance of the kept count, relative", calls * width
-        if at.blocks and _few(expected):
+        known = bool(at.blocks) or at.sample > 1
+        if known and _few(expected):
             pooled = pool(expected, expected, calls / FEW_CELLS * (1.0 - 1e-9))[1] / calls
             seen = len(pooled) > 1 and sparse_tail(-2.0 * calls * math.log(pooled.max()), len(pooled)) <= alpha / 2.0
             return Design(1.0 if seen else math.inf, quantity, decisions)
         # Of a histogram pooled at 100; where its length is known, three standard deviations each way.
-        cells = len(pool(expected, expected)[1]) if at.blocks else 2 * round(math.sqrt(BATCH) / 2 * 3)
+        cells = len(pool(expected, expected)[1]) if known else 2 * round(math.sqrt(BATCH) / 2 * 3)
         return Design(math.sqrt(2.0) * detectable_chi_square(calls, cells, alpha / 2.0, BETA), quantity, decisions)
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Count the batches in which 0, 1, … all decisions kept."""
-        masks = widest(probe.decisions(_calls(probe.at), BATCH))
+        masks = widest(probe.decisions(*_sizes(probe.at)))
         return Seen(tuple(np.bincount(masks.sum(axis=1), minlength=masks.shape[1] + 1).tolist()))
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
@@ -150,8 +151,9 @@ class BatchCounts(Check[Seen, Cell]):
         )
 
 
-def _calls(at: Cell) -> int:
-    return at.effort.pick(2**12, 2**15, 2**19)
+def _sizes(at: Cell) -> tuple[int, int]:
+    """Return calls and batch."""
+    return at.within(at.effort.pick(2**12, 2**15, 2**19), BATCH)
 
 
 def _expected(batches: int, width: int, share: float) -> npt.NDArray[np.float64]:

@@ -99,7 +99,7 @@ class Neighbours(Check[Seen, Cell]):
         """Return the correlation at a lag that is seen; of a recording, in a third of all decisions at least."""
         quantity = "correlation at any lag"
         if not at.blocks:
-            return Design(_resolution(at), quantity, (_search_calls(at) + _confirm_calls(at)) * LONG)
+            return Design(_resolves(at, alpha), quantity, (_search_calls(at) + _confirm_calls(at)) * _long(at))
         width = max(block.width for block in at.blocks)
         calls = sum(block.whole for block in at.blocks if block.width == width)
         tests = _tests(at, width // NEIGHBOURS * calls) * _looked_at(width)
@@ -109,14 +109,14 @@ class Neighbours(Check[Seen, Cell]):
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Search, then take the table of the proposed relation on decisions that were not searched."""
         at = probe.at
-        short_calls = at.effort.pick(1024, 4096, 16_384)
+        short_calls, _ = at.within(at.effort.pick(1024, 4096, 16_384), sum(SHORT), share=0.25)
         short = [widest(probe.decisions(short_calls, batch)) for batch in (() if at.blocks else SHORT)]
-        found = probe.decisions(_search_calls(at), LONG)
+        found = probe.decisions(_search_calls(at), _long(at))
         masks = widest(found)
         width = masks.shape[1]
         searched = masks[: max(1, SEARCHED // width)]
         proposal = most_suspicious(searched, *short, *[searched] * (width <= PAIRED))
-        calls, batch = (short_calls, proposal.batch) if proposal.kind == "pair" else (_confirm_calls(at), LONG)
+        calls, batch = (short_calls, proposal.batch) if proposal.kind == "pair" else (_confirm_calls(at), _long(at))
         tested = widest(probe.afresh(found, calls, batch))
         return Seen(
             proposal,
@@ -172,6 +172,24 @@ class Neighbours(Check[Seen, Cell]):
 
 def _resolution(at: Cell) -> float:
     return at.effort.pick(0.02, 0.005, 0.0025)
+
+
+def _long(at: Cell) -> int:
+    """Return the samples of a long call."""
+    return at.within(_search_calls(at) + _confirm_calls(at), LONG, share=0.75)[1]
+
+
+def _resolves(at: Cell, alpha: float) -> float:
+    """Return the correlation that is searched for; with fewer decisions, the one that stands out and is confirmed."""
+    if at.sample == 1:
+        return _resolution(at)
+    long = _long(at)
+    calls, _ = at.within(_search_calls(at) + _confirm_calls(at), LONG, share=0.75)
+    if calls < _search_calls(at) + _confirm_calls(at):
+        return math.inf
+    tests = _tests(at, long // NEIGHBOURS * _search_calls(at))
+    confirmed = detectable_hypergeometric(_confirm_calls(at) * long // 3, at.keep_prob, alpha / tests, BETA)
+    return resolved(max((NOISE + 3.1) / math.sqrt(_search_calls(at) * long), confirmed, _resolution(at)))
 
 
 def _search_calls(at: Cell) -> int:

@@ -124,8 +124,8 @@ class IndependentCalls(Check[Seen, Cell]):
 def _sizes(at: Cell) -> tuple[int, int]:
     """Return calls and batch of the search, and of the confirmation alike."""
     if at.per_call:
-        return at.effort.pick(2**11, 2**13, 2**16), 1
-    return at.effort.pick(16, 80, 320), BATCH
+        return at.within(at.effort.pick(2**11, 2**13, 2**16), 1, share=0.5)
+    return at.within(at.effort.pick(16, 80, 320), BATCH, share=0.5)
 
 
 def _tables(found: list[Run], relations: Iterable[tuple[int, int | None]]) -> dict[tuple[int, int | None], Table]:

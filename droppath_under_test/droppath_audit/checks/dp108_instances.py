@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Check, Design
+from droppath_audit.core.errors import TimeRanOut
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.selection import Selection, interior
 from droppath_audit.core.verdict import Verdict
@@ -89,8 +90,9 @@ class IndependentInstances(Check[Seen, Cell]):
         """Return the correlation that is seen at the largest offset; of a recording, where most calls are compared."""
         if not at.blocks:
             rounds, batch = _sizes(at)
-            resolves = detectable_hypergeometric((rounds - OFFSETS[-1]) * batch, at.keep_prob, alpha, BETA)
-            return Design(resolves, "correlation between instances", 2 * len(INSTANCES) * rounds * batch)
+            compared = max(0, rounds - OFFSETS[-1]) * batch
+            resolves = detectable_hypergeometric(compared, at.keep_prob, alpha, BETA)
+            return Design(resolved(resolves), "correlation between instances", 2 * len(INSTANCES) * rounds * batch)
         pairs, width = pairs_of(at), width_of(at)
         first, second = max(pairs, key=lambda pair: pairs[pair])
         level = alpha / (len(pairs) * len(OFFSETS))
@@ -102,6 +104,8 @@ class IndependentInstances(Check[Seen, Cell]):
         """Search pairs of layers and offsets, then take the table of the most suspicious on calls not searched."""
         found = probe.instances(*_sizes(probe.at))
         scores = {relation: suspicion(counts) for relation, counts in found.tables().items()}
+        if not scores:
+            raise TimeRanOut("time ran out before any calls could be compared")
         best = max(scores, key=lambda relation: scores[relation])
         looked_at = probe.multiplicity(len(pairs_of(probe.at)) * len(OFFSETS))
         tested = probe.instances(*_sizes(probe.at))
@@ -137,9 +141,10 @@ class IndependentInstances(Check[Seen, Cell]):
 
 def _sizes(at: Cell) -> tuple[int, int]:
     """Return the calls of each instance, in the search and in the confirmation alike, and their batch."""
+    part = 1.0 / (2 * len(INSTANCES))
     if at.per_call:
-        return at.effort.pick(2**8, 2**10, 2**14), 1
-    return at.effort.pick(8, 60, 240), BATCH
+        return at.within(at.effort.pick(2**8, 2**10, 2**14), 1, share=part)
+    return at.within(at.effort.pick(8, 60, 240), BATCH, share=part)
 
 
 def _draw(seen: Seen, at: Cell, script: LiveScript) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SHORT = (8, 64)
 LONG, GROUPS = 65_536, 64
+TOGETHER = 8  # long calls: what is kept of them fits into a cache
 # Of each short batch the table, the first and the last position; of the long one two tables.
 STATISTICS = 3 * len(SHORT) + 2
 EACH = 4096  # largest batch of a recording whose positions are looked at one by one
@@ -103,9 +104,10 @@ class Position(Check[Seen, Cell]):
         """
         share, keep_prob = alpha / STATISTICS, at.keep_prob
         if not at.blocks:
-            short, long = _calls(at)
+            (short, _), (long, batch) = _calls(at)
             resolves = detectable_all_alike(short, SHORT[-1], keep_prob, share, BETA)
-            return Design(resolves, "keep probability of a position", short * sum(SHORT) + long * LONG)
+            resolves = resolves if resolves < max(keep_prob, at.drop_prob) else inf
+            return Design(resolves, "keep probability of a position", short * sum(SHORT) + long * batch)
         width = max(block.width for block in at.blocks)
         calls = sum(block.whole for block in at.blocks if block.width == width)
         found = []
@@ -124,15 +126,18 @@ class Position(Check[Seen, Cell]):
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Count how often each position was kept, and in large batches each block and remainder."""
-        short, long = _calls(probe.at)
+        (short, _), (long, batch) = _calls(probe.at)
         if probe.at.blocks:
             kept, calls = _counted(probe, long, LONG)
             each = [_each(kept, calls)] if len(kept) <= EACH else []
         else:
             each = [_each(*_counted(probe, short, batch)) for batch in SHORT]
-            # Eight calls at a time: what is kept of them fits into a cache.
-            parts = (_counted(probe, 8, LONG)[0] for _ in range(long // 8))
-            kept, calls = sum(parts, start=np.zeros(LONG, np.int64)), long
+            kept, calls = _counted(probe, min(TOGETHER, long), batch)
+            made = asked = min(TOGETHER, long)
+            while calls < long and made == asked:  # fewer where time runs out
+                asked = min(TOGETHER, long - calls)
+                more, made = _counted(probe, asked, batch)
+                kept, calls = kept + more, calls + made
         return Seen((*each, *_grouped(kept, calls)))
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
@@ -198,9 +203,10 @@ def _worst(seen: Seen) -> _Statistic:
     return min(found, key=lambda statistic: statistic[:2])
 
 
-def _calls(at: Cell) -> tuple[int, int]:
-    """Return the calls with short batches, and those with long ones."""
-    return at.effort.pick(1024, 6144, 2**17), at.effort.pick(24, 200, 1600)
+def _calls(at: Cell) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the calls with short batches and the samples of all of these, and calls and samples of long ones."""
+    short = at.within(at.effort.pick(1024, 6144, 2**17), sum(SHORT), share=0.5)
+    return short, at.within(at.effort.pick(24, 200, 1600), LONG, share=0.5)
 
 
 def _counted(probe: Probe[Cell], calls: int, batch: int) -> tuple[npt.NDArray[np.int64], int]:

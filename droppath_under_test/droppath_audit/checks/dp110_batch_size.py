@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Cell
@@ -80,6 +81,7 @@ class BatchSize(Check[Seen, Cell]):
         total, share = sum(decisions.values()), alpha / max(len(SIZES), len(decisions))
         if not at.blocks:
             resolves = detectable_one_against_rest(decisions[1], total - decisions[1], at.keep_prob, share, BETA)
+            resolves = resolves if resolves < max(at.keep_prob, at.drop_prob) else inf
             return Design(resolves, "keep probability at a batch size", total)
         size = max(decisions, key=lambda size: min(decisions[size], total - decisions[size]))
         resolves = group_resolved(decisions[size], total - decisions[size], at.keep_prob, share)
@@ -87,7 +89,7 @@ class BatchSize(Check[Seen, Cell]):
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Count what is kept at each size."""
-        found, raised = probe.by_batch({size: _calls(probe.at, size) for size in SIZES})
+        found, raised = probe.by_batch({size: _calls(probe.at, size) for size in _batches(probe.at)})
         kept, decisions = Counter[int](), Counter[int]()
         for part in found:
             kept[part.batch] += part.counts[0]
@@ -126,8 +128,17 @@ class BatchSize(Check[Seen, Cell]):
         )
 
 
+def _batches(at: Cell) -> tuple[int, ...]:
+    """Return the sizes; of large samples those of which one call is no more than an eighth of all."""
+    return tuple(size for size in SIZES if size in CALLS_OF or at.within(1, size, share=1 / 8)[1] == size)
+
+
 def _calls(at: Cell, size: int) -> int:
     """Return the calls with batches of this size."""
+    return at.within(_wanted(at, size), size, share=1 / 8)[0]
+
+
+def _wanted(at: Cell, size: int) -> int:
     if at.per_call:
         return at.effort.pick(128, 1024, 2**14) // (8 if size == SIZES[-1] else 1)
     smallest = at.effort.pick(1024, 2**13, 2**17)
@@ -137,7 +148,7 @@ def _calls(at: Cell, size: int) -> int:
 def _decisions(at: Cell) -> dict[int, int]:
     """Return the decisions at each size; those that can be read, where they were recorded."""
     if not at.blocks:
-        return {size: _calls(at, size) * (1 if at.per_call else size) for size in SIZES}
+        return {size: _calls(at, size) * (1 if at.per_call else size) for size in _batches(at)}
     sizes = Counter[int]()
     for block in at.blocks:
         sizes[block.shape[0]] += block.decisions

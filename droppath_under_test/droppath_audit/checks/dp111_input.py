@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import nan
+from math import inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Check, Design
-from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.selection import INTERIOR_CELLS
 from droppath_audit.core.verdict import Verdict
@@ -52,6 +52,7 @@ DROP_PROB = 0.3
 SIGNS = ("mixed", "mixed", "positive", "negative")
 SIZES = ("spread", "spread", "small", "large")
 COMBINATIONS = [(sign, size, tracked) for sign in SIGNS for size in SIZES for tracked in (False, True)]
+LARGEST = 2**20  # elements of one input, of which nine kinds are kept
 ROWS = 16  # different inputs of each kind where a batch is one decision
 
 # By trait, the two groups that are compared.
@@ -128,6 +129,7 @@ class Input(Check[Seen, Cell]):
             resolves = group_resolved(quarter, quarter, at.keep_prob, level)
         else:
             resolves = detectable_one_against_rest(quarter, quarter, at.keep_prob, level, BETA)
+            resolves = resolves if resolves < max(at.keep_prob, at.drop_prob) else inf
         return Design(resolves, "keep probability of a class of input", total)
 
     def collect(self, probe: Probe[Cell]) -> Seen:
@@ -161,8 +163,12 @@ class Input(Check[Seen, Cell]):
 def _sizes(at: Cell) -> tuple[int, int]:
     """Return calls, a multiple of the combinations, and samples a call."""
     if at.per_call:
-        return at.effort.pick(512, 4096, 2**16), 1
-    return at.effort.pick((32, 16_384), (96, 65_536), (768, 65_536))
+        calls, batch = at.effort.pick(512, 4096, 2**16), 1
+    else:
+        calls, batch = at.effort.pick((32, 16_384), (96, 65_536), (768, 65_536))
+        batch = min(batch, max(1, LARGEST // at.sample))
+    calls, batch = at.within(calls, batch)
+    return max(len(COMBINATIONS), calls // len(COMBINATIONS) * len(COMBINATIONS)), batch
 
 
 def _share(kept: int, size: int) -> str:
@@ -218,6 +224,7 @@ def _driven(probe: LiveProbe[Cell]) -> Seen:
     """Count what is kept of each group, in calls with every combination of sign, size and gradient."""
     at, framework, layer = probe.at, probe.framework, probe.make()
     calls, batch = _sizes(at)
+    batch, time = probe.in_time(batch), probe.clock.part(0.9)
     feature = _with_room(probe.features())
     shape = (ROWS if at.per_call else batch, *feature)
     pool = {
@@ -236,6 +243,11 @@ def _driven(probe: LiveProbe[Cell]) -> Seen:
     autograd = has(framework, Autograd)
     untracked = "" if autograd else f"{framework.name} {Autograd.lacking}"
     for call in range(calls):
+        if time.over():
+            if call < len(COMBINATIONS):
+                raise TimeRanOut(f"time ran out after {call} of {calls} calls with {batch} samples")
+            break
+        probe.drawn += batch
         sign, size, tracked = COMBINATIONS[call % len(COMBINATIONS)]
         row = call // len(COMBINATIONS) % len(rows)
         traits, x = pool[sign, size][1], inputs[sign, size, row].get()

@@ -65,10 +65,11 @@ class Stationarity(Check[Seen, Cell]):
         """Return the difference that is seen between the first half of the calls and the second."""
         spans, keep_prob = _spans(at), at.keep_prob
         if not at.blocks:
-            decisions = sum(spans) * _batch(at)
+            decisions = sum(spans) * _sizes(at)[1]
             # Halves that differ by d: w² = d²/(4pq).
             effect = detectable_chi_square(decisions, len(spans) - 1, alpha, BETA)
             resolves = min(1.0, 2.0 * effect * (at.drop_prob * (1.0 - at.drop_prob)) ** 0.5)
+            resolves = resolves if resolves < max(at.keep_prob, at.drop_prob) else inf
             return Design(resolves, "keep probability, earlier and later calls", decisions)
         each = np.zeros(sum(spans))
         for block, first in _firsts(at):
@@ -85,10 +86,12 @@ class Stationarity(Check[Seen, Cell]):
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Count what is kept in each span of the calls of a layer, in order, from the first on."""
-        spans = _spans(probe.at)
+        found, spans = probe.decisions(*_sizes(probe.at)), _spans(probe.at)
+        if not probe.at.blocks:
+            spans = _halved(sum(len(part.kept) for part in found))  # fewer where time ran out
         kept, decisions = np.zeros((2, sum(spans)), dtype=np.int64)
         made: dict[str, int] = {}  # calls of each layer so far
-        for part in probe.decisions(sum(spans), _batch(probe.at)):
+        for part in found:
             first = made.get(part.layer, 0)
             last = made[part.layer] = first + len(part.kept)
             kept[first:last] += (part.kept & part.seen).sum(axis=1)
@@ -136,20 +139,23 @@ class Stationarity(Check[Seen, Cell]):
             ],
             len(starts),
             f"calls from {', '.join(str(start + 1) for start in starts)} on",
-            parts=[(script.shape(_batch(at)), sum(seen.calls))],
+            parts=[(script.shape(_sizes(at)[1]), sum(seen.calls))],
         )
 
 
-def _batch(at: Cell) -> int:
-    return 1 if at.per_call else BATCH
+def _sizes(at: Cell) -> tuple[int, int]:
+    """Return calls and batch."""
+    # One decision a call: a span needs some hundred calls.
+    return at.within(2 ** at.effort.pick(11 if at.per_call else 9, 13, 16), 1 if at.per_call else BATCH)
 
 
 def _spans(at: Cell) -> tuple[int, ...]:
-    """Return the calls of each span: the last is half of all, the one before half of what is left, and so on."""
-    # One decision a call: a span needs some hundred calls.
-    left = 2 ** at.effort.pick(11 if at.per_call else 9, 13, 16)
-    if at.blocks:  # of the layer that was called most often
-        left = max(first + block.calls for block, first in _firsts(at))
+    """Return the calls of each span; those of a recording are the calls of the layer that was called most often."""
+    return _halved(max(first + block.calls for block, first in _firsts(at)) if at.blocks else _sizes(at)[0])
+
+
+def _halved(left: int) -> tuple[int, ...]:
+    """Return spans of calls: the last is half of all, the one before half of what is left, and so on."""
     spans = []
     while left:
         spans.append(left - left // 2)

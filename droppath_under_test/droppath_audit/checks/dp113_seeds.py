@@ -16,8 +16,8 @@ Seen in
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +84,7 @@ class Seeds(Check[Seen, Cell]):
         """Return the difference that is seen between first decisions and later ones."""
         seeds, later = _seeds(at), int(np.prod(_later(at)))
         resolves = detectable_one_against_rest(seeds, later, at.keep_prob, alpha / STATISTICS, BETA)
+        resolves = resolves if resolves < max(at.keep_prob, at.drop_prob) else inf
         return Design(resolves, "keep probability of the first decision", seeds * _batch(at) + later)
 
     def collect(self, probe: LiveProbe[Cell]) -> Seen:
@@ -91,17 +92,21 @@ class Seeds(Check[Seen, Cell]):
         at, framework, start, batch = probe.at, probe.framework, int(probe.rng.integers(2**31)), _batch(probe.at)
         shape = probe.shape(batch)
         masks = np.empty((_seeds(at), batch), dtype=np.bool_)
-        deadline = time.monotonic() + at.effort.seconds
+        time = probe.clock.part(2 / 3)
         x = ReusedInput(framework, lambda: probe.ones(shape))
         for number in range(len(masks)):
-            if time.monotonic() > deadline:
-                raise TimeRanOut(f"time ran out after {number} of {len(masks)} seeds")
+            if time.over():
+                if number < 2:
+                    raise TimeRanOut(f"time ran out after {number} of {len(masks)} seeds")
+                masks = masks[: number // 2 * 2]
+                break
             framework.seed(start + number)
             masks[number] = framework.kept(probe.make()(x.get(), training=True), batch)
         framework.seed(start + len(masks))
         source = probe.source()
         source.draw(1, batch)
         later = source.draw(*_later(at))
+        probe.drawn += masks.size + later.size
         first = masks[:, 0].reshape(2, -1)
         proposal = most_suspicious(first[:1])
         return Seen(
@@ -168,7 +173,7 @@ class Seeds(Check[Seen, Cell]):
 
 
 def _seeds(at: Cell) -> int:
-    return at.effort.pick(1250, 20_000, 200_000)
+    return at.within(at.effort.pick(1250, 20_000, 200_000) // 2, 2 * _batch(at), share=0.5)[0] * 2
 
 
 def _batch(at: Cell) -> int:
@@ -177,4 +182,5 @@ def _batch(at: Cell) -> int:
 
 def _later(at: Cell) -> tuple[int, int]:
     """Return calls and samples of the decisions that are compared with the first; what depends on B is DP110's."""
-    return at.effort.pick(512, 4096, 2**16) if at.per_call else at.effort.pick(8192, 20_000, 2**17), _batch(at)
+    calls = at.effort.pick(512, 4096, 2**16) if at.per_call else at.effort.pick(8192, 20_000, 2**17)
+    return at.within(calls, _batch(at), share=0.5)

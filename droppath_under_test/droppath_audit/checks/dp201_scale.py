@@ -53,6 +53,7 @@ class Scale(Check[Fates, Cell]):
         """Sort outputs by what became of x."""
         pick = probe.at.effort.pick
         batch, calls = (64, pick(64, 256, 1024)) if probe.at.per_call else (BATCH, pick(2, 8, 32))
+        calls, batch = probe.at.within(calls, batch, examined=True)
         return fates(probe.calls(Request(batch, moderate, calls)), probe.at)
 
     def judge(self, seen: Fates, at: Cell, alpha: float) -> Verdict:

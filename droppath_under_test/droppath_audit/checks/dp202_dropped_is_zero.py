@@ -109,8 +109,8 @@ def _sizes(at: Cell) -> tuple[int, int]:
     """Return calls and batch; where a batch is one decision, calls enough to see p (or 0.02, if p is less) missing."""
     if at.per_call:
         # (1 - p)^(24/p) < e^-24, which is less than a share of the default budget.
-        return max(64, math.ceil(24.0 / max(at.drop_prob, 0.02))), 1
-    return at.effort.pick(2, 8, 32), BATCH
+        return at.within(max(64, math.ceil(24.0 / max(at.drop_prob, 0.02))), 1, examined=True)
+    return at.within(at.effort.pick(2, 8, 32), BATCH, examined=True)
 
 
 def _shortcut_changed(probe: LiveProbe[Cell]) -> int:

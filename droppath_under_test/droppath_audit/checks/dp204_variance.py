@@ -111,7 +111,8 @@ class Variance(Check[Seen, Cell]):
 
 def _sizes(at: Cell) -> tuple[int, int]:
     """Return calls and batch."""
-    return (at.effort.pick(1024, 2048, 8192), 1) if at.per_call else (at.effort.pick(2, 6, 32), BATCH)
+    calls, batch = (at.effort.pick(1024, 2048, 8192), 1) if at.per_call else (at.effort.pick(2, 6, 32), BATCH)
+    return at.within(calls, batch, examined=True)
 
 
 def _kept_one(at: Cell) -> tuple[float, float]:

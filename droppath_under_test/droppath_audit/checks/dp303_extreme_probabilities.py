@@ -19,14 +19,14 @@ Seen in
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite, nan
+from math import isfinite, isinf, nan
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.probes.certifying import LARGEST_KEEP_PROB, certificate_for
+from droppath_audit.probes.certifying import LARGEST_KEEP_PROB, certificate_design, certificate_for
 from droppath_audit.probes.counting import Counts
 from droppath_reference.law import FORMATS, multiplier
 
@@ -53,6 +53,9 @@ class ExtremeProbabilities(Check[Counts, Cell]):
 
     def design(self, at: Cell, alpha: float) -> Design:
         """Return what the certificate resolves and the decisions it expects to draw."""
+        known = certificate_design(replace(at, drop_prob=max(at.drop_prob, 1e-7)), alpha)
+        if isinf(known.resolves):
+            return known
         rule = self.stopping(at, alpha)
         return Design(rule.resolution, "keep probability", rule.expected_decisions())
 

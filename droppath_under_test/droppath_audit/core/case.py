@@ -58,8 +58,10 @@ class Case:
 
     @property
     def affords(self) -> int | None:
-        """Samples on which a trial may count decisions; None for any number, where samples are small."""
-        return max(1, self.effort.counted // self.sample) if self.sample > 1 else None
+        """Decisions that a trial may count; None for any number, where samples are small."""
+        if self.sample == 1:
+            return None
+        return max(1, self.effort.counted // (1 if self.dialect.granularity == "element" else self.sample))
 
     def within(self, calls: int, batch: int, *, share: float = 1.0, examined: bool = False) -> tuple[int, int]:
         """Return as many calls and samples a call as large samples allow; what is asked for, where they are small.

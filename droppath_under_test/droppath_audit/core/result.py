@@ -30,6 +30,7 @@ class Result:
         traceback: Where the target raised, if it did.
         seconds: Time spent on collecting the evidence.
         note: What a reader should know of how the evidence came, such as that it is that of a second attempt.
+        stopped_by_time: Whether time ran out: the evidence, and it alone, may then differ from one run to the next.
     """
 
     trial: Trial
@@ -43,6 +44,7 @@ class Result:
     traceback: str = ""
     seconds: float = 0.0
     note: str = ""
+    stopped_by_time: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -92,4 +94,5 @@ class Result:
             "traceback": self.traceback,
             "seconds": self.seconds,
             "note": self.note,
+            "stopped_by_time": self.stopped_by_time,
         }

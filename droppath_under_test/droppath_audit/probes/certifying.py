@@ -37,18 +37,22 @@ def _keep_prob(drop_prob: float) -> float:
 
 
 def _affordable(cell: Cell, alpha: float) -> float:
-    """Return the finest resolution that a recording's decisions settle; 0 for a target, which can be asked for more."""
-    if not cell.blocks:
+    """Return the finest resolution that a recording's decisions settle, or those that large samples afford.
+
+    0 for any other target, which can be asked for more.
+    """
+    decisions = cell.decisions if cell.blocks else cell.affords
+    if decisions is None:
         return 0.0
     if cell.drop_prob in (0.0, 1.0):
-        return -math.expm1(math.log(BETA) / max(1, cell.decisions))
-    return detectable_certificate(cell.decisions, _keep_prob(cell.drop_prob), alpha, BETA)
+        return -math.expm1(math.log(BETA) / max(1, decisions))
+    return detectable_certificate(decisions, _keep_prob(cell.drop_prob), alpha, BETA)
 
 
 def certificate_design(cell: Cell, alpha: float) -> Design:
     """Return what that certificate resolves and the decisions it expects to draw; inf where it can resolve nothing."""
-    if cell.blocks and _affordable(cell, alpha) >= NOTHING:
-        return Design(math.inf, "keep probability", cell.decisions)
+    if _affordable(cell, alpha) >= NOTHING:
+        return Design(math.inf, "keep probability", cell.decisions if cell.blocks else cell.affords or 0)
     certificate = certificate_for(cell, alpha)
     decisions = cell.decisions if cell.blocks else certificate.expected_decisions()
     return Design(certificate.resolution, "keep probability", decisions)

@@ -36,14 +36,12 @@ class Counts:
         other: Elements that are neither zero nor the value a kept element has in that call.
         kept_values: Values a kept x = 1 was seen to have, at most eight of them, in order of appearance; of a recording
             the extremes of what kept x were multiplied by.
-        exhausted: Whether time ran out before enough was known.
     """
 
     decisions: int = 0
     kept: int = 0
     other: int = 0
     kept_values: tuple[float, ...] = ()
-    exhausted: bool = False
 
 
 class Sampler:
@@ -84,12 +82,11 @@ class Sampler:
         self._written: bool | None = None  # whether the target writes to its input; known after the first call
         self._known: list[float] = []  # kept values
         self._drawn = self._kept = self._other = 0
-        self._exhausted = False
 
     @property
     def counts(self) -> Counts:
         """What was counted so far."""
-        return Counts(self._drawn, self._kept, self._other, tuple(self._known), self._exhausted)
+        return Counts(self._drawn, self._kept, self._other, tuple(self._known))
 
     def draw_until(self, stopping: Stopping) -> Counts:
         """Draw until ``stopping`` has seen enough, its cap is reached, or the effort's time is up."""
@@ -104,8 +101,7 @@ class Sampler:
         return self.counts
 
     def _has_time(self) -> bool:
-        self._exhausted = self._time.over()
-        return not self._exhausted
+        return not self._time.over()
 
     def _draw(self, wanted: int) -> None:
         """Draw one batch, or one bundle of calls: at most as many decisions as wanted, but at least one sample's."""

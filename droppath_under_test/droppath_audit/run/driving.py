@@ -137,7 +137,7 @@ def _attempt(target: Target | Recording, trial: Trial, *, compiled: bool) -> Col
     except NotApplicable as error:
         return Collected(not_applicable=str(error))
     except TimeRanOut as error:
-        return Collected(inconclusive=str(error))
+        return Collected(inconclusive=str(error), stopped_by_time=True)
     except TargetRaised as error:
         return Collected(error=f"raised {error}", traceback=error.traceback)
     except Exception as error:
@@ -175,7 +175,13 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
         np.random.seed(int(rng.integers(2**32)))
         random.seed(int(rng.integers(2**63)))
         probe = LiveProbe(target, case, rng, stopping)
-        collected = Collected(wire.dump(check.collect(probe)))
+        try:
+            seen = check.collect(probe)
+        except NotApplicable as error:
+            if not probe.clock.stopped:
+                raise
+            raise TimeRanOut(f"time ran out: {error}") from error
+        collected = Collected(wire.dump(seen), stopped_by_time=probe.clock.stopped, decisions=probe.drawn)
         # For scripts, which show a fault on the smallest samples that the target takes.
         with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             collected = replace(collected, smallest=probe.features())

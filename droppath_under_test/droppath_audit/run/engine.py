@@ -110,7 +110,9 @@ def judge(
     else:
         try:
             seen = check.load(collected.evidence)
+            sequential = check.stopping(trial.case, trial.alpha) is not None
             verdict = check.judge(seen, trial.case, trial.alpha)
+            verdict = collected.qualified(verdict, trial.design, sequential=sequential)
             if verdict.outcome in BAD:
                 script = script_for(facts, trial.case, collected.smallest)
                 check.show(seen, trial.case, script)
@@ -127,6 +129,7 @@ def judge(
         traceback=trace,
         seconds=collected.seconds,
         note=collected.note,
+        stopped_by_time=collected.stopped_by_time,
     )
     if verdict.outcome not in BAD:
         return result

@@ -91,7 +91,7 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
                 if trial.reason or not check.statistical:
                     yield trial
                 else:
-                    yield replace(trial, design=check.design(trial.case, trial.alpha))
+                    yield _as_large_as_it_is(trial, check.design(trial.case, trial.alpha))
 
 
 def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
@@ -137,6 +137,16 @@ def _applied(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -
     if lacking and facts.recording is None:
         return trial.not_applicable(f"{facts.framework} {lacking[0].lacking}")
     return trial.not_applicable(check.applicable(facts, trial.case))
+
+
+def _as_large_as_it_is(trial: Trial, design: Design | None) -> Trial:
+    """Return the trial with its design, or the reason why samples that the target takes are too large for it."""
+    if design is None or not math.isinf(design.resolves):
+        return replace(trial, design=design)
+    return trial.not_applicable(
+        f"the target takes no samples of fewer than {trial.case.sample:,} elements, and {design.decisions:,} decisions "
+        f"on these resolve no {design.quantity} at all"
+    )
 
 
 def _as_long_as_it_is(trial: Trial, design: Design | None) -> Trial:

@@ -26,4 +26,5 @@ def script_for(facts: Facts, at: Case, smallest: tuple[int, ...] = (1,)) -> Live
     """
     if isinstance(facts.invocation, Reading):
         return RecordedScript(at, facts.invocation.lines, by_call=facts.invocation.by_call)
-    return LiveScript(at, facts.invocation, spelling_of(facts.framework), smallest)
+    declared = None if facts.fixed_shape is None else facts.fixed_shape[1:]
+    return LiveScript(at, facts.invocation, spelling_of(facts.framework), smallest, declared)

@@ -29,16 +29,26 @@ class LiveScript(Script):
         invocation: How the target is constructed and called.
         spelling: How its framework is written.
         smallest: Features of the smallest sample that it takes.
+        declared: Features that the SPEC fixes, if it does.
 
     Attributes:
         spell: How the framework is written.
         smallest: Features of the smallest sample.
+        declared: Features that the SPEC fixes; those of the smallest sample where it fixes none.
         first_seed: What the framework is seeded with before anything else.
     """
 
-    def __init__(self, at: Case, invocation: Invocation, spelling: Spelling, smallest: tuple[int, ...] = (1,)) -> None:
+    def __init__(
+        self,
+        at: Case,
+        invocation: Invocation,
+        spelling: Spelling,
+        smallest: tuple[int, ...] = (1,),
+        declared: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__(at, (*spelling.imports, *invocation.imports))
         self.spell, self.smallest, self.first_seed = spelling, smallest, 0
+        self.declared = smallest if declared is None else declared
         self.invocation = invocation
         self._calling = Calling(invocation, spelling, at.device)
         self._dtype = str(at.coordinates.get("dtype", "float32"))
