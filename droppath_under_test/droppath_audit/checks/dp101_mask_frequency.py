@@ -144,5 +144,5 @@ def _declared(at: DtypeCase) -> dict[float, int]:
     if not at.declared:
         return {}
     decisions = at.declared if at.dialect.granularity == "element" else 1
-    samples = at.effort.counted // 4 // (at.declared * len(DECLARED))
+    samples = at.effort.counted // (at.declared * len(DECLARED))
     return {p: max(ceil(EXPECTED / min(p, 1.0 - p) / decisions), samples) * decisions for p in DECLARED}

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import Case
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     Broken = tuple[list[Step], int, list[Violation]]
 
 BATCH, SEVERAL = 16, 2  # SEVERAL samples where a call is one decision
+LARGEST = 4096  # elements of x; a life has many calls
 STEPS = 15
 EXACT = ("values", "zeros", "identity", "evaluation", "group")
 
@@ -95,7 +97,9 @@ class AnyLife(Check[Seen, Case]):
 
     def collect(self, probe: LiveProbe[Case]) -> Seen:
         """Look for a life that ends wrong, among landmarks first and Hypothesis's then, and shorten it."""
-        shape = (SEVERAL if probe.at.per_call else BATCH, *probe.features(dtype=FIRST_DTYPE))
+        features = probe.features(dtype=FIRST_DTYPE)
+        few = probe.at.per_call or BATCH * prod(features) > LARGEST
+        shape = (SEVERAL if few else BATCH, *features)
         world = World(probe.target, probe.at.device, shape)
         if not any(world.sound(p, FIRST_DTYPE, training=True) for p in (0.5, 0.3)):
             raise NotApplicable("a fresh layer breaks its promises already (see DP601)")

@@ -27,7 +27,7 @@ class Effort:
     resolution: float
     call_resolution: float
     seconds: float
-    counted: int = 2**28
+    counted: int = 2**27
     examined: int = 2**22
 
     def pick(self, quick: T, standard: T, thorough: T) -> T:
@@ -38,8 +38,8 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", resolution=0.005, call_resolution=0.05, seconds=5.0, counted=2**26, examined=2**20),
+        Effort("quick", resolution=0.005, call_resolution=0.05, seconds=5.0, counted=2**24, examined=2**20),
         Effort("standard", resolution=0.0005, call_resolution=0.02, seconds=15.0),
-        Effort("thorough", resolution=0.0001, call_resolution=0.01, seconds=120.0, counted=2**31, examined=2**25),
+        Effort("thorough", resolution=0.0001, call_resolution=0.01, seconds=120.0, counted=2**30, examined=2**25),
     )
 }

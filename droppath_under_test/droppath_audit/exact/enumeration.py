@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
 
 BATCH, LARGEST = 65_536, 2**22  # samples, and elements, of one call that is fed
+LARGEST_SAMPLE = 256  # elements: every outcome of the generator costs a sample
 LEAST = 64  # samples of a call; fewer values are repeated
 WITNESSES, CALLS = 4096, 16  # real decisions that the law must foretell; calls where each yields one
 OTHERS = 8  # outputs other than dropped and kept that are listed
@@ -121,6 +122,11 @@ class _Enumeration:
         self._rng = probe.rng
         self._features = probe.features()
         self._size = max(1, prod(self._features))
+        if self._size > LARGEST_SAMPLE:
+            raise NotApplicable(
+                f"the target takes no sample of fewer than {self._size:,} elements, which is too many for each outcome "
+                "(see DP102, which samples)"
+            )
         self._layer = probe.make()
         self._inputs: dict[int, Tensor] = {}
         self._written = True  # until it is seen that the target leaves its input alone

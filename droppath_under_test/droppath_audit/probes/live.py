@@ -11,7 +11,7 @@ import numpy as np
 from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
-from droppath_audit.probes.counting import BATCH, Counts, Sampler
+from droppath_audit.probes.counting import BATCH, LARGEST, Counts, Sampler
 from droppath_audit.probes.driver import Driver
 from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.instances import Instances
@@ -67,7 +67,7 @@ class LiveProbe(Driver[Case_co]):
         return counts
 
     def _sampler(self, drop_prob: float, features: tuple[int, ...], share: float) -> Sampler:
-        layer, most = self.make(drop_prob), self.in_time(BATCH)
+        layer, most = self.make(drop_prob), self.in_time(min(BATCH, max(1, LARGEST // max(1, prod(features)))))
         return Sampler(self.framework, layer, self._at, self.dtype, features, clock=self.clock, share=share, most=most)
 
     def frequencies(self, sizes: Mapping[float, int], *, declared: bool = False) -> list[Counts]:
@@ -185,10 +185,12 @@ class LiveProbe(Driver[Case_co]):
         """
         first, kinds = 0, dict[tuple[Any, ...], Any]()
         for request in requests:
-            shape = self._shape(request)
-            calls = request.calls
-            if prod(shape[1:]) > LARGE:
-                calls = min(calls, max(1, self._at.effort.examined // max(1, prod(shape))))
+            shape, calls = self._shape(request), request.calls
+            size = prod(shape[1:])
+            if size > LARGE:
+                samples = max(2, self._at.effort.examined // (size * len(requests)))
+                shape = (min(shape[0], samples), *shape[1:])
+                calls = min(calls, max(1, samples // max(1, shape[0])))
             yield replace(request, calls=calls), shape, first
             declared = self.declared(request.batch)
             if self.target.fixed_shape is not None and shape[1:] != declared[1:]:
