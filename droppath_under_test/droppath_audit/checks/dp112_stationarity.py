@@ -66,6 +66,8 @@ class Stationarity(Check[Seen, Cell]):
         spans, keep_prob = _spans(at), at.keep_prob
         if not at.blocks:
             decisions = sum(spans) * _sizes(at)[1]
+            if len(spans) < 2:
+                return Design(inf, "keep probability, earlier and later calls", decisions)
             # Halves that differ by d: w² = d²/(4pq).
             effect = detectable_chi_square(decisions, len(spans) - 1, alpha, BETA)
             resolves = min(1.0, 2.0 * effect * (at.drop_prob * (1.0 - at.drop_prob)) ** 0.5)

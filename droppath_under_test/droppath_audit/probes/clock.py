@@ -26,12 +26,12 @@ class Clock:
         """Seconds that are left, 0 at least."""
         return max(0.0, self._end - time.monotonic())
 
-    def part(self, share: float = SHARE) -> Part:
+    def part(self, share: float = SHARE) -> Turn:
         """Return the part of what is left that a question may take which begins now."""
-        return Part(self, time.monotonic() + share * self.left)
+        return Turn(self, time.monotonic() + share * self.left)
 
 
-class Part:
+class Turn:
     """The time of one question."""
 
     def __init__(self, clock: Clock, end: float) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from droppath_audit.probes.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from droppath_audit.core.case import Case
     from droppath_audit.core.check import Stopping
@@ -55,7 +55,7 @@ class Sampler:
         features: Features of a sample.
         clock: The time that there is; by default the effort's, which runs from here.
         share: Part of the time that is left, which it may take.
-        most: Samples of a call at most.
+        in_time: Returns as many samples of a call as it is asked about, or fewer where these would take too long.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Sampler:
         *,
         clock: Clock | None = None,
         share: float = 1.0,
-        most: int = BATCH,
+        in_time: Callable[[int], int] | None = None,
     ) -> None:
         self._framework, self._layer, self._case = framework, layer, case
         self._dtype, self._features = dtype, features
@@ -76,7 +76,8 @@ class Sampler:
         # Elements that share a decision; that they agree is DP104's to show.
         self._elements = 1 if case.dialect.granularity == "element" else size
         self._decisions = size if case.dialect.granularity == "element" else 1
-        self._batch = max(1, min(most, LARGEST // size))
+        self._batch = max(1, min(BATCH, LARGEST // size))
+        self._in_time = in_time
         self._time = (Clock(case.effort.seconds) if clock is None else clock).part(share)
         self._inputs: dict[int, Tensor] = {}
         self._written: bool | None = None  # whether the target writes to its input; known after the first call
@@ -109,6 +110,7 @@ class Sampler:
             batch, calls = 1, 1 if self._written is None else min(CALLS, wanted)
         else:
             batch, calls = max(1, min(self._batch, wanted // self._decisions)), 1
+            batch = batch if self._in_time is None else self._in_time(batch)
         outputs = [self._layer(self._input(batch), training=True) for _ in range(calls)]
         if self._written is None:
             x = self._inputs[batch]

@@ -11,7 +11,7 @@ import numpy as np
 from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.probes.calls import Calls, Refused, whole
 from droppath_audit.probes.comparing import Compared
-from droppath_audit.probes.counting import BATCH, LARGEST, Counts, Sampler
+from droppath_audit.probes.counting import Counts, Sampler
 from droppath_audit.probes.driver import Driver
 from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.instances import Instances
@@ -67,8 +67,10 @@ class LiveProbe(Driver[Case_co]):
         return counts
 
     def _sampler(self, drop_prob: float, features: tuple[int, ...], share: float) -> Sampler:
-        layer, most = self.make(drop_prob), self.in_time(min(BATCH, max(1, LARGEST // max(1, prod(features)))))
-        return Sampler(self.framework, layer, self._at, self.dtype, features, clock=self.clock, share=share, most=most)
+        layer = self.make(drop_prob)
+        return Sampler(
+            self.framework, layer, self._at, self.dtype, features, clock=self.clock, share=share, in_time=self.in_time
+        )
 
     def frequencies(self, sizes: Mapping[float, int], *, declared: bool = False) -> list[Counts]:
         """Draw so many decisions at each drop_prob, on the smallest samples or on those that the SPEC declares."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.frameworks.target import Layer
-    from droppath_audit.probes.clock import Part
+    from droppath_audit.probes.clock import Turn
 
     Masks = npt.NDArray[np.bool_]
 
@@ -49,7 +49,7 @@ class MaskSource:
         self._inputs: dict[int, ReusedInput] = {}
         self._clock = Clock(case.effort.seconds) if clock is None else clock
 
-    def draw(self, calls: int, batch: int, time: Part | None = None) -> Masks:
+    def draw(self, calls: int, batch: int, time: Turn | None = None) -> Masks:
         """Return which samples were kept, of shape (calls, batch); a sample counts as kept if its first element is.
 
         Args:

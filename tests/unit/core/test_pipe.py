@@ -26,7 +26,7 @@ DIALECT = Dialect("batch", "eval", "residual", "raises")
 BLOCK = BlockFacts(3, 7, (4, 5), "float32", "float64", 0.1, True, "a.b", 2, True, True, 4, 28, 7)
 DESIGN = Design(0.25, "keep probability", 1_000)
 
-CELL = Cell("cuda:1", "float16", 0.1, variant="compiled", dialect=DIALECT, effort=PATIENT)
+CELL = Cell("cuda:1", "float16", 0.1, variant="compiled", dialect=DIALECT, effort=PATIENT, sample=3, declared=12)
 CHUNK = Chunk(number=3, seeds=(1, 2), resolution=0.1, beta=0.2, capped=False, kept=4, decisions=5, size=6)
 
 TRIALS = {
@@ -53,7 +53,7 @@ def test_a_trial_arrives_as_it_was_planned_and_with_its_limit(trial: Trial) -> N
 FACTS = {
     "driven": Facts(
         "a:b", "class", "a.py:1", "c 1.0", "drop_prob", DIALECT, "torch", "2.0", {"cpu": ("float32",)},
-        fixed_shape=(-1, 4),
+        fixed_shape=(-1, 4), smallest=(1,),
         invocation=Invocation(("import a",), "class", init=(Argument("p", "drop_prob"),), output=1, residual=True),
         capabilities=("Autograd", "Taped"), import_seconds=0.5, environment={"python": "3.11"}, importable=False,
     ),

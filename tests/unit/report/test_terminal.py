@@ -207,8 +207,9 @@ def test_square_brackets_of_a_target_are_not_taken_for_markup(events: Events) ->
 
 
 def test_inconclusive_trials_are_listed(events: Events) -> None:
-    cells = [{"drop_prob": 0.5, "kept": 5, "decisions": 10, "exhausted": True}]
-    text = shown(events({"DP101[cpu-float32]": Collected({"cells": cells})}, "DP101[cpu-float32]"))
+    cells = [{"drop_prob": 0.5, "kept": 500, "decisions": 1000}]
+    cut = Collected({"cells": cells}, stopped_by_time=True, decisions=1000)
+    text = shown(events({"DP101[cpu-float32]": cut}, "DP101[cpu-float32]"))
     assert "inconclusive  DP101[cpu-float32]: time ran out" in text
     assert "exit 3" in text
 
