@@ -48,6 +48,7 @@ NOISE = 5.5
 SEARCHED = 2**24  # decisions that are searched at most
 PAIRED = 256  # largest batch of a recording of which every pair is looked at
 NEIGHBOURS = 4
+BRIEF = 1 / 12  # of the time that is left, which each size of short calls may take: long ones see most
 PROMISED = "independent decisions"
 ENOUGH = 200.0  # expected in the rarest pattern, by what is promised; what is observed leaves as many as G asks for
 
@@ -110,7 +111,7 @@ class Neighbours(Check[Seen, Cell]):
         """Search, then take the table of the proposed relation on decisions that were not searched."""
         at = probe.at
         short_calls, _ = at.within(at.effort.pick(1024, 4096, 16_384), sum(SHORT), share=0.25)
-        short = [widest(probe.decisions(short_calls, batch)) for batch in (() if at.blocks else SHORT)]
+        short = [widest(probe.decisions(short_calls, batch, share=BRIEF)) for batch in (() if at.blocks else SHORT)]
         found = probe.decisions(_search_calls(at), _long(at))
         masks = widest(found)
         width = masks.shape[1]

@@ -21,7 +21,7 @@ import numpy as np
 
 from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Check, Design
-from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.errors import NotApplicable, TimeRanOut
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.selection import Selection, interior
 from droppath_audit.core.verdict import Verdict
@@ -89,6 +89,8 @@ class IndependentCalls(Check[Seen, Cell]):
             raise NotApplicable("the runs of successive calls of one layer are too short to be compared")
         lag, phase = best = max(scores, key=lambda key: scores[key])
         fresh = _tables(runs(probe.afresh(searched, *_sizes(probe.at))), [best])
+        if best not in fresh:
+            raise TimeRanOut("time ran out before the most suspicious calls could be drawn anew")
         return Seen(lag, phase, scores[best], fresh[best], probe.multiplicity(len(RELATIONS)))
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:

@@ -109,7 +109,10 @@ class IndependentInstances(Check[Seen, Cell]):
         best = max(scores, key=lambda relation: scores[relation])
         looked_at = probe.multiplicity(len(pairs_of(probe.at)) * len(OFFSETS))
         tested = probe.instances(*_sizes(probe.at))
-        return Seen(*best, scores[best], tested.table(*best), looked_at, found.without)
+        counts = tested.table(*best)
+        if not sum(counts):
+            raise TimeRanOut("time ran out before the most suspicious calls could be drawn anew")
+        return Seen(*best, scores[best], counts, looked_at, found.without)
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
         """Fail where the proposed relation is real."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from droppath_audit.core.errors import ChangedShape, NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.probes.calls import Calls, Refused, whole
+from droppath_audit.probes.clock import SHARE
 from droppath_audit.probes.comparing import Compared
 from droppath_audit.probes.counting import Counts, Sampler
 from droppath_audit.probes.driver import Driver
@@ -82,12 +83,12 @@ class LiveProbe(Driver[Case_co]):
             self.drawn += found[-1].decisions
         return found
 
-    def decisions(self, calls: int, batch: int) -> list[Decisions]:
+    def decisions(self, calls: int, batch: int, *, share: float = SHARE) -> list[Decisions]:
         """Draw masks from one layer, later ones with every question."""
         if self._source is None:
             self._source = self.source()
         batch = self.in_time(batch)
-        masks = self._source.draw(calls, batch)
+        masks = self._source.draw(calls, batch, self.clock.part(share))
         self.drawn += masks.size
         # Where a call is one decision its first sample speaks for it; that the others agree is DP104's to show.
         return [whole(masks[:, :1] if self._at.per_call else masks, batch)]

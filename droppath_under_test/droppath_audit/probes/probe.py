@@ -69,8 +69,10 @@ class Probe(Protocol[Case_co]):
         On the smallest samples that a target takes, or on those that its SPEC declares.
         """
 
-    def decisions(self, calls: int, batch: int) -> list[Decisions]:
+    def decisions(self, calls: int, batch: int, *, share: float = 0.5) -> list[Decisions]:
         """Return decisions of successive calls at the cell, in order; a later question gets later calls.
+
+        Of a target these are fewer where they would take more than a share of the time that the trial has left.
 
         Raises:
             TimeRanOut: If the effort's time is up before.

@@ -125,7 +125,7 @@ class RecordedProbe(Generic[Case_co]):
         cell = Cell(RECORDED, blocks[0].dtype, drop_prob, dialect=self._at.dialect, effort=self._at.effort)
         return RecordedProbe(self._recording, replace(cell, blocks=blocks))
 
-    def decisions(self, calls: int, batch: int) -> list[Decisions]:
+    def decisions(self, calls: int, batch: int, *, share: float = 1.0) -> list[Decisions]:
         """Return all decisions, whatever is asked for."""
         return [part.decisions() for part in self.calls()]
 

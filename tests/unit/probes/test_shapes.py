@@ -87,7 +87,8 @@ def one_decision_for_large_inputs(x: torch.Tensor, drop_prob: float, training: b
 
 def keeps_less_of_images(x: torch.Tensor, drop_prob: float, training: bool) -> torch.Tensor:
     less = 0.2 * (1.0 - drop_prob) if x.shape[-1] == 32 else 0.0
-    return scaled(x, drop_prob + less, one_a_sample(x)) / (1.0 + less) if training else x
+    kept = torch.rand(one_a_sample(x)) >= drop_prob + less
+    return torch.where(kept, x / (1.0 - drop_prob), torch.zeros((), dtype=x.dtype)) if training else x
 
 
 def unscaled_for_large_samples(x: torch.Tensor, drop_prob: float, training: bool) -> torch.Tensor:
