@@ -108,6 +108,14 @@ def enumerate_mask(probe: LiveProbe[Cell]) -> Enumerated:
     return _Enumeration(probe).outcomes()
 
 
+def _features(probe: LiveProbe[Cell]) -> tuple[int, ...]:
+    """Return the features of the smallest sample; where elements are decided alone, the SPEC's, whose numbers count."""
+    declared = probe.target.fixed_shape
+    if declared is None or probe.at.dialect.granularity != "element" or prod(declared[1:]) > LARGEST_SAMPLE:
+        return probe.features()
+    return declared[1:]
+
+
 class _Enumeration:
     """One target at one case.
 
@@ -120,7 +128,7 @@ class _Enumeration:
         self._tape = probe.ask(Taped).tape()
         self._dtype, self._device, self._drop_prob = probe.at.dtype, probe.at.device, probe.at.drop_prob
         self._rng = probe.rng
-        self._features = probe.features()
+        self._features = _features(probe)
         self._size = max(1, prod(self._features))
         if self._size > LARGEST_SAMPLE:
             raise NotApplicable(
