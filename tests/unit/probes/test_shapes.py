@@ -11,9 +11,9 @@ import torch
 
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.probes.inputs import features
+from droppath_audit.run.driving import InProcess
 from droppath_audit.run.engine import judge
 from droppath_audit.run.plan import Settings, make
-from droppath_audit.run.driving import InProcess
 from droppath_audit.targets.loader import load_object
 from droppath_reference import DropPath
 

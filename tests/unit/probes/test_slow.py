@@ -17,9 +17,9 @@ from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.verdict import Outcome, Verdict
 from droppath_audit.probes.clock import Clock
 from droppath_audit.probes.pace import samples_in_time
+from droppath_audit.run.driving import InProcess
 from droppath_audit.run.engine import judge
 from droppath_audit.run.plan import Settings, make
-from droppath_audit.run.driving import InProcess
 from droppath_audit.targets.loader import load_object
 
 SECONDS = 0.4
