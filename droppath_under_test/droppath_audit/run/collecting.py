@@ -36,7 +36,7 @@ class Attempt:
         number: Its place in the plan.
         fresh: Whether it needs a process in which no trial ran.
         alone: Whether it needs the machine: nothing else runs meanwhile.
-        guarded: Whether every call has to leave the process as it was.
+        guard: What its calls were seen to change in the process, which is then put back after each; None for no guard.
         stillborn: Processes that ended before they began it.
         note: What its answer has to say of earlier attempts.
     """
@@ -44,7 +44,7 @@ class Attempt:
     number: int
     fresh: bool = False
     alone: bool = False
-    guarded: bool = False
+    guard: Any = None
     stillborn: int = 0
     note: str = ""
 
@@ -177,7 +177,7 @@ class Collecting:
         seconds = self._limits.sampling(trial)
         case = replace(trial.case, effort=replace(trial.case.effort, seconds=seconds))
         # It may be sent before there is a process: it waits in the socket.
-        worker.send(trial=wire.dump(replace(trial, case=case)), guarded=attempt.guarded)
+        worker.send(trial=wire.dump(replace(trial, case=case)), guard=attempt.guard)
 
     def _next(self) -> Attempt | None:
         """Return and take the next attempt that may begin now."""
@@ -231,8 +231,8 @@ class Collecting:
             self._crew.prepare_compiler()
             self._again.append(replace(attempt, fresh=True))
             return
-        if message.get("changed") and not attempt.guarded:
-            self._again.append(replace(attempt, fresh=True, guarded=True))
+        if message.get("changed") and attempt.guard is None:
+            self._again.append(replace(attempt, fresh=True, guard=message["changed"]))
             return
         try:
             collected = wire.load(Collected, message["collected"])

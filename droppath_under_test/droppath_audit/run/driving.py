@@ -16,6 +16,7 @@ from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.guarded import guarded
+from droppath_audit.frameworks.left_running import THREADS
 from droppath_audit.frameworks.process_state import ProcessState
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
     from droppath_audit.frameworks.capabilities import Compiling
+    from droppath_audit.frameworks.settings import Change
     from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.loader import Loaded
 
@@ -67,10 +69,12 @@ class InProcess:
                 # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
                 self._compiled = True
                 collected = collect_one(self._target, trial, compiled=True)
-            if self._state is not None and self._state.changes():
-                self._state.restore()
-                collected = collect_one(self._target, trial, compiled=self._compiled, guard=self._state)
-                self._state.restore()
+            guard = [change for change in undone(self._state) if can_be_guarded(change)]
+            if guard:
+                collected = collect_one(self._target, trial, compiled=self._compiled, state=self._state, guard=guard)
+                undone(self._state)
+            if self._state is not None and self._state.put_back_after_imports():
+                self._state = picture(self._target)
         return collected
 
 
@@ -91,7 +95,12 @@ def with_shapes(loaded: Loaded) -> Facts:
 
 
 def collect_one(
-    target: Target | Recording, trial: Trial, *, compiled: bool = False, guard: ProcessState | None = None
+    target: Target | Recording,
+    trial: Trial,
+    *,
+    compiled: bool = False,
+    state: ProcessState | None = None,
+    guard: Sequence[Change] | None = None,
 ) -> Collected:
     """Run one trial, or look at what was recorded for it.
 
@@ -99,11 +108,12 @@ def collect_one(
         target: What is audited.
         trial: What is asked.
         compiled: Whether the target's code is known to be compiled, which is given more time.
-        guard: What every call of the target is made to leave as it was; None where it is left alone.
+        state: What a trial must leave as it was; needed for a guard.
+        guard: What calls of the target are known to change: all that each changes is then put back. None for no guard.
     """
     started = time.perf_counter()
-    if guard is not None and not isinstance(target, Recording):
-        target = guarded(target, guard)
+    if guard is not None and state is not None and not isinstance(target, Recording):
+        target = guarded(target, state, guard)
     collected = _attempt(target, trial, compiled=compiled)
     return replace(collected, seconds=time.perf_counter() - started)
 
@@ -111,6 +121,19 @@ def collect_one(
 def picture(target: Target | Recording) -> ProcessState | None:
     """Return what a trial must leave as it is now; None for what is not run."""
     return None if isinstance(target, Recording) else ProcessState.taken(target.framework)
+
+
+def undone(state: ProcessState | None) -> tuple[Change, ...]:
+    """Put back what a trial left changed, as far as it can be, and return all of it."""
+    changed = () if state is None else state.changes()
+    if changed and state is not None:
+        state.restore()
+    return changed
+
+
+def can_be_guarded(change: Change) -> bool:
+    """Return whether something can put it back: nothing ends a thread."""
+    return change.expression != THREADS
 
 
 def single_threaded(target: Target | Recording) -> AbstractContextManager[None]:

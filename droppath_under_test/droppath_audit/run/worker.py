@@ -10,7 +10,7 @@ What goes over the sockets (``run.lines``), by the name that each message has as
 supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler), ``import``
 (modules).
 server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
-supervisor to worker: ``trial`` (guarded).
+supervisor to worker: ``trial`` (guard).
 worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent,
 imported).
 """
@@ -35,8 +35,18 @@ from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
+from droppath_audit.frameworks.settings import Change
 from droppath_audit.run import processes
-from droppath_audit.run.driving import collect_one, compiler_of, has_compiled, picture, single_threaded, with_shapes
+from droppath_audit.run.driving import (
+    can_be_guarded,
+    collect_one,
+    compiler_of,
+    has_compiled,
+    picture,
+    single_threaded,
+    undone,
+    with_shapes,
+)
 from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
 
@@ -222,42 +232,44 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
         compiled: Whether the target's code is known to be compiled.
     """
     reader, writer = Reader(slot.socket), Writer(slot.socket)
-    process, compiler, state = os.getpid(), compiler_of(target), picture(target)
-    loaded = set(sys.modules)
+    process, compiler, loaded = os.getpid(), compiler_of(target), set(sys.modules)
     if compiler is not None and not compiler.compiler_loaded:
         compiler.when_imported(lambda: writer.send(compiles=True))
+    state = picture(target)
     while (message := reader.next()) is not None:
         trial = wire.load(Trial, message["trial"])
+        guard = None if message.get("guard") is None else [wire.load(Change, change) for change in message["guard"]]
         writer.send(started=trial.id, process=process)
         if compiler is not None and compiler.compiler_loaded:
             writer.send(compiles=True)
         failure: BaseException | None = None
         try:
             with single_threaded(target):
-                guard = state if message.get("guarded") else None
-                collected = collect_one(target, trial, compiled=compiled, guard=guard)
+                collected = collect_one(target, trial, compiled=compiled, state=state, guard=guard)
         except BaseException as error:  # Ctrl-C is nobody's: this process is in a session of its own
             failure = error
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
-        first = not compiled and has_compiled(target)  # it had neither the time for it nor a clean slate
         # Before anything of ours that a target may have replaced is used again.
-        changed = state is not None and bool(state.changes())
-        if changed and state is not None:
-            state.restore()
+        changed = undone(state)
         if failure is not None:
             text = "".join(traceback.format_exception(failure))
             collected = Collected(error=f"raised {type(failure).__name__}", traceback=text)
-        guarded = bool(message.get("guarded"))  # what a guard put back, the target may remember
-        spent = traces is not None and (first or changed or guarded or traces.changed())
-        imported = _of_frameworks(set(sys.modules) - loaded) if spent else []
-        compiled_first = first and traces is not None
+        first = not compiled and has_compiled(target)  # it had neither the time for it nor a clean slate
+        # What a guard put back, the target may remember.
+        spent = traces is not None and (first or bool(changed) or guard is not None or traces.changed())
         writer.send(
-            collected=wire.dump(collected), compiled=compiled_first, changed=changed, spent=spent, imported=imported
+            collected=wire.dump(collected),
+            compiled=first and traces is not None,
+            changed=[wire.dump(change) for change in changed if can_be_guarded(change)],
+            spent=spent,
+            imported=_of_frameworks(set(sys.modules) - loaded) if spent else [],
         )
         if spent:
             return
         compiled = compiled or first
+        if state is not None and state.put_back_after_imports():
+            state = picture(target)
 
 
 def _of_frameworks(modules: set[str]) -> list[str]:
