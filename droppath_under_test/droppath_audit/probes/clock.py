@@ -5,6 +5,19 @@ from __future__ import annotations
 import time
 
 SHARE = 0.5  # of what is left, that one of several questions may take
+IDLE = 3.0  # seconds without the processor that count as one: a busy machine makes no target slow, sleeping does
+
+
+class Stopwatch:
+    """Seconds since it was made: the processor's, or a third of those that passed, whichever are more."""
+
+    def __init__(self) -> None:
+        self._processor, self._passed = time.process_time(), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds."""
+        return max(time.process_time() - self._processor, (time.monotonic() - self._passed) / IDLE)
 
 
 class Clock:
@@ -18,28 +31,28 @@ class Clock:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self._watch, self._seconds = Stopwatch(), seconds
         self.stopped = False
 
     @property
     def left(self) -> float:
         """Seconds that are left, 0 at least."""
-        return max(0.0, self._end - time.monotonic())
+        return max(0.0, self._seconds - self._watch.seconds)
 
     def part(self, share: float = SHARE) -> Turn:
         """Return the part of what is left that a question may take which begins now."""
-        return Turn(self, time.monotonic() + share * self.left)
+        return Turn(self, share * self.left)
 
 
 class Turn:
     """The time of one question."""
 
-    def __init__(self, clock: Clock, end: float) -> None:
-        self._clock, self._end = clock, end
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._watch, self._seconds = clock, Stopwatch(), seconds
 
     def over(self) -> bool:
         """Return whether it is up, which stops the question and is noted."""
-        if time.monotonic() <= self._end:
+        if self._watch.seconds <= self._seconds:
             return False
         self._clock.stopped = True
         return True

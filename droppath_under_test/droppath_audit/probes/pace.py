@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.frameworks.restoring import restored
+from droppath_audit.probes.clock import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from droppath_audit.core.case import AnyCase
-    from droppath_audit.frameworks.target import Target
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer, Target
 
-PROBED = 64  # samples of a call that is timed
+PROBED = (64, 512)  # samples of calls that are timed: what a call costs whatever its size is no matter of samples
 FAST = 1e-6  # seconds a sample, above which a target is slow; a usual one takes a hundredth in large batches
-SLOW_CALLS = 3  # timed before a target is believed to be slow: a first call prepares, and others are interrupted
+TRIES = 3  # calls of either size, of which the fastest counts: a first call prepares, and others are interrupted
 PART = 1 / 16  # of a trial's time, which one call may take
 
 
@@ -34,16 +35,16 @@ def samples_in_time(target: Target, shape: Callable[[int], tuple[int, ...]], dty
     """
     with restored(target.framework):
         try:
-            layer, x = target.make(0.5), target.framework.ones(shape(PROBED), dtype, at.device)
-            each = min(_timed(lambda: layer(x, training=True)) for _ in range(2)) / PROBED
-            if each > FAST:
-                each = min(each, *(_timed(lambda: layer(x, training=True)) / PROBED for _ in range(SLOW_CALLS - 1)))
+            layer = target.make(0.5)
+            inputs = [target.framework.ones(shape(samples), dtype, at.device) for samples in PROBED]
+            few, many = (min(_timed(layer, x) for _ in range(TRIES)) for x in inputs)
         except TargetRaised:
             return 0
+    each = (many - few) / (PROBED[1] - PROBED[0])
     return 0 if each <= FAST else max(1, int(at.effort.seconds * PART / each))
 
 
-def _timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+def _timed(layer: Layer, x: Tensor) -> float:
+    watch = Stopwatch()
+    layer(x, training=True)
+    return watch.seconds
