@@ -58,10 +58,11 @@ def memory(process: int) -> int:
 def descendants(process: int) -> list[int]:
     """Return the children of a process, theirs, and so on; those first that were started first."""
     children: dict[int, list[int]] = {}
-    for stat in PROC.glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
+    for name in os.listdir(PROC) if PROC.is_dir() else ():  # a tenth of the price of pathlib
+        if name.isdecimal():
+            with contextlib.suppress(OSError, ValueError):
+                parent = int(_stat(int(name))[1])
+                children.setdefault(parent, []).append(int(name))
     found, waiting = [], [process]
     while waiting:
         born = sorted(children.get(waiting.pop(0), ()))
@@ -109,11 +110,17 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
+def _stat(process: int) -> list[bytes]:
+    """Return the fields of proc(5) after the name, which may hold blanks: state, parent, and so on."""
+    with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123 - as above
+        return file.read().rpartition(b")")[2].split()
+
+
 def _usage_of(process: int) -> Usage | None:
     try:
-        # The name of the program, in parentheses, may hold blanks. After it: state is the third field of proc(5).
-        fields = (PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        resident = int((PROC / str(process) / "statm").read_text().split()[1])
+        fields = _stat(process)
+        with open(f"/proc/{process}/statm", "rb") as file:  # noqa: PTH123 - as above
+            resident = int(file.read().split()[1])
     except (OSError, ValueError, IndexError):
         return None
     ticks = sum(int(field) for field in fields[11:15])  # utime, stime, cutime, cstime

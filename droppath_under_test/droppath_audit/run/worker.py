@@ -93,6 +93,10 @@ def main(descriptor: int) -> None:
         return
     forks = _can_fork(loaded.target)
     writer.send(loaded=wire.dump(with_shapes(loaded) if forks else loaded.facts), forks=forks)
+    # Imported here, while the supervisor plans and before any fork, so that no worker pays for it.
+    from droppath_audit.checks import catalogue
+
+    catalogue()
     if forks:
         _Server(descriptor, reader, writer, loaded.target, slots).serve()
     else:
@@ -127,10 +131,6 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     left = arrivals.undone()
     if not isinstance(loaded.target, Recording):
         loaded.target.left_at_import = left
-    # Imported here, before the fork, so that no worker pays for it.
-    from droppath_audit.checks import catalogue
-
-    catalogue()
     return loaded
 
 

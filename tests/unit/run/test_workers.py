@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TIMES = {"seconds", "import_seconds"}
 DIES = "if at[1] == 0.9:\n    os._exit(3)"
-SLOW = "time.sleep(0.02 if at[0] == 'float64' else 0.0)"
+SLOW = "time.sleep(0.0005 if at[0] == 'float64' and x.shape[0] < 100 else 0.0)"
 KEEPS = "drop_path.calls = getattr(drop_path, 'calls', 0) + 1\nif drop_path.calls > 60:\n    return x"
 CHANGES = "torch.set_default_dtype(torch.float64)"
 
