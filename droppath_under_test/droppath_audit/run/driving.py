@@ -44,7 +44,8 @@ class InProcess:
     def __init__(self, loaded: Loaded) -> None:
         self._target, self._compiled = loaded.target, False
         self.facts = with_shapes(loaded)
-        self._state = picture(loaded.target)
+        with single_threaded(loaded.target):  # as every trial runs: the number of threads is part of the picture
+            self._state = picture(loaded.target)
 
     def collect(
         self,
