@@ -236,7 +236,7 @@ def test_whatever_a_worker_says_every_trial_is_answered(
     facts: Facts, trials: tuple[Trial, ...], said: list[tuple[int, dict[str, Any]]]
 ) -> None:
     crew: Any = FakeCrew(list(said))
-    collecting = Collecting(crew, trials, Blame(), Limits(), known={}, note=None, interruption=None)
+    collecting = Collecting(crew, trials, Blame(), Limits(), allowances={}, known={}, note=None, interruption=None)
     found = list(collecting.answers())
     assert [trial for trial, _ in found] == list(trials)
     for trial, collected in found:

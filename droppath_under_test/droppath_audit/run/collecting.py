@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import DIED, HUNG, OVERSIZED, Collected
+from droppath_audit.run.allowance import Allowance
 from droppath_audit.run.limits import Watch
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Collecting:
         trials: What to run, in order.
         blame: What earlier trials did.
         limits: What a trial and a worker may use.
+        allowances: What all trials of an effort may sample, by its name; those of earlier rounds count.
         known: Answers of an earlier run, by the trial's id.
         note: Called with each answer as it comes.
         interruption: What ends it early.
@@ -88,12 +90,14 @@ class Collecting:
         blame: Blame,
         limits: Limits,
         *,
+        allowances: dict[str, Allowance],
         known: Mapping[str, Collected],
         note: Callable[[Trial, Collected], None] | None,
         interruption: Interruption | None,
     ) -> None:
         self._loaded, self._trials, self._blame, self._limits = crew, trials, blame, limits
         self._note, self._interruption = note, interruption
+        self._allowances = allowances
         self._done = {number: known[trial.id] for number, trial in enumerate(trials) if trial.id in known}
         self._released = 0
         self._waiting = deque(Attempt(number) for number in range(len(trials)) if number not in self._done)
@@ -153,6 +157,7 @@ class Collecting:
 
     def _answer(self, attempt: Attempt, collected: Collected) -> None:
         """Take an answer."""
+        self._allowance(self._trials[attempt.number]).spent(collected.seconds)
         collected = replace(collected, note=attempt.note) if attempt.note else collected
         self._done[attempt.number] = collected
         if self._note is not None:
@@ -175,9 +180,15 @@ class Collecting:
         worker.fresh = False
         worker.mark_words()
         seconds = self._limits.sampling(trial)
+        if trial.chunk is None:  # a certificate has a time limit of its own
+            seconds = min(seconds, self._allowance(trial).seconds_for(trial))
         case = replace(trial.case, effort=replace(trial.case.effort, seconds=seconds))
         # It may be sent before there is a process: it waits in the socket.
         worker.send(trial=wire.dump(replace(trial, case=case)), guard=attempt.guard)
+
+    def _allowance(self, trial: Trial) -> Allowance:
+        effort = trial.case.effort
+        return self._allowances.setdefault(effort.name, Allowance.of(effort))
 
     def _next(self) -> Attempt | None:
         """Return and take the next attempt that may begin now."""
@@ -258,7 +269,8 @@ class Collecting:
             elif running.attempt.alone or self._blame.certain:
                 twice = ", at the second attempt as well" if running.attempt.alone else ""
                 error = f"{why}{twice}; the process was stopped"
-                self._answer(running.attempt, Collected(error=error, traceback=words, ended=HUNG))
+                hung = Collected(error=error, traceback=words, ended=HUNG, stopped_by_time=True)
+                self._answer(running.attempt, hung)
             else:
                 note = f"a first attempt was stopped ({why}); this is the second, alone and from the same seed"
                 self._again.append(replace(running.attempt, fresh=True, alone=True, note=note))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.trial import Trial
+    from droppath_audit.run.allowance import Allowance
 
 
 class Supervisor:
@@ -51,6 +52,7 @@ class Supervisor:
         self._facts: Facts | None = None
         self._refused: UsageError | None = None  # why the target could not be loaded
         self._blame = Blame()
+        self._allowances: dict[str, Allowance] = {}
         self._crew = LoadedCrew(request, max(1, jobs), limits=self._limits, interruption=interruption, verbose=verbose)
 
     def __enter__(self) -> Supervisor:
@@ -89,7 +91,14 @@ class Supervisor:
         """
         assert self.facts is not None  # noqa: S101 - waits until the target is loaded
         collecting = Collecting(
-            self._crew, trials, self._blame, self._limits, known=known or {}, note=note, interruption=self._interruption
+            self._crew,
+            trials,
+            self._blame,
+            self._limits,
+            allowances=self._allowances,
+            known=known or {},
+            note=note,
+            interruption=self._interruption,
         )
         try:
             yield from collecting.answers()
