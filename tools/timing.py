@@ -66,7 +66,7 @@ SHARES = """
 
 
 @dataclass(frozen=True)
-class Ran:
+class Timed:
     """One run of a command.
 
     Attributes:
@@ -115,7 +115,7 @@ def unit() -> float:
     return seconds * DECISIONS / (calls * BATCH)
 
 
-def ran(*words: str) -> Ran:
+def ran(*words: str) -> Timed:
     """Run ``droppath-audit`` with these words, to its end.
 
     Raises:
@@ -124,7 +124,7 @@ def ran(*words: str) -> Ran:
     started = time.perf_counter()
     command = [sys.executable, "-c", OWN, *words]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)  # noqa: S603
-    return Ran(time.perf_counter() - started, float(done.stderr.split()[-1]))
+    return Timed(time.perf_counter() - started, float(done.stderr.split()[-1]))
 
 
 def shares(effort: str) -> tuple[list[Share], float]:
@@ -200,7 +200,7 @@ def page(rounds: int = ROUNDS) -> str:
     return f"{text}{tables}\nMeasured on {where}.\n"
 
 
-def _row(name: str, found: Sequence[Ran], one: float) -> str:
+def _row(name: str, found: Sequence[Timed], one: float) -> str:
     seconds, own = min(run.seconds for run in found), min(run.own for run in found)
     return f"| `{name}` | {seconds:.2f} | {seconds / one:.1f} | {own:.2f} |\n"
 
