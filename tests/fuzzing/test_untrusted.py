@@ -200,6 +200,9 @@ class FakeCrew:
     def fork(self, worker: FakeWorker) -> None:
         worker.stands, worker.fresh, worker.process = True, True, 0
 
+    def forked(self, worker: FakeWorker, process: int) -> None:
+        worker.process = process
+
     def end(self, worker: FakeWorker) -> None:
         worker.stands, worker.process = False, 0
 

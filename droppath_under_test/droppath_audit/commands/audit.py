@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -242,6 +243,8 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         from droppath_audit.targets.loader import load
 
         return InProcess(load(spec, devices=devices, imports=options["imports"]))
+    if not hasattr(os, "fork"):
+        raise UsageError("This system cannot isolate the target in a process of its own; give --no-isolation.")
     from droppath_audit.run.supervisor import Supervisor
 
     supervisor = Supervisor(

@@ -226,7 +226,7 @@ class Collecting:
     def _hear_of(self, worker: Worker, process: int, message: dict[str, Any]) -> None:
         """Take word of the server that a worker was forked or has ended."""
         if "forked" in message:
-            worker.process = process
+            self._crew.forked(worker, process)
         elif process == worker.process:
             worker.process, worker.stands = 0, False
             running = self._running.pop(worker.number, None)

@@ -57,6 +57,7 @@ class Worker:
         process: Its process number; 0 while it is not known.
         stands: Whether there is a process, or one was asked for.
         fresh: Whether no trial was sent to it.
+        expected: Processes that were asked for and are not there yet.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Worker:
     process: int = 0
     stands: bool = False
     fresh: bool = True
+    expected: int = 0
     words_before: int = field(default=0)  # bytes of standard error that are older than the trial in hand
 
     def send(self, **message: Any) -> None:
@@ -168,7 +170,16 @@ class Crew:
     def fork(self, worker: Worker) -> None:
         """Ask for a process at a place; the one that stands there is forgotten, and ends by itself or was ended."""
         worker.process, worker.stands, worker.fresh = 0, True, True
+        worker.expected += 1
         self._send(fork=worker.number)
+
+    def forked(self, worker: Worker, process: int) -> None:
+        """Take word of a process that was asked for; one that was given up meanwhile is ended."""
+        worker.expected -= 1
+        if worker.expected or not worker.stands:
+            processes.kill_tree(process)
+        else:
+            worker.process = process
 
     def end(self, worker: Worker) -> None:
         """End the process at a place, with all that it has started."""
