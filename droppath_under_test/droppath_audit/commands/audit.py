@@ -242,7 +242,7 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         from droppath_audit.run.driving import InProcess
         from droppath_audit.targets.loader import load
 
-        return InProcess(load(spec, devices=devices, imports=options["imports"]))
+        return InProcess(load(spec, devices=devices, imports=options["imports"]), watched=False)
     if not hasattr(os, "fork"):
         raise UsageError("This system cannot isolate the target in a process of its own; give --no-isolation.")
     from droppath_audit.run.supervisor import Supervisor

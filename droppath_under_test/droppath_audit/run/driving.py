@@ -39,13 +39,15 @@ class InProcess:
 
     Args:
         loaded: The target, with what was learned of it.
+        watched: Whether a trial that left something changed in the process is run again under guard; a debugger
+            changes the process as well.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, *, watched: bool = True) -> None:
         self._target, self._compiled = loaded.target, False
         self.facts = with_shapes(loaded)
         with single_threaded(loaded.target):  # as every trial runs: the number of threads is part of the picture
-            self._state = picture(loaded.target)
+            self._state = picture(loaded.target) if watched else None
 
     def collect(
         self,
