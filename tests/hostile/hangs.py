@@ -17,7 +17,7 @@ from hostile import hostile
 
 BUSY = "no answer within 0.6 seconds of processor time, at the second attempt as well"
 IDLE = "no answer within 1.2 seconds, at the second attempt as well"
-FULL = "it used more than 0.75 GiB of memory"
+FULL = "it used more than 768 MiB of memory"
 
 
 @hostile(BUSY, seconds=0.6)

@@ -36,3 +36,9 @@ def size(text: str, option: str) -> int:
     if not 0 < total < 2**60:
         raise UsageError(f"{option} is an amount of memory such as 4GiB or 512MiB, not {text!r}.")
     return total
+
+
+def told(size: int) -> str:
+    """Return an amount of memory in words, such as ``4 GiB`` or ``512 MiB``."""
+    unit = next((unit for unit in "GM" if size >= BYTES[unit]), "K")
+    return f"{size / BYTES[unit]:g} {unit}iB"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from droppath_audit.core.collected import HUNG, OVERSIZED
 from droppath_audit.core.effort import COMPILING_SECONDS
+from droppath_audit.core.quantities import told
 from droppath_audit.run import processes
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Watch:
         if used is None:
             return "", ""
         if used.resident > self._memory and processes.memory(self._process) > self._memory:
-            return OVERSIZED, f"it used more than {self._memory / 2**30:g} GiB of memory"
+            return OVERSIZED, f"it used more than {told(self._memory)} of memory"
         if self._waited > YOUNG and used.seconds - self._before > self.limit:
             return HUNG, f"no answer within {self.limit:g} seconds of processor time"
         return "", ""

@@ -18,6 +18,7 @@ imported).
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import select
 import signal
@@ -136,9 +137,15 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
 
 def _can_fork(target: BoundTarget | Recording) -> bool:
     """Return whether forks of this process would work: no other threads, and nothing that a fork leaves behind."""
-    # The frameworks of macOS that NumPy and torch compute with do not survive a fork.
-    alone = hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == 1
+    # The frameworks of macOS that NumPy and torch compute with do not survive a fork, nor do threads of C libraries.
+    alone = hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == _threads() == 1
     return alone and (isinstance(target, Recording) or _survives(target.framework))
+
+
+def _threads() -> int:
+    """Return the threads of this process, those that Python knows nothing of included; 1 where nobody can tell."""
+    folder = Path("/proc/self/task")
+    return len(list(folder.iterdir())) if folder.is_dir() else 1
 
 
 def _survives(framework: Framework) -> bool:
@@ -161,6 +168,9 @@ class _Server:
         self._children: dict[int, int] = {}  # process to slot
 
     def serve(self) -> None:
+        # What is there now is never collected again, so that a worker collects its own in no time.
+        gc.collect()
+        gc.freeze()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
@@ -250,6 +260,7 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
             failure = error
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
+        gc.collect()  # what dies with a cycle may change something, and is not to do so in a later trial
         # Before anything of ours that a target may have replaced is used again.
         changed = undone(state)
         if failure is not None:

@@ -186,6 +186,8 @@ def of_different_probabilities(x, drop_prob, training):
 
 
 def torn_samples(x, drop_prob, training):
+    if x.shape[1:] != (8,):
+        raise ValueError("it takes eight features, and no smaller sample")
     tail = torch.arange(x[0].numel()).view(x[0].shape) / x[0].numel()
     return x * (torch.rand(shape(x)) < 0.5 + 0.5 * tail)
 

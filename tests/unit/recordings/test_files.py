@@ -410,7 +410,7 @@ def test_a_line_is_not_read_beyond_its_limit(tmp_path: Path, monkeypatch: pytest
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "calls.npz").mkdir()
-    assert "not a regular file" in refusal(tmp_path / "calls.npz")
+    assert "is a folder, not a file" in refusal(tmp_path / "calls.npz")
     small(tmp_path / "there.jsonl")
     assert "Did you mean 'there.jsonl'" in refusal(tmp_path / "ther.jsonl")
     os.mkfifo(tmp_path / "pipe.npz")

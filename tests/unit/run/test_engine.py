@@ -14,6 +14,8 @@ from droppath_audit.core.collected import Collected
 from droppath_audit.core.dialect import CHOICES
 from droppath_audit.core.events import AuditFinished, AuditStarted, TrialFinished
 from droppath_audit.core.verdict import Outcome
+from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.frameworks.torch.operations import TorchFramework
 from droppath_audit.mutants import mutants
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings, make
@@ -143,13 +145,16 @@ def reference() -> Facts:
 
 
 def outcome_of(script: str) -> str:
-    """Run a script here and say how it ended."""
+    """Run a script here and say how it ended; what it leaves behind is put back, for those that come after it."""
+    state = ProcessState.taken(TorchFramework())
     try:
         exec(compile(script, "<snippet>", "exec"), {"__name__": "snippet", "print": lambda *_, **__: None})  # noqa: S102
     except AssertionError:
         return "fails"
     except Exception as error:
         return f"raises {type(error).__name__}"
+    finally:
+        state.restore()
     return "holds"
 
 

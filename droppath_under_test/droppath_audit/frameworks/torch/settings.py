@@ -23,7 +23,7 @@ MODULES = (
     "torch", "torch._C._nn", "torch._C._linalg", "torch._C._special", "torch._C._fft", "torch.nn",
     "torch.nn.functional", "torch.nn.init", "torch.autograd", "torch.autograd.grad_mode", "torch.random",
     "torch.special", "torch.linalg", "torch.fft", "torch.distributions", "torch.overrides", "torch.amp", "torch.jit",
-    "torch.compiler",
+    "torch.compiler", "torch.utils.checkpoint", "torch.func", "torch.autograd.functional", "torch.nn.utils",
 )  # fmt: skip
 CLASSES = ("torch.Tensor", "torch.autograd.Function", "torch.no_grad", "torch.enable_grad", "torch.autocast")
 HOOKS = "torch.nn.modules.module"
