@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from droppath_audit.frameworks.settings import Change
@@ -28,6 +27,8 @@ THREADS = "threading.active_count()"
 CHILDREN = "[int(child) for file in glob.glob('/proc/self/task/*/children') for child in open(file).read().split()]"
 
 _frames, _monotonic, _sleep = sys._current_frames, time.monotonic, time.sleep
+# pathlib has builtins of its own, which a target may have replaced.
+_listdir = os.listdir
 _getpid, _kill, _waitpid = os.getpid, os.kill, os.waitpid
 _waitid = getattr(os, "waitid", None)  # not on macOS before Python 3.13
 
@@ -117,16 +118,17 @@ def _children() -> frozenset[int]:
     except OSError:  # none at all: the usual case, for the price of one call
         return frozenset()
     found: set[int] = set()
-    for file in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has ended meanwhile
-            found |= {int(child) for child in file.read_text().split()}
+    for task in _listdir("/proc/self/task"):
+        with suppress(OSError), open(f"/proc/self/task/{task}/children", "rb") as file:  # noqa: PTH123 - as above
+            found |= {int(child) for child in file.read().split()}  # a thread may have ended meanwhile
     return frozenset(found or {0})
 
 
 def _command(child: int) -> str:
     """Return the command line of a process; what it is where it has none."""
     try:
-        text = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        with open(f"/proc/{child}/cmdline", "rb") as file:  # noqa: PTH123 - as above
+            text = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         text = ""
     return text or "ended, and nobody waited for it"

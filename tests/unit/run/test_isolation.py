@@ -184,7 +184,7 @@ def test_after_hangs_of_four_checks_nothing_more_is_run(
     messages = [r.verdict.observed for r in report.results]
     hung = [message for message in messages if message.startswith("no answer within 0.6 seconds")]
     assert len(hung) == 4
-    assert messages[-1] == "not run: trials of 4 checks hung before"
+    assert all(message in hung or message.startswith("not run: ") for message in messages)
     assert report.exit_status == 1
 
 

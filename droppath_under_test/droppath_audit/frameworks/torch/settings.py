@@ -49,7 +49,10 @@ class TorchSettings(GlobalSettings):
 
     def settings(self) -> tuple[Setting, ...]:
         """Return torch's settings, those of accelerators as far as they are in use."""
-        return (*_SETTINGS, *(_current_device(module) for module in devices.in_use() if hasattr(module, "set_device")))
+        return (
+            *_SETTINGS,
+            *(_current_device(module) for module in devices.in_use() if {"set_device", "__name__"} <= set(dir(module))),
+        )
 
     def namespaces(self) -> Mapping[str, Any]:
         """Return the modules whose functions a network calls, and the classes of tensors and layers."""
