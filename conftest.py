@@ -17,15 +17,11 @@ pytest_plugins = [] if _installed else ["droppath_audit.pytest_plugin"]
 
 
 @pytest.fixture(autouse=True)
-def _functions_are_put_back() -> Iterator[None]:
-    """Put back the functions that a faulty layer replaced in this process, for the tests that come after it."""
-    if "torch" not in sys.modules:
-        yield
-        return
-    from droppath_audit.frameworks.functions import Functions
-    from droppath_audit.frameworks.torch.operations import TorchFramework
-
-    torch = TorchFramework()
-    before = Functions.taken(torch.namespaces(), torch.aliases)
+def _functions_of_torch_are_put_back() -> Iterator[None]:
+    """Put back what a faulty layer replaced in torch in this process, for the tests that come after it."""
+    torch = sys.modules.get("torch")
+    before = {name: value for name, value in vars(torch).items() if callable(value)} if torch else {}
     yield
-    before.put_back()
+    for name, value in before.items():
+        if vars(torch).get(name) is not value:
+            setattr(torch, name, value)
