@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from copy import copy
+from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ CLASSES = (
     "pathlib.Path",
 )
 NUMPY = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.testing")
+for _name in NUMPY[:4]:  # NumPy loads them on first use, and what is not there is not watched
+    import_module(_name)
 OURS = ("droppath_audit", "droppath_reference")
 DRIVING = tuple(f"droppath_audit.{folder}." for folder in ("frameworks", "probes", "targets"))
 """Where the methods of classes run between two calls of a target."""
