@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 
 from droppath_audit.core import quantities, wire
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
-from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.recording import Recorder
 from droppath_audit.recordings.reading import read
 from droppath_audit.run import engine
@@ -114,22 +112,6 @@ def test_a_recording_is_read_or_refused(recordings: dict[str, bytes], tmp_path: 
     except UsageError:
         return
     assert found.blocks
-
-
-@pytest.fixture(scope="module")
-def facts() -> Facts:
-    return Facts(
-        spec="package.module:Name",
-        kind="class",
-        origin="module.py:1",
-        package="",
-        arguments="drop_prob",
-        dialect=Dialect(),
-        framework="torch",
-        framework_version="0",
-        devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
-        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -22,18 +22,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what isolation 
 
 WORDS = ("--effort", "quick", "--only", "DP3xx")
 KILLS = 50
-TIMES = {"seconds", "import_seconds"}
 
 
-def timeless(value: Any) -> Any:
-    """Return a report without what a clock measured."""
-    if isinstance(value, dict):
-        return {name: timeless(held) for name, held in value.items() if name not in TIMES}
-    return [timeless(held) for held in value] if isinstance(value, list) else value
-
-
-def read(file: Path) -> Any:
-    return timeless(json.loads(file.read_text(encoding="utf-8")))
+@pytest.fixture
+def read(timeless: Callable[[Any], Any]) -> Callable[[Path], Any]:
+    return lambda file: timeless(json.loads(file.read_text(encoding="utf-8")))
 
 
 def wait_for(file: Path, seconds: float = 60.0) -> None:
@@ -44,7 +37,7 @@ def wait_for(file: Path, seconds: float = 60.0) -> None:
 
 
 def test_killed_at_fifty_random_moments_and_resumed_it_reports_what_it_would_have(
-    target: Callable[..., str], command: Command, tmp_path: Path
+    target: Callable[..., str], command: Command, read: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     spec, whole, resumed = target("time.sleep(0.002)"), tmp_path / "whole.json", tmp_path / "resumed.json"
     started = time.monotonic()
@@ -94,7 +87,12 @@ def test_a_journal_of_another_source_is_not_taken_over(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_workers_and_writes_what_there_is(
-    number: signal.Signals, status: int, target: Callable[..., str], command: Command, tmp_path: Path
+    number: signal.Signals,
+    status: int,
+    target: Callable[..., str],
+    command: Command,
+    read: Callable[[Path], Any],
+    tmp_path: Path,
 ) -> None:
     flag, file = tmp_path / "running", tmp_path / "report.json"
     late = f"if x.dtype == 'float16':\n        open({str(flag)!r}, 'w').close(); time.sleep(1000)"

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.facts import Facts
-from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 
@@ -15,22 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from droppath_audit.core.events import Event
+    from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
 
 
 @pytest.fixture
-def facts() -> Facts:
-    return Facts(
-        spec="package.module:Name",
-        kind="class",
+def facts(facts: Facts) -> Facts:
+    return replace(
+        facts,
         origin="package/module.py:12",
         package="package 1.2.3",
         arguments="class · drop_prob",
-        dialect=Dialect(),
-        framework="torch",
         framework_version="2.0",
-        devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
-        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
         import_seconds=1.0,
     )
 

@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import os
 import textwrap
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.events import AuditFinished
-from droppath_audit.core.facts import Facts
-from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.run import engine
 from droppath_audit.run.plan import Settings
 from droppath_audit.run.supervisor import Supervisor
@@ -50,23 +46,6 @@ def drop_path(x, drop_prob, training):
 """
 
 
-@pytest.fixture
-def facts() -> Facts:
-    """Facts of a target that nobody loaded."""
-    return Facts(
-        spec="package.module:Name",
-        kind="class",
-        origin="module.py:1",
-        package="",
-        arguments="drop_prob",
-        dialect=Dialect(),
-        framework="torch",
-        framework_version="0",
-        devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
-        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
-    )
-
-
 class Audit(Protocol):
     def __call__(self, spec: str, *only: str, seed: int = 0, jobs: int = 1, limits: Limits | None = None) -> Report: ...
 
@@ -84,9 +63,8 @@ def target(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Audit]:
+def isolated(mark: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Audit]:
     """Audit in a worker, and see that nothing of it is left behind."""
-    mark = f"DROPPATH_TEST_{os.getpid()}_{time.monotonic_ns()}"
     monkeypatch.setenv(mark, "1")
 
     def run(spec: str, *only: str, seed: int = 0, jobs: int = 1, limits: Limits | None = None) -> Report:
@@ -96,27 +74,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Audit]:
         return last.report
 
     yield run
-    assert leftover(mark) == []
     assert zombies() == []
-
-
-def leftover(mark: str, seconds: float = 5.0) -> list[str]:
-    """Return processes that carry a mark in their environment, once there are none or time is up."""
-    deadline = time.monotonic() + seconds
-    while (found := _marked(mark)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
-
-
-def _marked(mark: str) -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if int(process.name) != os.getpid() and mark.encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
 
 
 def zombies() -> list[str]:

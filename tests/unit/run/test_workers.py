@@ -18,27 +18,21 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.report import Report
 
-TIMES = {"seconds", "import_seconds"}
 DIES = "if at[1] == 0.9:\n    os._exit(3)"
 SLOW = "time.sleep(0.0005 if at[0] == 'float64' and x.shape[0] < 100 else 0.0)"
 KEEPS = "drop_path.calls = getattr(drop_path, 'calls', 0) + 1\nif drop_path.calls > 60:\n    return x"
 CHANGES = "torch.set_default_dtype(torch.float64)"
 
 
-def told(report: Report) -> str:
-    """Return the report as it is written, without what a clock measured."""
-
-    def timeless(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: timeless(held) for name, held in value.items() if name not in TIMES}
-        return [timeless(held) for held in value] if isinstance(value, list) else value
-
-    return json.dumps(timeless(json.loads(dumps([report]))))
+@pytest.fixture
+def told(timeless: Callable[[Any], Any]) -> Callable[[Report], str]:
+    """Return what writes a report, without what a clock measured."""
+    return lambda report: json.dumps(timeless(json.loads(dumps([report]))))
 
 
 @pytest.mark.parametrize("code", [DIES, SLOW, KEEPS, CHANGES], ids=["dies", "slow", "keeps", "changes"])
 def test_any_number_of_workers_makes_the_same_report(
-    code: str, target: Callable[..., str], isolated: Callable[..., Report]
+    code: str, target: Callable[..., str], isolated: Callable[..., Report], told: Callable[[Report], str]
 ) -> None:
     spec = target(code)
     only = ("DP0xx", "DP101", "DP104", "DP2xx", "DP3xx")
@@ -57,7 +51,7 @@ def test_the_circuit_breaker_acts_in_the_order_of_the_plan(
     assert errors == 3 * ["the process ended with exit status 5"] + 3 * [reason]
 
 
-def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two() -> None:
+def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two(told: Callable[[Report], str]) -> None:
     reports = []
     for jobs in (1, 2):
         with Supervisor("droppath_audit.mutants.law:floor_mask", jobs=jobs) as supervisor:

@@ -1,0 +1,70 @@
+"""What several folders of tests need."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from droppath_audit.core.dialect import Dialect
+from droppath_audit.core.facts import Facts
+from droppath_audit.frameworks.capabilities import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TIMES = {"seconds", "import_seconds"}
+
+
+@pytest.fixture(scope="session")
+def facts() -> Facts:
+    """Facts of a target that nobody loaded."""
+    return Facts(
+        spec="package.module:Name",
+        kind="class",
+        origin="module.py:1",
+        package="",
+        arguments="drop_prob",
+        dialect=Dialect(),
+        framework="torch",
+        framework_version="0",
+        devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
+        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
+    )
+
+
+@pytest.fixture(scope="session")
+def timeless() -> Callable[[Any], Any]:
+    """Return what takes away from a report, as JSON, all that a clock measured."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: without(held) for name, held in value.items() if name not in TIMES}
+        return [without(held) for held in value] if isinstance(value, list) else value
+
+    return without
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """Give a name for the environment of processes, and see that in the end none is left that carries it."""
+    name = f"DROPPATH_TEST_{os.getpid()}_{time.monotonic_ns()}"
+    yield name
+    deadline = time.monotonic() + 10
+    while (found := _marked(name)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found == []
+
+
+def _marked(name: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(process.name) != os.getpid() and name.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
