@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 import time
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import click
 
 from droppath_audit.commands import Command
 from droppath_audit.commands.audit import REFERENCE, collector_for, root_seed
+from droppath_audit.core import quantities
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.visible import visible
 from droppath_audit.report.streams import failure
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from droppath_audit.certification.ledger import Ledger
 
 WIDTH = 140
-SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 EXAMPLES = """\b
 Examples:
   droppath-audit certify timm --dtype bfloat16 --time-limit 1m
@@ -135,10 +134,10 @@ def _seconds(text: str | None) -> float:
     """Return the seconds of ``30s``, ``5m``, ``2h`` or ``1h30m``; infinity where nothing was said."""
     if text is None:
         return math.inf
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    found = quantities.duration(text)
+    if found is None:
         raise UsageError(f"--time-limit is a number with s, m or h, such as 30s, 5m or 2h, not {text!r}.")
-    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+    return found
 
 
 def _files(resume: str | None, merge: tuple[str, ...]) -> tuple[LedgerFile | None, Ledger | None]:

@@ -10,17 +10,22 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
+def duration(text: str) -> float | None:
+    """Return the seconds of ``30s``, ``5m``, ``2h`` or ``1h30m``; None where it is nothing of the kind."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
 def seconds(text: str, option: str) -> float:
     """Return the seconds of ``30s``, ``5m``, ``2h``, ``1h30m``, or of a number alone.
 
     Raises:
         UsageError: If it is nothing of the kind, or not more than 0; it names the option.
     """
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        text += "s"
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
-    total = sum(float(number) * SECONDS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not 0.0 < total < float("inf"):
+    total = duration(f"{text}s" if re.fullmatch(r"\d+(\.\d+)?", text) else text)
+    if total is None or not 0.0 < total < float("inf"):
         raise UsageError(f"{option} is a time above 0 with s, m or h, such as 30s, 5m or 2h, not {text!r}.")
     return total
 

@@ -18,6 +18,19 @@ def put_working_directory_last() -> None:
         sys.path[:] = [entry for entry in sys.path if not _names(entry, here)] + ours
 
 
+def library_first() -> list[str]:
+    """Return ``sys.path`` for a process that runs a target: in this one's order, but the standard library comes first.
+
+    So a ``json.py`` in the working directory hides neither the library's from that process, nor the user's own package
+    there behind an installed one.
+    """
+    import sysconfig
+
+    library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    library |= {f"{path}/lib-dynload" for path in library}
+    return sorted(sys.path, key=lambda entry: entry not in library)
+
+
 def working_directory() -> str:
     """Return the working directory.
 

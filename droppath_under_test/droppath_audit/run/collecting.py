@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core import wire
 from droppath_audit.core.collected import DIED, HUNG, OVERSIZED, Collected
 from droppath_audit.run.allowance import Allowance
-from droppath_audit.run.limits import Watch
+from droppath_audit.run.limits import BEAT_SECONDS, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from droppath_audit.run.limits import Limits
     from droppath_audit.run.loaded_crew import LoadedCrew
 
-BEAT_SECONDS = 0.1  # between two looks at what the workers use
 MOST_STILLBORN = 3  # processes that end before they begin the trial that they were given
 
 

@@ -13,16 +13,17 @@ import re
 import selectors
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from socket import socketpair
 from typing import IO, TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
+from droppath_audit.core.search_path import library_first
 from droppath_audit.run import processes
-from droppath_audit.run.lines import Reader, Writer, pair
+from droppath_audit.run.lines import Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ class Worker:
     stands: bool = False
     fresh: bool = True
     expected: int = 0
-    words_before: int = field(default=0)  # bytes of standard error that are older than the trial in hand
+    words_before: int = 0  # bytes of standard error that are older than the trial in hand
 
     def send(self, **message: Any) -> None:
         """Send a message; where nobody reads it any more, its end is told elsewhere."""
@@ -119,7 +120,7 @@ class Crew:
 
     def __init__(self, request: dict[str, Any], size: int, *, verbose: bool) -> None:
         self._mark = f"{MARK}={uuid.uuid4().hex}"
-        self._socket, far = pair()
+        self._socket, far = socketpair()
         self._reader = Reader(self._socket.fileno())
         self.workers = [_worker(number, verbose=verbose) for number in range(size)]
         self.forks = False
@@ -128,7 +129,7 @@ class Crew:
         kept = {far.fileno(), *(descriptor for slot in slots for descriptor in slot if descriptor >= 0)}
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-                [sys.executable, "-c", _START, json.dumps(search_path()), str(far.fileno())],
+                [sys.executable, "-c", _START, json.dumps(library_first()), str(far.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=None if verbose else subprocess.DEVNULL,
                 stderr=None if verbose else self.workers[0].words,
@@ -232,21 +233,9 @@ class Crew:
 
 
 def _worker(number: int, *, verbose: bool) -> Worker:
-    near, far = pair()
+    near, far = socketpair()
     words = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115 - lives with the worker
     if words is not None:
         # Appended to: a file that is emptied is then written from its beginning, and no hole is left.
         fcntl.fcntl(words, fcntl.F_SETFL, fcntl.fcntl(words, fcntl.F_GETFL) | os.O_APPEND)
     return Worker(number, near, far, Reader(near.fileno()), words)
-
-
-def search_path() -> list[str]:
-    """Return ``sys.path`` for a worker: in this process's order, but for the standard library, which comes first.
-
-    So a ``json.py`` in the working directory hides neither the library's from the worker, nor the user's own package
-    there behind an installed one.
-    """
-    library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    library |= {f"{path}/lib-dynload" for path in library}
-    own = [path for path in sys.path if path in library]
-    return own + [path for path in sys.path if path not in library]

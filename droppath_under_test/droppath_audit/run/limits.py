@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TRIAL_SECONDS = 30.0
 MEMORY = 4 * 2**30
 SECONDS_PER_NUMBER = 2e-6  # of a recording: tens of times what looking at one takes
+BEAT_SECONDS = 0.1  # between two looks at what the processes use
 LONGEST_BEAT = 0.25  # seconds that one look at the clock counts at most: a stopped supervisor has not waited
 BEATS = 3  # limits of waiting: a deadlock uses no processor time
 YOUNG = 0.5  # seconds of waiting before which a process is looked at alone, and not its descendants

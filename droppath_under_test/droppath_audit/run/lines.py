@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from contextlib import suppress
 from typing import Any
 
@@ -78,8 +77,3 @@ class Reader:
         if others:
             self._unfinished = bytearray(others[-1])
         self.ended = self.ended or not piece or len(self._unfinished) > LONGEST
-
-
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Return two connected sockets; what is written to one is read from the other."""
-    return socket.socketpair()

@@ -8,14 +8,13 @@ from droppath_audit.core import wire
 from droppath_audit.core.errors import Interrupted, UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.run.crew import Crew
-from droppath_audit.run.limits import Watch
+from droppath_audit.run.limits import BEAT_SECONDS, Watch
 
 if TYPE_CHECKING:
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.run.limits import Limits
 
 LOAD_SECONDS = 300.0  # of processor time
-BEAT_SECONDS = 0.1  # between two looks at what the processes use
 
 
 class LoadedCrew:

@@ -93,6 +93,20 @@ def kill_tree(process: int) -> None:
     kill(process, *descendants(process))
 
 
+def told_end(code: int) -> str:
+    """Return in words how a process ended.
+
+    Args:
+        code: Its exit status, or minus the number of the signal that ended it.
+    """
+    if code >= 0:
+        return f"the process ended with exit status {code}"
+    try:
+        return f"the process was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the process was killed by signal {-code}"
+
+
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends, on Linux."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)

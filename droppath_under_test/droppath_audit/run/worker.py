@@ -98,6 +98,9 @@ def main(descriptor: int) -> None:
     from droppath_audit.checks import catalogue
 
     catalogue()
+    # What is there now is never collected again, so that each trial collects its own in no time.
+    gc.collect()
+    gc.freeze()
     if forks:
         _Server(descriptor, reader, writer, loaded.target, slots).serve()
     else:
@@ -168,9 +171,6 @@ class _Server:
         self._children: dict[int, int] = {}  # process to slot
 
     def serve(self) -> None:
-        # What is there now is never collected again, so that a worker collects its own in no time.
-        gc.collect()
-        gc.freeze()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a target that ignores it would leave nothing to wait for
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
@@ -222,7 +222,11 @@ class _Server:
             with suppress(ChildProcessError):  # the target installed a handler that waits for everybody's children
                 ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
-                self._writer.send(ended=child, slot=self._children.pop(child), words=_describe_death(status))
+                self._writer.send(
+                    ended=child,
+                    slot=self._children.pop(child),
+                    words=processes.told_end(os.waitstatus_to_exitcode(status)),
+                )
 
 
 def _traces_of(target: BoundTarget) -> Traces:
@@ -289,14 +293,3 @@ def _of_frameworks(modules: set[str]) -> list[str]:
 
     packages = {adapter.packages[0] for adapter in adapters()}
     return sorted(name for name in modules if name.partition(".")[0] in packages)
-
-
-def _describe_death(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            name = f"signal {number}"
-        return f"the process was killed by {name}"
-    return f"the process ended with exit status {os.WEXITSTATUS(status)}"

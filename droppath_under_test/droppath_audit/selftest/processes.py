@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from droppath_audit.run.processes import told_end
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.context import ForkServerProcess
@@ -107,12 +109,7 @@ def _take(one: _Running[Job], limit: float) -> Any:
 
 
 def _describe(code: int) -> str:
-    if code >= 0:
-        return f"the process ended with exit status {code} before it answered"
-    try:
-        return f"the process was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"the process was killed by signal {-code}"
+    return told_end(code) + (" before it answered" if code >= 0 else "")
 
 
 def _end(one: _Running[Job]) -> None:
