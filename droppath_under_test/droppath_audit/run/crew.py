@@ -164,6 +164,10 @@ class Crew:
             worker: Worker | None = key.data
             reader = self._reader if worker is None else worker.reader
             for message in reader.available():
+                place = message.get("slot") if worker is None and "ended" in message else None
+                if isinstance(place, int) and 0 <= place < len(self.workers):
+                    # What a process said last, it said before it ended, however late it is heard.
+                    yield from ((self.workers[place], last) for last in self.workers[place].reader.available())
                 yield worker, message
             if reader.ended:
                 self._selector.unregister(key.fileobj)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.report.json import dumps
 from droppath_audit.run import engine
+from droppath_audit.run.crew import Crew
 from droppath_audit.run.plan import Settings
 from droppath_audit.run.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from droppath_audit.core.report import Report
 
@@ -60,3 +62,17 @@ def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two(told: Callable[
         reports.append(told(last.report))
     assert reports[0] == reports[1]
     assert '"fail"' in reports[0]
+
+
+def test_what_a_process_said_last_is_heard_before_its_end(
+    target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Crew.messages
+
+    def late(crew: Crew, seconds: float) -> Iterator[Any]:
+        time.sleep(0.2)  # by now a worker has answered, ended, and its end was told
+        yield from heard(crew, seconds)
+
+    monkeypatch.setattr(Crew, "messages", late)
+    report = isolated(target("drop_path.calls = getattr(drop_path, 'calls', 0) + 1"), "DP301")
+    assert [str(result.outcome) for result in report.results] == ["pass"] * 4
