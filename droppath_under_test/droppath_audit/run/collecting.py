@@ -105,16 +105,15 @@ class Collecting:
 
     def answers(self) -> Iterator[tuple[Trial, Collected]]:
         """Yield every trial with its answer, in order, until the end or an interruption."""
-        while self._released < len(self._trials):
-            while (answer := self._release()) is not None:
-                yield answer
-            if self._released == len(self._trials) or (self._interruption is not None and self._interruption.told):
-                return
+        while self._released < len(self._trials) and not self._interrupted():
             if not self._loaded.lost and self._crew.gone:
                 self._lose_crew()
-            if self._loaded.lost:
+            if not self._loaded.lost:
+                self._dispatch()  # before anything is judged: the workers are busy meanwhile
+            while (answer := self._release()) is not None:
+                yield answer
+            if self._released == len(self._trials) or self._interrupted() or self._loaded.lost:
                 continue
-            self._dispatch()
             for worker, message in self._crew.messages(BEAT_SECONDS):
                 self._hear(worker, message)
             self._beat()
@@ -124,6 +123,9 @@ class Collecting:
         if not self._loaded.lost:
             for number in list(self._running):
                 self._stop(self._crew.workers[number])
+
+    def _interrupted(self) -> bool:
+        return self._interruption is not None and self._interruption.told
 
     @property
     def _crew(self) -> Crew:

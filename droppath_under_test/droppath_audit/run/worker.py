@@ -264,7 +264,10 @@ def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, 
             failure = error
         if os.getpid() != process:
             os._exit(0)  # a copy of the worker that the target forked
-        gc.collect()  # what dies with a cycle may change something, and is not to do so in a later trial
+        # What dies with a cycle may change something, and is not to do so in a later trial. What lives on is looked at
+        # only once, or each trial would pay for all that is imported: more than a third of a quick audit.
+        gc.collect()
+        gc.freeze()
         # Before anything of ours that a target may have replaced is used again.
         changed = undone(state)
         if failure is not None:
