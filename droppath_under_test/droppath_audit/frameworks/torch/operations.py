@@ -97,7 +97,8 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
         """Return which samples' first element is other than zero."""
         # Thousands of small calls are read one by one: nothing is converted that NumPy can compare.
         array = _array(tensor) if _tensor(tensor).dtype in WIDE else self.numpy(tensor)
-        return np.asarray(array.reshape(batch, -1)[:, 0] != 0)
+        kept: npt.NDArray[np.bool_] = array.reshape(batch, -1)[:, 0] != 0
+        return kept
 
     def bits(self, tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
         """Return a copy of the bytes of the values, in logical order."""
