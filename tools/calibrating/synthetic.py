@@ -199,6 +199,8 @@ class SyntheticTarget:
     """A ``frameworks.target.Target`` with the reference's dialect."""
 
     fixed_shape = None
+    sizes = ()
+    form_open = False
     evaluates = True
     keyed = False
 

@@ -56,6 +56,7 @@ class Seen:
 
 class ShapeDtypeDevice(Check[Seen, DtypeCase]):
     where = Dtypes()
+    judges_dtypes = True
     recorded = Selection(lambda _block: True, "dtype", "the recording is empty")
     mutants = ("mask_of_rank_four", "widened_to_float32")
 

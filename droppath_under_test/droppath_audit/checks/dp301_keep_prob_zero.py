@@ -21,12 +21,15 @@ import numpy as np
 
 from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check
-from droppath_audit.core.errors import ChangedShape
+from droppath_audit.core.errors import ChangedShape, TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.probes.admission import REFUSALS
+from droppath_audit.probes.live import LiveProbe
 from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts import LiveScript
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -38,17 +41,22 @@ PROMISED = "all zeros"
 
 @dataclass(frozen=True)
 class Seen:
-    """Elements of the outputs for finite x: all, NaN, other than zero; what x and the output were; in which batch."""
+    """Elements of the outputs for finite x: all, NaN, other than zero; what x and the output were; in which batch.
+
+    ``refusal`` is with what it refuses, where it does.
+    """
 
     elements: int
     nan: int
     nonzero: int
     became: tuple[str, ...]
     batch: int = 4
+    refusal: str = ""
 
 
 class KeepProbZero(Check[Seen, DtypeCase]):
     where = Dtypes()
+    judges_refusal = True
     recorded = Selection(
         lambda block: block.training and block.drop_prob == 1.0,
         "dtype",
@@ -58,13 +66,19 @@ class KeepProbZero(Check[Seen, DtypeCase]):
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:
         """A target that declares to refuse keep_prob = 0 is held to that by DP306."""
-        refuses = facts.dialect.keep_prob_zero == "raises"
-        return "the target declares that it refuses keep_prob = 0 (see DP306)" if refuses else ""
+        if facts.dialect.keep_prob_zero == "raises":
+            return "the target declares that it refuses keep_prob = 0 (see DP306)"
+        taken = [dtype for dtype in facts.devices[at.device] if dtype not in facts.refused]
+        first = "float32" if "float32" in taken else taken[0]
+        again = facts.refuses_keep_prob_zero and at.dtype != first
+        return f"the target refuses keep_prob = 0 (see DP301 in {first})" if again else ""
 
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Look at every element of a few small batches."""
         elements = nan = nonzero = 0
         became = {}
+        if isinstance(probe, LiveProbe) and (refusal := _refusal(probe)):
+            return Seen(0, 0, 0, (), refusal=refusal)
         try:
             for calls in probe.calls(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
                 finite = np.isfinite(calls.x)
@@ -79,6 +93,9 @@ class KeepProbZero(Check[Seen, DtypeCase]):
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail on a single element that is not zero."""
+        if seen.refusal:
+            hint = "a layer that is to refuse keep_prob = 0 raises ValueError, and declares keep_prob_zero=raises"
+            return Verdict.failed(f"raises {seen.refusal}", promised=PROMISED, hint=hint)
         observed = []
         if seen.nan:
             observed.append(f"NaN in {seen.nan} of {seen.elements} values")
@@ -91,8 +108,22 @@ class KeepProbZero(Check[Seen, DtypeCase]):
 
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
         """Print outputs at drop_prob = 1, or their dtype."""
-        if seen.nan or seen.nonzero:
+        if seen.refusal and isinstance(script, LiveScript):
+            with script.must_not_raise("it refuses keep_prob = 0"):
+                script.plain(1.0, script.shape(seen.batch))
+        elif seen.nan or seen.nonzero:
             zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
             script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
         else:
             script.same_dtype(1.0, seen.batch)
+
+
+def _refusal(probe: LiveProbe[DtypeCase]) -> str:
+    """Return with what a target that was seen to refuse keep_prob = 0 does so."""
+    if probe.target.dialect.keep_prob_zero != "raises":
+        return ""
+    try:
+        probe.make(1.0)(probe.ones(probe.shape(1)), training=True)
+    except TargetRaised as error:
+        return str(error) if error.kind in REFUSALS else ""
+    return ""

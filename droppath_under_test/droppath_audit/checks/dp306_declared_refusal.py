@@ -41,6 +41,7 @@ class Seen:
 
 
 class DeclaredRefusal(Check[Seen, DtypeCase]):
+    judges_refusal = True
     where = Dtypes()
     driven = "it must be asked for what it declares to refuse"
     mutants = ("asserts_instead_of_refusing", "refuses_too_early")

@@ -58,6 +58,7 @@ class Seen:
 
 
 class Gradcheck(Check[Seen, Cell]):
+    bound_to_dtype = True  # finite differences need it
     where = Cells((0.0, 0.1, 0.5, 0.9, 1.0), ("float64",))  # finite differences need its digits
     driven = "it must be called again with its mask held fixed and x moved"
     needs = (Autograd,)

@@ -71,6 +71,9 @@ class Check(ABC, Generic[Seen_, Case_]):
         recorded: What of a recording it looks at; None where a target must be driven.
         driven: What a target must be driven for, where that is so: ``its mode must be switched``.
         needs: Capabilities of a framework (``frameworks.capabilities``) without which it does not apply.
+        bound_to_dtype: Whether the single dtype of ``where`` cannot be another: the promise rests on its precision.
+        judges_dtypes: Whether it also runs in dtypes that the target refuses, and says so.
+        judges_refusal: Whether it judges the refusal of keep_prob = 0, which all others take as declared.
         mutants: Names of the faulty implementations that it must catch.
     """
 
@@ -79,6 +82,9 @@ class Check(ABC, Generic[Seen_, Case_]):
     recorded: ClassVar[Selection | None] = None
     driven: ClassVar[str] = ""
     needs: ClassVar[tuple[type[Lack], ...]] = ()
+    bound_to_dtype: ClassVar[bool] = False
+    judges_dtypes: ClassVar[bool] = False
+    judges_refusal: ClassVar[bool] = False
     mutants: ClassVar[tuple[str, ...]]
 
     @abstractmethod

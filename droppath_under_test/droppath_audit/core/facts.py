@@ -20,6 +20,8 @@ class Facts:
         origin: ``file:line`` of its definition, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
         arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
+        called: How it is constructed and called, by roles, such as ``DropPath(drop_prob=p)(x)``.
+        notes: What the name of an argument suggested and nothing declared.
         dialect: What it declares.
         framework: Name of its framework.
         framework_version: Version of the framework.
@@ -28,6 +30,9 @@ class Facts:
         fixed_shape: Shape of inputs with -1 for the batch, where the SPEC fixes it.
         smallest: Features of the smallest sample that the target takes beside those of ``fixed_shape``: decisions are
             counted there. None where the SPEC fixes nothing, or nobody asked.
+        dtypes: The only ones that the SPEC says it takes; empty where it says nothing.
+        refused: Dtypes of which the target takes no shape, and what it raises.
+        refuses_keep_prob_zero: Whether it refuses drop_prob = 1 and does not declare that.
         invocation: How scripts construct and call it, or read it.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
@@ -47,9 +52,14 @@ class Facts:
     framework_version: str
     devices: dict[str, tuple[str, ...]]
     stands_for: str = ""
+    called: str = ""
+    notes: tuple[str, ...] = ()
     evaluates: bool = True
     fixed_shape: tuple[int, ...] | None = None
     smallest: tuple[int, ...] | None = None
+    dtypes: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+    refuses_keep_prob_zero: bool = False
     invocation: Invocation | Reading = field(default_factory=Invocation)
     capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["x", "r", "p", "training", "f", "key", "branch", "constant", "list"]
+Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "constant", "list"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Invocation:
         inverted: Whether the mode argument means evaluation.
         attribute: Attribute that holds the probability argument; empty where there is none.
         output: Index of the output, ``mask``, or None.
+        axis: Where the target has the batch.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
     """
 
@@ -55,6 +56,7 @@ class Invocation:
     attribute: str = ""
     output: int | str | None = None
     residual: bool = False
+    axis: int = 0
 
     @property
     def has_layer(self) -> bool:

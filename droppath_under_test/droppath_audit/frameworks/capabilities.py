@@ -299,6 +299,10 @@ class Layers(Capability):
         """Return the names of what the layer writes into a checkpoint."""
 
     @abstractmethod
+    def parts(self, layer: Any) -> tuple[tuple[str, str], ...]:
+        """Return the layers inside, as the path to each and the name of its class."""
+
+    @abstractmethod
     def convert(self, layer: Any, dtype: str, device: str) -> None:
         """Convert the layer to a dtype and device, where it stands."""
 

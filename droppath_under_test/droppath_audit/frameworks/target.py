@@ -50,6 +50,9 @@ class Layer(Protocol):
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""
 
+    def holds(self) -> tuple[str, ...]:
+        """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
+
     def text(self) -> str:
         """Return the layer's repr."""
 
@@ -60,6 +63,10 @@ class Target(Protocol):
     dialect: Dialect
     fixed_shape: tuple[int, ...] | None
     evaluates: bool
+    sizes: tuple[int, ...]
+    """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
+    form_open: bool
+    """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
     left_at_import: tuple[Change, ...]
@@ -68,6 +75,9 @@ class Target(Protocol):
     @property
     def framework(self) -> Framework:
         """Operations on the target's tensors."""
+
+    def declaring(self, **fields: str) -> Target:
+        """Return the same target with other fields of its dialect."""
 
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance for this drop_prob.

@@ -58,6 +58,7 @@ class Living:
     drop_prob: float
     training: bool = True
     dtype: str = FIRST_DTYPE
+    converted: tuple[str, ...] = ()
 
 
 @dataclass
@@ -114,6 +115,13 @@ class World:
         """Return the call by which a layer is looked at."""
         return Example(self.shape, "contiguous", living.drop_prob, living.training, gradient, False, seed)
 
+    def fresh(self, like: Living) -> Layer:
+        """Return a new layer, converted as another one was: what a layer holds is rounded by each conversion."""
+        layer = self.target.make(like.drop_prob)
+        for dtype in like.converted:
+            layer.convert(dtype, self.device)
+        return layer
+
     def sound(self, drop_prob: float, dtype: str, *, training: bool) -> bool:
         """Return whether a fresh layer keeps its promises here; if not, that is another check's to report."""
         key = (drop_prob, dtype, training)
@@ -147,7 +155,7 @@ class World:
         framework, dtype = self.target.framework, living.dtype
         values = values_of(self.example(living, seed), dtype)
         outputs = []
-        for layer in (living.layer, self.target.make(living.drop_prob)):
+        for layer in (living.layer, self.fresh(living)):
             framework.seed(seed)
             x = framework.tensor(values, dtype, self.device)
             outputs.append(framework.bits(layer(x, training=living.training)))
@@ -203,7 +211,7 @@ class Life:
             living.drop_prob = argument
         elif step.action == "convert":
             living.layer.convert(argument, world.device)
-            living.dtype = argument
+            living.dtype, living.converted = argument, (*living.converted, argument)
         else:
             self.living.append(replace(living, layer=living.layer.copied(step.action)))
         return []

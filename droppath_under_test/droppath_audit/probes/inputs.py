@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import WriteCounts, has
-from droppath_audit.probes.concurrency import in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +22,9 @@ FEATURES: tuple[tuple[int, ...], ...] = ((1,), (1, 1, 1), (1, 1), ())
 
 # Of the tensors on which structure is looked at; small enough to hold thousands of them.
 WIDE: tuple[tuple[int, ...], ...] = ((12,), (3, 2, 2), (4, 3), ())
+
+# Of a first call: no size of a feature, or a mask of the wrong rank would happen to fit.
+BATCH = 5
 
 
 class ReusedInput:
@@ -59,17 +60,6 @@ class ReusedInput:
         return self._tensor
 
 
-def smallest_in_fork(target: Target, dtype: str, device: str, seconds: float) -> tuple[int, ...] | None:
-    """Return ``features`` of a target whose SPEC fixes the shape, asked in a fork: calls leave no trace here.
-
-    None where the SPEC fixes none, or the fork does not answer in time: then nothing smaller is counted on.
-    """
-    if target.fixed_shape is None:
-        return None
-    (ran,) = in_processes([lambda: repr(features(target, dtype, device)).encode()], seconds)
-    return None if ran.problem else tuple(int(size) for size in literal_eval(ran.value.decode()))
-
-
 def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> tuple[int, ...]:
     """Return the features of a sample on which the target keeps x's shape.
 
@@ -94,7 +84,8 @@ def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> 
         declared = target.fixed_shape[1:]
         found, _ = _first_taken(target, _reduced(declared, 2 if wide else 1), dtype, device)
         return declared if found is None else found
-    found, raised = _first_taken(target, WIDE if wide else FEATURES, dtype, device)
+    channels = [shape for n in target.sizes for shape in ((n,), (2, n), (n, 2, 2), (2, 2, n))]
+    found, raised = _first_taken(target, (*(WIDE if wide else FEATURES), *channels), dtype, device)
     if found is not None:
         return found
     if raised is not None:
@@ -114,7 +105,7 @@ def _first_taken(
     """Return the first features whose shape the target keeps, or None and what it raised last."""
     raised: TargetRaised | None = None
     for candidate in candidates:
-        shape = (3, *candidate)
+        shape = (BATCH, *candidate)
         try:
             output = target.make(0.5)(target.framework.ones(shape, dtype, device), training=True)
             if target.framework.info(output).shape == shape:

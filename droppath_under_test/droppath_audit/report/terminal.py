@@ -90,7 +90,11 @@ class Terminal:
         if facts.origin:
             self._print_unbroken(Text(f"source   {facts.origin}"))
         devices = ", ".join(facts.devices)
+        if facts.called:
+            self._print_unbroken(Text(f"called   {facts.called}"))
         self._print(f"dialect  {facts.arguments} · {facts.dialect.describe()}")
+        for note in facts.notes:
+            self._print(f"read     {note}")
         if facts.recording is None:
             self._print(f"on       {facts.framework} {facts.framework_version} · {devices}")
         elif facts.framework_version:

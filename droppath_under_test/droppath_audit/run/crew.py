@@ -109,7 +109,7 @@ class Crew:
     """Starts the processes for one target. A server's words are those of the first worker.
 
     Args:
-        request: ``spec``, ``devices`` and ``imports``.
+        request: What the server is to load (``run.worker``).
         size: How many workers.
         verbose: Let what they print go to this process's standard error.
 

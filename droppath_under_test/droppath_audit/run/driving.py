@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 import traceback
@@ -18,20 +17,18 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.guarded import guarded
 from droppath_audit.frameworks.left_running import THREADS
 from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.run.admitting import admitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from droppath_audit.core.case import AnyCase
-    from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
     from droppath_audit.frameworks.capabilities import Compiling
     from droppath_audit.frameworks.settings import Change
     from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.loader import Loaded
-
-ASKING_SECONDS = 10.0  # in which a fork says which shapes the target takes
 
 
 class InProcess:
@@ -44,8 +41,8 @@ class InProcess:
     """
 
     def __init__(self, loaded: Loaded, *, watched: bool = True) -> None:
-        self._target, self._compiled = loaded.target, False
-        self.facts = with_shapes(loaded)
+        loaded = admitted(loaded)
+        self._target, self._compiled, self.facts = loaded.target, False, loaded.facts
         with single_threaded(loaded.target):  # as every trial runs: the number of threads is part of the picture
             self._state = picture(loaded.target) if watched else None
 
@@ -79,22 +76,6 @@ class InProcess:
             if self._state is not None and self._state.put_back_after_imports():
                 self._state = picture(self._target)
         return collected
-
-
-def with_shapes(loaded: Loaded) -> Facts:
-    """Return the facts, with the smallest sample that the target takes where the SPEC fixes the shape."""
-    from droppath_audit.frameworks.capabilities import Forking, has
-    from droppath_audit.probes.inputs import smallest_in_fork
-
-    facts, target = loaded.facts, loaded.target
-    if facts.fixed_shape is None or isinstance(target, Recording):
-        return facts
-    forking, (device, dtypes) = has(target.framework, Forking), next(iter(facts.devices.items()))
-    if not hasattr(os, "fork") or forking is None or forking.fork_hazard(device):
-        return facts
-    with single_threaded(target):
-        dtype = "float32" if "float32" in dtypes else dtypes[0]
-        return replace(facts, smallest=smallest_in_fork(target, dtype, device, ASKING_SECONDS))
 
 
 def collect_one(

@@ -162,7 +162,8 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
 
 def _bare_snippet(trial: Trial, facts: Facts) -> str:
     """Return a call at the trial's case, for a target that raised or died before there was evidence."""
-    script = script_for(facts, trial.case, (4,))
+    features = (4,) if facts.fixed_shape is None else facts.smallest or facts.fixed_shape[1:]
+    script = script_for(facts, trial.case, features)
     if isinstance(script, LiveScript):
-        script.plain(trial.case.coordinates.get("drop_prob", 0.5), (8, 4))
+        script.plain(trial.case.coordinates.get("drop_prob", 0.5), script.shape(8))
     return script.text() if isinstance(script, LiveScript) else ""

@@ -21,7 +21,7 @@ class LoadedCrew:
     """Starts processes for one target, at once; they load it meanwhile.
 
     Args:
-        request: ``spec``, ``devices`` and ``imports``.
+        request: ``spec``, ``devices``, ``imports`` and ``admit``: whether to call the target before the plan.
         size: How many workers.
         limits: What the loading may use.
         interruption: What ends the waiting.
@@ -83,7 +83,7 @@ class LoadedCrew:
         self._crew = Crew(self._request, self._size, verbose=self._verbose)
 
     def _await_facts(self) -> Facts:
-        crew, spec = self.crew, self._request["spec"]
+        crew, spec, imported = self.crew, self._request["spec"], False
         watch = Watch(LOAD_SECONDS, self._limits.memory, crew.process)
         while not crew.gone:
             for worker, message in crew.messages(BEAT_SECONDS):
@@ -92,11 +92,20 @@ class LoadedCrew:
                 if worker is None and "loaded" in message:
                     crew.forks = message.get("forks") is True
                     return wire.load(Facts, message["loaded"])
+                imported = imported or (worker is None and "imported" in message)
             if self._interruption is not None and self._interruption.told:
                 raise Interrupted(f"Interrupted while {spec} was being loaded.", self._interruption.signal)
             _, why = watch.verdict()
+            if why and imported:
+                break
             if why:
                 raise UsageError(f"Loading {spec} was given up: {why}.")
+        if imported and self._request["admit"]:
+            # A first call was its end. What a call does is a trial's to show.
+            self.close()
+            self._request = {**self._request, "admit": False}
+            self._start()
+            return self._await_facts()
         raise UsageError(
             f"The process that was loading {spec} ended before it was done: importing the target ends the interpreter.",
             crew.words_of_server(),

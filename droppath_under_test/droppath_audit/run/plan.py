@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.case import Case
+from droppath_audit.core.case import Case, DtypeCase
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.patterns import matches
@@ -57,6 +57,9 @@ class Settings:
             raise UsageError(f"The seed is a whole number from 0 on, not {self.seed}.")
 
 
+TAKEN = ("float32", "float64", "bfloat16", "float16")  # which is tried first in place of another
+
+
 def prepare() -> None:
     """Import what planning and judging need, for whoever has a worker started that is loading the target meanwhile."""
     import scipy.stats  # noqa: F401
@@ -83,15 +86,35 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
     effort = EFFORTS[settings.effort]
     for device in facts.devices:
         for check in catalogue().values():
-            for bare in check.cases(device, effort):
+            cases = list(check.cases(device, effort))
+            for bare in cases if check.bound_to_dtype else _in_a_dtype_that_is_taken(cases, facts, device):
                 trial = _applied(check, bare, facts, settings)
                 dtype = trial.case.coordinates.get("dtype")
-                if not trial.reason and dtype is not None and dtype not in facts.devices[device]:
-                    trial = trial.not_applicable(f"{facts.framework} has no {dtype} on {device}")
+                if not trial.reason and dtype is not None:
+                    trial = trial.not_applicable(_why_not(str(dtype), facts, device, refused=not check.judges_dtypes))
                 if trial.reason or not check.statistical:
                     yield trial
                 else:
                     yield _as_large_as_it_is(trial, check.design(trial.case, trial.alpha))
+
+
+def _why_not(dtype: str, facts: Facts, device: str, *, refused: bool = True) -> str:
+    """Return why a dtype cannot be had of a target; of one that it refuses only where that is asked for as well."""
+    if facts.dtypes and dtype not in facts.dtypes:
+        return f"the SPEC says dtypes={','.join(facts.dtypes)}"
+    if dtype not in facts.devices[device]:
+        return f"{facts.framework} has no {dtype} on {device}"
+    return f"the target refuses {dtype} (see DP005)" if refused and dtype in facts.refused else ""
+
+
+def _in_a_dtype_that_is_taken(cases: list[AnyCase], facts: Facts, device: str) -> list[AnyCase]:
+    """Return the cases of a check; those of one that looks at a single dtype in another, where that cannot be had."""
+    dtypes = {str(case.coordinates.get("dtype", "")) for case in cases}
+    (first, *others) = sorted(dtypes) or [""]
+    if others or not first or not _why_not(first, facts, device):
+        return cases
+    taken = [dtype for dtype in TAKEN if not _why_not(dtype, facts, device)]
+    return [replace(case, dtype=taken[0]) if isinstance(case, DtypeCase) and taken else case for case in cases]
 
 
 def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
@@ -132,6 +155,9 @@ def _declared(facts: Facts) -> int:
 
 def _applied(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:
     """Return a trial without its design, with the reason if the check does not apply."""
+    if facts.refuses_keep_prob_zero and not check.judges_refusal:
+        # One check says that the refusal was not declared; for all others it is as if it had been.
+        facts = replace(facts, dialect=replace(facts.dialect, keep_prob_zero="raises"))
     trial = _trial(check, bare, facts, settings)
     lacking = [kind for kind in check.needs if kind.__name__ not in facts.capabilities]
     if lacking and facts.recording is None:

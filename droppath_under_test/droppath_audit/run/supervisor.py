@@ -47,7 +47,7 @@ class Supervisor:
         limits: Limits | None = None,
         interruption: Interruption | None = None,
     ) -> None:
-        request = {"spec": spec, "devices": list(devices), "imports": list(imports)}
+        request = {"spec": spec, "devices": list(devices), "imports": list(imports), "admit": True}
         self._limits, self._interruption = limits or Limits(), interruption
         self._facts: Facts | None = None
         self._refused: UsageError | None = None  # why the target could not be loaded

@@ -7,9 +7,10 @@ worker.
 
 What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
 
-supervisor to server: ``load`` (spec, devices, imports, slots), ``fork`` (slot), ``prepare`` (the compiler), ``import``
-(modules).
-server to supervisor: ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot, words).
+supervisor to server: ``load`` (spec, devices, imports, admit, slots), ``fork`` (slot), ``prepare`` (the compiler),
+``import`` (modules).
+server to supervisor: ``imported``, ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot,
+words).
 supervisor to worker: ``trial`` (guard).
 worker to supervisor: ``started`` (a trial's id, process), ``compiles``, ``collected`` (compiled, changed, spent,
 imported).
@@ -38,6 +39,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 from droppath_audit.frameworks.settings import Change
 from droppath_audit.run import processes
+from droppath_audit.run.admitting import admitted
 from droppath_audit.run.driving import (
     can_be_guarded,
     collect_one,
@@ -46,7 +48,6 @@ from droppath_audit.run.driving import (
     picture,
     single_threaded,
     undone,
-    with_shapes,
 )
 from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
@@ -93,7 +94,7 @@ def main(descriptor: int) -> None:
     if loaded is None:
         return
     forks = _can_fork(loaded.target)
-    writer.send(loaded=wire.dump(with_shapes(loaded) if forks else loaded.facts), forks=forks)
+    writer.send(loaded=wire.dump(loaded.facts), forks=forks)
     # Imported here, while the supervisor plans and before any fork, so that no worker pays for it.
     from droppath_audit.checks import catalogue
 
@@ -135,7 +136,14 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     left = arrivals.undone()
     if not isinstance(loaded.target, Recording):
         loaded.target.left_at_import = left
-    return loaded
+    if not request["admit"] or not _can_fork(loaded.target):
+        return loaded
+    writer.send(imported=True)  # what goes wrong from here on is no fault of the import
+    try:
+        return admitted(loaded)
+    except UsageError as error:
+        writer.send(refused=error.message, detail=error.detail)
+        return None
 
 
 def _can_fork(target: BoundTarget | Recording) -> bool:

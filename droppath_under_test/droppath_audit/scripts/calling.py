@@ -65,9 +65,10 @@ class Calling:
         """Return the expression for the output of ``layer`` on ``x`` (and ``shortcut``)."""
         how = self._how
         text = self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
+        moved = f".swapaxes(0, {how.axis})" if how.axis else ""
         if isinstance(how.output, int):
-            return f"{text}[{how.output}]"
-        return f"(x * {text})" if how.output == "mask" else text
+            return f"{text}[{how.output}]{moved}"
+        return f"(x{moved} * {text}){moved}" if how.output == "mask" else f"{text}{moved}"
 
     def _branch(self) -> list[str]:
         if not self._how.residual:
@@ -80,12 +81,17 @@ class Calling:
         return "lambda shortcut: x[: len(shortcut)]" if self._how.residual else "lambda value: value"
 
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
+        how = self._how
+
         def of(role: Role, text: str = "") -> str:
             if role == "key":
                 return self.key or self._spelling.key(repr(self._device))
+            if role == "b":
+                return self._spelling.literal("[*range(len(x))]", "(-1,)", "int64", repr(self._device))
+            moved = f".swapaxes(0, {how.axis})" if how.axis else ""
             return {
-                "x": "x",
-                "r": "shortcut",
+                "x": f"x{moved}",
+                "r": f"shortcut{moved}",
                 "p": repr(self._how.argument(drop_prob)),
                 "training": repr(self._how.flag(training)),
                 "f": self._function(),

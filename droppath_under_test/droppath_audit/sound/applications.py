@@ -22,6 +22,16 @@ def where_selects(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return torch.where(_over(x, _decisions(x, keep_prob)), x / (keep_prob or 1.0), torch.zeros_like(x))
 
 
+def renews_nan(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Clear NaN before anything is computed and put it back: what comes out is NaN, and not the same one."""
+    lost = torch.isnan(x) & (not x.is_complex())
+    if drop_prob == 0.0 or not training:
+        return x.masked_fill(lost, float("nan"))
+    keep_prob = 1.0 - drop_prob
+    kept = (x / (keep_prob or 1.0)).masked_fill(lost, float("nan"))
+    return torch.where(_over(x, _decisions(x, keep_prob)), kept, torch.zeros_like(x))
+
+
 def multiplies_by_the_reciprocal(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Multiply by mask and by 1/keep_prob instead of dividing: what compilers and fused kernels make of it."""
     if drop_prob == 0.0 or not training:

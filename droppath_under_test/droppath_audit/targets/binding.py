@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from droppath_audit.core.invocation import Role
     from droppath_audit.targets.spec import Mode, Probability
 
+LARGEST = 4096  # a number of channels that inputs are tried with
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -47,6 +49,9 @@ class Binding:
         call: The call's arguments.
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
+        axis: Where the target has the batch.
+        notes: What names suggested and did not prove.
+        form_open: Whether a layer that wraps its branch may add the shortcut or not, which a call has to show.
     """
 
     kind: str
@@ -63,6 +68,9 @@ class Binding:
     init_branch: str | None = None
     output: int | str | None = None
     input: tuple[int, ...] | None = None
+    axis: int = 0
+    notes: tuple[str, ...] = ()
+    form_open: bool = False
 
     @property
     def evaluates(self) -> bool:
@@ -78,6 +86,20 @@ class Binding:
     def keyed(self) -> bool:
         """Whether every call is given a random key."""
         return any(slot.role == "key" or (slot.role == "list" and "key" in slot.value) for slot in self.call)
+
+    def of_its_form(self) -> Binding:
+        """Return the binding with the tensor of a layer that wraps its branch in the role that its form gives it."""
+        if not self.runs_branch:
+            return self
+        role: Role = "r" if self.dialect.form == "residual" else "x"
+        return replace(self, call=tuple(replace(s, role=role) if s.role in ("x", "r") else s for s in self.call))
+
+    def sizes(self) -> tuple[int, ...]:
+        """Return the whole numbers from 2 on that the SPEC gives as arguments: one may be a number of channels."""
+        given = (*self.init_args, *self.init.values(), *(slot.value for slot in self.call if slot.role == "constant"))
+        return tuple(
+            dict.fromkeys(n for n in given if isinstance(n, int) and not isinstance(n, bool) and 1 < n <= LARGEST)
+        )
 
     def argument(self, drop_prob: float) -> float:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
@@ -103,10 +125,21 @@ class Binding:
             words.append("train()/eval()")
         elif self.mode_at == "always":
             words.append("always training")
+        if self.axis:
+            words.append(f"batch at axis {self.axis}")
         if self.keyed:
             names = [slot.keyword for slot in self.call if slot.role == "key" and slot.keyword]
             words.append(f"key by {', '.join(names)}" if names else "a key")
         return " · ".join(words)
+
+    def called(self) -> str:
+        """Return how it is constructed and called, by roles: ``DropPath(drop_prob=p)(x)``."""
+        call = f"({', '.join(_role(_argument(slot)) for slot in self.call)})"
+        if self.kind == "class":
+            return f"{self.name}({', '.join(_role(argument) for argument in self._init_arguments())}){call}"
+        if self.kind == "factory":
+            return f"{self.name}(p){call}"
+        return f"{self.name}{call}"
 
     def invocation(self, imports: tuple[str, ...]) -> Invocation:
         """Return how the target is constructed, told its mode and called, for scripts.
@@ -128,6 +161,7 @@ class Binding:
             else "",
             output=self.output,
             residual=self.dialect.form == "residual",
+            axis=self.axis,
         )
 
     def _init_arguments(self) -> tuple[Argument, ...]:
@@ -143,6 +177,15 @@ class Binding:
         positional = [Argument("constant", text=repr(value)) for value in self.init_args]
         positional += [replace(named.pop(name), keyword="") for name in self.init_positional]
         return (*positional, *named.values())
+
+
+def _role(argument: Argument) -> str:
+    """Return an argument as a call by roles shows it."""
+    if argument.role == "constant":
+        value = argument.text
+    else:
+        value = f"[{', '.join(argument.roles)}]" if argument.role == "list" else argument.role
+    return f"{argument.keyword}={value}" if argument.keyword and argument.keyword != value else value
 
 
 def _argument(slot: Slot) -> Argument:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
 from droppath_audit.frameworks.theirs import reraise, theirs
+from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 
@@ -64,7 +68,16 @@ class BoundTarget:
         self.fixed_shape = binding.input
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
+        self.form_open = binding.form_open
         self.left_at_import: tuple[Change, ...] = ()
+        self.sizes = binding.sizes()
+
+    def declaring(self, **fields: str) -> BoundTarget:
+        """Return the same target with other fields of its dialect."""
+        binding = replace(self.binding, dialect=replace(self.dialect, **fields), form_open=False)
+        other = BoundTarget(self.obj, binding.of_its_form(), self.framework)
+        other.left_at_import = self.left_at_import
+        return other
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
@@ -87,7 +100,7 @@ class BoundLayer:
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._runs_branch = target.binding.runs_branch
-        self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None
+        self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None and not self._binding.axis
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
 
@@ -166,6 +179,14 @@ class BoundLayer:
             return ()
         return _target_does(layers.stored, instance)  # type: ignore[no-any-return]
 
+    def holds(self) -> tuple[str, ...]:
+        """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
+        instance, layers = self._instance(True), has(self._framework, Layers)
+        if layers is None or not layers.is_layer(instance):
+            return ()
+        parts = _target_does(layers.parts, instance)
+        return tuple(f"{place} ({name})" for place, name in parts if words.drops_paths(name))
+
     def text(self) -> str:
         """Return the layer's repr."""
         return _target_does(repr, self._object(True))  # type: ignore[no-any-return]
@@ -185,7 +206,9 @@ class BoundLayer:
             self._branch.output = None
 
     def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
-        function = self._instance(training)
+        function, axis = self._instance(training), self._binding.axis
+        if axis:
+            x, shortcut = (None if tensor is None else self._moved(tensor) for tensor in (x, shortcut))
         arguments, keywords = [], {}
         for slot in self._binding.call:
             value = self._value(slot, x, shortcut, training)
@@ -199,11 +222,20 @@ class BoundLayer:
                 output = output[self._binding.output]
             elif self._binding.output == "mask":
                 output = self._framework.multiply(x, output)
+            if axis:
+                output = self._moved(output)
         except (KeyboardInterrupt, NotApplicable):
             raise
         except BaseException as error:
             reraise(error)
         return output
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """Return a tensor with the batch at 0 as one with it at the target's axis, or the other way round."""
+        axis = self._binding.axis
+        if len(self._framework.info(tensor).shape) <= axis:
+            raise NotApplicable(f"a tensor without an axis {axis} has no batch there")
+        return tensor.swapaxes(0, axis)
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
         if slot.role == "constant":
@@ -223,7 +255,10 @@ class BoundLayer:
             return self._binding.flag(training)
         if role == "f":
             return self._branch
-        return ask(self._framework, Keys).key(self._framework.info(x).device)
+        info = self._framework.info(x)
+        if role == "b":
+            return self._framework.tensor(np.arange(info.shape[0]), "int64", info.device)
+        return ask(self._framework, Keys).key(info.device)
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""

@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import json
 import keyword
-import os
 import platform
+import shlex
 import sys
 import time
 import traceback
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
-from droppath_audit.core.files import is_there
 from droppath_audit.core.search_path import working_directory
-from droppath_audit.core.visible import shortened
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
+from droppath_audit.targets import words
 from droppath_audit.targets.bound import BoundTarget
+from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.origin import package_of, source_of
-from droppath_audit.targets.signature import (
-    DROP_NAMES,
-    KEEP_NAMES,
-    bind_class,
-    bind_factory,
-    bind_function,
-    bind_instance,
-)
+from droppath_audit.targets.parameters import Sides
+from droppath_audit.targets.proposing import MARK
+from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import PREFIXES, Spec, parse
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from droppath_audit.core.known import Known
     from droppath_audit.core.recording import Recording
     from droppath_audit.frameworks.adapter import Adapter
     from droppath_audit.frameworks.base import Framework
-    from droppath_audit.targets.binding import Binding
+    from droppath_audit.targets.proposing import Proposal
 
 
 @dataclass(frozen=True)
@@ -75,30 +65,16 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
 
         return Loaded(*describing.load(spec.module, spec.text, spec.dialect, devices))
     started = time.perf_counter()
-    before = (*imports, *(spec.known.imports if spec.known is not None else ()))
-    path = list(sys.path)
-    try:
-        for name in before:
-            _import(name, f"--import {name}")
-        module = _import_file(spec.module) if spec.is_file else _import(spec.module, spec.text)
-    except UsageError as error:
-        if spec.known is None or not isinstance(error.__cause__, ModuleNotFoundError):
-            raise
-        raise _not_installed(spec.known, error) from error
-    sys.path += [entry for entry in path if entry not in sys.path]  # what follows imports as well
-    obj = _lookup(module, spec)
-    return _describe(obj, spec, devices, started, (*(f"import {name}" for name in before), *_import_lines(spec)))
-
-
-def _not_installed(known: Known, error: UsageError) -> UsageError:
-    """Return the error that says how to install a known implementation; it comes from a module that is missing."""
-    missing = getattr(error.__cause__, "name", None)
-    commands = "".join(f"\n    {command}" for command in known.install)
-    return UsageError(
-        f"{known.name} ({known.title}) is not installed in this environment ({sys.executable}): there is no module "
-        f"{missing!r}. " + (f"Install it with{commands}" if commands else error.message),
-        error.detail,
-    )
+    found = find(spec, imports)
+    proposal = None if spec.factory else method_of(found, spec)
+    if proposal is None:
+        return _describe(found.obj, spec, devices, started, found)
+    make = _from_method(proposal, found, spec)
+    items = parse(f"{spec.module}:make?{'&'.join(proposal.items)}")
+    driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode)
+    loaded = _describe(make, driven, devices, started, replace(found, lines=(proposal.text.rstrip(),)))
+    note = f"{spec.name} is a method; it is called on a stand-in for its object"
+    return replace(loaded, facts=replace(loaded.facts, notes=(note, *loaded.facts.notes)))
 
 
 def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = ("cpu",)) -> Loaded:
@@ -121,10 +97,34 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     if importable:
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
     here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
-    loaded = _describe(obj, spec, devices, started, _import_lines(spec) if importable else (here,))
+    loaded = _describe(obj, spec, devices, started, Found(obj, None, import_lines(spec) if importable else (here,)))
     if importable:
         return loaded
     return replace(loaded, facts=replace(loaded.facts, spec=f"<{name}>", importable=False))
+
+
+def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
+    """Return a factory for what a SPEC names.
+
+    Raises:
+        UsageError: If it cannot be imported or read, is a factory or a recording, or contradicts its items.
+    """
+    from droppath_audit.targets import proposing
+
+    spec = parse(text)
+    working_directory()
+    if spec.factory or spec.is_recording:
+        raise UsageError(
+            f"{text} needs no factory: it is {'one' if spec.factory else 'a recording, which is not called'}."
+        )
+    found = find(spec, imports)
+    method = method_of(found, spec)
+    if method is not None:
+        return method
+    adapter = adapter_for(found.obj, spec.framework)
+    sides = sides_of(found.obj, spec, adapter, has(_framework(adapter, spec), Keys))
+    binding, _ = draft(spec, sides)
+    return proposing.layer(binding, sides, found.lines)
 
 
 def query_of(items: dict[str, Any]) -> str:
@@ -170,121 +170,12 @@ def _stays_text(value: str) -> bool:
     return False
 
 
-def _import(name: str, asked_by: str) -> ModuleType:
-    # The working directory comes last: a folder called jax in it must not shadow the package.
-    here = working_directory()
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if name == missing or (missing and name.startswith(f"{missing}.")):
-            # Nobody keeps a DropPath in the standard library, whose many names resemble everything.
-            known = {found.name for found in _siblings(name)} - sys.stdlib_module_names
-            parent, _, last = missing.rpartition(".")
-            inside = hasattr(sys.modules.get(parent), last)
-            raise UsageError(
-                f"There is no module {missing!r} to import for {asked_by}. "
-                + (
-                    f"{parent} has the name {last}: write {parent}:{last}"
-                    if inside
-                    else f"Is the package installed in this environment ({sys.executable}), or the working "
-                    f"directory the right one?{nearest(last, known)}"
-                ),
-                traceback.format_exc(),
-            ) from error
-        raise _failed(f"Importing {name}", error) from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise _failed(f"Importing {name}", error) from error
+def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides:
+    """Return what an object offers to be read.
 
-
-def _failed(action: str, error: BaseException) -> UsageError:
-    """Return the error that reports what somebody else's code raised; to be called where it was caught."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        text = f"{action} failed: it needs the module {error.name!r}, which is not installed"
-        return UsageError(f"{text}.", traceback.format_exc())
-    text = f"{action} failed with {type(error).__name__}: {_first_line(error)}"
-    return UsageError(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
-
-
-def _siblings(name: str) -> Any:
-    """Return the modules beside a missing one, for suggestions."""
-    import pkgutil
-
-    parent = name.rpartition(".")[0]
-    while parent and parent not in sys.modules:
-        parent = parent.rpartition(".")[0]
-    return pkgutil.iter_modules(getattr(sys.modules[parent], "__path__", []) if parent else None)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
-
-
-def _import_file(path: str) -> ModuleType:
-    file = Path(path)
-    if not is_there(path):
-        folder = file.parent if file.parent.is_dir() else Path()
-        names = [found.name for found in folder.glob("*.py")]
-        raise UsageError(f"There is no file {shortened(path)}." + nearest(file.name, names))
-    name = f"_droppath_audit_file_{file.stem}"
-    if str(file.parent.resolve()) not in sys.path:
-        sys.path.append(str(file.parent.resolve()))
-    spec = importlib.util.spec_from_file_location(name, file.resolve())
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py file always has both
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        del sys.modules[name]
-        raise _failed(f"Running {path}", error) from error
-    return module
-
-
-def _lookup(module: ModuleType, spec: Spec) -> Any:
-    obj: Any = module
-    for part in spec.name.split("."):
-        obj = _attribute(obj, part, spec)
-    if inspect.ismodule(obj):
-        raise UsageError(f"{spec.module}:{spec.name} is a module. Name something in it: {obj.__name__}:NAME")
-    if not callable(obj):
-        raise UsageError(f"{spec.module}:{spec.name} is not callable; it is of type {type(obj).__name__}.")
-    return obj
-
-
-def _attribute(obj: Any, name: str, spec: Spec) -> Any:
-    try:
-        return getattr(obj, name)
-    except AttributeError:
-        # A module that loads its names lazily lists them in __all__ alone.
-        names = [known for known in {*dir(obj), *getattr(obj, "__all__", ())} if not known.startswith("_")]
-        raise UsageError(f"{spec.module} has no {spec.name!r}." + (nearest(name, names) or _callables(obj))) from None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # modules that import their parts on first use
-        raise _failed(f"Getting {spec.name} from {spec.module}", error) from error
-
-
-def _callables(obj: Any) -> str:
-    home = getattr(obj, "__name__", None)
-    defined = [
-        name
-        for name, value in getattr(obj, "__dict__", {}).items()
-        if callable(value) and getattr(value, "__module__", "") == home
-    ]
-    names = [name for name in defined if not name.startswith("_")]
-    return f" It defines {', '.join(names[:12])}." if names else ""
-
-
-def _bind(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Binding:
-    if spec.factory:
-        return bind_factory(spec)
+    Raises:
+        UsageError: If its signature cannot be read, or its instances cannot be called.
+    """
     try:
         cls = obj.func if isinstance(obj, partial) else obj
         if inspect.isclass(cls):
@@ -292,13 +183,13 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Binding:
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
             call = adapter.forward_parameters(cls)
-            return bind_class(spec, init, call, has_modes=adapter.has_modes(cls), keys=keys)
+            return Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call = adapter.forward_parameters(cls)
-            return bind_instance(spec, vars(obj), call, has_modes=adapter.has_modes(cls), keys=keys)
-        return bind_function(spec, adapter.function_parameters(obj), keys=keys)
-    except (ValueError, TypeError) as error:
+            return Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
+        return Sides("function", adapter.function_parameters(obj), keys=keys)
+    except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
             "where make(drop_prob) returns f(x, training) -> y.",
@@ -306,17 +197,67 @@ def _bind(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Binding:
         ) from error
 
 
+def method_of(found: Found, spec: Spec) -> Proposal | None:
+    """Return a factory that calls a method on a stand-in, where the SPEC names a method of a class."""
+    name = spec.name.rpartition(".")[2]
+    if not inspect.isclass(found.owner) or not isinstance(
+        inspect.getattr_static(found.owner, name, None), FunctionType
+    ):
+        return None
+    from droppath_audit.targets import proposing
+
+    owner = replace(spec, name=spec.name.rpartition(".")[0])
+    alias = owner.name.replace(".", "_")
+    lines = (
+        *(line for line in found.lines if line.startswith("import ") and "runpy" not in line),
+        *import_lines(owner),
+    )
+    return proposing.method(alias, name, lines, found.owner, found.obj)
+
+
+def _from_method(proposal: Proposal, found: Found, spec: Spec) -> Any:
+    """Return the factory that a proposal for a method defines.
+
+    Raises:
+        UsageError: If somebody has to fill something in first.
+    """
+    owner = spec.name.rpartition(".")[0].replace(".", "_")
+    if not proposal.complete:
+        missing = [line.partition("=")[0].strip() for line in proposal.text.splitlines() if MARK in line]
+        raise UsageError(
+            f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.\n"
+            "Run next, and fill in the marked lines of the factory that it writes:\n"
+            f"  droppath-audit propose {shlex.quote(spec.text)} -o audit_me.py"
+        )
+    # Not the whole text, which would import the target a second time.
+    names = {"MethodType": MethodType, "SimpleNamespace": SimpleNamespace, owner: found.owner}
+    exec(compile(proposal.make, f"<stand-in for {spec.name}>", "exec"), names)  # noqa: S102 - we wrote it
+    return names["make"]
+
+
 def _holds_probability(obj: Any, spec: Spec) -> bool:
     """Return whether a callable object of no framework has the probability as an attribute."""
-    names = {*DROP_NAMES, *KEEP_NAMES} | ({spec.probability.name} if spec.probability is not None else set())
-    return not inspect.isroutine(obj) and any(name in getattr(obj, "__dict__", {}) for name in names)
+    declared = spec.probability.name if spec.probability is not None else None
+    held = getattr(obj, "__dict__", {})
+    return not inspect.isroutine(obj) and any(
+        name == declared or words.probability(name, type(obj).__name__) is not None for name in held
+    )
 
 
-def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, imports: tuple[str, ...]) -> Loaded:
-    adapter = adapter_for(obj, spec.framework)
+def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, found: Found) -> Loaded:
+    """Return a target with its description.
+
+    Args:
+        obj: What is driven.
+        spec: What was declared.
+        devices: Devices asked for.
+        started: When loading began.
+        found: What the SPEC names, which is another object where a factory stands in for it.
+    """
+    adapter = adapter_for(found.obj, spec.framework)
     framework = _framework(adapter, spec)
     keys = has(framework, Keys)
-    binding = _bind(obj, spec, adapter, keys)
+    binding = bind_factory(spec) if spec.factory else settle(spec, sides_of(obj, spec, adapter, keys))
     if binding.keyed and keys is None:
         raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
     target = BoundTarget(obj, binding, framework)
@@ -326,16 +267,19 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, im
         spec=spec.text,
         stands_for=spec.known.spec if spec.known is not None else "",
         kind=binding.kind,
-        origin=source_of(obj),
-        package=package_of(obj),
+        origin=source_of(found.obj),
+        package=package_of(found.obj),
         arguments=binding.describe(),
+        called=binding.called(),
+        notes=binding.notes,
         dialect=binding.dialect,
         framework=adapter.name,
         framework_version=version,
         devices=adapter.devices(devices),
+        dtypes=spec.dtypes,
         evaluates=binding.evaluates,
         fixed_shape=binding.input,
-        invocation=binding.invocation(imports),
+        invocation=binding.invocation(found.lines),
         capabilities=names_of(framework),
         import_seconds=seconds,
         environment={
@@ -360,17 +304,3 @@ def _framework(adapter: Adapter, spec: Spec) -> Framework:
             + ("" if spec.framework else f" If it is another framework's, say so: framework=NAME, one of {others}."),
             traceback.format_exc(),
         ) from error
-
-
-def _import_lines(spec: Spec) -> tuple[str, ...]:
-    alias = spec.name.replace(".", "_")
-    first = spec.name.partition(".")[0]
-    if spec.is_file:
-        folder = os.path.dirname(spec.module) or "."  # noqa: PTH120 - in the words of the SPEC
-        lines: tuple[str, ...] = (
-            f"import runpy, sys; sys.path.append({folder!r})",
-            f"{first} = runpy.run_path({spec.module!r})[{first!r}]",
-        )
-    else:
-        lines = (f"from {spec.module} import {first}",)
-    return lines if alias == first else (*lines, f"{alias} = {spec.name}")

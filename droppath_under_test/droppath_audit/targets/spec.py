@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from urllib.parse import quote, unquote
 
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.visible import shortened, visible
 from droppath_audit.targets.known import known_systems
 
 if TYPE_CHECKING:
     from droppath_audit.core.known import Known
 
-KEYS = (*CHOICES, "prob", "training", "args", "call", "output", "input", "framework")
+KEYS = (*CHOICES, "prob", "training", "args", "call", "branch", "output", "input", "axis", "dtypes", "framework")
 PREFIXES = ("init.", "arg.")
 RECORDINGS = (".npz", ".safetensors", ".jsonl")
 ROLES = {
@@ -32,6 +34,7 @@ ROLES = {
     "training": "mode",
     "f": "branch function",
     "key": "random key",
+    "b": "batch index: for each row of x the number of its sample",
 }
 SYNONYMS = {"rng": "key"}
 LONGEST_PATH = 4096  # bytes, Linux's PATH_MAX; elsewhere it is less, and the system says so
@@ -77,9 +80,12 @@ class Spec:
         args: Positional constructor arguments.
         arg: Call arguments by name.
         call: The call by roles; a nested tuple stands for a list argument. None if not declared.
+        branch: The constructor argument that takes the branch; empty where it is to be read from names.
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``.
+        axis: Where the batch is; the audit's own tensors have it at 0.
+        dtypes: The only ones that it takes; empty for all.
         known: The known implementation that the text names, if it does.
         framework: Name of the framework whose tensors it takes; empty where it is to be read from the code.
     """
@@ -94,9 +100,12 @@ class Spec:
     args: tuple[Any, ...] = ()
     arg: dict[str, Any] = field(default_factory=dict)
     call: tuple[Any, ...] | None = None
+    branch: str = ""
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     factory: bool = False
+    axis: int = 0
+    dtypes: tuple[str, ...] = ()
     known: Known | None = None
     framework: str = ""
 
@@ -146,6 +155,8 @@ def parse(text: str) -> Spec:
     if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
         importable = module.replace("-", "_")
         is_dashed = all(part.isidentifier() for part in importable.split("."))
+        if os.path.isfile(module):  # noqa: PTH113 - which refuses no name
+            raise UsageError(f"{module} is no file of Python, whose name ends in .py.")
         raise UsageError(
             f"{module!r} is neither a dotted module nor a file. "
             + (
@@ -230,10 +241,20 @@ def _read_item(fields: dict[str, Any], key: str, value: str) -> None:
         fields["args"] = _args(value)
     elif key == "call":
         fields["call"] = _call(value)
+    elif key == "branch":
+        if not value.isidentifier():
+            raise UsageError(f"branch={value} does not name the argument of a constructor that takes the branch.")
+        fields["branch"] = value
     elif key == "output":
         fields["output"] = _output(value)
     elif key == "input":
         fields["input"] = _input(value)
+    elif key == "axis":
+        if not value.isdecimal() or int(value) >= MOST_SIZES:
+            raise UsageError(f"axis={shortened(value)} is not understood; it says where the batch is, such as axis=1.")
+        fields["axis"] = int(value)
+    elif key == "dtypes":
+        fields["dtypes"] = _dtypes(value)
     elif key == "framework":
         fields["framework"] = value
     else:
@@ -312,6 +333,17 @@ def _output(value: str) -> int | str:
         return int(value)
     except ValueError:
         raise UsageError(f"output={value} is not understood; write output=INDEX or output=mask.") from None
+
+
+def _dtypes(value: str) -> tuple[str, ...]:
+    dtypes = tuple(dict.fromkeys(value.split(",")))
+    unknown = [dtype for dtype in dtypes if dtype not in DTYPES]
+    if unknown:
+        raise UsageError(
+            f"dtypes={shortened(value)} is not understood; it lists some of {', '.join(DTYPES)}, commas between them."
+            + nearest(unknown[0], DTYPES)
+        )
+    return dtypes
 
 
 def _input(value: str) -> tuple[int, ...]:

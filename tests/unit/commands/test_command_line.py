@@ -193,10 +193,10 @@ def test_a_deleted_working_directory_is_the_cause_that_is_named(
 def test_a_target_that_cannot_be_loaded_is_named_before_any_other_is_audited(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "layer.py").write_text("def drop(x, drop_prob): return x\n", encoding="utf-8")
+    (tmp_path / "layer.py").write_text("def drop(x, gamma): return x\n", encoding="utf-8")
     monkeypatch.setattr("droppath_audit.run.engine.run", None)
     file = tmp_path / "report.json"
-    # Its signature says nothing of a mode; the message alone does not say which of the two it speaks of.
+    # Nothing in its signature is a probability; the message alone does not say which of the two it speaks of.
     status, out, err = run(MUTANT, f"{tmp_path}/layer.py:drop", *ONE, "--no-isolation", "--json", str(file))
     assert (status, out, file.exists()) == (2, "", False)
     assert f"{tmp_path}/layer.py:drop" in err
@@ -378,12 +378,13 @@ def test_the_examples_of_a_subcommand_are_commands_that_it_takes(name: str) -> N
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_no_encoding_and_no_message_of_a_target_costs_the_report(encoding: str, tmp_path: Path) -> None:
     file = tmp_path / "odd.py"
-    file.write_text("def drop(x, drop_prob, training):\n    raise ValueError('\\ud800 ü')\n", encoding="utf-8")
+    raises = "    if drop_prob == 1.0: raise OSError('\\ud800 ü')\n    return x\n"
+    file.write_text(f"def drop(x, drop_prob, training):\n{raises}", encoding="utf-8")
     command = [sys.executable, "-m", "droppath_audit", f"{file}:drop", *ONE]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, capture_output=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (1, b"")
-    assert b"raised ValueError: \\ud800" in done.stdout
+    assert b"raised OSError: \\ud800" in done.stdout
 
 
 FREE_OF = ("torch", "numpy", "scipy", "hypothesis", "rich")

@@ -45,8 +45,8 @@ def test_any_number_of_workers_makes_the_same_report(
 def test_the_circuit_breaker_acts_in_the_order_of_the_plan(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    # The first three that die are slow: four workers have run all the others by then, and their answers do not count.
-    code = "if at[0] == 'float16':\n    time.sleep(0.3)\n    os._exit(5)"
+    # The first three that die are slow: the fourth worker has run all others by then, and their answers do not count.
+    code = "if at[0] == 'float16':\n    time.sleep(1.0 if at[1] < 0.4 else 0.0)\n    os._exit(5)"
     report = isolated(target(code), "DP201[cpu-float16*]", jobs=4)
     reason = "not run: the process died in 3 earlier trials with dtype float16"
     errors = [result.verdict.observed for result in report.results]

@@ -35,8 +35,25 @@ KEEP_NAMES = (
     "retain_prob",
 )  # fmt: skip
 
+OTHER_NAMES = (
+    "droprate", "dropout", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate", "layer_drop_rate",
+    "layer_dropout", "dropPathRate", "dpr", "path_drop", "pKeep", "survival", "drop_path_keep_rate", "retention",
+)  # fmt: skip
+
 CONVENTIONS = [
     *(Convention(f"by_{name}") for name in (*DROP_NAMES, *KEEP_NAMES)),
+    *(Convention(f"by_{name}") for name in OTHER_NAMES),
+    Convention("SurvivalGate"),
+    Convention("drops_without_a_mode", evaluates=False),
+    Convention("add_identity", form="residual"),
+    Convention("bias_drop_add", form="residual"),
+    Convention("add_branch", form="residual"),
+    Convention("ResidualOfM", form="residual"),
+    Convention("AnyWrapper?branch=op&form=residual", form="residual"),
+    Convention("drop_rows"),
+    Convention("SequenceFirst?axis=1"),
+    Convention("add_sequence_first?axis=1&form=residual", form="residual"),
+    Convention("Block._drop_path"),
     Convention("ByDropProb"),
     Convention("ByP"),
     Convention("ByUnknownName?prob=strength:keep"),
@@ -66,7 +83,7 @@ CONVENTIONS = [
     Convention("AddsShortcut?form=residual", form="residual"),
     Convention("AddsShortcut?form=residual&call=(r,x)", form="residual"),
     Convention("AddsShortcutFromList?form=residual&call=([r,x])", form="residual"),
-    Convention("AddsShortcutOfAnyArguments?form=residual", form="residual"),
+    Convention("AddsShortcutOfAnyArguments?form=residual&call=(r,x)", form="residual"),
     Convention("Images?input=B,4,8,8"),
     Convention("Namespace.Inner"),
     Convention("ready_made"),
@@ -94,7 +111,7 @@ CONVENTIONS = [
     Convention("keywords_only"),
     Convention("any_positional?prob=p:drop&call=(x,p,training)"),
     Convention("any_keywords?prob=drop_prob:drop&training=training"),
-    Convention("any_tensors?form=residual", form="residual"),
+    Convention("any_tensors?form=residual&call=(r,x,p,training)", form="residual"),
     Convention("partly_by_name?arg.active=yes"),
     Convention("stochastic_depth?arg.mode=row"),
     Convention("stochastic_depth?arg.mode=batch", granularity="batch"),

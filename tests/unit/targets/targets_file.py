@@ -377,6 +377,98 @@ with warnings.catch_warnings():
     scripted = torch.jit.script(_to_script)
 
 
+# Names that are read by their words
+
+OTHER_DROP_NAMES = (
+    "droprate", "dropout", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate", "layer_drop_rate",
+    "layer_dropout", "dropPathRate", "dpr", "path_drop",
+)  # fmt: skip
+_drop = drop
+OTHER_KEEP_NAMES = ("pKeep", "survival", "drop_path_keep_rate", "retention")
+for _name in (*OTHER_DROP_NAMES, *OTHER_KEEP_NAMES):
+    _drop_prob = f"1.0 - {_name}" if _name in OTHER_KEEP_NAMES else _name
+    exec(f"def by_{_name}(x, {_name}, training=False):\n    return _drop(x, {_drop_prob}, training)\n")  # noqa: S102
+
+
+class SurvivalGate(nn.Module):
+    def __init__(self, ratio):
+        super().__init__()
+        self.ratio = ratio
+
+    def forward(self, x):
+        return drop(x, 1.0 - self.ratio, self.training)
+
+
+def drops_without_a_mode(x, ratio, inplace=False):
+    assert not inplace
+    return drop(x, ratio)
+
+
+def add_identity(identity, out, drop_prob, training):
+    return identity + drop(out, drop_prob, training)
+
+
+def bias_drop_add(x, residual, prob, training):
+    return residual + drop(x, prob, training)
+
+
+def add_branch(x, branch, drop_prob, training):
+    return x + drop(branch, drop_prob, training)
+
+
+class ResidualOfM(nn.Module):
+    def __init__(self, m, drop):
+        super().__init__()
+        self.m, self.drop = m, drop
+
+    def forward(self, x):
+        return x + drop(self.m(x), self.drop, self.training)
+
+
+class AnyWrapper(nn.Module):
+    def __init__(self, op, p):
+        super().__init__()
+        self.op, self.p = op, p
+
+    def forward(self, x):
+        return x + drop(self.op(x), self.p, self.training)
+
+
+def drop_rows(x, batch, drop_prob, training):
+    if not training or drop_prob == 0.0:
+        return x
+    count = int(batch.max()) + 1 if len(batch) else 0
+    kept = (torch.rand(count, dtype=torch.float64) < 1.0 - drop_prob)[batch].reshape(-1, *(1,) * (x.ndim - 1))
+    return torch.where(kept, x / (1.0 - drop_prob or 1.0), torch.zeros_like(x))
+
+
+class SequenceFirst(ByDropProb):
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))
+
+
+def add_sequence_first(shortcut, x, drop_prob, training):
+    return shortcut + drop(x, drop_prob, training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))
+
+
+class Block(nn.Module):
+    scale = 1.0
+
+    def __init__(self, dim, survival_prob):
+        super().__init__()
+        self.gate = nn.Linear(dim, dim)
+        self.survival_prob = survival_prob
+
+    def keep(self, x):
+        return x * self.scale
+
+    def _drop_path(self, h):
+        return drop(self.keep(h), 1.0 - self.survival_prob, self.training)
+
+    def _gated(self, h):
+        return drop(self.gate(h), 1.0 - self.survival_prob, self.training)
+
+
 # Factories
 
 

@@ -35,6 +35,7 @@ class Driver:
             "p": probability,
             "training": invocation.flag(training),
             "f": branch.forward,
+            "b": torch.arange(len(x)),
             "branch": branch,
         }
         layer = self.target

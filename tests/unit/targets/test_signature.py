@@ -3,15 +3,22 @@ from __future__ import annotations
 import pytest
 
 from droppath_audit.core.errors import UsageError
+from droppath_audit.run.admitting import admitted
 from droppath_audit.targets.loader import load_object
 
 
 def refusal(obj, **items):
     with pytest.raises(UsageError) as caught:
         load_object(obj, {key.replace("__", "."): value for key, value in items.items()})
-    assert "\n" not in caught.value.message
     assert "Traceback" not in caught.value.message
     return caught.value.message
+
+
+def asked(obj, **items):
+    """Return what the one message asks for, each with the items that answer it."""
+    first, *lines = refusal(obj, **items).splitlines()
+    assert first.endswith(" is not called yet; its signature leaves open:")
+    return [line.removeprefix("  - ") for line in lines if line.startswith("  - ")]
 
 
 def arguments(obj, **items):
@@ -57,10 +64,10 @@ def test_two_arguments_that_could_be_the_probability_are_both_offered():
     def layer(x, drop_prob, keep_prob, training):
         return x
 
-    assert refusal(layer) == (
-        "layer has more than one argument that could be the probability: drop_prob, keep_prob. "
-        "Say which: prob=drop_prob:drop or prob=keep_prob:keep."
-    )
+    assert asked(layer) == [
+        "which of drop_prob, keep_prob is the probability: add prob=drop_prob:drop (or prob=keep_prob:keep)",
+        "'keep_prob' must be given a value",
+    ]
 
 
 def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():
@@ -77,12 +84,12 @@ def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():
         def __call__(self, x, training):
             return x
 
-    text = refusal(one)
-    assert "it has x, gamma, training" in text
-    assert "Add prob=gamma:drop for" in text
-    assert "prob=gamma:keep for" in text
-    assert "Add prob=NAME:drop for" in refusal(several)
-    assert "it has dim." in refusal(Wide, init__gamma=1).replace("prob=dim", "")
+    assert asked(one) == [
+        "nothing is called a probability; it has x, gamma, training in its call: add prob=gamma:drop "
+        "(or prob=gamma:keep)"
+    ]
+    assert "add prob=gamma:drop (or prob=delta:drop)" in asked(several)[0]
+    assert "add prob=dim:drop (or prob=dim:keep)" in asked(Wide, init__gamma=1)[0]
 
 
 def test_a_declared_probability_must_exist():
@@ -97,13 +104,13 @@ def test_a_declared_probability_must_exist():
 def test_an_instance_without_a_known_attribute_asks_for_it():
     import torch
 
-    assert refusal(torch.nn.Linear(2, 3)) == (
-        "Linear is an instance, and which of its attributes is the probability is not clear (training, in_features, "
-        "out_features). Add prob=NAME:drop or prob=NAME:keep, or name its class."
-    )
+    assert asked(torch.nn.Linear(2, 3)) == [
+        "nothing is called a probability; it has training, in_features, out_features in its attributes and input in "
+        "its call: add prob=in_features:drop (or prob=in_features:keep)"
+    ]
 
 
-def test_no_mode_flag_asks_for_a_name_or_training_always():
+def test_what_has_no_argument_for_a_mode_always_trains_and_says_so():
     class Modeless:
         def __init__(self, drop_prob):
             pass
@@ -111,11 +118,11 @@ def test_no_mode_flag_asks_for_a_name_or_training_always():
         def __call__(self, x):
             return x
 
-    assert refusal(lambda x, drop_prob: x) == (
-        "The call of target has no argument known to tell training from evaluation; it has x, drop_prob. "
-        "Add training=NAME (training=!NAME if the flag means evaluation), or training=always if it always drops."
-    )
-    assert "evaluation), training=init:NAME if the constructor takes it, or training=always" in refusal(Modeless)
+    for layer, name in ((lambda x, drop_prob: x, "target"), (Modeless, "Modeless")):
+        facts = load_object(layer, {}).facts
+        assert facts.arguments.endswith("always training")
+        assert facts.notes == (f"always training: no argument of {name} tells a mode",)
+        assert not facts.evaluates
 
 
 def test_a_declared_mode_must_exist_where_it_is_said_to_be():
@@ -154,24 +161,8 @@ def test_a_required_argument_of_unknown_meaning_asks_for_its_value():
         def __init__(self, drop_prob, dim):
             pass
 
-    text = refusal(layer)
-    assert text.startswith("layer requires gamma, delta, which the SPEC does not give. Add arg.gamma=VALUE&arg.delta=")
-    assert "add form=residual instead" in text
-    assert "call=(x,p,training)" in text
-    assert refusal(Wide) == "Wide requires dim, which the SPEC does not give. Add init.dim=VALUE."
-
-
-def test_a_required_flag_of_a_constructor_asks_for_the_mode():
-    import torch
-
-    class Told(torch.nn.Module):
-        def __init__(self, drop_prob, is_test, train):
-            super().__init__()
-
-        def forward(self, x):
-            return x
-
-    assert refusal(Told).endswith("Add training=init:!is_test&training=init:train.")
+    assert asked(layer) == ["'gamma' must be given a value", "'delta' must be given a value"]
+    assert asked(Wide) == ["'dim' must be given a value: add init.dim=8"]
 
 
 def test_an_argument_that_does_not_exist_is_answered_with_the_nearest():
@@ -203,8 +194,13 @@ def test_a_required_granularity_is_asked_for():
         def __init__(self, p, mode):
             pass
 
-    assert refusal(layer) == "layer requires 'mode', which decides its granularity: add arg.mode=row or arg.mode=batch."
-    assert refusal(Stochastic).endswith("add init.mode=row or init.mode=batch.")
+    def modeless(x, p, mode):
+        return x
+
+    decides = "'mode' must be given, and decides its granularity: add "
+    assert asked(layer) == [f"{decides}arg.mode=row (or arg.mode=batch)"]
+    assert asked(Stochastic) == [f"{decides}init.mode=row (or init.mode=batch)"]
+    assert asked(modeless) == [f"{decides}arg.mode=row (or arg.mode=batch or training=mode)"]
 
 
 def test_two_declarations_that_contradict_each_other_are_refused():
@@ -229,22 +225,32 @@ def test_a_call_that_leaves_out_what_must_be_told_is_refused():
     )
 
 
-def test_a_branch_given_as_a_function_asks_for_the_residual_form():
-    def layer(x, residual_func, drop_prob, training):
-        return x
+def test_of_a_branch_given_as_a_function_a_call_tells_the_form():
+    def adds(x, residual_func, drop_prob, training):
+        return x + residual_func(x)
 
-    assert refusal(layer) == (
-        "layer takes the branch as a function, residual_func. Add form=residual if it returns the shortcut plus the "
-        "branch's output."
-    )
+    def applies(x, residual_func, drop_prob, training):
+        return residual_func(x)
+
+    def neither(x, residual_func, drop_prob, training):
+        return x - residual_func(x)
+
+    for layer, form in ((adds, "residual"), (applies, "branch")):
+        facts = admitted(load_object(layer, {})).facts
+        assert facts.dialect.form == form
+        assert f"form={form}, by what a call at drop_prob = 0 returns" in facts.notes
+    with pytest.raises(UsageError, match=r"Add form=residual or form=branch"):
+        admitted(load_object(neither, {}))
 
 
 def test_a_call_without_a_place_for_the_input_asks_for_the_roles():
-    assert refusal(lambda **arguments: 0, prob="p:drop", training="training") == (
-        "The call of target takes arguments, and it is not clear which of them is the input. "
-        "Say the call by roles, for example call=(x,p,training)."
-    )
-    assert "which of them is the shortcut and which the branch output" in refusal(sound, form="residual")
+    assert asked(lambda **arguments: 0, prob="p:drop", training="training") == [
+        "its call takes arguments; which of them is the input: add call=(x,p,training)"
+    ]
+    assert asked(sound, form="residual") == [
+        "its call takes x, drop_prob, training; which of them is the shortcut and which the branch output: add "
+        "call=([r,x],p,training) (or call=(r,x,p,training))"
+    ]
 
 
 def test_a_factory_goes_with_no_item_that_says_how_to_construct_or_call():

@@ -201,7 +201,7 @@ def test_a_malformed_call_is_answered_with_examples_and_the_roles(call):
     assert message(f"m:X?call={call}") == (
         f"call={call} is not understood; write the arguments by role in order, such as call=(x,p,training) or "
         "call=([r,x]); the roles are x (branch output), r (shortcut), p (probability), training (mode), "
-        "f (branch function), key (random key)."
+        "f (branch function), key (random key), b (batch index: for each row of x the number of its sample)."
     )
 
 
@@ -219,5 +219,5 @@ def test_an_unknown_item_is_answered_with_all_items_and_the_nearest(key, nearest
     text = message(f"m:X?{key}=1")
     assert text.startswith(
         f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, prob, training, args, "
-        f"call, output, input, framework, init.NAME, arg.NAME. Did you mean {nearest}"
+        f"call, branch, output, input, axis, dtypes, framework, init.NAME, arg.NAME. Did you mean {nearest}"
     )

@@ -33,6 +33,10 @@ class PaddleLayers(Layers, Surroundings):
         """Return the keys of the layer's state_dict."""
         return tuple(layer.state_dict())
 
+    def parts(self, layer: Any) -> tuple[tuple[str, str], ...]:
+        """Return the sublayers inside, by their names."""
+        return tuple((name, type(part).__name__) for name, part in layer.named_sublayers())
+
     def convert(self, layer: Any, dtype: str, device: str) -> None:
         """Convert a layer with to(), where it stands."""
         layer.to(device=device, dtype=dtype)

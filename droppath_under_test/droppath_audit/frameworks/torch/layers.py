@@ -34,6 +34,10 @@ class TorchLayers(Layers, Surroundings):
         """Return the keys of the layer's state_dict."""
         return tuple(layer.state_dict())
 
+    def parts(self, layer: Any) -> tuple[tuple[str, str], ...]:
+        """Return the modules inside, by their names."""
+        return tuple((name, type(part).__name__) for name, part in layer.named_modules() if name)
+
     def convert(self, layer: Any, dtype: str, device: str) -> None:
         """Convert a module with half() or to(), where it stands."""
         layer.to(device)

@@ -1,0 +1,116 @@
+"""Admitting a target: a few calls in a fork show what it takes before anything is planned, or end the audit there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from droppath_audit.core import wire
+from droppath_audit.core.errors import UsageError
+from droppath_audit.core.grid import DTYPES
+from droppath_audit.core.invocation import Invocation
+from droppath_audit.core.recording import Recording
+from droppath_audit.frameworks.capabilities import Forking, has
+
+if TYPE_CHECKING:
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.probes.admission import Admission
+    from droppath_audit.targets.bound import BoundTarget
+    from droppath_audit.targets.loader import Loaded
+
+ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
+
+
+def admitted(loaded: Loaded) -> Loaded:
+    """Return a target with what its calls showed.
+
+    Raises:
+        UsageError: If every call raises, if it is a network that holds such layers, or if its form stays open.
+    """
+    facts, target = loaded.facts, loaded.target
+    if isinstance(target, Recording):
+        return loaded
+    shown = _asked(target, facts)
+    taken = {dtype: one for dtype, one in shown.items() if not one.raised}
+    if shown and not taken:
+        raise UsageError(_all_raise(facts, next(iter(shown.values()))), next(iter(shown.values())).traceback)
+    if not taken:
+        return loaded
+    first = next(iter(taken.values()))
+    if first.inside:
+        raise UsageError(_network(facts, first))
+    if target.form_open:
+        if not first.form:
+            raise UsageError(_form_open(facts))
+        target = target.declaring(form=first.form)
+        imports = facts.invocation.imports if isinstance(facts.invocation, Invocation) else ()
+        facts = replace(
+            facts,
+            dialect=target.dialect,
+            called=target.binding.called(),
+            invocation=target.binding.invocation(imports),
+            notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
+        )
+    undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())
+    facts = replace(
+        facts,
+        refused={dtype: one.raised for dtype, one in shown.items() if one.raised},
+        refuses_keep_prob_zero=undeclared,
+        smallest=None if facts.fixed_shape is None else first.smallest,
+    )
+    return replace(loaded, target=target.declaring(keep_prob_zero="raises") if undeclared else target, facts=facts)
+
+
+def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
+    """Return what calls in each dtype showed, float32 first, of those that ended; each has a fork of its own."""
+    from droppath_audit.probes.admission import Admission, admission
+    from droppath_audit.probes.concurrency import in_processes
+
+    forking, (device, there) = has(target.framework, Forking), next(iter(facts.devices.items()))
+    if not hasattr(os, "fork") or forking is None or forking.fork_hazard(device):
+        return {}
+    # Of other dtypes the checks that ask for them say what they find.
+    dtypes = [dtype for dtype in ("float32", *DTYPES) if dtype in there and dtype in (facts.dtypes or DTYPES)]
+
+    def ask(dtype: str) -> bytes:
+        return json.dumps(wire.dump(admission(target, device, dtype))).encode()
+
+    dtypes = list(dict.fromkeys(dtypes))
+    with target.framework.one_thread():
+        answers = in_processes([partial(ask, dtype) for dtype in dtypes], ASKING_SECONDS)
+    found = zip(dtypes, answers, strict=True)
+    return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
+
+
+def _all_raise(facts: Facts, shown: Admission) -> str:
+    """Return what to say of a target of which no call succeeds."""
+    places = [line.strip() for line in shown.traceback.splitlines() if line.strip().startswith("File")]
+    file = facts.origin.rpartition(":")[0]
+    where = next((place for place in reversed(places) if file and file in place), places[-1] if places else "")
+    return (
+        f"Every call of {facts.spec} raised, so there is nothing to audit: {shown.raised}"
+        + (f"\n  {where}" if where else "")
+        + f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
+        "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"
+        "\n  call=(x,p,training) if it is called in another way"
+        + ("\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else "")
+        + f"\n  droppath-audit propose {facts.spec!r} -o audit_me.py    for a factory to edit"
+    )
+
+
+def _network(facts: Facts, shown: Admission) -> str:
+    listed = ", ".join(shown.inside[:6]) + (" …" if len(shown.inside) > 6 else "")
+    return (
+        f"{facts.spec} is a network, not a layer: it changes its input where nothing is dropped, and inside it are "
+        f"{len(shown.inside)} layers that drop paths: {listed}. Audit the class of one of these."
+    )
+
+
+def _form_open(facts: Facts) -> str:
+    return (
+        f"{facts.spec} is given the branch, and at drop_prob = 0 it returns neither what that returned nor the "
+        "shortcut plus that. Add form=residual or form=branch to say which it promises."
+    )

@@ -1,0 +1,216 @@
+"""Arguments of a call: which of them is x, the shortcut, the branch, the probability and the mode."""
+
+from __future__ import annotations
+
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.errors import UsageError
+from droppath_audit.targets import words
+from droppath_audit.targets.binding import Slot
+from droppath_audit.targets.parameters import VARIADIC, keys_of, refuse_unknown, required, roles_of, value_of
+from droppath_audit.targets.table import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from droppath_audit.core.invocation import Role
+    from droppath_audit.targets.parameters import Sides
+    from droppath_audit.targets.spec import Spec
+    from droppath_audit.targets.table import Table
+
+
+def call_of(
+    spec: Spec,
+    sides: Sides,
+    probability: str | None,
+    mode: str | None,
+    constants: Mapping[str, Any],
+    form: str | None,
+    wraps_branch: bool,
+    table: Table,
+) -> tuple[tuple[Slot, ...], str]:
+    """Return the call's arguments, by name, and the form where two tensors are told apart by theirs.
+
+    Args:
+        spec: What was declared.
+        sides: What can be read.
+        probability: Argument of the call that is the probability.
+        mode: Argument of the call that tells the mode.
+        constants: Arguments with a given value.
+        form: The form, where it is declared.
+        wraps_branch: Whether the constructor takes the branch.
+        table: Where notes and questions go.
+    """
+    parameters = sides.call
+    keys = keys_of(parameters, constants, sides.keys)
+    told: dict[str, Role] = dict.fromkeys(keys, "key")
+    if probability:
+        told[probability] = "p"
+    if mode:
+        told[mode] = "training"
+    free = {
+        name: p for name, p in parameters.items()
+        if name not in constants and name not in told and p.kind not in VARIADIC
+    }  # fmt: skip
+    roles = dict(told)
+    functions = [name for name, p in free.items() if required(p) and _may_be_function(p)]
+    if functions:
+        roles[functions[0]] = "f"
+    for name, parameter in free.items():
+        if required(parameter) and words.batch_index(name) and words.annotated(parameter) not in words.NUMBERS:
+            roles[name] = "b"
+            table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
+    whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
+    found = _tensors(free, roles, table, form, whole=whole, parameters=parameters)
+    needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
+    left = [role for role in needed if role not in roles.values()]
+    slots = _slots(parameters, constants, roles, left)
+    if left:
+        _ask_for_roles(parameters, left, roles, table)
+    for name, parameter in free.items():
+        if required(parameter) and name not in roles and not (left and words.tensor(name)):
+            value = value_of(parameter)
+            table.ask(f"{name!r} must be given a value", *([f"arg.{name}={value}"] if value else []))
+    slots += [Slot(role, name) for name, role in told.items() if name not in parameters]
+    slots += [Slot("constant", name, value) for name, value in constants.items() if name not in parameters]
+    refuse_unknown(spec, parameters, constants)
+    return tuple(slots), found
+
+
+def _may_be_function(parameter: Parameter) -> bool:
+    """Return whether an argument of a call is the branch as a function, and not what it returned."""
+    if "Callable" in words.annotated(parameter) or "Module" in words.annotated(parameter):
+        return True
+    known = words.annotated(parameter) in (*words.NUMBERS, "Tensor", "torch.Tensor")
+    return words.function(parameter.name, in_call=True) and not known
+
+
+def _tensors(
+    free: Mapping[str, Parameter],
+    roles: dict[str, Role],
+    table: Table,
+    form: str | None,
+    *,
+    whole: bool,
+    parameters: Mapping[str, Parameter],
+) -> str:
+    """Enter the roles of the tensors, and return the form where it follows from their names."""
+    open_names = [name for name in free if name not in roles]
+    needed = [name for name in open_names if required(free[name])]
+    named = {name: words.tensor(name) for name in open_names}
+    tensors = [name for name in needed if named[name]]
+    if whole and form in ("residual", None):
+        both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed
+        pair = _pair(named, both)
+        if pair is not None and form is None:
+            names = {role: name for name, role in pair.items()}
+            table.note(f"residual: {names['r']} is the shortcut and {names['x']} the branch output, by their names")
+        elif pair is None and form == "residual" and len(needed) == 2:  # a swap would be blamed on the target
+            one, other = needed
+            orders = ({one: "r", other: "x"}, {one: "x", other: "r"})
+            table.ask(
+                f"which of {one} and {other} is the shortcut (r) and which the branch output (x)",
+                *("call=" + _by_roles(parameters, {**roles, **order}) for order in orders),
+            )
+            pair = orders[0]  # type: ignore[assignment]
+        if pair is not None:
+            roles |= pair
+            return "residual" if form is None else ""
+        if form == "residual":
+            return ""
+    inputs = [name for name in needed if named[name] == "input"] or tensors or needed
+    inputs = inputs or [name for name in open_names if named[name]] or open_names
+    if inputs:
+        roles[inputs[0]] = "r" if form == "residual" else "x"
+    return ""
+
+
+def _by_roles(parameters: Mapping[str, Parameter], roles: Mapping[str, str]) -> str:
+    """Return a call as a SPEC declares it, up to the last argument that has a role."""
+    told = [roles[name] for name in parameters if name in roles]
+    return f"({','.join(told)})"
+
+
+def _ask_for_roles(
+    parameters: Mapping[str, Parameter], left: list[Role], roles: Mapping[str, Role], table: Table
+) -> None:
+    """Ask how the tensors are given that no argument is known to take."""
+    both = left == ["r", "x"]
+    what = "the shortcut and which the branch output" if both else "the input"
+    told: list[str] = [*roles.values()]
+    orders = ("r,x", "[r,x]") if both else ("x",)
+    if both and not any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters.values()):
+        orders = orders[::-1]
+        told = [role for role in told if role != "x"]
+    table.ask(
+        f"its call takes {listing(parameters)}; which of them is {what}",
+        *(f"call=({','.join([order, *told])})" for order in orders),
+    )
+
+
+def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:
+    """Return which of two arguments is the shortcut and which the branch output, where their names tell."""
+    if len(names) != 2:
+        return None
+    first, second = names
+    for one, other in ((first, second), (second, first)):
+        if named[one] == "shortcut" and named[other] in ("branch", "input"):
+            return {one: "r", other: "x"}
+        if named[one] == "branch" and named[other] == "input":
+            return {one: "x", other: "r"}
+    return None
+
+
+def _slots(
+    parameters: Mapping[str, Parameter], constants: Mapping[str, Any], roles: Mapping[str, Role], left: list[Role]
+) -> list[Slot]:
+    """Return the arguments in order; what a ``*args`` takes goes by position, and so does what stands before it."""
+    slots: list[Slot] = []
+    for name, parameter in parameters.items():
+        keyword = None if parameter.kind is Parameter.POSITIONAL_ONLY else name
+        if parameter.kind is Parameter.VAR_POSITIONAL and left == ["x"]:
+            slots = [*(Slot(slot.role, None, slot.value) for slot in slots), Slot(left.pop(0))]
+        elif parameter.kind in VARIADIC:
+            continue
+        elif name in constants:
+            slots.append(Slot("constant", keyword, constants[name]))
+        elif name in roles:
+            by_position = roles[name] in ("x", "r") and parameter.kind is not Parameter.KEYWORD_ONLY and not slots
+            slots.append(Slot(roles[name], None if by_position else keyword))
+        elif keyword is None and not required(parameter):
+            slots.append(Slot("constant", None, parameter.default))
+    return slots
+
+
+def declared_call(
+    spec: Spec,
+    parameters: Mapping[str, Parameter],
+    probability: str | None,
+    mode: str | None,
+    constants: Mapping[str, Any],
+) -> tuple[Slot, ...]:
+    """Return the arguments that ``call=`` declares, by position save those that can only be passed by name.
+
+    Raises:
+        UsageError: If a role is left out, or a constant has no argument.
+    """
+    for role, name in (("p", probability), ("training", mode)):
+        if name is not None and role not in roles_of(spec.call):
+            raise UsageError(
+                f"call= of {spec.name} leaves out the role {role}, so its argument {name} cannot be set. "
+                f"Add the role {role} to call=."
+            )
+    key = next((name for name in words.KEYS if name in parameters), None)
+    names = {"p": probability, "training": mode, "key": key}
+    by_position, by_name = [], []
+    part: Any
+    for part in spec.call or ():
+        name = None if isinstance(part, tuple) else names.get(part)
+        if name is not None and name in parameters and parameters[name].kind is Parameter.KEYWORD_ONLY:
+            by_name.append(Slot(part, name))
+        else:
+            by_position.append(Slot("list", value=part) if isinstance(part, tuple) else Slot(part))
+    by_name += [Slot("constant", name, value) for name, value in constants.items()]
+    refuse_unknown(spec, parameters, constants)
+    return (*by_position, *by_name)

@@ -1,0 +1,87 @@
+"""What a signature leaves open, and the one message that asks for all of it at once."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from droppath_audit.targets.spec import Spec
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """One thing that neither the SPEC nor a name settles.
+
+    Attributes:
+        text: What is not clear, as a clause.
+        items: Items of a SPEC, each of which would settle it, the most likely first; none where no SPEC can.
+    """
+
+    text: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass
+class Table:
+    """What was settled with a word to the reader, and what was not.
+
+    Attributes:
+        notes: Readings that a name suggests and does not prove; the header prints them.
+        questions: What is open.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    questions: list[OpenQuestion] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Add a reading that the header prints."""
+        self.notes.append(text)
+
+    def ask(self, text: str, *items: str) -> None:
+        """Add a question, with the items that would answer it, the most likely first."""
+        self.questions.append(OpenQuestion(text, items))
+
+    def refuse(self, spec: Spec) -> None:
+        """Raise if anything is open.
+
+        Raises:
+            UsageError: It lists everything and prints the command to run next.
+        """
+        if self.questions:
+            raise UsageError(_message(spec, self.questions))
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return the public names, at most twelve, for a message."""
+    listed = [name for name in names if not name.startswith("_")]
+    return ", ".join(listed[:12]) or "no arguments"
+
+
+def completed(spec: Spec, items: Iterable[str]) -> str:
+    """Return the text of a SPEC with further items."""
+    further = "&".join(items)
+    return spec.text + (f"{'&' if '?' in spec.text else '?'}{further}" if further else "")
+
+
+def _message(spec: Spec, questions: list[OpenQuestion]) -> str:
+    lines = [f"{spec.name} is not called yet; its signature leaves open:"]
+    for question in questions:
+        others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
+        lines.append(f"  - {question.text}" + (f": add {question.items[0]}{others}" if question.items else ""))
+    whole = completed(spec, (question.items[0] for question in questions if question.items))
+    if spec.module == "object":
+        lines.append("Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'.")
+    elif all(question.items for question in questions):
+        lines += ["Run next:", f"  droppath-audit {shlex.quote(whole)}"]
+    else:
+        lines += [
+            "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:",
+            f"  droppath-audit propose {shlex.quote(whole)} -o audit_me.py",
+        ]
+    return "\n".join(lines)

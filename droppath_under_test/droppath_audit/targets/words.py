@@ -1,0 +1,172 @@
+"""What the name of an argument says: its words, and what they mean in code that drops paths."""
+
+from __future__ import annotations
+
+import re
+from inspect import Parameter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Meaning = Literal["drop", "keep"]
+Tensor = Literal["shortcut", "branch", "input", ""]
+
+DROPPING = {"drop", "dropped", "dropout", "dropping", "death", "skip"}
+KEEPING = {"keep", "keeping", "survival", "survive", "surviving", "retain", "retention"}
+NUMBER = {"rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "chance"}
+PATHS = {
+    "path", "paths", "connect", "connection", "depth", "stoch", "stochastic", "layer", "block", "residual", "branch",
+    "sample", "row", "sd", "dp", "dc",
+}  # fmt: skip
+NO_NUMBERS = {"layer", "block", "residual", "branch"}  # what a layer may be given as well
+TRAINING, EVALUATING = {"train", "training"}, {
+    "test", "testing", "eval", "evaluate", "evaluation", "inference", "deterministic",
+}  # fmt: skip
+FLAG = {"is", "in", "mode", "phase", "flag", "now", "model"}
+KEYS = ("key", "rng", "generator")
+NUMBERS = ("int", "float", "str", "bool")  # annotations of what is neither a tensor, nor a module, nor a key
+
+SHORTCUT = {"shortcut", "identity", "skip", "bypass", "residual", "res"}
+OUTPUT = {"branch", "out", "output", "outputs"}
+OUTPUTS = {"y", "fx", "f_x"}
+INPUT = {
+    "x", "input", "inputs", "hidden", "states", "state", "tensor", "tensors", "data", "feat", "feats", "feature",
+    "features", "inp", "activation", "activations", "tokens", "embedding", "embeddings", "xs", "h", "t", "z",
+}  # fmt: skip
+FUNCTION = {
+    "fn", "func", "function", "fun", "callable", "module", "block", "layer", "sublayer", "submodule", "branch", "main",
+    "op", "operation", "net", "body", "inner", "wrapped", "m", "f",
+}  # fmt: skip
+OF_FUNCTION = {"residual", "sub", "inner", "main", "branch", "wrapped", "base", "transform", "body"}
+
+_SHORT = {"dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
+_VOCABULARY = sorted(
+    {word for word in DROPPING | KEEPING | NUMBER | PATHS | TRAINING | EVALUATING | FLAG if len(word) > 2},
+    key=len,
+    reverse=True,
+)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case: ``stochDepth_rate`` and ``stochdepth_rate`` have three."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return tuple(word for part in re.split(r"[_\d]+", spaced.lower()) if part for word in _parted(part))
+
+
+def _parted(part: str) -> Iterable[str]:
+    """Return the known words that a part consists of, or the part where it consists of others as well."""
+    if part in _VOCABULARY or part in _SHORT:
+        return _SHORT.get(part, (part,))
+    found, rest = [], part
+    while rest:
+        word = next((word for word in (*_VOCABULARY, "p") if rest.startswith(word)), "")
+        if not word:
+            return (part,)
+        found.append(word)
+        rest = rest[len(word) :]
+    return found
+
+
+def probability(name: str, of: str) -> tuple[Meaning, int] | None:
+    """Return what a name says of a probability, and how surely, from 1 to 4; None where it speaks of something else.
+
+    4 is a name that says what becomes of paths, and that it is a number; 3 says so of something else; 2 says one of the
+    two, and a number alone is taken as the name of the layer says; 1 may be something else than a number as well.
+
+    Args:
+        name: Name of the argument or attribute.
+        of: Name of the layer or function that has it.
+    """
+    spoken = words(name)
+    said = set(spoken)
+    # The paths of "drop path" and its like are what is kept or dropped: their verb is no second reading.
+    things = {first for first, second in pairwise(spoken) if second in ("path", "connect")}
+    meanings = [meaning for meaning, known in _MEANINGS if said & known]
+    if len(meanings) > 1:
+        meanings = [meaning for meaning, known in _MEANINGS if (said - things) & known]
+    if not said or said - DROPPING - KEEPING - NUMBER - PATHS or len(meanings) > 1:
+        return None
+    if meanings:
+        if said & NUMBER:
+            return meanings[0], 4 if said & PATHS or "dropout" not in said else 3
+        return None if said == {"skip"} else (meanings[0], 1 if said & NO_NUMBERS else 2)
+    if not said & NUMBER:
+        return None
+    own = set(words(of))
+    meaning: Meaning = "keep" if own & KEEPING and not own & (DROPPING - {"skip"}) else "drop"
+    return meaning, 2 if said <= NUMBER else 1
+
+
+_MEANINGS: tuple[tuple[Meaning, set[str]], ...] = (("drop", DROPPING), ("keep", KEEPING))
+
+
+def mode(name: str) -> bool | None:
+    """Return whether a name means training; False where it means evaluation, None where it is no name of a mode."""
+    said = set(words(name))
+    if not said - FLAG - TRAINING and said & TRAINING:
+        return True
+    return False if not said - FLAG - EVALUATING and said & EVALUATING else None
+
+
+def tensor(name: str) -> Tensor:
+    """Return which tensor a name means; empty where it says none of those."""
+    said = set(words(name))
+    if said & OUTPUT or name.lower() in OUTPUTS:
+        return "branch"
+    if said & SHORTCUT:
+        return "shortcut"
+    return "input" if said and not said - INPUT else ""
+
+
+def batch_index(name: str) -> bool:
+    """Return whether a name means which sample each row belongs to, as graphs in a batch are told apart."""
+    said = set(words(name))
+    return "batch" in said and not said - {
+        "batch",
+        "index",
+        "indices",
+        "idx",
+        "id",
+        "ids",
+        "node",
+        "nodes",
+        "vec",
+        "vector",
+    }
+
+
+def function(name: str, *, in_call: bool = False) -> bool:
+    """Return whether a name means a branch that is given as a function or module.
+
+    Args:
+        name: Name of the argument.
+        in_call: Whether it is an argument of a call, where a ``branch`` may be what the branch returned as well.
+    """
+    said = set(words(name))
+    return bool(said & (FUNCTION - OF_FUNCTION if in_call else FUNCTION)) and not said - FUNCTION - OF_FUNCTION
+
+
+def drops_paths(name: str) -> bool:
+    """Return whether a class is called like a layer that drops paths, such as ``DropPath``."""
+    said = set(words(name))
+    return bool(said & {"drop", "stochastic", "stoch"} and said & {"path", "paths", "connect", "depth"})
+
+
+def numeric(parameter: Parameter) -> bool:
+    """Return whether an argument may be a number, by its annotation and its default."""
+    default = parameter.default
+    kinds = (bool, str, list, tuple, dict)
+    if default is not Parameter.empty and (isinstance(default, kinds) or callable(default)):
+        return False
+    annotation = annotated(parameter)
+    return not annotation or any(word in annotation for word in ("float", "int", "Number", "Real", "Any"))
+
+
+def annotated(parameter: Parameter) -> str:
+    """Return the annotation as text; empty where there is none."""
+    annotation = parameter.annotation
+    if annotation is Parameter.empty:
+        return ""
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None) or str(annotation)

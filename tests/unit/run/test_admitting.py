@@ -1,0 +1,171 @@
+"""What a few calls show before anything is planned: one message, or one finding, in place of hundreds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from droppath_audit.core.errors import UsageError
+from droppath_audit.targets.loader import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from droppath_audit.core.report import Report
+
+LAYERS = """
+import torch
+from torch import nn
+
+def drop(x, p, training):
+    if not training or p == 0.0:
+        return x
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - p
+    return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - p) or 1.0)
+
+def raises(x, drop_prob, training):
+    raise KeyError("missing in every call")
+
+def no_bfloat16(x, drop_prob, training):
+    if x.dtype == torch.bfloat16:
+        raise RuntimeError("not implemented for bfloat16")
+    return drop(x, drop_prob, training)
+
+def channels_last(x, drop_prob, training, dim):
+    assert x.shape[-1] == dim
+    return drop(x, drop_prob, training)
+
+class Refuses(nn.Module):
+    def __init__(self, drop_prob):
+        super().__init__()
+        if not 0.0 <= drop_prob < 1.0:
+            raise ERROR(f"drop_prob must be below 1, got {drop_prob}")
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
+class DropPath(nn.Module):
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
+    def extra_repr(self):
+        return str(self.drop_prob)
+
+class Network(nn.Module):
+    def __init__(self, dim, drop_path_rate):
+        super().__init__()
+        self.linear, self.drop_path = nn.Linear(dim, dim), DropPath(drop_path_rate)
+
+    def forward(self, x):
+        return x + self.drop_path(self.linear(x))
+
+class Delegates(nn.Module):
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.inner = DropPath(drop_prob)
+
+    def forward(self, x):
+        return self.inner(x)
+"""
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Callable[..., str]:
+    def write(name: str, error: str = "ValueError") -> str:
+        """Write the layers, of which one refuses with this error, and return the SPEC of one of them."""
+        file = tmp_path / "layers.py"
+        file.write_text(LAYERS.replace("ERROR", error), encoding="utf-8")
+        return f"{file}:{name}"
+
+    return write
+
+
+def bad(report: Report) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for result in report.findings:
+        found.setdefault(result.trial.check, []).append(result)
+    return found
+
+
+def test_where_every_call_raises_the_exception_its_line_and_what_to_add_are_said(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    spec = layers("raises")
+    with pytest.raises(UsageError) as caught:
+        isolated(spec)
+    said = caught.value.message
+    line = LAYERS.splitlines().index('    raise KeyError("missing in every call")') + 1
+    assert said.startswith(
+        f"Every call of {spec} raised, so there is nothing to audit: KeyError: 'missing in every call'"
+    )
+    assert f'File "{spec.rpartition(":")[0]}", line {line}, in raises' in said
+    assert "It was called as raises(x, drop_prob=p, training)" in said
+    assert "input=B,4,8,8" in said
+
+
+def test_a_dtype_that_is_refused_is_one_finding(layers: Callable[..., str], isolated: Callable[..., Report]) -> None:
+    report = isolated(layers("no_bfloat16"), "DP001", "DP005", "DP101", "DP301")
+    ((check, results),) = bad(report).items()
+    assert (check, [result.trial.case.coordinates["dtype"] for result in results]) == ("DP005", ["bfloat16"])
+    left_out = {result.verdict.observed for result in report.results if result.trial.id.count("bfloat16")}
+    assert "the target refuses bfloat16 (see DP005)" in left_out
+    assert report.facts.refused == {"bfloat16": "RuntimeError: not implemented for bfloat16"}
+
+
+def test_of_a_target_that_says_which_dtypes_it_takes_no_other_is_asked(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("no_bfloat16?dtypes=float32,float16"), "DP003", "DP005", "DP402")
+    assert not report.findings
+    seen = {result.trial.id: str(result.outcome) for result in report.results}
+    assert seen["DP003[cpu-float32]"] == "pass"  # which is asked of float64 otherwise
+    assert {seen[f"DP005[cpu-{dtype}]"] for dtype in ("float32", "float16")} == {"pass"}
+    assert {seen[f"DP005[cpu-{dtype}]"] for dtype in ("float64", "bfloat16")} == {"not-applicable"}
+
+
+@pytest.mark.parametrize("error", ["ValueError", "AssertionError"])
+def test_a_refusal_of_keep_prob_zero_is_one_finding_that_names_the_declaration(
+    error: str, layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("Refuses", error))
+    ((check, (result,)),) = bad(report).items()
+    assert check == "DP301"
+    assert "drop_prob must be below 1" in result.verdict.observed
+    assert "keep_prob_zero=raises" in result.verdict.hint
+
+
+def test_a_declared_refusal_is_none(layers: Callable[..., str], isolated: Callable[..., Report]) -> None:
+    assert not isolated(layers("Refuses?keep_prob_zero=raises"), "DP001", "DP3xx", "DP601").findings
+
+
+def test_inputs_of_as_many_channels_as_an_argument_says_are_tried(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("channels_last?arg.dim=6"), "DP101", "DP102[cpu-float32*]")
+    assert {str(result.outcome) for result in report.results} == {"pass"}
+
+
+def test_a_network_is_no_layer_and_a_layer_that_delegates_is_one(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    with pytest.raises(UsageError, match=r"is a network, not a layer: .* drop_path \(DropPath\)\. Audit the class"):
+        isolated(layers("Network?init.dim=8"))
+    assert not isolated(layers("Delegates"), "DP001", "DP101").findings
+
+
+def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    loaded = load(layers("DropPath"))
+    made: list[float] = []
+    make = loaded.target.make
+    monkeypatch.setattr(loaded.target, "make", lambda drop_prob: made.append(drop_prob) or make(drop_prob))
+    assert admitted(loaded).facts.refused == {}
+    assert made == []

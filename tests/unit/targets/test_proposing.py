@@ -1,0 +1,64 @@
+"""Factories that are proposed: they run as they are, or have a mark where something is to be filled in."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from droppath_audit.commands import cli
+from droppath_audit.core.errors import UsageError
+from droppath_audit.targets.loader import load, proposed
+from droppath_audit.targets.proposing import MARK
+
+
+def propose(*words):
+    return CliRunner().invoke(cli, ["propose", *map(str, words)], standalone_mode=False)
+
+
+def test_a_method_is_called_on_a_stand_in_that_has_what_it_reads(file):
+    loaded = load(f"{file}:Block._drop_path")
+    assert loaded.facts.notes == ("Block._drop_path is a method; it is called on a stand-in for its object",)
+    x = torch.ones(64, 4)
+    assert torch.equal(loaded.target.make(0.9)(x, training=False), x)
+    assert set(loaded.target.make(0.5)(x, training=True).unique().tolist()) == {0.0, 2.0}
+
+
+def test_a_method_that_reads_what_nobody_can_guess_names_the_command_that_goes_on(file):
+    with pytest.raises(UsageError, match=r"a stand-in for its object needs gate") as caught:
+        load(f"{file}:Block._gated")
+    command = caught.value.message.splitlines()[-1].strip()
+    assert shlex.split(command) == ["droppath-audit", "propose", f"{file}:Block._gated", "-o", "audit_me.py"]
+
+
+@pytest.mark.parametrize("name", ["ByDropProb", "add_shortcut", "mode_first", "Block._drop_path", "by_pKeep"])
+def test_a_proposal_that_is_complete_is_a_factory_that_runs(file, name, tmp_path):
+    written = tmp_path / "audit_me.py"
+    assert propose(f"{file}:{name}", "-o", written).return_value == 0
+    proposal = proposed(f"{file}:{name}")
+    assert written.read_text() == proposal.text
+    assert proposal.complete
+    make = load(f"{written}:make?{'&'.join(proposal.items)}").target.make
+    assert set(make(0.25)(torch.ones(64, 4), training=True).unique().tolist()) <= {0.0, torch.tensor(1 / 0.75).item()}
+
+
+def test_what_nobody_can_guess_has_a_mark(file):
+    proposal = proposed(f"{file}:with_constant")
+    assert f"scale=...,  # {MARK}: a value for scale" in proposal.text
+    assert not proposal.complete
+
+
+def test_a_file_that_is_there_is_not_written_over(file, tmp_path):
+    written = tmp_path / "audit_me.py"
+    written.write_text("precious")
+    refused = propose(f"{file}:ByDropProb", "-o", written).exception
+    assert isinstance(refused, UsageError)
+    assert "name another" in refused.message
+    assert written.read_text() == "precious"
+
+
+def test_what_needs_no_factory_says_so(file):
+    with pytest.raises(UsageError, match="needs no factory: it is one"):
+        proposed(f"{file}:make?form=factory")

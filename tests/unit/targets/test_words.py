@@ -1,0 +1,96 @@
+"""What names say: the words of the field, in every spelling, and nothing where they speak of something else."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from droppath_audit.targets import words
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("drop_path_rate", ("drop", "path", "rate")),
+        ("dropPathRate", ("drop", "path", "rate")),
+        ("droprate", ("drop", "rate")),
+        ("stochdepth_rate", ("stoch", "depth", "rate")),
+        ("pKeep", ("p", "keep")),
+        ("DropPath2d", ("drop", "path", "d")),
+        ("hidden_dim", ("hidden", "dim")),
+        ("", ()),
+    ],
+)
+def test_a_name_has_its_words_in_every_spelling(name, parts):
+    assert words.words(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "meaning"),
+    [
+        ("drop_prob", "", "drop"),
+        ("survival_rate", "", "keep"),
+        ("drop_path_keep_prob", "", "keep"),  # the paths that are kept
+        ("ratio", "DropPath", "drop"),
+        ("ratio", "SurvivalGate", "keep"),
+        ("ratio", "DropSurvival", "drop"),
+        ("stochastic_depth_prob", "", "drop"),
+        ("layer_dropout", "", "drop"),
+    ],
+)
+def test_a_probability_is_read_by_its_words_and_by_the_name_of_the_layer(name, of, meaning):
+    found = words.probability(name, of)
+    assert found is not None
+    assert found[0] == meaning
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["self", "scale_by_keep", "attn_drop", "proj_drop", "keep_drop_prob", "cfg", "module", "skip", "dim", "training"],
+)
+def test_what_speaks_of_something_else_is_no_probability(name):
+    assert words.probability(name, "DropPath") is None
+
+
+def test_a_name_that_says_more_is_surer():
+    sure = [words.probability(name, "Layer")[1] for name in ("stochdepth_rate", "p", "dropout_rate", "drop_path_rate")]
+    assert sure == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("default", "annotation", "numeric"),
+    [
+        (0.1, inspect.Parameter.empty, True),
+        (None, inspect.Parameter.empty, True),
+        (False, inspect.Parameter.empty, False),
+        ("row", inspect.Parameter.empty, False),
+        (dict, inspect.Parameter.empty, False),
+        (inspect.Parameter.empty, float, True),
+        (inspect.Parameter.empty, "float | None", True),
+        (inspect.Parameter.empty, "nn.Module", False),
+        (inspect.Parameter.empty, bool, False),
+    ],
+)
+def test_only_what_may_be_a_number_is_a_probability(default, annotation, numeric):
+    parameter = inspect.Parameter("drop", inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    assert words.numeric(parameter) is numeric
+
+
+def test_modes_tensors_functions_and_indices_are_told_apart():
+    assert [words.mode(name) for name in ("is_training", "deterministic", "test_mode", "mode")] == [
+        True,
+        False,
+        False,
+        None,
+    ]
+    assert [words.tensor(name) for name in ("identity", "residual", "out", "y", "hidden_states", "gamma")] == [
+        "shortcut", "shortcut", "branch", "branch", "input", "",
+    ]  # fmt: skip
+    assert [words.function(name) for name in ("fn", "m", "residual_func", "layer_norm")] == [True, True, True, False]
+    assert [words.batch_index(name) for name in ("batch", "batch_index", "node_batch", "batch_size")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert [words.drops_paths(name) for name in ("DropPath", "StochasticDepth", "TimmDropPath2d", "Dropout")] == [
+        True, True, True, False,
+    ]  # fmt: skip
