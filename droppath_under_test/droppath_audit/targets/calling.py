@@ -28,6 +28,7 @@ def call_of(
     constants: Mapping[str, Any],
     form: str | None,
     wraps_branch: bool,
+    tells_mode: bool,
     table: Table,
 ) -> tuple[tuple[Slot, ...], str]:
     """Return the call's arguments, by name, and the form where two tensors are told apart by theirs.
@@ -40,6 +41,7 @@ def call_of(
         constants: Arguments with a given value.
         form: The form, where it is declared.
         wraps_branch: Whether the constructor takes the branch.
+        tells_mode: Whether it is known how the mode is told.
         table: Where notes and questions go.
     """
     parameters = sides.call
@@ -71,7 +73,9 @@ def call_of(
     for name, parameter in free.items():
         if required(parameter) and name not in roles and not (left and words.tensor(name)):
             value = value_of(parameter)
-            table.ask(f"{name!r} must be given a value", *([f"arg.{name}={value}"] if value else []))
+            # What a call cannot do without, and what is no size, may be what tells the mode.
+            modes = [] if tells_mode or value not in ("", "false") else [f"training={name}", f"training=!{name}"]
+            table.ask(f"{name!r} must be given a value", *modes, *([f"arg.{name}={value}"] if value else []))
     slots += [Slot(role, name) for name, role in told.items() if name not in parameters]
     slots += [Slot("constant", name, value) for name, value in constants.items() if name not in parameters]
     refuse_unknown(spec, parameters, constants)

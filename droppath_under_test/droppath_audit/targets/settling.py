@@ -85,8 +85,9 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         call = declared_call(spec, sides.call, in_call, told, asked)
     else:
         call, form = call_of(
-            spec, sides, in_call, told, asked, declared.get("form"), wraps_branch=branch is not None, table=table
-        )
+            spec, sides, in_call, told, asked, declared.get("form"), wraps_branch=branch is not None,
+            tells_mode=spec.mode is not None or mode_at != "always", table=table,
+        )  # fmt: skip
         if form:
             declared["form"] = form
     positional = [p for p in sides.init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position]

@@ -165,6 +165,18 @@ def test_a_required_argument_of_unknown_meaning_asks_for_its_value():
     assert asked(Wide) == ["'dim' must be given a value: add init.dim=8"]
 
 
+def test_what_a_call_cannot_do_without_may_be_its_mode_where_nothing_else_is():
+    def unknown(x, drop_prob, active):
+        return x
+
+    def sized(x, drop_prob, dim):
+        return x
+
+    assert asked(unknown) == ["'active' must be given a value: add training=active (or training=!active)"]
+    assert arguments(unknown, training="active").endswith("mode by active")
+    assert asked(sized) == ["'dim' must be given a value: add arg.dim=8"]
+
+
 def test_an_argument_that_does_not_exist_is_answered_with_the_nearest():
     class Wide(Layer):
         def __init__(self, drop_prob, dim=1):
