@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
-def admitted(loaded: Loaded) -> Loaded:
+def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     """Return a target with what its calls showed.
+
+    Args:
+        loaded: The target.
+        calls: Whether it may be called; without that only an open form is refused.
 
     Raises:
         UsageError: If every call raises, if it is a network that holds such layers, or if its form stays open.
@@ -33,10 +37,15 @@ def admitted(loaded: Loaded) -> Loaded:
     facts, target = loaded.facts, loaded.target
     if isinstance(target, Recording):
         return loaded
-    shown = _asked(target, facts)
+    shown = _asked(target, facts) if calls else {}
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
     if shown and not taken:
         raise UsageError(_all_raise(facts, next(iter(shown.values()))), next(iter(shown.values())).traceback)
+    if not taken and target.form_open:
+        raise UsageError(
+            f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
+            "form=residual or form=branch."
+        )
     if not taken:
         return loaded
     first = next(iter(taken.values()))

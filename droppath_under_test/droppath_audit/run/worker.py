@@ -136,11 +136,9 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     left = arrivals.undone()
     if not isinstance(loaded.target, Recording):
         loaded.target.left_at_import = left
-    if not request["admit"] or not _can_fork(loaded.target):
-        return loaded
     writer.send(imported=True)  # what goes wrong from here on is no fault of the import
     try:
-        return admitted(loaded)
+        return admitted(loaded, calls=request["admit"] and _can_fork(loaded.target))
     except UsageError as error:
         writer.send(refused=error.message, detail=error.detail)
         return None

@@ -37,6 +37,9 @@ def channels_last(x, drop_prob, training, dim):
     assert x.shape[-1] == dim
     return drop(x, drop_prob, training)
 
+def applies(x, branch_fn, drop_prob, training):
+    return drop(branch_fn(x), drop_prob, training)
+
 class Refuses(nn.Module):
     def __init__(self, drop_prob):
         super().__init__()
@@ -158,6 +161,15 @@ def test_a_network_is_no_layer_and_a_layer_that_delegates_is_one(
     with pytest.raises(UsageError, match=r"is a network, not a layer: .* drop_path \(DropPath\)\. Audit the class"):
         isolated(layers("Network?init.dim=8"))
     assert not isolated(layers("Delegates"), "DP001", "DP101").findings
+
+
+def test_a_form_that_no_call_may_show_is_asked_for(layers: Callable[..., str]) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    loaded = load(layers("applies"))
+    assert admitted(loaded).facts.dialect.form == "branch"
+    with pytest.raises(UsageError, match=r"could not be called .* Add form=residual or form=branch"):
+        admitted(loaded, calls=False)
 
 
 def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
