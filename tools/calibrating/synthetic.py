@@ -201,6 +201,7 @@ class SyntheticTarget:
     fixed_shape = None
     sizes = ()
     form_open = False
+    axis = 0
     evaluates = True
     keyed = False
 

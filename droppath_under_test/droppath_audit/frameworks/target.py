@@ -65,6 +65,8 @@ class Target(Protocol):
     evaluates: bool
     sizes: tuple[int, ...]
     """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
+    axis: int
+    """Where it has the batch; the audit's own tensors have it at 0."""
     form_open: bool
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
     keyed: bool

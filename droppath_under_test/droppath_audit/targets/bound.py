@@ -69,6 +69,7 @@ class BoundTarget:
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
         self.form_open = binding.form_open
+        self.axis = binding.axis
         self.left_at_import: tuple[Change, ...] = ()
         self.sizes = binding.sizes()
 
