@@ -82,12 +82,12 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     if not hasattr(os, "fork") or forking is None or forking.fork_hazard(device):
         return {}
     # Of other dtypes the checks that ask for them say what they find.
-    dtypes = [dtype for dtype in ("float32", *DTYPES) if dtype in there and dtype in (facts.dtypes or DTYPES)]
+    asked = [dtype for dtype in facts.dtypes or DTYPES if dtype in there]
+    dtypes = sorted(asked, key=lambda dtype: dtype != "float32")
 
     def ask(dtype: str) -> bytes:
         return json.dumps(wire.dump(admission(target, device, dtype))).encode()
 
-    dtypes = list(dict.fromkeys(dtypes))
     with target.framework.one_thread():
         answers = in_processes([partial(ask, dtype) for dtype in dtypes], ASKING_SECONDS)
     found = zip(dtypes, answers, strict=True)

@@ -22,12 +22,11 @@ from droppath_audit.core.facts import Facts
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
-from droppath_audit.targets import words
+from droppath_audit.targets import proposing, words
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.parameters import Sides
-from droppath_audit.targets.proposing import MARK
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import PREFIXES, Spec, parse
 
@@ -109,8 +108,6 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
     Raises:
         UsageError: If it cannot be imported or read, is a factory or a recording, or contradicts its items.
     """
-    from droppath_audit.targets import proposing
-
     spec = parse(text)
     working_directory()
     if spec.factory or spec.is_recording:
@@ -204,8 +201,6 @@ def method_of(found: Found, spec: Spec) -> Proposal | None:
         inspect.getattr_static(found.owner, name, None), FunctionType
     ):
         return None
-    from droppath_audit.targets import proposing
-
     owner = replace(spec, name=spec.name.rpartition(".")[0])
     alias = owner.name.replace(".", "_")
     lines = (
@@ -223,7 +218,7 @@ def _from_method(proposal: Proposal, found: Found, spec: Spec) -> Any:
     """
     owner = spec.name.rpartition(".")[0].replace(".", "_")
     if not proposal.complete:
-        missing = [line.partition("=")[0].strip() for line in proposal.text.splitlines() if MARK in line]
+        missing = [line.partition("=")[0].strip() for line in proposal.text.splitlines() if proposing.MARK in line]
         raise UsageError(
             f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.\n"
             "Run next, and fill in the marked lines of the factory that it writes:\n"

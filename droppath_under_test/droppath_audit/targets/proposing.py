@@ -53,12 +53,11 @@ def method(owner: str, name: str, imports: Sequence[str], cls: type, function: A
         cls: The class.
         function: The method, as a function of ``self``.
     """
-    held, called, always = [], [], True
-    for attribute in _read(function, cls):
+    held, called, read = [], [], _read(function, cls)
+    for attribute in read:
         said = words.probability(attribute, owner)
         if words.mode(attribute) is not None:
-            always = False
-            held.append(f"{attribute}={'training' if words.mode(attribute) else 'not training'}")
+            held.append(f"{attribute}={_told(attribute)}")
         elif callable(getattr(cls, attribute, None)):
             called.append(attribute)
         elif said is not None:
@@ -68,21 +67,17 @@ def method(owner: str, name: str, imports: Sequence[str], cls: type, function: A
         else:
             held.append(f"{attribute}=...,  # {MARK}: what the method reads of self.{attribute}")
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    given = _arguments(parameters, owner)
-    always &= not any(argument.endswith("training") for argument in given)
-    body = [
-        "stand_in = SimpleNamespace(",
-        *(f"    {line}" + ("" if MARK in line else ",") for line in held),
-        ")",
-        *(f"stand_in.{attribute} = MethodType({owner}.{attribute}, stand_in)" for attribute in called),
-        f"return {owner}.{name}(",
-        *(f"    {line}" + ("" if MARK in line else ",") for line in ("stand_in", *given)),
-        ")",
-    ]
-    text = [HEADING, "", "from types import MethodType, SimpleNamespace", "", *imports, "", ""]
-    made = _make([], body)
-    items = ("form=factory", *(["training=always"] if always else []))
-    return Proposal("\n".join([*text, *made]) + "\n", items, "\n".join(made))
+    told = any(words.mode(name) is not None for name in (*read, *(parameter.name for parameter in parameters)))
+    made = _make(
+        [],
+        [
+            *_lines("stand_in = SimpleNamespace", held),
+            *(f"stand_in.{attribute} = MethodType({owner}.{attribute}, stand_in)" for attribute in called),
+            *_lines(f"return {owner}.{name}", ["stand_in", *_arguments(parameters, owner)]),
+        ],
+    )
+    text = [HEADING, "", "from types import MethodType, SimpleNamespace", "", *imports, "", "", *made]
+    return Proposal("\n".join(text) + "\n", ("form=factory", *(() if told else ("training=always",))), "\n".join(made))
 
 
 def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
@@ -95,22 +90,11 @@ def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
     """
     name = binding.name.replace(".", "_")
     invocation = binding.invocation(tuple(imports))
-    construct: list[str] = []
+    construct, called = [], name
     if sides.kind == "class":
-        given = {argument.keyword: _text(argument, binding) for argument in invocation.init if argument.keyword}
-        unnamed = [_text(argument, binding) for argument in invocation.init if not argument.keyword]
-        lines = [*unnamed, *_keywords(sides.init, given)]
-        construct = [f"layer = {name}(", *(f"    {line}" + ("" if MARK in line else ",") for line in lines), ")"]
-    called = "layer" if sides.kind == "class" else name
-    told = {slot.keyword: _text(argument, binding) for slot, argument in zip(binding.call, invocation.call, strict=True)
-            if slot.keyword}  # fmt: skip
-    unnamed = [_text(argument, binding) for slot, argument in zip(binding.call, invocation.call, strict=True)
-               if not slot.keyword]  # fmt: skip
-    passed = len(unnamed)
-    rest = dict(list(sides.call.items())[passed:])
-    lines = [*unnamed, *_keywords(rest, told)]
+        construct, called = _lines(f"layer = {name}", _given(invocation.init, sides.init, binding)), "layer"
     body = ["layer.train(training)"] if binding.mode_at == "method" else []
-    body += [f"return {called}(", *(f"    {line}" + ("" if MARK in line else ",") for line in lines), ")"]
+    body += _lines(f"return {called}", _given(invocation.call, sides.call, binding))
     always = ["training=always"] if binding.mode_at == "always" else []
     dialect = [
         f"{key}={value}"
@@ -125,6 +109,15 @@ def _make(construct: Sequence[str], body: Sequence[str]) -> list[str]:
     inner = ["def call(x, training):", *(f"    {line}" for line in body), "", "return call"]
     lines = [*construct, *([""] if construct else []), *inner]
     return ["def make(drop_prob):", *(f"    {line}" if line else "" for line in lines)]
+
+
+def _lines(function: str, arguments: Sequence[str]) -> list[str]:
+    """Return a call, an argument a line; one with a mark has its comma before it."""
+    return [f"{function}(", *(f"    {line}" + ("" if MARK in line else ",") for line in arguments), ")"]
+
+
+def _told(mode: str) -> str:
+    return "training" if words.mode(mode) else "not training"
 
 
 def _asked(meaning: str) -> str:
@@ -142,15 +135,17 @@ def _text(argument: Argument, binding: Binding) -> str:
     if argument.role == "list":
         return f"[{', '.join({'r': '0 * x'}.get(role, role) for role in argument.roles)}]"
     if argument.role in ("branch", "f"):
-        return f"...  # {MARK}: the branch, such as an identity; return y minus the shortcut below"
-    return {"r": "0 * x", "x": "x"}.get(argument.role, f"...  # {MARK}: {argument.role}")
+        return f"...,  # {MARK}: the branch, such as an identity; return y minus the shortcut below"
+    return {"r": "0 * x", "x": "x"}.get(argument.role, f"...,  # {MARK}: {argument.role}")
 
 
-def _keywords(parameters: Mapping[str, Parameter], given: Mapping[str, str]) -> list[str]:
-    """Return arguments by name: what is given, and a value or a mark for what must be given and is not."""
-    lines = [f"{name}={text}" for name, text in given.items()]
-    for name, parameter in parameters.items():
-        if required(parameter) and name not in given:
+def _given(arguments: Sequence[Argument], parameters: Mapping[str, Parameter], binding: Binding) -> list[str]:
+    """Return what is given, those without a name first, and a value or a mark for what must be given and is not."""
+    unnamed = [_text(argument, binding) for argument in arguments if not argument.keyword]
+    named = {argument.keyword: _text(argument, binding) for argument in arguments if argument.keyword}
+    lines = [*unnamed, *(f"{name}={text}" for name, text in named.items())]
+    for name, parameter in list(parameters.items())[len(unnamed) :]:
+        if required(parameter) and name not in named:
             value = {"true": "True", "false": "False"}.get(value_of(parameter), value_of(parameter))
             kind = f" ({words.annotated(parameter)})" if words.annotated(parameter) else ""
             lines.append(f"{name}={value}" if value else f"{name}=...,  # {MARK}: a value for {name}{kind}")
@@ -166,11 +161,11 @@ def _arguments(parameters: Sequence[Parameter], owner: str) -> list[str]:
         if parameter.kind in VARIADIC:
             continue
         if words.mode(name) is not None:
-            lines.append(f"{name}={'training' if words.mode(name) else 'not training'}")
+            lines.append(f"{name}={_told(name)}")
         elif said is not None:
             lines.append(f"{name}={_asked(said[0])}")
         elif required(parameter) and not placed:
-            lines.append(f"{name}=x" if name != "x" else "x=x")
+            lines.append(f"{name}=x")
             placed = True
         elif required(parameter) and words.tensor(name) == "shortcut":
             lines.append(f"{name}=0 * x")

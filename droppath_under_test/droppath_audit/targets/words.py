@@ -41,6 +41,8 @@ FUNCTION = {
 }  # fmt: skip
 OF_FUNCTION = {"residual", "sub", "inner", "main", "branch", "wrapped", "base", "transform", "body"}
 
+INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
+
 _SHORT = {"dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
 _VOCABULARY = sorted(
     {word for word in DROPPING | KEEPING | NUMBER | PATHS | TRAINING | EVALUATING | FLAG if len(word) > 2},
@@ -123,18 +125,7 @@ def tensor(name: str) -> Tensor:
 def batch_index(name: str) -> bool:
     """Return whether a name means which sample each row belongs to, as graphs in a batch are told apart."""
     said = set(words(name))
-    return "batch" in said and not said - {
-        "batch",
-        "index",
-        "indices",
-        "idx",
-        "id",
-        "ids",
-        "node",
-        "nodes",
-        "vec",
-        "vector",
-    }
+    return "batch" in said and not said - INDEX
 
 
 def function(name: str, *, in_call: bool = False) -> bool:

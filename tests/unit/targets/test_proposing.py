@@ -50,6 +50,13 @@ def test_what_nobody_can_guess_has_a_mark(file):
     assert not proposal.complete
 
 
+def test_what_has_marks_is_python_all_the_same(file):
+    for name in ("WrapsBranch", "with_constant", "Block._gated", "residual_function"):
+        text = proposed(f"{file}:{name}").text
+        assert MARK in text
+        compile(text, name, "exec")
+
+
 def test_a_file_that_is_there_is_not_written_over(file, tmp_path):
     written = tmp_path / "audit_me.py"
     written.write_text("precious")
