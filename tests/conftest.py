@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TIMES = {"seconds", "import_seconds"}
+
+# The suite is a gate: the same code gets the same examples, however slow the machine. The search for new ones is nightly.
+settings.register_profile("gate", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None, database=None)
+settings.load_profile("search" if "DROPPATH_EXAMPLES" in os.environ else "gate")
 
 
 @pytest.fixture(scope="session")

@@ -170,14 +170,15 @@ def parse(text: str) -> Spec:
 
 def _refuse_unwritten(text: str) -> None:
     """Raise if the text holds what nobody writes, or a path that is longer than any."""
-    if "\0" in unquote(text):
-        raise UsageError("The SPEC holds a NUL, which is in no name of a file, module or argument.")
+    target = unquote(text.partition("?")[0])
+    if "\0" in target:
+        raise UsageError("The target of the SPEC holds a NUL, which is in no name of a file or module.")
     for char in text.strip():
         half = "\ud800" <= char <= "\udfff"  # stands for a byte in the name of a file
         if char in "\n\t" or (visible(char) != char and not half):
             shown = char.encode("unicode_escape").decode("ascii")
             raise UsageError(f"The SPEC holds the character {shown}, which nobody sees; write it as {quote(char)}.")
-    length = len(unquote(text.partition("?")[0]).encode("utf-8", "surrogatepass"))
+    length = len(target.encode("utf-8", "surrogatepass"))
     if length > LONGEST_PATH:
         raise UsageError(f"The target of the SPEC has {length:,} bytes, and no path has more than {LONGEST_PATH:,}.")
 

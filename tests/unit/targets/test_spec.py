@@ -89,6 +89,7 @@ def test_each_item_fills_its_field_and_no_other(item, field, value):
         ('"3"', "3"),
         ("[1,[2]]", [1, [2]]),
         ('{"a":1}', {"a": 1}),
+        ("a%00b", "a\0b"),
         ("row", "row"),
         ("a=b", "a=b"),
         ("a%26b%25", "a&b%"),
@@ -188,7 +189,7 @@ def test_a_missing_colon_is_reported_with_the_text_that_would_do(text, suggestio
         (f"m:X?input=B,{'9' * 5000}", "asks for too many numbers a sample"),
         (f"m:X?input=B{',1' * 40}", "input= has 40 sizes beside the batch"),
         ("m\x1b[31m:X", "holds the character \\x1b, which nobody sees; write it as %1B."),
-        ("m%00:X", "The SPEC holds a NUL"),
+        ("m%00:X", "The target of the SPEC holds a NUL"),
         (f"{'a' * 6000}.py:X", "has 6,005 bytes, and no path has more than 4,096."),
     ],
 )
