@@ -107,8 +107,8 @@ def kept_interval(
     """Bound what a kept value may be in training.
 
     For ``scaling="inverted"`` implementations differ legitimately in how they round x / q. The interval is
-    the hull of fl(x / q~) and fl(x * fl(1 / q~)), where q~ is q in float64, float32 or the dtype (left out if
-    that is 0), fl(1 / q~) is rounded to float32 or the dtype, and each value may move by one float32 ulp
+    the hull of fl(x / q~) and fl(x * fl(1 / q~)), where q~ is q in float64, float32 or the dtype, or 1 - fl32(p)
+    in float64 or float32 (left out if that is 0), fl(1 / q~) is rounded to float32 or the dtype, and each value may move by one float32 ulp
     before its last rounding. For the other scalings, and for ``drop_prob`` 0, it is the point x.
 
     Args:
@@ -291,8 +291,11 @@ def kept_fraction_variance(batch: int, drop_prob: float) -> float:
 
 
 def _keep_prob_roundings(drop_prob: float, dtype: str) -> list[float]:
+    """Return q, and q rounded to float32 or the dtype, or computed from a p that a float32 tensor holds."""
     keep_prob = 1.0 - drop_prob
-    return [keep_prob, float(round_to(keep_prob, "float32")), float(round_to(keep_prob, dtype))]
+    of_single = 1.0 - float(round_to(drop_prob, "float32"))
+    rounded = [float(round_to(keep_prob, of)) for of in ("float32", dtype)]
+    return [keep_prob, *rounded, of_single, float(round_to(of_single, "float32"))]
 
 
 def _hull(candidates: list[Float64Array], x: Float64Array, dtype: str) -> tuple[Float64Array, Float64Array]:

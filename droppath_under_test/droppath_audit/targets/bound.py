@@ -155,8 +155,9 @@ class BoundLayer:
         probability, argument = self._binding.probability, self._binding.argument(self._drop_prob)
         for slot in self._instances:
             instance = self._object(slot)
-            if probability is None or getattr(instance, probability.name, None) != argument:
-                raise NotApplicable("the probability is not kept under the argument's name")
+            held = getattr(instance, probability.name, None) if probability is not None else None
+            if probability is None or not isinstance(held, (int, float)) or held != argument:
+                raise NotApplicable("the probability is not kept, as a number, under the argument's name")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
         self._drop_prob = drop_prob
 

@@ -122,7 +122,9 @@ def test_kept_interval_is_the_hull_in_exact_arithmetic(dtype: str, drop_prob: fl
     picked = np.concatenate([values[:: max(1, len(values) // 150)], values[-2:], [grid[1], -grid[1]]])
     keep_prob = Fraction(1.0 - drop_prob)
     single = Fraction(float(np.float32(1.0 - drop_prob)))
-    keep_probs = [q for q in (keep_prob, single, Fraction(nearest(keep_prob, grid, bits))) if q > 0]
+    of_single = 1 - Fraction(float(np.float32(drop_prob)))
+    keep_probs = [keep_prob, single, Fraction(nearest(keep_prob, grid, bits)), of_single]
+    keep_probs = [q for q in (*keep_probs, Fraction(float(np.float32(float(of_single))))) if q > 0]
     factors = {Fraction(float(np.float32(float(1 / q)))) for q in keep_probs}
     in_dtype = [nearest(1 / q, grid, bits) for q in keep_probs]
     factors |= {Fraction(f) for f in in_dtype if math.isfinite(f)}
@@ -141,7 +143,8 @@ def test_kept_interval_is_the_hull_in_exact_arithmetic(dtype: str, drop_prob: fl
 def test_kept_interval_in_float64_is_the_hull_in_exact_arithmetic(drop_prob: float) -> None:
     keep_prob = 1.0 - drop_prob
     exact, single = Fraction(keep_prob), Fraction(float(np.float32(keep_prob)))
-    factors = [1 / exact, 1 / single]
+    of_single = 1 - Fraction(float(np.float32(drop_prob)))
+    factors = [1 / q for q in (exact, single, of_single, Fraction(float(np.float32(float(of_single))))) if q > 0]
     factors += [Fraction(float(np.float32(float(factor)))) for factor in factors]
     ulp = Fraction(1, 2**23)
     low, high = law.kept_interval([3.0, -0.7], drop_prob, "float64")
@@ -166,6 +169,8 @@ def test_kept_interval_holds_the_usual_ways_to_scale(dtype: str, drop_prob: floa
         "by a tensor of the dtype": x / torch.tensor([keep_prob], dtype=torch_dtype),
         "times the reciprocal of such a tensor": x * (one / torch.tensor([keep_prob], dtype=torch_dtype)),
         "in float32": (x.float() / keep_prob).to(torch_dtype),
+        "by a p that a float32 tensor holds": (x / (1 - torch.tensor(drop_prob))).to(torch_dtype),
+        "times the reciprocal from such a p": (x * (1 / (1 - torch.tensor([drop_prob])))).to(torch_dtype),
     }
     for way, y in ways.items():
         value = y.double().numpy()
@@ -173,7 +178,7 @@ def test_kept_interval_holds_the_usual_ways_to_scale(dtype: str, drop_prob: floa
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("drop_prob", DROP_PROBS)
+@pytest.mark.parametrize("drop_prob", [p for p in DROP_PROBS if 2.0**-25 / 0.004 < 1 - p])  # where float32 resolves p
 def test_kept_interval_excludes_a_scale_wrong_by_half_a_percent(dtype: str, drop_prob: float) -> None:
     x = np.float32(np.linspace(-3, 3, 100)).astype(np.float64)
     low, high = law.kept_interval(x, drop_prob, dtype)
@@ -244,7 +249,8 @@ def test_evaluation_interval_holds_the_usual_ways_to_multiply(dtype: str, drop_p
     x = torch.randn(4096, dtype=torch.float64).to(torch_dtype)
     low, high = law.evaluation_interval(x.double().numpy(), drop_prob, dtype, scaling="eval")
     keep_prob = 1.0 - drop_prob
-    for y in (x * keep_prob, x * torch.tensor([keep_prob], dtype=torch_dtype)):
+    held = (x * (1 - torch.tensor([drop_prob]))).to(torch_dtype)
+    for y in (x * keep_prob, x * torch.tensor([keep_prob], dtype=torch_dtype), held):
         value = y.double().numpy()
         assert np.all((low <= value) & (value <= high))
 
