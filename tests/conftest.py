@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TIMES = {"seconds", "import_seconds"}
 
-# The suite is a gate: the same code gets the same examples, however slow the machine. The search for new ones is nightly.
+# The suite is a gate: the same code gets the same examples, however slow the machine. New ones are looked for nightly.
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None)
 settings.load_profile("search" if "DROPPATH_EXAMPLES" in os.environ else "gate")

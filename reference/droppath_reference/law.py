@@ -108,8 +108,9 @@ def kept_interval(
 
     For ``scaling="inverted"`` implementations differ legitimately in how they round x / q. The interval is
     the hull of fl(x / q~) and fl(x * fl(1 / q~)), where q~ is q in float64, float32 or the dtype, or 1 - fl32(p)
-    in float64 or float32 (left out if that is 0), fl(1 / q~) is rounded to float32 or the dtype, and each value may move by one float32 ulp
-    before its last rounding. For the other scalings, and for ``drop_prob`` 0, it is the point x.
+    in float64 or float32 (left out if that is 0), fl(1 / q~) is rounded to float32 or the dtype, and each value
+    may move by one float32 ulp before its last rounding. For the other scalings, and for ``drop_prob`` 0, it is
+    the point x.
 
     Args:
         x: Real numbers of the dtype, of any shape. Zero, inf and NaN stay what they are.

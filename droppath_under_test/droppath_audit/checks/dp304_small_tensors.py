@@ -81,6 +81,7 @@ class SmallTensors(Check[Seen, DtypeCase]):
         """Run every shape forward in both modes, and backward."""
         fixed = probe.target.fixed_shape
         shapes = tuple((batch, *fixed[1:]) for batch in BATCHES) if fixed else SHAPES
+        shapes = tuple(shape for shape in shapes if probe.target.takes(shape))
         modes = [MODES[training] for training in probe.modes]
         modes += [BACKWARD] if has(probe.framework, Autograd) else []
         calls, wrong = 0, []

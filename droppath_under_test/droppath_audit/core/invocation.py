@@ -41,7 +41,7 @@ class Invocation:
         inverted: Whether the mode argument means evaluation.
         attribute: Attribute that holds the probability argument; empty where there is none.
         output: Index of the output, ``mask``, or None.
-        axis: Where the target has the batch.
+        arranged: Whether ``given(x)`` and ``back(y, x)`` of the imports stand between samples and the target.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
     """
 
@@ -56,7 +56,7 @@ class Invocation:
     attribute: str = ""
     output: int | str | None = None
     residual: bool = False
-    axis: int = 0
+    arranged: bool = False
 
     @property
     def has_layer(self) -> bool:

@@ -65,8 +65,6 @@ class Target(Protocol):
     evaluates: bool
     sizes: tuple[int, ...]
     """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
-    axis: int
-    """Where it has the batch; the audit's own tensors have it at 0."""
     form_open: bool
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
     keyed: bool
@@ -80,6 +78,9 @@ class Target(Protocol):
 
     def declaring(self, **fields: str) -> Target:
         """Return the same target with other fields of its dialect."""
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Return whether samples of this shape (B, ...) can be given to it at all."""
 
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance for this drop_prob.

@@ -65,10 +65,12 @@ class Calling:
         """Return the expression for the output of ``layer`` on ``x`` (and ``shortcut``)."""
         how = self._how
         text = self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
-        moved = f".swapaxes(0, {how.axis})" if how.axis else ""
         if isinstance(how.output, int):
-            return f"{text}[{how.output}]{moved}"
-        return f"(x{moved} * {text}){moved}" if how.output == "mask" else f"{text}{moved}"
+            text = f"{text}[{how.output}]"
+        elif how.output == "mask":
+            text = f"{'given(x)' if how.arranged else 'x'} * {text}"
+            text = text if how.arranged else f"({text})"
+        return f"back({text}, x)" if how.arranged else text
 
     def _branch(self) -> list[str]:
         if not self._how.residual:
@@ -88,10 +90,9 @@ class Calling:
                 return self.key or self._spelling.key(repr(self._device))
             if role == "b":
                 return self._spelling.literal("[*range(len(x))]", "(-1,)", "int64", repr(self._device))
-            moved = f".swapaxes(0, {how.axis})" if how.axis else ""
             return {
-                "x": f"x{moved}",
-                "r": f"shortcut{moved}",
+                "x": "given(x)" if how.arranged else "x",
+                "r": "given(shortcut)" if how.arranged else "shortcut",
                 "p": repr(self._how.argument(drop_prob)),
                 "training": repr(self._how.flag(training)),
                 "f": self._function(),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.arrangement import Arrangement
 from droppath_audit.core.invocation import Argument, Invocation
 
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.core.invocation import Role
-    from droppath_audit.targets.spec import Mode, Probability
+    from droppath_audit.targets.items import Mode, Probability
 
 LARGEST = 4096  # a number of channels that inputs are tried with
 
@@ -49,7 +50,7 @@ class Binding:
         call: The call's arguments.
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
-        axis: Where the target has the batch.
+        arrangement: Where the target has its decisions.
         notes: What names suggested and did not prove.
         form_open: Whether a layer that wraps its branch may add the shortcut or not, which a call has to show.
     """
@@ -68,7 +69,7 @@ class Binding:
     init_branch: str | None = None
     output: int | str | None = None
     input: tuple[int, ...] | None = None
-    axis: int = 0
+    arrangement: Arrangement = field(default_factory=Arrangement)
     notes: tuple[str, ...] = ()
     form_open: bool = False
 
@@ -125,8 +126,8 @@ class Binding:
             words.append("train()/eval()")
         elif self.mode_at == "always":
             words.append("always training")
-        if self.axis:
-            words.append(f"batch at axis {self.axis}")
+        if self.arrangement:
+            words.append(self.arrangement.describe())
         if self.keyed:
             names = [slot.keyword for slot in self.call if slot.role == "key" and slot.keyword]
             words.append(f"key by {', '.join(names)}" if names else "a key")
@@ -148,7 +149,7 @@ class Binding:
             imports: Lines that import the target, under its name with underscores for dots.
         """
         return Invocation(
-            imports=imports,
+            imports=(*imports, *self.arrangement.lines()),
             kind=self.kind,
             name=self.name.replace(".", "_"),
             init=self._init_arguments() if self.kind == "class" else (),
@@ -161,7 +162,7 @@ class Binding:
             else "",
             output=self.output,
             residual=self.dialect.form == "residual",
-            axis=self.axis,
+            arranged=bool(self.arrangement),
         )
 
     def _init_arguments(self) -> tuple[Argument, ...]:

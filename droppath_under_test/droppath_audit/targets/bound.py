@@ -69,7 +69,6 @@ class BoundTarget:
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
         self.form_open = binding.form_open
-        self.axis = binding.axis
         self.left_at_import: tuple[Change, ...] = ()
         self.sizes = binding.sizes()
 
@@ -79,6 +78,10 @@ class BoundTarget:
         other = BoundTarget(self.obj, binding.of_its_form(), self.framework)
         other.left_at_import = self.left_at_import
         return other
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Return whether samples of this shape (B, ...) can be given to it at all."""
+        return self.binding.arrangement.takes(shape)
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
@@ -101,7 +104,9 @@ class BoundLayer:
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._runs_branch = target.binding.runs_branch
-        self._only_x = self._binding.call == _PLAIN_CALL and self._binding.output is None and not self._binding.axis
+        self._only_x = (
+            self._binding.call == _PLAIN_CALL and self._binding.output is None and not self._binding.arrangement
+        )
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
 
@@ -208,9 +213,12 @@ class BoundLayer:
             self._branch.output = None
 
     def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
-        function, axis = self._instance(training), self._binding.axis
-        if axis:
-            x, shortcut = (None if tensor is None else self._moved(tensor) for tensor in (x, shortcut))
+        function, arrangement = self._instance(training), self._binding.arrangement
+        shape = tuple(x.shape)
+        if arrangement:
+            x, shortcut = (
+                None if tensor is None else arrangement.given(tensor, self._framework.rows) for tensor in (x, shortcut)
+            )
         arguments, keywords = [], {}
         for slot in self._binding.call:
             value = self._value(slot, x, shortcut, training)
@@ -224,20 +232,13 @@ class BoundLayer:
                 output = output[self._binding.output]
             elif self._binding.output == "mask":
                 output = self._framework.multiply(x, output)
-            if axis:
-                output = self._moved(output)
+            if arrangement:
+                output = arrangement.back(output, shape)
         except (KeyboardInterrupt, NotApplicable):
             raise
         except BaseException as error:
             reraise(error)
         return output
-
-    def _moved(self, tensor: Tensor) -> Tensor:
-        """Return a tensor with the batch at 0 as one with it at the target's axis, or the other way round."""
-        axis = self._binding.axis
-        if len(self._framework.info(tensor).shape) <= axis:
-            raise NotApplicable(f"a tensor without an axis {axis} has no batch there")
-        return tensor.swapaxes(0, axis)
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
         if slot.role == "constant":

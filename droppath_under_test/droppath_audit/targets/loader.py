@@ -25,10 +25,11 @@ from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets import proposing, words
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.importing import Found, find, import_lines
+from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.parameters import Sides
 from droppath_audit.targets.settling import bind_factory, draft, settle
-from droppath_audit.targets.spec import PREFIXES, Spec, parse
+from droppath_audit.targets.spec import Spec, parse
 
 if TYPE_CHECKING:
     from droppath_audit.core.recording import Recording

@@ -13,8 +13,8 @@ from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Binding, Slot
 from droppath_audit.targets.calling import call_of, declared_call
+from droppath_audit.targets.items import Mode, Probability
 from droppath_audit.targets.parameters import VARIADIC, open_ended, refuse_unknown, required, roles_of, value_of
-from droppath_audit.targets.spec import Mode, Probability
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         UsageError: If the SPEC contradicts the signature.
     """
     table = Table()
-    if spec.axis and (spec.branch or "f" in roles_of(spec.call)):
-        raise UsageError("axis= does not go with a branch that the target runs itself.")
+    if spec.arrangement and (spec.branch or "f" in roles_of(spec.call)):
+        raise UsageError(
+            f"What says {spec.arrangement.describe()} does not go with a branch that the target runs itself."
+        )
     if sides.kind == "function" and (spec.init or spec.args):
         raise UsageError(
             f"{spec.name} is a function; init.NAME= and args= are for classes. Its arguments are given by arg.NAME=."
@@ -99,19 +101,21 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         sides.kind, spec.name, Dialect(**declared), probability, place, mode, mode_at, call,
         init_args=spec.args, init_positional=tuple(parameter.name for parameter in positional),
         init={key: value for key, value in constants.items() if key not in by_position} if is_class else {},
-        init_branch=branch, output=spec.output, input=spec.input, axis=spec.axis, notes=tuple(table.notes),
+        init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement,
+        notes=tuple(table.notes),
         form_open="form" not in declared and (branch is not None or any(slot.role == "f" for slot in call)),
     )  # fmt: skip
     return binding, table
 
 
 def bind_factory(spec: Spec) -> Binding:
-    """Bind ``make(drop_prob)``, which returns ``f(x, training) -> y``.
+    """Bind ``make(drop_prob)``, which returns ``f(x, training) -> y``, or ``f(x, shortcut, training) -> shortcut + y``.
 
     Raises:
         UsageError: If the SPEC says how to construct or call it, which the factory does itself.
     """
     always = spec.mode is not None and spec.mode.name == "always"
+    residual = spec.dialect.get("form") == "residual"
     declared = {
         "prob=": spec.probability, "training=": None if always else spec.mode, "init.NAME=": spec.init,
         "args=": spec.args, "arg.NAME=": spec.arg, "call=": spec.call, "branch=": spec.branch,
@@ -124,7 +128,8 @@ def bind_factory(spec: Spec) -> Binding:
         )
     return Binding(
         "factory", spec.name, Dialect(**spec.dialect), None, "factory", None, "always" if always else "factory",
-        (Slot("x"), Slot("training")), output=spec.output, input=spec.input, axis=spec.axis,
+        (Slot("x"), *([Slot("r")] if residual else []), Slot("training")), output=spec.output, input=spec.input,
+        arrangement=spec.arrangement,
     )  # fmt: skip
 
 

@@ -451,6 +451,33 @@ def add_sequence_first(shortcut, x, drop_prob, training):
     return shortcut + drop(x, drop_prob, training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))
 
 
+class ByChannel(ByDropProb):
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training, shape=(*x.shape[:2], *(1,) * (x.ndim - 2)))
+
+
+class SharesAlongAnAxis(ByDropProb):
+    def __init__(self, axis, drop_prob):
+        super().__init__(drop_prob)
+        self.axis = axis
+
+    def forward(self, pairs):
+        assert pairs.ndim == 4
+        shape = [1 if axis == self.axis else size for axis, size in enumerate(pairs.shape)]
+        return drop(pairs, self.drop_prob, self.training, shape=shape)
+
+
+class TakesEights(ByDropProb):
+    def forward(self, x):
+        if len(x) % 8:
+            raise ValueError("a batch is made of eights")
+        return super().forward(x)
+
+
+def make_residual(drop_prob):
+    return lambda x, shortcut, training: shortcut + drop(x, drop_prob, training)
+
+
 class Block(nn.Module):
     scale = 1.0
 

@@ -24,11 +24,13 @@ class Driver:
         exec("\n".join(invocation.imports), names)  # noqa: S102 - the lines are there to be run
         sys.path[:] = path
         self.target = names[invocation.name]
+        self.given, self.back = (names.get("given"), names.get("back")) if invocation.arranged else (None, None)
 
     def __call__(self, x, drop_prob, *, training=True):
         invocation, probability = self.invocation, self.invocation.argument(drop_prob)
         branch = torch.nn.Module()
         branch.forward = lambda shortcut: x if invocation.residual else shortcut
+        samples, x = x, self.given(x) if self.given else x
         values = {
             "x": x,
             "r": torch.zeros_like(x),
@@ -48,7 +50,8 @@ class Driver:
         if invocation.mode_at == "method":
             layer.train() if training else layer.eval()
         y = layer(*positional(invocation.call, values), **named(invocation.call, values))
-        return x * y if invocation.output == "mask" else y if invocation.output is None else y[invocation.output]
+        y = x * y if invocation.output == "mask" else y if invocation.output is None else y[invocation.output]
+        return self.back(y, samples) if self.back else y
 
 
 def value_of(argument: Argument, values):

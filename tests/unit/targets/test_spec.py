@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from droppath_audit.core.arrangement import Arrangement
 from droppath_audit.core.errors import UsageError
+from droppath_audit.targets.items import Mode, Probability
 from droppath_audit.targets.loader import query_of
-from droppath_audit.targets.spec import Mode, Probability, Spec, parse
+from droppath_audit.targets.spec import Spec, parse
 
 
 def message(text):
@@ -64,6 +66,10 @@ def test_the_target_is_a_module_or_a_file_and_a_name_in_it(text, module, name, i
         ("output=0", "output", 0),
         ("output=-1", "output", -1),
         ("output=mask", "output", "mask"),
+        ("axis=1", "arrangement", Arrangement(axis=1)),
+        ("shared=2", "arrangement", Arrangement(shared=2)),
+        ("batch=8", "arrangement", Arrangement(batch=8)),
+        ("granularity=channel", "arrangement", Arrangement(channels=True)),
         ("input=B", "input", (-1,)),
         ("input=B,4,8,8", "input", (-1, 4, 8, 8)),
         ("framework=paddle", "framework", "paddle"),
@@ -171,9 +177,9 @@ def test_a_missing_colon_is_reported_with_the_text_that_would_do(text, suggestio
         ("m:X?init.=1", "'init.' does not name an argument; write init.NAME=VALUE."),
         ("m:X?init=1", "'init' does not name an argument; write init.NAME=VALUE."),
         ("m:X?arg.a-b=1", "'arg.a-b' does not name an argument; write arg.NAME=VALUE."),
-        ("m:X?granularity=samples", "granularity is one of sample, batch, element. Did you mean 'sample'?"),
+        ("m:X?granularity=samples", "granularity is one of sample, batch, element, channel. Did you mean 'sample'?"),
         ("m:X?scaling=", "scaling= is not known; scaling is one of inverted, none, eval."),
-        ("m:X?form=factor", "form is one of branch, residual, factory. Did you mean 'factory'?"),
+        ("m:X?form=factor", "form is one of branch, residual, factory, residual-factory. Did you mean 'factory'?"),
         ("m:X?prob=q", "write prob=q:drop or prob=q:keep."),
         ("m:X?prob=q:retain", "write prob=q:drop or prob=q:keep."),
         ("m:X?prob=:drop", "write prob=NAME:drop or prob=NAME:keep."),
@@ -181,6 +187,12 @@ def test_a_missing_colon_is_reported_with_the_text_that_would_do(text, suggestio
         ("m:X?training=init:", "training=init:NAME or training=always."),
         ("m:X?output=first", "output=first is not understood; write output=INDEX or output=mask."),
         ("m:X?input=4,8", "input=4,8 is not understood; write B for the batch, then sizes: input=B,4,8,8."),
+        ("m:X?axis=-1", "axis=-1 is not understood; it says where the batch is, such as axis=1."),
+        ("m:X?shared=0", "shared=0 is not understood; it is the axis, from 1 to 3, along which"),
+        ("m:X?batch=2000", "batch=2000 is not understood"),
+        ("m:X?axis=1&granularity=channel", "axis=1 does not go with granularity=channel"),
+        ("m:X?shared=1&axis=1", "axis=1 does not go with shared=1"),
+        ("m:X?granularity=chanel", "granularity is one of sample, batch, element, channel. Did you mean 'channel'?"),
         ("m:X?input=B,a", "then sizes: input=B,4,8,8."),
         ("m:X?input=B,-1", "input=B,-1 has a size below 1"),
         ("m:X?input=B,4,0", "input=B,4,0 has a size below 1"),
@@ -220,5 +232,6 @@ def test_an_unknown_item_is_answered_with_all_items_and_the_nearest(key, nearest
     text = message(f"m:X?{key}=1")
     assert text.startswith(
         f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, prob, training, args, "
-        f"call, branch, output, input, axis, dtypes, framework, init.NAME, arg.NAME. Did you mean {nearest}"
+        "call, branch, output, input, axis, shared, batch, dtypes, framework, init.NAME, arg.NAME. "
+        f"Did you mean {nearest}"
     )
