@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "constant", "list"]
@@ -42,6 +42,8 @@ class Invocation:
         attribute: Attribute that holds the probability argument; empty where there is none.
         output: Index of the output, ``mask``, or None.
         arranged: Whether ``given(x)`` and ``back(y, x)`` of the imports stand between samples and the target.
+        follows: Whether the layer is converted to x's dtype.
+        neutral: Parameters of the layer that are set, each to a value with which it changes nothing.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
     """
 
@@ -57,6 +59,8 @@ class Invocation:
     output: int | str | None = None
     residual: bool = False
     arranged: bool = False
+    follows: bool = False
+    neutral: dict[str, float] = field(default_factory=dict)
 
     @property
     def has_layer(self) -> bool:

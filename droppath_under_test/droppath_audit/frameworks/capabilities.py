@@ -307,6 +307,14 @@ class Layers(Capability):
         """Convert the layer to a dtype and device, where it stands."""
 
     @abstractmethod
+    def numbers(self, layer: Any) -> tuple[str, ...]:
+        """Return the names of its floating parameters and of what else it stores of that kind."""
+
+    @abstractmethod
+    def fill(self, layer: Any, name: str, value: float) -> None:
+        """Set every element of one of ``numbers``."""
+
+    @abstractmethod
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer, for constructors that take the branch."""
 

@@ -84,6 +84,8 @@ class Spelling(ABC):
         "layer dtype device", "the line that converts a layer to a dtype and device", "Layers"
     )
 
+    fill = Operation[str, str, str]("layer name value", "the line that sets all of what a layer stores", "Layers")
+
     def surround(self, name: str) -> str:
         """``Surroundings``: return the expression for a context; ``x`` is bound."""
         return self._written(f"surround {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
@@ -50,6 +50,9 @@ class Layer(Protocol):
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""
 
+    def numbers(self) -> tuple[str, ...]:
+        """Return the names of the floating numbers that the layer stores; none for what is no layer."""
+
     def holds(self) -> tuple[str, ...]:
         """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
 
@@ -67,6 +70,8 @@ class Target(Protocol):
     """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
     form_open: bool
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
+    follows: bool
+    """Whether its layers are converted to x's dtype and device."""
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
     left_at_import: tuple[Change, ...]
@@ -79,8 +84,14 @@ class Target(Protocol):
     def declaring(self, **fields: str) -> Target:
         """Return the same target with other fields of its dialect."""
 
+    def prepared(self, **fields: Any) -> Target:
+        """Return the same target with other fields of its binding: what calls have shown of it."""
+
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Return whether samples of this shape (B, ...) can be given to it at all."""
+
+    def is_probability(self, name: str) -> bool:
+        """Return whether something that a layer stores is the probability, by its name."""
 
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance for this drop_prob.

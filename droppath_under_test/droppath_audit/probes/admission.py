@@ -1,21 +1,33 @@
-"""Admission: a few calls before anything is planned, which say what a target takes at all."""
+"""Admission: a few calls before anything is planned, which say what a target takes at all.
+
+A layer may multiply by a gain before it drops, a parameter of its own (LayerScale, ReZero, gates). What its masks
+promise is exact only where the gain is 1. So its parameters are given values with which the layer changes nothing where
+nothing is dropped, if there are such; with them it is audited.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Layers, has
-from droppath_audit.probes.inputs import BATCH, features
+from droppath_audit.probes.inputs import BATCH, FEATURES, features
 
 if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
 
 DROP_PROB = 0.5
+# Sizes that differ, so that no mask of another rank fits by chance.
+RANKS = ((7,), (7, 3), (7, 3, 2), (7, 3, 4, 2), (7, 2, 3, 2, 4), (7, 2, 3, 2, 3, 4))
+NEARLY_ONE = 0.999  # a drop_prob at which what is kept is a thousand times x
+# In this order: gains and their weights; the two ends of a sigmoid or tanh; shifts, and logarithms of a gain.
+NEUTRAL = (1.0, 100.0, 0.0)
+EACH = 3  # parameters up to this number are tried with values of their own, more of them with one value for all
 REFUSALS = ("ValueError", "AssertionError")  # in which a layer refuses keep_prob = 0, and is not merely wrong
 
 
@@ -30,6 +42,12 @@ class Admission:
         form: ``branch`` or ``residual``, where evaluation at drop_prob = 0 tells it.
         inside: Layers inside of a target that drop paths themselves, where it computes more than they do.
         smallest: Features of the smallest sample that is taken.
+        follows: Whether the layer has to be converted to x's dtype to return that.
+        neutral: Parameters with values with which the layer changes nothing where nothing is dropped.
+        numbers: Whether the layer stores floating numbers beside a probability.
+        ranks: Ranks of x that are taken, where that are some and not all of those tried.
+        fixed: Features of the only samples that are taken, where an argument says how many channels they have.
+        computes: Parameters of a target that changes x where nothing is dropped, whatever their values.
     """
 
     raised: str = ""
@@ -38,6 +56,12 @@ class Admission:
     form: str = ""
     inside: tuple[str, ...] = ()
     smallest: tuple[int, ...] = ()
+    follows: bool = False
+    neutral: dict[str, float] = field(default_factory=dict)
+    numbers: bool = False
+    ranks: tuple[int, ...] = ()
+    fixed: tuple[int, ...] = ()
+    computes: tuple[str, ...] = ()
 
 
 def admission(target: Target, device: str, dtype: str) -> Admission:
@@ -48,19 +72,87 @@ def admission(target: Target, device: str, dtype: str) -> Admission:
         device: Where.
         dtype: Dtype of x.
     """
-    try:
-        smallest = features(target, dtype, device)
-    except NotApplicable:  # another shape comes back, which DP005 judges
-        smallest = ()
-    except TargetRaised as error:
+    smallest, error = _smallest(target, dtype, device)
+    numbers, follows = _numbers(target), False
+    if numbers and (error or not _returns_the_dtype(target, (BATCH, *smallest), dtype, device)):
+        following = target.prepared(follows=True)
+        found, still = _smallest(following, dtype, device)
+        if not still and _returns_the_dtype(following, (BATCH, *found), dtype, device):
+            target, smallest, error, follows = following, found, None, True
+    if error is not None:
         return Admission(str(error), error.traceback)
     shape = (BATCH, *smallest)
+    form = _form(target.declaring(form="residual"), shape, dtype, device) if target.form_open else ""
+    formed = target.declaring(form=form) if form else target
+    neutral = _neutral(formed, numbers, shape, dtype, device)
+    changes = neutral is None
     return Admission(
         refuses_keep_prob_zero=_refuses_keep_prob_zero(target, shape, dtype, device),
-        form=_form(target.declaring(form="residual"), shape, dtype, device) if target.form_open else "",
-        inside=_inside(target, shape, dtype, device),
+        form=form,
+        inside=_inside(target) if changes else (),
         smallest=smallest,
+        follows=follows,
+        neutral=neutral or {},
+        numbers=bool(numbers),
+        ranks=_ranks(target, dtype, device) if smallest in FEATURES and target.fixed_shape is None else (),
+        fixed=_fixed(target, dtype, device) if smallest not in FEATURES and target.fixed_shape is None else (),
+        computes=numbers if changes else (),
     )
+
+
+def _smallest(target: Target, dtype: str, device: str) -> tuple[tuple[int, ...], TargetRaised | None]:
+    """Return the features of the smallest sample, or what every call raised."""
+    try:
+        return features(target, dtype, device), None
+    except NotApplicable:  # another shape comes back, which DP005 judges
+        return (), None
+    except TargetRaised as error:
+        return (), error
+
+
+def _numbers(target: Target) -> tuple[str, ...]:
+    """Return the names of what the target's layers store that is no probability."""
+    try:
+        return tuple(name for name in target.make(DROP_PROB).numbers() if not target.is_probability(name))
+    except (TargetRaised, NotApplicable):
+        return ()
+
+
+def _returns_the_dtype(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+    x = target.framework.ones(shape, dtype, device)
+    with suppress(TargetRaised, NotApplicable):
+        return target.framework.info(target.make(DROP_PROB)(x, training=True)) == target.framework.info(x)
+    return False
+
+
+def _neutral(
+    target: Target, numbers: tuple[str, ...], shape: tuple[int, ...], dtype: str, device: str
+) -> dict[str, float] | None:
+    """Return values of parameters with which nothing is changed where nothing is dropped; None if there are none."""
+    values = np.linspace(0.5, 2.0, int(np.prod(shape))).reshape(shape)
+    values[0] = -0.0  # which an added zero changes, and a factor does not
+    x = target.framework.tensor(values, dtype, device)
+
+    def output(neutral: dict[str, float], drop_prob: float, *, training: bool) -> np.ndarray[Any, Any]:
+        layer = target.prepared(neutral=neutral).make(drop_prob)
+        return target.framework.numpy(layer(x, training=training))
+
+    try:
+        exact, first = target.framework.numpy(x), output({}, 0.0, training=not target.evaluates)
+        if first.shape != shape or _same(first, exact):
+            return {}
+    except (TargetRaised, NotApplicable):
+        return {}
+    each = product(NEUTRAL, repeat=len(numbers)) if len(numbers) <= EACH else ((v,) * len(numbers) for v in NEUTRAL)
+    for chosen in each if numbers else ():
+        neutral = dict(zip(numbers, chosen, strict=True))
+        with suppress(TargetRaised, NotApplicable):
+            if _same(output(neutral, 0.0, training=not target.evaluates), exact) and (
+                # With a gain of zero what is added to x is nothing, and what is dropped of it as well.
+                0.0 not in chosen or not np.allclose(output(neutral, NEARLY_ONE, training=True), exact, rtol=0.1)
+            ):
+                return neutral
+    return None
 
 
 def _refuses_keep_prob_zero(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
@@ -93,18 +185,34 @@ def _form(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> st
     return ""
 
 
-def _inside(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> tuple[str, ...]:
-    """Return the layers inside that drop paths, of a target that changes x where nothing is dropped."""
-    layers = has(target.framework, Layers)
-    found: tuple[str, ...] = ()
+def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    return bool(np.array_equal(one, other) and np.array_equal(np.signbit(one), np.signbit(other)))
+
+
+def _ranks(target: Target, dtype: str, device: str) -> tuple[int, ...]:
+    """Return the ranks of x of which the shape is kept; none where all are."""
+    found = tuple(len(shape) for shape in RANKS if _keeps(target, shape, dtype, device))
+    return () if len(found) == len(RANKS) else found
+
+
+def _fixed(target: Target, dtype: str, device: str) -> tuple[int, ...]:
+    """Return the features of samples of which a target with a fixed number of channels keeps the shape."""
+    several = [features for n in target.sizes for features in ((4, n), (n, 4, 4), (4, 4, n), (n,))]
+    return next((shape for shape in several if _keeps(target, (BATCH, *shape), dtype, device)), ())
+
+
+def _keeps(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+    """Return whether the target takes x of this shape, and returns one of it."""
     with suppress(TargetRaised, NotApplicable):
-        layer = target.make(0.0)
-        found = layer.holds() if layers is not None else ()
-        if not found:
-            return ()
-        values = np.linspace(0.5, 2.0, int(np.prod(shape))).reshape(shape)
-        x = target.framework.tensor(values, dtype, device)
-        output = target.framework.numpy(layer(x, training=not target.evaluates))
-        if output.shape == shape and np.allclose(output, target.framework.numpy(x), rtol=0.02):
-            return ()
-    return found
+        output = target.make(DROP_PROB)(target.framework.ones(shape, dtype, device), training=True)
+        return target.framework.info(output).shape == shape
+    return False
+
+
+def _inside(target: Target) -> tuple[str, ...]:
+    """Return the layers inside that drop paths."""
+    if has(target.framework, Layers) is None:
+        return ()
+    with suppress(TargetRaised, NotApplicable):
+        return target.make(0.0).holds()
+    return ()

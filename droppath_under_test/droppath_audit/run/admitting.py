@@ -55,14 +55,32 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         if not first.form:
             raise UsageError(_form_open(facts))
         target = target.declaring(form=first.form)
-        imports = facts.invocation.imports if isinstance(facts.invocation, Invocation) else ()
         facts = replace(
             facts,
             dialect=target.dialect,
             called=target.binding.called(),
-            invocation=target.binding.invocation(imports),
+            invocation=_invocation(facts, target),
             notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
         )
+    if first.computes:
+        raise UsageError(_computes(facts, first))
+    follows = any(one.follows for one in taken.values())
+    prepared = {
+        **({"follows": True} if follows else {}),
+        **({"neutral": first.neutral} if first.neutral else {}),
+        **({"ranks": first.ranks} if first.ranks else {}),
+        **({"input": (-1, *first.fixed)} if first.fixed else {}),
+    }
+    if prepared:
+        target = target.prepared(**prepared)
+        facts = replace(
+            facts,
+            fixed_shape=target.fixed_shape,
+            invocation=_invocation(facts, target),
+            notes=(*facts.notes, *_shown(first, follows=follows)),
+        )
+    if first.numbers:  # which are real, and a product of complex numbers spreads NaN
+        facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())
     facts = replace(
         facts,
@@ -116,6 +134,37 @@ def _network(facts: Facts, shown: Admission) -> str:
         f"{facts.spec} is a network, not a layer: it changes its input where nothing is dropped, and inside it are "
         f"{len(shown.inside)} layers that drop paths: {listed}. Audit the class of one of these."
     )
+
+
+def _shown(first: Admission, *, follows: bool) -> list[str]:
+    """Return what calls have shown, for the header."""
+    notes = [
+        f"{name} is set to {value:g}, with which the layer returns x where nothing is dropped"
+        for name, value in first.neutral.items()
+    ]
+    if follows:
+        notes.append("it is converted to the dtype of x, as the model that holds it is")
+    if first.ranks:
+        notes.append(f"x of rank {', '.join(map(str, first.ranks))} alone is taken: the others are DP005's finding")
+    if first.fixed:
+        notes.append(f"input=B,{','.join(map(str, first.fixed))}, by the number of channels that it is given")
+    return notes
+
+
+def _computes(facts: Facts, shown: Admission) -> str:
+    names = ", ".join(shown.computes[:6]) + (" …" if len(shown.computes) > 6 else "")
+    return (
+        f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
+        f"values of {names}. Audit the class that drops, or give a factory whose function drops alone:\n"
+        f"  droppath-audit propose {facts.spec!r} -o audit_me.py"
+    )
+
+
+def _invocation(facts: Facts, target: BoundTarget) -> Invocation:
+    """Return how scripts drive a target of which calls have shown more."""
+    imports = facts.invocation.imports if isinstance(facts.invocation, Invocation) else ()
+    own = imports[: len(imports) - len(target.binding.arrangement.lines())]  # which the binding adds again
+    return target.binding.invocation(own)
 
 
 def _form_open(facts: Facts) -> str:

@@ -16,13 +16,14 @@ class Calling:
         invocation: The target.
         spelling: The framework.
         device: Where keys are made.
+        dtype: Of x, to which a layer is converted that has to be.
 
     Attributes:
         key: What calls are given as a key; by default each makes a fresh one.
     """
 
-    def __init__(self, invocation: Invocation, spelling: Spelling, device: str) -> None:
-        self._how, self._spelling, self._device = invocation, spelling, device
+    def __init__(self, invocation: Invocation, spelling: Spelling, device: str, dtype: str) -> None:
+        self._how, self._spelling, self._device, self._dtype = invocation, spelling, device, dtype
         self.key = ""
 
     def construction(self, drop_prob: object, *, training: bool) -> list[str]:
@@ -41,6 +42,9 @@ class Calling:
                 lines.append(self.assignment(drop_prob))
         elif how.kind == "factory":
             lines = [f"layer = {how.name}({how.argument(drop_prob)!r})"]
+        lines += [self._spelling.fill("layer", repr(name), repr(value)) for name, value in how.neutral.items()]
+        if how.follows:
+            lines.append(self._spelling.convert("layer", self._dtype, repr(self._device)))
         return [*lines, *self.switching(drop_prob, training=training, built=True)]
 
     def switching(self, drop_prob: object, *, training: bool, built: bool = False) -> list[str]:

@@ -50,8 +50,8 @@ class LiveScript(Script):
         self.spell, self.smallest, self.first_seed = spelling, smallest, 0
         self.declared = smallest if declared is None else declared
         self.invocation = invocation
-        self._calling = Calling(invocation, spelling, at.device)
         self._dtype = str(at.coordinates.get("dtype", "float32"))
+        self._calling = Calling(invocation, spelling, at.device, self._dtype)
 
     def _opening(self) -> Sequence[str]:
         return (self.spell.seed(str(self.first_seed)),)

@@ -51,6 +51,9 @@ class Binding:
         output: Index of the output, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         arrangement: Where the target has its decisions.
+        follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
+        neutral: Its parameters that are set, each to a value with which it changes nothing.
+        ranks: Ranks of x that it takes; empty for all.
         notes: What names suggested and did not prove.
         form_open: Whether a layer that wraps its branch may add the shortcut or not, which a call has to show.
     """
@@ -70,6 +73,9 @@ class Binding:
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     arrangement: Arrangement = field(default_factory=Arrangement)
+    follows: bool = False
+    neutral: dict[str, float] = field(default_factory=dict)
+    ranks: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     form_open: bool = False
 
@@ -163,6 +169,8 @@ class Binding:
             output=self.output,
             residual=self.dialect.form == "residual",
             arranged=bool(self.arrangement),
+            follows=self.follows,
+            neutral=self.neutral,
         )
 
     def _init_arguments(self) -> tuple[Argument, ...]:

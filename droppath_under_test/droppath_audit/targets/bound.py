@@ -69,19 +69,33 @@ class BoundTarget:
         self.evaluates = binding.evaluates
         self.keyed = binding.keyed
         self.form_open = binding.form_open
+        self.follows = binding.follows
         self.left_at_import: tuple[Change, ...] = ()
         self.sizes = binding.sizes()
 
     def declaring(self, **fields: str) -> BoundTarget:
         """Return the same target with other fields of its dialect."""
         binding = replace(self.binding, dialect=replace(self.dialect, **fields), form_open=False)
-        other = BoundTarget(self.obj, binding.of_its_form(), self.framework)
+        return self._bound(binding.of_its_form())
+
+    def prepared(self, **fields: Any) -> BoundTarget:
+        """Return the same target with other fields of its binding: what calls have shown of it."""
+        return self._bound(replace(self.binding, **fields))
+
+    def _bound(self, binding: Binding) -> BoundTarget:
+        other = BoundTarget(self.obj, binding, self.framework)
         other.left_at_import = self.left_at_import
         return other
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Return whether samples of this shape (B, ...) can be given to it at all."""
-        return self.binding.arrangement.takes(shape)
+        ranks = self.binding.ranks
+        return self.binding.arrangement.takes(shape) and (not ranks or len(shape) in ranks)
+
+    def is_probability(self, name: str) -> bool:
+        """Return whether something that a layer stores is the probability, by its name."""
+        declared = self.binding.probability.name if self.binding.probability is not None else ""
+        return name == declared or words.probability(name.rpartition(".")[2], self.binding.name) is not None
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
@@ -103,9 +117,11 @@ class BoundLayer:
         self._branch = Branch(target.framework, target.dialect)
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
+        self._followed: dict[int, tuple[str, str]] = {}
         self._runs_branch = target.binding.runs_branch
-        self._only_x = (
-            self._binding.call == _PLAIN_CALL and self._binding.output is None and not self._binding.arrangement
+        binding = self._binding
+        self._only_x = binding.call == _PLAIN_CALL and not (
+            binding.arrangement or binding.follows or binding.output is not None
         )
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
@@ -148,6 +164,7 @@ class BoundLayer:
         if self._binding.init_branch is not None:
             raise NotApplicable("the layer holds the branch that the audit gave it")
         duplicate = copy.copy(self)
+        duplicate._followed = {}
         duplicate._instances = {slot: _target_does(_COPIES[how], self._object(slot)) for slot in self._instances}
         return duplicate
 
@@ -173,6 +190,7 @@ class BoundLayer:
             NotApplicable: If there is no layer to convert, or the framework has no such conversion.
         """
         layers = ask(self._framework, Layers)
+        self._followed.clear()
         for slot in self._instances:
             instance = self._object(slot)
             if not layers.is_layer(instance):
@@ -185,6 +203,14 @@ class BoundLayer:
         if layers is None or not layers.is_layer(instance):
             return ()
         return _target_does(layers.stored, instance)  # type: ignore[no-any-return]
+
+    def numbers(self) -> tuple[str, ...]:
+        """Return the names of the floating numbers that the layer stores; none for what is no layer."""
+        layers = has(self._framework, Layers)
+        if self._binding.kind not in ("class", "instance") or layers is None:
+            return ()
+        instance = self._instance(True)
+        return _target_does(layers.numbers, instance) if layers.is_layer(instance) else ()
 
     def holds(self) -> tuple[str, ...]:
         """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
@@ -215,6 +241,8 @@ class BoundLayer:
     def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
         function, arrangement = self._instance(training), self._binding.arrangement
         shape = tuple(x.shape)
+        if self._binding.follows:
+            self._follow(function, x)
         if arrangement:
             x, shortcut = (
                 None if tensor is None else arrangement.given(tensor, self._framework.rows) for tensor in (x, shortcut)
@@ -239,6 +267,14 @@ class BoundLayer:
         except BaseException as error:
             reraise(error)
         return output
+
+    def _follow(self, instance: Any, x: Tensor) -> None:
+        """Convert an instance to the dtype and device of x, where those can hold parameters at all."""
+        info = self._framework.info(x)
+        there = (info.dtype, info.device)
+        if self._followed.get(id(instance)) != there and info.dtype.startswith(("float", "bfloat", "complex")):
+            _target_does(ask(self._framework, Layers).convert, instance, *there)
+            self._followed[id(instance)] = there
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
         if slot.role == "constant":
@@ -299,7 +335,7 @@ class BoundLayer:
             duplicate = copy.deepcopy(obj)
             if binding.probability_at == "attribute":
                 setattr(duplicate, binding.probability.name, argument)
-            return duplicate  # type: ignore[no-any-return]
+            return self._neutral(duplicate)  # type: ignore[no-any-return]
         keywords = dict(binding.init)
         if binding.probability_at == "init":
             keywords[binding.probability.name] = argument
@@ -308,4 +344,9 @@ class BoundLayer:
         if binding.init_branch is not None:
             keywords[binding.init_branch] = ask(self._framework, Layers).branch(self._branch)
         positional = [keywords.pop(name) for name in binding.init_positional]
-        return obj(*binding.init_args, *positional, **keywords)  # type: ignore[no-any-return]
+        return self._neutral(obj(*binding.init_args, *positional, **keywords))  # type: ignore[no-any-return]
+
+    def _neutral(self, instance: Any) -> Any:
+        for name, value in self._binding.neutral.items():
+            ask(self._framework, Layers).fill(instance, name, value)
+        return instance

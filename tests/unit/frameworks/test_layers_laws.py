@@ -38,6 +38,21 @@ def test_a_layer_without_parameters_stores_nothing(layers):
     assert layers.stored(layers.container(layers.branch(lambda x: x))) == ()
 
 
+def test_what_it_stores_is_named_and_filled(place, layers):
+    class Gain(type(layers.branch(lambda x: x))):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("gain", place.tensor([3.0]))
+            self.register_buffer("shift", place.tensor([5.0]))
+
+    holder = layers.container(Gain())
+    assert {name.rpartition(".")[2] for name in layers.numbers(holder)} == {"gain", "shift"}
+    for name in layers.numbers(holder):
+        layers.fill(holder, name, 1.0)
+    assert place.values(holder[0][0].gain) == place.values(holder[0][0].shift) == [1.0]
+    assert layers.numbers(layers.branch(lambda x: x)) == ()
+
+
 def test_a_conversion_leaves_what_has_no_parameters_as_it_was(place, layers):
     branch = layers.branch(lambda x: x)
     layers.convert(branch, "float16", place.device)

@@ -88,11 +88,14 @@ def test_layers(place, spell):
         f"stored = {spell.stored('layer')}",
         spell.convert("layer", "float32", repr(place.device)),
         f"same = {spell.identity()}(x)",
+        "layer.register_buffer('gain', x + 1)",
+        spell.fill("layer", "'gain'", "3.0"),
         x=x,
     )
     assert layers.is_layer(found["outer"])
     assert place.values(found["outer"](x)) == [2.0, 4.0]
     assert found["stored"] == []
+    assert place.values(found["layer"].gain) == [3.0, 3.0]
     assert place.values(found["same"]) == [1.0, 2.0]
 
 

@@ -69,6 +69,45 @@ class Network(nn.Module):
     def forward(self, x):
         return x + self.drop_path(self.linear(x))
 
+class Gain(nn.Module):
+    def __init__(self, drop_prob, start=1e-5):
+        super().__init__()
+        self.drop_prob, self.gamma = drop_prob, nn.Parameter(torch.full((1,), start))
+
+    def gain(self):
+        return self.gamma
+
+    def forward(self, x):
+        return drop(x * self.gain(), self.drop_prob, self.training)
+
+class LogGain(Gain):
+    def gain(self):
+        return self.gamma.exp()
+
+class Gate(Gain):
+    def gain(self):
+        return torch.sigmoid(self.gamma)
+
+class GainOfElements(Gain):
+    def forward(self, x):
+        if not self.training:
+            return x * self.gain()
+        return x * self.gain() * (torch.rand_like(x) >= self.drop_prob) / ((1 - self.drop_prob) or 1.0)
+
+class Channels(Gain):
+    def __init__(self, dim, drop_prob):
+        super().__init__(drop_prob)
+        self.gamma = nn.Parameter(torch.zeros(dim))
+
+class Shift(Gain):
+    def forward(self, x):
+        return drop(x + self.gain(), self.drop_prob, self.training)
+
+class RankFour(DropPath):
+    def forward(self, x):
+        batch, channels, height, width = x.shape
+        return super().forward(x)
+
 class Delegates(nn.Module):
     def __init__(self, drop_prob):
         super().__init__()
@@ -181,3 +220,44 @@ def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: p
     monkeypatch.setattr(loaded.target, "make", lambda drop_prob: made.append(drop_prob) or make(drop_prob))
     assert admitted(loaded).facts.refused == {}
     assert made == []
+
+
+ADMITTED = ("DP001", "DP002", "DP005", "DP101", "DP201", "DP304", "DP401", "DP601")
+
+
+@pytest.mark.parametrize(("name", "value"), [("Gain", 1), ("LogGain", 0), ("Gate", 100), ("Channels?init.dim=6", 1)])
+def test_a_gain_is_set_to_one_and_the_layer_converted_to_the_dtype_of_x(
+    layers: Callable[..., str], isolated: Callable[..., Report], name: str, value: float
+) -> None:
+    report = isolated(layers(name), *ADMITTED)
+    assert bad(report) == {}
+    assert report.facts.notes[:2] == (
+        f"gamma is set to {value}, with which the layer returns x where nothing is dropped",
+        "it is converted to the dtype of x, as the model that holds it is",
+    )
+    assert report.facts.fixed_shape == ((-1, 4, 6) if "dim" in name else None)
+
+
+def test_a_fault_behind_a_gain_is_found_and_its_script_sets_the_gain(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    found = bad(isolated(layers("GainOfElements"), "DP104"))["DP104"]
+    script = found[0].snippet
+    assert "['gamma'].data.fill_(1.0)" in script
+    assert "layer.to(device='cpu', dtype=torch." in script
+
+
+@pytest.mark.parametrize("name", ["Shift", "Network?init.dim=4"])
+def test_what_computes_more_than_a_gain_is_refused(
+    layers: Callable[..., str], isolated: Callable[..., Report], name: str
+) -> None:
+    with pytest.raises(UsageError, match=r"is a network, not a layer|is more than a layer that drops"):
+        isolated(layers(name))
+
+
+def test_a_rank_that_is_refused_is_a_finding_of_one_check(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("RankFour"), *ADMITTED)
+    assert list(bad(report)) == ["DP005"]
+    assert report.facts.notes == ("x of rank 4 alone is taken: the others are DP005's finding",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
@@ -16,6 +17,8 @@ ALPHA = 1e-9  # of one comparison: at most that probability of a false alarm, a 
 
 
 def test_the_certificates_interval_contains_the_enumerated_keep_probability(loaded) -> None:
+    if loaded.target.binding.arrangement.batch > 1:
+        pytest.skip("its batches are filled up, so that a call draws for other samples as well")
     case = Cell("cpu", "bfloat16", 0.3, dialect=loaded.facts.dialect, effort=EFFORTS["thorough"])
     with loaded.target.framework.scope():
         probe = LiveProbe(loaded.target, case, np.random.default_rng(0), None)

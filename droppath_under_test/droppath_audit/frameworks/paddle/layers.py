@@ -41,6 +41,15 @@ class PaddleLayers(Layers, Surroundings):
         """Convert a layer with to(), where it stands."""
         layer.to(device=device, dtype=dtype)
 
+    def numbers(self, layer: Any) -> tuple[str, ...]:
+        """Return the names of floating parameters and buffers."""
+        return tuple(name for name, held in _held(layer).items() if held.is_floating_point())
+
+    def fill(self, layer: Any, name: str, value: float) -> None:
+        """Fill a parameter or buffer, where it stands."""
+        with paddle.no_grad():
+            _held(layer)[name].fill_(value)
+
     def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Return ``function`` as a layer."""
 
@@ -55,3 +64,7 @@ class PaddleLayers(Layers, Surroundings):
         """Enter ``no_grad`` or ``autocast``."""
         with paddle.no_grad() if name == "no_grad" else paddle.amp.auto_cast(dtype="bfloat16"):
             yield
+
+
+def _held(layer: Any) -> dict[str, Tensor]:
+    return {**dict(layer.named_parameters()), **dict(layer.named_buffers())}

@@ -23,6 +23,7 @@ class PaddleSpelling(Spelling):
         "container": "paddle.nn.Sequential(paddle.nn.Sequential({layer}))",
         "stored": "list({layer}.state_dict())",
         "convert": "{layer}.to(device={device}, dtype='{dtype}')",
+        "fill": "dict([*{layer}.named_parameters(), *{layer}.named_buffers()])[{name}].fill_({value})",
         "surround no_grad": "paddle.no_grad()",
         "surround autocast": "paddle.amp.auto_cast(dtype='bfloat16')",
         "layout contiguous": "{tensor}",

@@ -46,6 +46,15 @@ class TorchLayers(Layers, Surroundings):
         else:
             layer.to(getattr(torch, dtype))
 
+    def numbers(self, layer: Any) -> tuple[str, ...]:
+        """Return the names of floating parameters and buffers."""
+        return tuple(name for name, held in _held(layer).items() if held.is_floating_point())
+
+    def fill(self, layer: Any, name: str, value: float) -> None:
+        """Fill a parameter or buffer, where it stands."""
+        with torch.no_grad():
+            _held(layer)[name].fill_(value)
+
     def branch(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         """Return ``function`` as a module."""
 
@@ -64,6 +73,10 @@ class TorchLayers(Layers, Surroundings):
         """
         with _autocast(device) if name == "autocast" else getattr(torch, name)():
             yield
+
+
+def _held(layer: Any) -> dict[str, torch.Tensor]:
+    return {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
 
 
 def _autocast(device: str) -> AbstractContextManager[Any]:
