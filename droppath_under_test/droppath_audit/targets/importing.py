@@ -32,11 +32,13 @@ class Found:
         obj: The object.
         owner: What it is an attribute of: a module, or a class.
         lines: Lines that import it, under its name with underscores for dots.
+        notes: What was made of it, for the header.
     """
 
     obj: Any
     owner: Any
     lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find(spec: Spec, imports: tuple[str, ...] = ()) -> Found:

@@ -155,7 +155,8 @@ def _args(value: str) -> tuple[Any, ...]:
 
 def _probability(value: str) -> Probability:
     name, _, meaning = value.partition(":")
-    if not name.isidentifier() or meaning not in ("drop", "keep"):
+    parts = name.split(".")  # an argument, or a field of one that is a configuration
+    if not all(part.isidentifier() for part in parts) or len(parts) > 2 or meaning not in ("drop", "keep"):
         raise UsageError(
             f"prob={value} does not say which argument is the probability of what; "
             f"write prob={name or 'NAME'}:drop or prob={name or 'NAME'}:keep."

@@ -24,6 +24,7 @@ from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets import proposing, words
 from droppath_audit.targets.bound import BoundTarget
+from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
@@ -68,13 +69,13 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     found = find(spec, imports)
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
-        return _describe(found.obj, spec, devices, started, found)
+        obj, source, spec = (found.obj, found, spec) if spec.factory else configured(found, spec)
+        return _describe(obj, spec, devices, started, source)
     make = _from_method(proposal, found, spec)
     items = parse(f"{spec.module}:make?{'&'.join(proposal.items)}")
     driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode)
-    loaded = _describe(make, driven, devices, started, replace(found, lines=(proposal.text.rstrip(),)))
     note = f"{spec.name} is a method; it is called on a stand-in for its object"
-    return replace(loaded, facts=replace(loaded.facts, notes=(note, *loaded.facts.notes)))
+    return _describe(make, driven, devices, started, replace(found, lines=(proposal.text.rstrip(),), notes=(note,)))
 
 
 def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = ("cpu",)) -> Loaded:
@@ -97,7 +98,9 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     if importable:
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
     here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
-    loaded = _describe(obj, spec, devices, started, Found(obj, None, import_lines(spec) if importable else (here,)))
+    found = Found(obj, None, import_lines(spec) if importable else (here,))
+    made, source, driven = (obj, found, spec) if spec.factory else configured(found, spec)
+    loaded = _describe(made, driven, devices, started, source)
     if importable:
         return loaded
     return replace(loaded, facts=replace(loaded.facts, spec=f"<{name}>", importable=False))
@@ -119,8 +122,9 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
     method = method_of(found, spec)
     if method is not None:
         return method
-    adapter = adapter_for(found.obj, spec.framework)
-    sides = sides_of(found.obj, spec, adapter, has(_framework(adapter, spec), Keys))
+    obj, found, spec = configured(found, spec)
+    adapter = adapter_for(obj, spec.framework)
+    sides = sides_of(obj, spec, adapter, has(_framework(adapter, spec), Keys))
     binding, _ = draft(spec, sides)
     return proposing.layer(binding, sides, found.lines)
 
@@ -267,7 +271,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         package=package_of(found.obj),
         arguments=binding.describe(),
         called=binding.called(),
-        notes=binding.notes,
+        notes=(*found.notes, *binding.notes),
         dialect=binding.dialect,
         framework=adapter.name,
         framework_version=version,

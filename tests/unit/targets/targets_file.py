@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 
@@ -476,6 +477,36 @@ class TakesEights(ByDropProb):
 
 def make_residual(drop_prob):
     return lambda x, shortcut, training: shortcut + drop(x, drop_prob, training)
+
+
+@dataclasses.dataclass
+class Settings:
+    width: int
+    path_drop_rate: float
+    name: str = "settings"
+
+
+class ByDataclass(ByDropProb):
+    def __init__(self, settings: Settings):
+        assert settings.width > 0
+        super().__init__(settings.path_drop_rate)
+
+
+class ByMapping(ByDropProb):
+    def __init__(self, config: dict):
+        assert config["depth"]
+        super().__init__(1.0 - config.get("keep_prob"))
+
+
+class ByAttributes(ByDropProb):
+    def __init__(self, args, index=3):
+        assert (args.embed_dim, index) == (8, 3)
+        super().__init__(args.drop_path)
+
+
+class ByUnknownField(ByDropProb):
+    def __init__(self, cfg):
+        super().__init__(1.0 - cfg.strength)
 
 
 class Block(nn.Module):

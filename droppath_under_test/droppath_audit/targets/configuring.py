@@ -1,0 +1,271 @@
+"""Constructors that take a configuration object: one is made of its fields, of which one is the probability.
+
+The class is wrapped in a subclass whose constructor takes the fields that may be the probability and builds the object,
+so that everything else sees an ordinary class. The subclass is source text, which scripts contain as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import keyword
+import textwrap
+import typing
+from dataclasses import dataclass, replace
+from inspect import Parameter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.errors import UsageError
+from droppath_audit.targets import words
+from droppath_audit.targets.items import Probability
+from droppath_audit.targets.parameters import VARIADIC, required, value_of
+from droppath_audit.targets.table import Table, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from droppath_audit.targets.importing import Found
+    from droppath_audit.targets.spec import Spec
+
+NAMES = {"config", "cfg", "conf", "configuration", "args", "opt", "opts", "options", "hparams", "params", "settings"}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a configuration is made.
+
+    Attributes:
+        opening: Source up to its fields.
+        fields: Their names, as parameters with what is known of their types and defaults.
+        field: Source of one field, with ``{name}`` and ``{value}``.
+        closing: Source after them.
+    """
+
+    opening: str
+    fields: dict[str, Parameter]
+    field: str = "{name}={value}"
+    closing: str = ")"
+
+
+def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
+    """Return a class whose constructor takes the fields of its configuration, with its lines and what is left to say.
+
+    What takes no configuration is returned as it is.
+
+    Raises:
+        UsageError: If the SPEC gives a field that the configuration has not.
+    """
+    name = _argument(found.obj, spec)
+    if not name:
+        return found.obj, found, spec
+    alias = spec.name.replace(".", "_")
+    parameters = _parameters(found.obj)
+    kind = _kind(found.obj, name, parameters[name])
+    given = spec.init.get(name, {})
+    declared = spec.probability.name.partition(".")[2] if spec.probability is not None else ""
+    unknown = [field for field in (*given, *([declared] if declared else [])) if field not in kind.fields]
+    if unknown and kind.field == "{name}={value}" and not kind.opening.startswith("SimpleNamespace"):
+        raise UsageError(f"{name} of {spec.name} has no field {unknown[0]!r}; it has {listing(kind.fields)}.")
+    fields = {**kind.fields, **{field: Parameter(field, Parameter.KEYWORD_ONLY) for field in unknown}}
+    offered = [
+        field
+        for field, parameter in fields.items()
+        if field == declared
+        or (field not in given and words.numeric(parameter) and words.probability(field, spec.name) is not None)
+    ]
+    if not offered:
+        _ask(spec, name, fields, parameters)
+        return found.obj, found, spec
+    text = _text(alias, name, kind, fields, given, offered, parameters)
+    names = {alias: found.obj, "SimpleNamespace": SimpleNamespace}
+    exec(compile("\n".join(text), f"<{spec.name} from its fields>", "exec"), names)  # noqa: S102 - we wrote it
+    made = names[alias]
+    # By which a pickle is refused: under its name the module has the class itself.
+    made.__module__, made.__qualname__ = found.obj.__module__, f"<locals>.{found.obj.__qualname__}"
+    lines = (*found.lines, "from types import SimpleNamespace", "", "", *text, "")
+    if spec.probability is not None and declared:
+        spec = replace(spec, probability=Probability(declared, spec.probability.meaning))
+    values = ", ".join(f"{field}={value}" for field, value in _values(fields, given).items() if field not in offered)
+    note = f"{name} is made of {listing(offered)}" + (f" with {values}" if values else "")
+    return (
+        made,
+        replace(found, lines=lines, notes=(note,)),
+        replace(spec, init={k: v for k, v in spec.init.items() if k != name}),
+    )
+
+
+def _ask(spec: Spec, name: str, fields: Mapping[str, Parameter], parameters: Mapping[str, Parameter]) -> None:
+    """Ask which field is the probability, where no other argument is one by its name.
+
+    Raises:
+        UsageError: With the command to run next.
+    """
+    others = [other for other in parameters if words.probability(other, spec.name) is not None]
+    likely = [field for field, parameter in fields.items() if words.numeric(parameter) and not value_of(parameter)]
+    if likely and not others and spec.probability is None:
+        table = Table()
+        items = [f"prob={name}.{field}:drop" for field in likely]
+        table.ask(f"nothing is called a probability; {name} has {listing(fields)}", *items)
+        table.refuse(spec)
+
+
+def _parameters(cls: Any) -> Mapping[str, Parameter]:
+    try:
+        return inspect.signature(cls).parameters
+    except (ValueError, TypeError):
+        return {}
+
+
+def _argument(obj: Any, spec: Spec) -> str:
+    """Return the argument of a constructor that is a configuration: named by the SPEC, or by its name and type."""
+    declared = spec.probability.name if spec.probability is not None else ""
+    if not inspect.isclass(obj):
+        return ""
+    parameters = _parameters(obj)
+    if "." in declared:
+        name = declared.partition(".")[0]
+        if name not in parameters:
+            raise UsageError(f"{spec.name} has no argument {name}; it has {listing(parameters)}.")
+        return name
+    for name, parameter in parameters.items():
+        if parameter.kind in VARIADIC or not (required(parameter) or name in spec.init):
+            continue
+        if isinstance(spec.init.get(name, {}), dict) and (
+            set(words.words(name)) & NAMES or _is_record(_type(obj, name, parameter))
+        ):
+            return name
+    return ""
+
+
+def _type(cls: Any, name: str, parameter: Parameter) -> Any:
+    """Return the type that an argument is annotated with; None where it has none, or one that is not there."""
+    try:
+        return typing.get_type_hints(cls.__init__).get(name)
+    except Exception:
+        return parameter.annotation if inspect.isclass(parameter.annotation) else None
+
+
+def _is_record(kind: Any) -> bool:
+    return inspect.isclass(kind) and (
+        dataclasses.is_dataclass(kind)
+        or any(hasattr(kind, name) for name in ("model_fields", "__attrs_attrs__", "__required_keys__", "_fields"))
+    )
+
+
+def _kind(cls: Any, name: str, parameter: Parameter) -> _Kind:
+    annotated = _type(cls, name, parameter)
+    origin = typing.get_origin(annotated) or annotated
+    if _is_record(origin) or (inspect.isclass(origin) and origin.__module__ not in ("builtins", "typing")):
+        fields = _fields_of(origin)
+        if hasattr(origin, "__required_keys__"):
+            return _Kind("dict(", fields)
+        read = _read(cls, name)[0]
+        if _is_record(origin) or set(read) <= set(fields):
+            there = f"super().__init__.__globals__[{origin.__name__!r}]"
+            known = origin.__name__ in getattr(cls.__init__, "__globals__", {})
+            return _Kind(f"{there}(" if known else f"{_imported(origin)}(", fields)
+    read, by_key = _read(cls, name)
+    fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in read}
+    if by_key or origin is dict:
+        return _Kind("{", fields, "{name!r}: {value}", "}")
+    return _Kind("SimpleNamespace(", fields)
+
+
+def _imported(kind: type) -> str:
+    return f"getattr(__import__({kind.__module__!r}, fromlist=['']), {kind.__qualname__!r})"
+
+
+def _fields_of(kind: Any) -> dict[str, Parameter]:
+    """Return the arguments of a type's constructor that make its fields; those of a TypedDict are its keys."""
+    if hasattr(kind, "__required_keys__"):
+        hints = typing.get_type_hints(kind)
+        return {name: Parameter(name, Parameter.KEYWORD_ONLY, annotation=hint) for name, hint in hints.items()}
+    return {name: found for name, found in _parameters(kind).items() if found.kind not in VARIADIC}
+
+
+def _read(cls: Any, name: str) -> tuple[list[str], bool]:
+    """Return the fields of its configuration that a constructor reads, in order, and whether as keys of a mapping."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))
+    except (OSError, TypeError, SyntaxError):
+        return [], False
+    attributes = list(dict.fromkeys(_attributes(tree, name)))
+    keys = list(dict.fromkeys(_keys(tree, name)))
+    return ([*attributes, *keys], bool(keys) and not attributes)
+
+
+def _attributes(tree: ast.AST, name: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is(node.value, name) and node.attr not in ("get", "keys", "items"):
+            yield node.attr
+        if isinstance(node, ast.Call) and _is(node.func, "getattr", "hasattr") and _is(node.args[0], name):
+            yield from _constants(node.args[1:2])
+
+
+def _keys(tree: ast.AST, name: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and _is(node.value, name):
+            yield from _constants([node.slice])
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and _is(node.func.value, name)
+        ):
+            yield from _constants(node.args[:1])
+
+
+def _is(node: ast.AST, *names: str) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
+
+
+def _constants(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            yield node.value
+
+
+def _text(
+    alias: str,
+    name: str,
+    kind: _Kind,
+    fields: Mapping[str, Parameter],
+    given: Mapping[str, Any],
+    offered: list[str],
+    parameters: Mapping[str, Parameter],
+) -> list[str]:
+    """Return the source of the subclass; it has the name of the class, which it hides."""
+    values = _values(fields, given) | {field: field for field in offered}
+    inside = ", ".join(kind.field.format(name=field, value=value) for field, value in values.items())
+    others = [p for p in parameters.values() if p.name != name and p.kind not in VARIADIC and p.name not in offered]
+    heads = [_head(fields[field], _default(field, alias)) for field in offered]
+    heads += [_head(parameter) for parameter in others]
+    passed = [f"{name}={kind.opening}{inside}{kind.closing}", *(f"{p.name}={p.name}" for p in others)]
+    return [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *, {', '.join(heads)}):",
+        f"        super().__init__({', '.join(passed)})",
+    ]
+
+
+def _values(fields: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return values for fields that must have one, as source text: the given, a likely one, or None."""
+    likely = {field: value_of(parameter) for field, parameter in fields.items() if required(parameter)}
+    read = {field: {"true": "True", "false": "False", "": "None"}.get(text, text) for field, text in likely.items()}
+    return read | {field: repr(value) for field, value in given.items()}
+
+
+def _default(field: str, of: str) -> str:
+    said = words.probability(field, of)
+    return "1.0" if said is not None and said[0] == "keep" else "0.0"
+
+
+def _head(parameter: Parameter, default: str = "") -> str:
+    """Return a parameter of the subclass, with its default where that is written as it is read."""
+    plain = isinstance(parameter.default, (bool, int, float, str, type(None)))
+    if not required(parameter):
+        default = repr(parameter.default) if plain else default or "None"
+    assert not keyword.iskeyword(parameter.name)  # noqa: S101 - it was one of a signature
+    return f"{parameter.name}={default}" if default else parameter.name
