@@ -28,8 +28,10 @@ from droppath_audit.core.selection import INTERIOR_CELLS, Selection, interior
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.calls import Refused
 from droppath_audit.probes.certifying import resolved
+from droppath_audit.probes.live import LiveProbe
 from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts import LiveScript
 from droppath_audit.scripts.script import CHANCE
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -113,10 +115,11 @@ class Uniformity:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen at each rank, and why some of them were refused."""
+    """What was seen at each rank, why some were refused, and whether tensors given together were dropped apart."""
 
     rows: tuple[Uniformity, ...]
     refused: tuple[str, ...]
+    apart: bool = False
 
 
 class Granularity(Check[Seen, DtypeCase]):
@@ -165,11 +168,16 @@ class Granularity(Check[Seen, DtypeCase]):
             for key, found in counts.items()
             for *numbers, kept, decisions in [found.tolist()]
         )
-        return Seen(tuple(rows), tuple(refused))
+        return Seen(tuple(rows), tuple(refused), isinstance(probe, LiveProbe) and probe.target.apart)
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where one decision's elements differ, or where decisions that should differ agree beyond chance."""
         granularity, rows = at.dialect.granularity, seen.rows
+        if seen.apart:
+            return Verdict.failed(
+                "tensors that one call is given as the same x come back as different ones",
+                promised="what is given together is dropped together",
+            )
         if not rows:
             return Verdict.not_applicable(f"no rank keeps its shape (see DP005): {seen.refused[0]}")
         promised = f"one decision per {granularity}"
@@ -206,6 +214,9 @@ class Granularity(Check[Seen, DtypeCase]):
         """Look for samples or calls that are dropped in part, or for too many that are dropped or kept as a whole."""
         from scipy.stats import binom
 
+        if seen.apart and isinstance(script, LiveScript):
+            script.several(DROP_PROB, (BATCH, *FEATURES[1]))
+            return
         granularity = at.dialect.granularity
         row = max(seen.rows, key=lambda row: row.mixed(granularity)[0])
         mixed = row.mixed(granularity)[0] > 0

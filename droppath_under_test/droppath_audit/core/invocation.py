@@ -40,7 +40,7 @@ class Invocation:
         keep: Whether the probability argument is a keep_prob.
         inverted: Whether the mode argument means evaluation.
         attribute: Attribute that holds the probability argument; empty where there is none.
-        output: Index of the output, ``mask``, or None.
+        output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
         arranged: Whether ``given(x)`` and ``back(y, x)`` of the imports stand between samples and the target.
         follows: Whether the layer is converted to x's dtype.
         neutral: Parameters of the layer that are set, each to a value with which it changes nothing.

@@ -50,6 +50,9 @@ class Layer(Protocol):
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint."""
 
+    def first_tensor(self, x: Tensor) -> int | str | None:
+        """Return where the first tensor is in what a call in training returns; None where nothing is to be chosen."""
+
     def numbers(self) -> tuple[str, ...]:
         """Return the names of the floating numbers that the layer stores; none for what is no layer."""
 
@@ -74,6 +77,8 @@ class Target(Protocol):
     """Whether its layers are converted to x's dtype and device."""
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
+    apart: bool
+    """Whether a call that was given several tensors has not treated them alike."""
     left_at_import: tuple[Change, ...]
     """What its import changed in the process."""
 

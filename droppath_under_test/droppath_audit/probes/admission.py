@@ -44,6 +44,7 @@ class Admission:
         smallest: Features of the smallest sample that is taken.
         follows: Whether the layer has to be converted to x's dtype to return that.
         neutral: Parameters with values with which the layer changes nothing where nothing is dropped.
+        output: Which of several outputs is a tensor, as ``output=`` says it; None where the output is one.
         numbers: Whether the layer stores floating numbers beside a probability.
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
@@ -58,6 +59,7 @@ class Admission:
     smallest: tuple[int, ...] = ()
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
+    output: int | str | None = None
     numbers: bool = False
     ranks: tuple[int, ...] = ()
     fixed: tuple[int, ...] = ()
@@ -72,6 +74,9 @@ def admission(target: Target, device: str, dtype: str) -> Admission:
         device: Where.
         dtype: Dtype of x.
     """
+    output = _output(target, dtype, device)
+    if output is not None:
+        target = target.prepared(output=output)
     smallest, error = _smallest(target, dtype, device)
     numbers, follows = _numbers(target), False
     if numbers and (error or not _returns_the_dtype(target, (BATCH, *smallest), dtype, device)):
@@ -93,6 +98,7 @@ def admission(target: Target, device: str, dtype: str) -> Admission:
         smallest=smallest,
         follows=follows,
         neutral=neutral or {},
+        output=output,
         numbers=bool(numbers),
         ranks=_ranks(target, dtype, device) if smallest in FEATURES and target.fixed_shape is None else (),
         fixed=_fixed(target, dtype, device) if smallest not in FEATURES and target.fixed_shape is None else (),
@@ -108,6 +114,14 @@ def _smallest(target: Target, dtype: str, device: str) -> tuple[tuple[int, ...],
         return (), None
     except TargetRaised as error:
         return (), error
+
+
+def _output(target: Target, dtype: str, device: str) -> int | str | None:
+    """Return where the first tensor is in what a call returns; None where that is a tensor, or holds none."""
+    for shape in ((BATCH, *found) for found in FEATURES):
+        with suppress(TargetRaised, NotApplicable):
+            return target.make(DROP_PROB).first_tensor(target.framework.ones(shape, dtype, device))
+    return None
 
 
 def _numbers(target: Target) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         **({"follows": True} if follows else {}),
         **({"neutral": first.neutral} if first.neutral else {}),
         **({"ranks": first.ranks} if first.ranks else {}),
+        **({"output": first.output} if first.output is not None else {}),
         **({"input": (-1, *first.fixed)} if first.fixed else {}),
     }
     if prepared:
@@ -144,6 +145,8 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
     ]
     if follows:
         notes.append("it is converted to the dtype of x, as the model that holds it is")
+    if first.output is not None:
+        notes.append(f"output={first.output}: of several outputs the first tensor is audited")
     if first.ranks:
         notes.append(f"x of rank {', '.join(map(str, first.ranks))} alone is taken: the others are DP005's finding")
     if first.fixed:

@@ -67,14 +67,20 @@ class Calling:
 
     def call(self, drop_prob: object, *, training: bool) -> str:
         """Return the expression for the output of ``layer`` on ``x`` (and ``shortcut``)."""
-        how = self._how
-        text = self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
-        if isinstance(how.output, int):
-            text = f"{text}[{how.output}]"
+        how, text = self._how, self.whole_call(drop_prob, training=training)
+        if isinstance(how.output, str) and how.output.startswith("."):
+            text += how.output
+        elif how.output not in (None, "mask"):
+            text += f"[{how.output!r}]"
         elif how.output == "mask":
             text = f"{'given(x)' if how.arranged else 'x'} * {text}"
             text = text if how.arranged else f"({text})"
         return f"back({text}, x)" if how.arranged else text
+
+    def whole_call(self, drop_prob: object, *, training: bool) -> str:
+        """Return the expression for all that ``layer`` returns."""
+        how = self._how
+        return self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
 
     def _branch(self) -> list[str]:
         if not self._how.residual:

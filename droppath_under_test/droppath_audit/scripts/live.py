@@ -116,6 +116,17 @@ class LiveScript(Script):
         x = self.spell.literal(f"{values}.ravel().tolist()", repr(shape), dtype or self._dtype, repr(self.at.device))
         self._bind(x, shape, dtype)
 
+    def several(self, drop_prob: float, shape: tuple[int, ...]) -> None:
+        """Fail where tensors of one output that were given as the same ``x`` differ."""
+        self.layer(drop_prob)
+        self.random(shape)
+        self.add(
+            f"outputs = {self._calling.whole_call(drop_prob, training=True)}",
+            "outputs = list(outputs.values()) if hasattr(outputs, 'values') else list(outputs)",
+            f"first, *others = [{self.spell.array('y')} for y in outputs]",
+            "assert all((first == other).all() for other in others)",
+        )
+
     def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
         self.add(f"x = {x}")
         if layout != "contiguous":

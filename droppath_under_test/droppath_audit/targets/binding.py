@@ -48,7 +48,7 @@ class Binding:
         init: Constructor arguments by name.
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
         call: The call's arguments.
-        output: Index of the output, ``mask``, or None.
+        output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         arrangement: Where the target has its decisions.
         follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
@@ -93,6 +93,12 @@ class Binding:
     def keyed(self) -> bool:
         """Whether every call is given a random key."""
         return any(slot.role == "key" or (slot.role == "list" and "key" in slot.value) for slot in self.call)
+
+    @property
+    def tensors(self) -> int:
+        """How many times a call is given x."""
+        roles = [role for slot in self.call for role in (slot.value if slot.role == "list" else (slot.role,))]
+        return roles.count("x")
 
     def of_its_form(self) -> Binding:
         """Return the binding with the tensor of a layer that wraps its branch in the role that its form gives it."""

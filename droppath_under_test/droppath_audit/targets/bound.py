@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from droppath_audit.core.errors import NotApplicable
+from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
@@ -26,10 +27,31 @@ if TYPE_CHECKING:
 _PLAIN_CALL = (Slot("x"),)
 
 
-def _target_does(action: Callable[..., Any], *arguments: Any) -> Any:
+def _target_does(action: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
     """Return what code of the target returns; what it raises is TargetRaised."""
     with theirs():
-        return action(*arguments)
+        return action(*arguments, **keywords)
+
+
+def tensors_in(output: Any, kind: type) -> list[tuple[int | str, Any]]:
+    """Return the tensors of a tuple, list or mapping, or of an object's attributes, each with where it is.
+
+    Args:
+        output: What a call returned.
+        kind: The type of a tensor.
+
+    Returns:
+        Pairs of what ``output=`` says and the tensor, in order; none of a tensor itself.
+    """
+    if isinstance(output, kind):
+        return []
+    if isinstance(output, Mapping):
+        held: list[tuple[int | str, Any]] = [(key, value) for key, value in output.items() if isinstance(key, str)]
+    elif isinstance(output, (tuple, list)):
+        held = list(enumerate(output))
+    else:
+        held = [(f".{name}", value) for name, value in getattr(output, "__dict__", {}).items()]
+    return [(where, value) for where, value in held if isinstance(value, kind)]
 
 
 def _set_mode(layer: Any, training: bool) -> None:
@@ -58,6 +80,7 @@ class BoundTarget:
 
     Attributes:
         left_at_import: What its import changed in the process, which was put back; empty where nobody watched.
+        apart: Whether a call that was given several tensors has not treated them alike.
     """
 
     def __init__(self, obj: Any, binding: Binding, framework: Framework) -> None:
@@ -71,6 +94,7 @@ class BoundTarget:
         self.form_open = binding.form_open
         self.follows = binding.follows
         self.left_at_import: tuple[Change, ...] = ()
+        self.apart = False
         self.sizes = binding.sizes()
 
     def declaring(self, **fields: str) -> BoundTarget:
@@ -204,6 +228,14 @@ class BoundLayer:
             return ()
         return _target_does(layers.stored, instance)  # type: ignore[no-any-return]
 
+    def first_tensor(self, x: Tensor) -> int | str | None:
+        """Return where the first tensor is in what a call in training returns; None where nothing is to be chosen."""
+        if self._binding.output is not None or self._runs_branch:
+            return None
+        shortcut = self._framework.zeros_like(x) if self._binding.dialect.form == "residual" else None
+        found = tensors_in(_target_does(self._call_whole, x, shortcut, True), type(x))
+        return found[0][0] if found else None
+
     def numbers(self) -> tuple[str, ...]:
         """Return the names of the floating numbers that the layer stores; none for what is no layer."""
         layers = has(self._framework, Layers)
@@ -239,14 +271,35 @@ class BoundLayer:
             self._branch.output = None
 
     def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
-        function, arrangement = self._instance(training), self._binding.arrangement
+        arrangement = self._binding.arrangement
         shape = tuple(x.shape)
         if self._binding.follows:
-            self._follow(function, x)
+            self._follow(self._instance(training), x)
         if arrangement:
             x, shortcut = (
                 None if tensor is None else arrangement.given(tensor, self._framework.rows) for tensor in (x, shortcut)
             )
+        try:
+            output = self._call_whole(x, shortcut, training)
+            if self._binding.tensors > 1:
+                self._compare(output, x)
+            where = self._binding.output
+            if isinstance(where, str) and where.startswith("."):
+                output = getattr(output, where[1:])
+            elif where not in (None, "mask"):
+                output = output[where]
+            elif where == "mask":
+                output = self._framework.multiply(x, output)
+            if arrangement:
+                output = arrangement.back(output, shape)
+        except (KeyboardInterrupt, NotApplicable, TargetRaised):
+            raise
+        except BaseException as error:
+            reraise(error)
+        return output
+
+    def _call_whole(self, x: Tensor, shortcut: Tensor, training: bool) -> Any:
+        """Return all that the target returns."""
         arguments, keywords = [], {}
         for slot in self._binding.call:
             value = self._value(slot, x, shortcut, training)
@@ -254,19 +307,14 @@ class BoundLayer:
                 arguments.append(value)
             else:
                 keywords[slot.keyword] = value
-        try:
-            output = function(*arguments, **keywords)
-            if isinstance(self._binding.output, int):
-                output = output[self._binding.output]
-            elif self._binding.output == "mask":
-                output = self._framework.multiply(x, output)
-            if arrangement:
-                output = arrangement.back(output, shape)
-        except (KeyboardInterrupt, NotApplicable):
-            raise
-        except BaseException as error:
-            reraise(error)
-        return output
+        return self._instance(training)(*arguments, **keywords)
+
+    def _compare(self, output: Any, x: Tensor) -> None:
+        """Note whether tensors that were given as the same x come back as different ones."""
+        found = [tensor for _, tensor in tensors_in(output, type(x)) if tuple(tensor.shape) == tuple(x.shape)]
+        bits = [self._framework.bits(tensor) for tensor in found[: self._binding.tensors]]
+        if any(not np.array_equal(bits[0], other) for other in bits[1:]):
+            self._target.apart = True
 
     def _follow(self, instance: Any, x: Tensor) -> None:
         """Convert an instance to the dtype and device of x, where those can hold parameters at all."""

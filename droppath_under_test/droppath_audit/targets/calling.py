@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from droppath_audit.targets.table import Table
 
 
+TENSORS = ("Tensor", "torch.Tensor", "paddle.Tensor", "np.ndarray", "numpy.ndarray", "ndarray")
+
+
 def call_of(
     spec: Spec,
     sides: Sides,
@@ -86,7 +89,7 @@ def _may_be_function(parameter: Parameter) -> bool:
     """Return whether an argument of a call is the branch as a function, and not what it returned."""
     if "Callable" in words.annotated(parameter) or "Module" in words.annotated(parameter):
         return True
-    known = words.annotated(parameter) in (*words.NUMBERS, "Tensor", "torch.Tensor")
+    known = words.annotated(parameter) in (*words.NUMBERS, *TENSORS)
     return words.function(parameter.name, in_call=True) and not known
 
 
@@ -127,6 +130,11 @@ def _tensors(
     inputs = inputs or [name for name in open_names if named[name]] or open_names
     if inputs:
         roles[inputs[0]] = "r" if form == "residual" else "x"
+    if form != "residual":
+        for name in needed:
+            if name not in roles and (named[name] == "input" or words.annotated(free[name]) in TENSORS):
+                roles[name] = "x"
+                table.note(f"{name} is given x as well: what comes of both must be dropped together")
     return ""
 
 
@@ -179,12 +187,21 @@ def _slots(
             continue
         elif name in constants:
             slots.append(Slot("constant", keyword, constants[name]))
+        elif roles.get(name) == "x" and _holds_tensors(parameter):
+            slots.append(Slot("list", None if not slots else keyword, ("x", "x")))
         elif name in roles:
             by_position = roles[name] in ("x", "r") and parameter.kind is not Parameter.KEYWORD_ONLY and not slots
             slots.append(Slot(roles[name], None if by_position else keyword))
         elif keyword is None and not required(parameter):
             slots.append(Slot("constant", None, parameter.default))
     return slots
+
+
+def _holds_tensors(parameter: Parameter) -> bool:
+    """Return whether an argument is a list or tuple of tensors, by its annotation."""
+    annotation = words.annotated(parameter) if isinstance(parameter.annotation, str) else str(parameter.annotation)
+    head = annotation.rpartition(".")[0] if "[" not in annotation else annotation.partition("[")[0]
+    return "Tensor" in annotation and head.rpartition(".")[2].lower() in ("tuple", "list", "sequence")
 
 
 def declared_call(

@@ -237,12 +237,15 @@ def _arrange(fields: dict[str, Any], **said: Any) -> None:
 
 
 def _output(value: str) -> int | str:
-    if value == "mask":
+    if value.removeprefix(".").isidentifier():
         return value
     try:
         return int(value)
     except ValueError:
-        raise UsageError(f"output={value} is not understood; write output=INDEX or output=mask.") from None
+        raise UsageError(
+            f"output={value} is not understood; write output=INDEX, output=mask, output=KEY of a mapping, or "
+            "output=.NAME of an attribute."
+        ) from None
 
 
 def _dtypes(value: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Spec:
         arg: Call arguments by name.
         call: The call by roles; a nested tuple stands for a list argument. None if not declared.
         branch: The constructor argument that takes the branch; empty where it is to be read from names.
-        output: Index of the output, ``mask``, or None.
+        output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
         factory: Whether the name is a factory ``make(drop_prob)``, declared by ``form=factory``, or by
             ``form=residual-factory`` where what it returns adds the shortcut.

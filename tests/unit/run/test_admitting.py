@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.report import Report
 
 LAYERS = """
+from typing import Tuple
 import torch
 from torch import nn
 
@@ -107,6 +108,28 @@ class RankFour(DropPath):
     def forward(self, x):
         batch, channels, height, width = x.shape
         return super().forward(x)
+
+class Pairs(DropPath):
+    def forward(self, pair: Tuple[torch.Tensor, torch.Tensor]):
+        both = drop(torch.stack(pair, 1), self.drop_prob, self.training)
+        return both[:, 0], both[:, 1]
+
+class PairsApart(DropPath):
+    def forward(self, pair: Tuple[torch.Tensor, torch.Tensor]):
+        return tuple(drop(x, self.drop_prob, self.training) for x in pair)
+
+class Named(DropPath):
+    def forward(self, x, z: torch.Tensor):
+        both = drop(torch.stack([x, z], 1), self.drop_prob, self.training)
+        return {"hidden": both[:, 0], "other": both[:, 1]}
+
+class Output:
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+class Attribute(DropPath):
+    def forward(self, x):
+        return Output(drop(x, self.drop_prob, self.training))
 
 class Delegates(nn.Module):
     def __init__(self, drop_prob):
@@ -253,6 +276,32 @@ def test_what_computes_more_than_a_gain_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=r"is a network, not a layer|is more than a layer that drops"):
         isolated(layers(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "output"),
+    [
+        ("Pairs", "Pairs(drop_prob=p)([x, x])", "0"),
+        ("Named", "Named(drop_prob=p)(x, z=x)", "hidden"),
+        ("Attribute", "Attribute(drop_prob=p)(x)", ".hidden"),
+    ],
+)
+def test_of_several_outputs_the_first_tensor_is_audited(
+    layers: Callable[..., str], isolated: Callable[..., Report], name: str, called: str, output: str
+) -> None:
+    report = isolated(layers(name), "DP001", "DP101", "DP104", "DP201")
+    assert bad(report) == {}
+    assert report.facts.called == called
+    assert f"output={output}: of several outputs the first tensor is audited" in report.facts.notes
+
+
+def test_tensors_that_are_given_together_must_be_dropped_together(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    results = bad(isolated(layers("PairsApart"), "DP104"))["DP104"]
+    assert "come back as different ones" in results[0].verdict.observed
+    with pytest.raises(AssertionError):
+        exec(results[0].snippet, {})  # noqa: S102 - a script is there to be run
 
 
 def test_a_rank_that_is_refused_is_a_finding_of_one_check(
