@@ -4,16 +4,17 @@ What it checks
     In every dtype, backward passes are run through batches in which every sample happened to be dropped: single
     samples and pairs at drop_prob 0.5, and everything at drop_prob 1. What lies before the layer must receive a
     gradient, and that gradient must be zero. A correct layer shows no such batch in 256 calls with probability
-    (3/4)^256 = 1e-32; a target that shows none is not judged here. In evaluation the gradient must be the one that
-    comes in (for scaling=eval, keep_prob times that).
+    (3/4)^256 = 1e-32; a target that shows none is not judged here. A layer with one decision a batch that adds the
+    shortcut itself may skip a dropped branch, which then has no gradient at all, if the shortcut has its own in every
+    call. In evaluation the gradient must be the one that comes in (for scaling=eval, keep_prob times that).
 Why it matters
     Parameters that receive no gradient at all, not even zero, make data-parallel training wait for ever for their
     reduction, or stop with an error about unused parameters. With small batches per device it happens after hours.
     Saliency maps, adversarial examples and the training of what lies before a frozen network differentiate through
     layers in evaluation.
 How to fix
-    Multiply by the mask or select with where; do not return a fresh tensor of zeros, or skip the branch, when
-    everything is dropped; return x itself in evaluation, neither detached nor under no_grad.
+    Multiply by the mask or select with where; do not return a fresh tensor of zeros when everything is dropped, nor
+    the shortcut detached; return x itself in evaluation, neither detached nor under no_grad.
 Seen in
     LayerDrop: fairseq issue 3599; layers that return torch.zeros_like(x) where a whole batch is dropped.
 """
@@ -31,7 +32,7 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Autograd
-from droppath_audit.probes.wrapped import Evaluated
+from droppath_audit.probes.wrapped import Evaluated, OfTheShortcut
 from droppath_reference.law import evaluation_interval
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ PROMISED = "a gradient of zeros that reaches what lies before the layer"
 
 @dataclass(frozen=True)
 class Situation:
-    """Batches of one size at one drop_prob: dropped ones, those without gradient, with another than zero, and why."""
+    """Batches of one size at one drop_prob: dropped ones, those without gradient, with another than zero, and why.
+
+    ``skipped`` are those whose branch was not run, and ``shortcut`` what is wrong with the shortcut's gradient then.
+    """
 
     drop_prob: float
     batch: int
@@ -55,11 +59,15 @@ class Situation:
     disconnected: int
     nonzero: int
     reason: str
+    skipped: int = 0
+    shortcut: str = ""
 
     @property
     def wrong(self) -> str:
         """What is wrong, in words; empty where nothing is."""
         where = f"of {self.dropped} dropped batches of {self.batch} at drop_prob {self.drop_prob:g}"
+        if self.shortcut:
+            return f"where a batch of {self.batch} is skipped, {self.shortcut}"
         if self.disconnected:
             return f"{self.disconnected} {where}: {self.reason}"
         return f"{self.nonzero} {where} have a gradient other than zero" if self.nonzero else ""
@@ -101,6 +109,11 @@ class Connected(Check[Seen, DtypeCase]):
                 return Verdict.failed(situation.wrong, promised=PROMISED)
         if seen.evaluated:
             return Verdict.failed(f"in evaluation {seen.evaluated}", promised="the gradient of evaluation's output")
+        if any(situation.skipped for situation in seen.situations):
+            return Verdict.not_applicable(
+                "a dropped branch is skipped, as in Huang et al. 2016, and the shortcut keeps its gradient; data-"
+                "parallel training has to be told of unused parameters"
+            )
         dropped = sum(situation.dropped for situation in seen.situations)
         return Verdict.passed(f"{dropped} of {dropped} dropped batches pass a gradient of zeros on")
 
@@ -117,6 +130,9 @@ class Connected(Check[Seen, DtypeCase]):
                 f"assert (({low!r} <= gradient) & (gradient <= {high!r})).all()",
             )
             return
+        if first.shortcut:
+            script.shortcut_keeps_its_gradient(first.drop_prob, (first.batch, *seen.features), CALLS)
+            return
         script.layer(first.drop_prob)
         script.ones((first.batch, *seen.features))
         script.track()
@@ -132,25 +148,36 @@ class Connected(Check[Seen, DtypeCase]):
 def _dropped(probe: LiveProbe[DtypeCase], drop_prob: float, batch: int) -> Situation:
     """Run backward passes until enough batches came back dropped."""
     framework, layer, x = probe.framework, probe.make(drop_prob), probe.ones(probe.shape(batch))
-    dropped = disconnected = nonzero = 0
+    dropped = disconnected = nonzero = skipped = 0
     reason = ""
     for _ in range(CALLS):
         result = probe.ask(Autograd).gradient(layer, x, x)
         if np.any(framework.numpy(result.output) != 0):
             continue
         dropped += 1
-        if result.gradient is None:
-            if probe.target.dialect.skips_branch:
-                raise NotApplicable(
-                    "a dropped branch is skipped, as in Huang et al. 2016; data-parallel training then has to be "
-                    "told of unused parameters"
-                )
+        if result.gradient is None and probe.target.dialect.skips_branch:
+            skipped += 1
+        elif result.gradient is None:
             disconnected, reason = disconnected + 1, result.reason
         elif np.any(framework.numpy(result.gradient) != 0):
             nonzero += 1
         if dropped == ENOUGH:
             break
-    return Situation(drop_prob, batch, dropped, disconnected, nonzero, reason)
+    shortcut = _of_the_shortcut(probe, drop_prob, batch) if skipped else ""
+    return Situation(drop_prob, batch, dropped, disconnected, nonzero, reason, skipped, shortcut)
+
+
+def _of_the_shortcut(probe: LiveProbe[DtypeCase], drop_prob: float, batch: int) -> str:
+    """Return what is wrong with the gradient of the shortcut in calls of which some are skipped."""
+    x = probe.ones(probe.shape(batch))
+    layer = OfTheShortcut(probe.make(drop_prob), probe.framework.zeros_like(x))
+    for _ in range(CALLS):
+        result = probe.ask(Autograd).gradient(layer, x, x)
+        if result.gradient is None:
+            return f"the shortcut has no gradient: {result.reason}"
+        if np.any(probe.framework.numpy(result.gradient) != 1):
+            return "the gradient of the shortcut is not the one that comes in"
+    return ""
 
 
 def _evaluated(probe: LiveProbe[DtypeCase]) -> str:

@@ -47,8 +47,8 @@ class Dialect:
 
     @property
     def skips_branch(self) -> bool:
-        """Whether a dropped branch need not be run, to save its work: the unit of Huang et al. 2016 (section 3)."""
-        return (self.granularity, self.scaling, self.form) == ("batch", "eval", "residual")
+        """Whether a dropped branch need not be run, to save its work, as in Huang et al. 2016 (section 3)."""
+        return (self.granularity, self.form) == ("batch", "residual")
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a plain dictionary."""

@@ -25,7 +25,7 @@ def fresh_zeros_for_a_dropped_batch(x: Tensor, drop_prob: float, training: bool)
 
 
 class SkipsADroppedBranch(nn.Module):
-    """Do not run the branch of a dropped batch: LayerDrop, whose skipped parameters are unused (fairseq 3599)."""
+    """Return the shortcut of a dropped batch detached, so that nothing before the layer learns from that batch."""
 
     items = "form=residual&granularity=batch"
 
@@ -43,7 +43,7 @@ class SkipsADroppedBranch(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x + self._branch(x)
         if torch.rand(()) < self.drop_prob:
-            return x
+            return x.detach()
         return x + self._branch(x) / (1.0 - self.drop_prob)
 
 

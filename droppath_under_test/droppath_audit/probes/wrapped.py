@@ -27,6 +27,23 @@ class Evaluated(_Wrapped):
         return self._layer(x, training=False)
 
 
+class OfTheShortcut(_Wrapped):
+    """A layer of residual form that is called with its input as the shortcut, and a branch of zeros.
+
+    Args:
+        layer: The layer.
+        zeros: The output of the branch.
+    """
+
+    def __init__(self, layer: Layer, zeros: Tensor) -> None:
+        super().__init__(layer)
+        self._zeros = zeros
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return the shortcut, to which nothing is added."""
+        return self._layer.with_shortcut(self._zeros, x, training=training)
+
+
 class CalledBetween(_Wrapped):
     """A layer that is called once more after each call, while the backward pass is yet to come.
 

@@ -127,6 +127,18 @@ class LiveScript(Script):
             "assert all((first == other).all() for other in others)",
         )
 
+    def shortcut_keeps_its_gradient(self, drop_prob: float, shape: tuple[int, ...], calls: int) -> None:
+        """Fail where one of so many calls leaves the shortcut without the gradient that comes in."""
+        self.layer(drop_prob)
+        ones = self.spell.ones(repr(shape), self._dtype, repr(self.at.device))
+        self.add(f"x = 0 * {ones}")
+        with self.under(f"for _ in range({calls}):"):
+            self.add(f"shortcut = {ones}", self.spell.track("shortcut"))
+            self.run(drop_prob)
+            self.add(f"assert {self.spell.tracked('y')}, 'the graph does not reach the shortcut'")
+            self.backward()
+            self.add(f"assert ({self.spell.array(self.spell.gradient('shortcut'))} == 1).all()")
+
     def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
         self.add(f"x = {x}")
         if layout != "contiguous":

@@ -32,6 +32,27 @@ def renews_nan(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return torch.where(_over(x, _decisions(x, keep_prob)), kept, torch.zeros_like(x))
 
 
+class holds_a_float32_probability(nn.Module):  # noqa: N801 - named like the other variants
+    """Hold the probability in a float32 tensor, whose rounding of it is no broken promise: schedules on a device."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = torch.tensor(drop_prob)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        keep_prob = 1.0 - self.drop_prob
+        mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob
+        scaled = x / torch.where(keep_prob > 0.0, keep_prob, 1.0).to(x.device)
+        return torch.where(mask.to(x.device), scaled.to(x.dtype), torch.zeros_like(x))
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={float(self.drop_prob):.3g}"
+
+
 def multiplies_by_the_reciprocal(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Multiply by mask and by 1/keep_prob instead of dividing: what compilers and fused kernels make of it."""
     if drop_prob == 0.0 or not training:

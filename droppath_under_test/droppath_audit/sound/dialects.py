@@ -87,6 +87,26 @@ class unit_of_the_paper(nn.Module):  # noqa: N801 - named like the other variant
         return shortcut + _decided(branch, (1,) * branch.ndim, self.survival_prob)
 
 
+class skips_a_dropped_branch(nn.Module):  # noqa: N801 - named like the other variants
+    """Decide once for the batch, before the branch is run, and run it only if it is kept: LayerDrop, rescaled."""
+
+    items = "form=residual&granularity=batch"
+
+    def __init__(self, branch: nn.Module, drop_prob: float) -> None:
+        super().__init__()
+        self.branch = branch
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the shortcut alone, or with the branch."""
+        if not self.training or self.drop_prob == 0.0:
+            return torch.add(x, self.branch(x))
+        keep_prob = 1.0 - self.drop_prob
+        if torch.rand((), dtype=torch.float64) >= keep_prob:
+            return x
+        return torch.add(x, self.branch(x) / keep_prob)
+
+
 never_rescales.items = "scaling=none"  # type: ignore[attr-defined]
 elements_of_dropout.items = "granularity=element"  # type: ignore[attr-defined]
 batch_at_once.items = "granularity=batch"  # type: ignore[attr-defined]
