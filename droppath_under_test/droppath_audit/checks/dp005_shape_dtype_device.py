@@ -47,11 +47,12 @@ class Changed:
 
 @dataclass(frozen=True)
 class Seen:
-    """Calls, how many of them changed something, and the first of these."""
+    """Calls, how many of them changed something, the first of these, and a shape of which no call changed anything."""
 
     calls: int
     changed: int
     first: Changed | None
+    kept: tuple[int, ...] = ()
 
 
 class ShapeDtypeDevice(Check[Seen, DtypeCase]):
@@ -80,7 +81,11 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
             return Verdict.passed(f"{seen.calls} of {seen.calls} calls keep shape, dtype and device")
         others = f"; {seen.changed} of {seen.calls} calls differ" if seen.changed > 1 else ""
         mode = "training" if first.training else "evaluation"
-        return Verdict.failed(f"{first.found} in {mode}{others}", promised=first.promised)
+        hint = ""
+        if seen.kept and len(first.shape) != len(seen.kept):
+            sizes = ",".join(map(str, seen.kept[1:]))
+            hint = f"if other ranks are not meant to be taken, add input=B{',' * bool(sizes)}{sizes} to the SPEC"
+        return Verdict.failed(f"{first.found} in {mode}{others}", promised=first.promised, hint=hint)
 
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
         """Make the first call that changed something."""
@@ -95,8 +100,10 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     """Run every shape in both modes."""
     layer, framework, fixed = probe.make(DROP_PROB), probe.framework, probe.target.fixed_shape
     shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else SHAPES
-    wrong = []
+    wrong: list[Changed] = []
+    kept: tuple[int, ...] = ()
     for shape in shapes:
+        before = len(wrong)
         x = probe.ones(shape)
         promised = str(framework.info(x))
         for training in probe.modes:
@@ -106,4 +113,6 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
                 found = str(error)
             if found != promised:
                 wrong.append(Changed(shape, training, promised, found))
-    return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None)
+        if len(wrong) == before and not fixed:
+            kept = shape
+    return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None, kept)

@@ -49,6 +49,7 @@ DROP_PROB = 0.5
 BATCH = 16
 # What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
 FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
+RANK = 4  # of the calls that show along which axes decisions differ
 LARGE, LARGE_CALLS = 2**20, 2  # elements of calls that take another path for large inputs, of a shape that is large
 
 Key = tuple[int, int, int, float]
@@ -115,11 +116,19 @@ class Uniformity:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen at each rank, why some were refused, and whether tensors given together were dropped apart."""
+    """What was seen.
+
+    Attributes:
+        rows: What was seen at each rank.
+        refused: Why some ranks were refused.
+        apart: Whether tensors that were given together were dropped apart.
+        deciding: Axes of x along which decisions differ, at rank 4; None where no call of that rank was seen.
+    """
 
     rows: tuple[Uniformity, ...]
     refused: tuple[str, ...]
     apart: bool = False
+    deciding: tuple[int, ...] | None = None
 
 
 class Granularity(Check[Seen, DtypeCase]):
@@ -154,6 +163,7 @@ class Granularity(Check[Seen, DtypeCase]):
         shapes: dict[Key, tuple[int, ...]] = {}
         counts: dict[Key, npt.NDArray[np.int64]] = {}
         refused = []
+        deciding: set[int] | None = None
         for calls in _looked_at(probe):
             if isinstance(calls, Refused):
                 rank = 1 + len(calls.features)
@@ -163,12 +173,15 @@ class Granularity(Check[Seen, DtypeCase]):
                 key = len(calls.shape), *calls.y.shape[1:], calls.drop_prob
                 shapes.setdefault(key, calls.shape)
                 counts[key] = counts.get(key, np.zeros(6, np.int64)) + _counted(calls)
+                if len(calls.shape) == RANK and calls.readable.all():
+                    deciding = (deciding or set()) | _deciding(calls)
         rows = (
             Uniformity(shapes[key], key[3], kept / max(1, decisions), *numbers)
             for key, found in counts.items()
             for *numbers, kept, decisions in [found.tolist()]
         )
-        return Seen(tuple(rows), tuple(refused), isinstance(probe, LiveProbe) and probe.target.apart)
+        return Seen(tuple(rows), tuple(refused), isinstance(probe, LiveProbe) and probe.target.apart,
+                    None if deciding is None else tuple(sorted(deciding)))  # fmt: skip
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where one decision's elements differ, or where decisions that should differ agree beyond chance."""
@@ -185,11 +198,11 @@ class Granularity(Check[Seen, DtypeCase]):
         for row in rows:
             mixed, number = row.mixed(granularity)
             if mixed:
-                units, other = ("samples", "element") if granularity == "sample" else ("calls", "sample")
+                units = "samples" if granularity == "sample" else "calls"
                 return Verdict.failed(
                     f"at rank {row.rank}, {mixed} of {number} {units} are partly dropped",
                     promised=promised,
-                    hint=f"if every {other} is meant to be decided alone, add granularity={other} to the SPEC",
+                    hint=_hint(seen.deciding, granularity),
                 )
             if granularity == "batch" or (granularity == "element" and row.size == 1):
                 continue
@@ -198,14 +211,13 @@ class Granularity(Check[Seen, DtypeCase]):
             p_value = min(1.0, len(rows) * binomial_test(alike, number, chance)) if alike > number * chance else 1.0
             smallest = min(smallest, p_value)
             if p_value <= alpha:
-                whole, smaller = ("call", "batch") if granularity == "sample" else ("sample", "sample")
-                hint = f"if one decision per {smaller} is meant, add granularity={smaller} to the SPEC"
+                whole = "call" if granularity == "sample" else "sample"
                 return Verdict.failed(
                     f"at rank {row.rank}, {alike} of {number} {whole}s are dropped or kept as a whole "
                     f"(by chance {chance * number:.2g})",
                     promised=promised,
                     p_value=p_value,
-                    hint=hint if alike == number else "",
+                    hint=_hint(seen.deciding, granularity) if alike == number else "",
                 )
         ranks = ", ".join(dict.fromkeys(str(row.rank) for row in rows))
         return Verdict.passed(f"{promised} at rank {ranks}", p_value=smallest if granularity != "batch" else None)
@@ -249,6 +261,36 @@ class Granularity(Check[Seen, DtypeCase]):
         else:
             number, _, chance = row.groups(at)
             script.add(f"assert alike <= {int(binom.isf(CHANCE, number, chance))}  # one chance in 10^9")
+
+
+def _deciding(calls: Calls) -> set[int]:
+    """Return the axes of x along which the decisions of a call differ, in any of the calls."""
+    kept = (calls.y != calls.base).reshape(-1, *calls.shape)
+    return {axis for axis in range(len(calls.shape)) if (kept != kept.take([0], axis + 1)).any()}
+
+
+def _hint(deciding: tuple[int, ...] | None, granularity: str) -> str:
+    """Return the item that declares what was seen, at rank 4; empty where none does."""
+    if deciding is None:
+        return ""
+    every = set(range(RANK))
+    others = every - set(deciding)
+    meant, item = "", ""
+    if not deciding:
+        meant, item = "one decision a batch", "granularity=batch"
+    elif deciding == (0,) and granularity != "sample":
+        meant, item = "one decision a sample", "granularity=sample"
+    elif len(deciding) == 1 and deciding != (0,):
+        meant, item = f"the batch is axis {deciding[0]} of x", f"axis={deciding[0]}"
+    elif deciding == (0, 1):
+        meant, item = "a decision for every channel of every sample", "granularity=channel"
+    elif not others and granularity != "element":
+        meant, item = "a decision for every element", "granularity=element"
+    elif len(others) == 1 and 0 in deciding:
+        (shared,) = others
+        meant, item = f"decisions that are shared along axis {shared} alone", f"shared={shared}"
+    verb = "if" if item.startswith("axis") else "if the layer means"
+    return f"{verb} {meant}, add {item} to the SPEC" if item else ""
 
 
 def _calls(at: DtypeCase) -> int:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # 256 decisions at drop_prob 0.5: two seeds agree by chance once in 2^256.
 DECISIONS, DROP_PROB = 256, 0.5
-CALLS = 4
+CALLS = 64  # so many at least, where what was declared as decisions a sample is one a batch
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Reproducible(Check[Seen, DtypeCase]):
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Compare masks of two runs."""
         repeatable = not seen.differ_with_one_seed
-        batch, calls = (1, DECISIONS) if at.per_call else (DECISIONS, 1)
+        batch, calls = (1, DECISIONS) if at.per_call else (DECISIONS // CALLS, CALLS)
         script.ones(script.shape(batch))
         script.add("masks = []")
         with script.under(f"for seed in {(0, 1) if repeatable else (0, 0)}:"):
@@ -84,7 +84,7 @@ class Reproducible(Check[Seen, DtypeCase]):
 
 
 def _masks(probe: LiveProbe[DtypeCase], seed: int) -> npt.NDArray[np.bool_]:
-    batch, calls = (1, DECISIONS) if probe.at.per_call else (DECISIONS, CALLS)
+    batch, calls = (1, DECISIONS) if probe.at.per_call else (DECISIONS // CALLS, CALLS)
     framework, layer, shape = probe.framework, probe.make(DROP_PROB), probe.shape(batch)
     framework.seed(seed)
     outputs = [layer(probe.ones(shape), training=True) for _ in range(calls)]

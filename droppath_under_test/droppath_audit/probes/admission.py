@@ -45,6 +45,7 @@ class Admission:
         follows: Whether the layer has to be converted to x's dtype to return that.
         neutral: Parameters with values with which the layer changes nothing where nothing is dropped.
         output: Which of several outputs is a tensor, as ``output=`` says it; None where the output is one.
+        swapped: Whether the branch comes back, and not the shortcut, where everything is dropped.
         numbers: Whether the layer stores floating numbers beside a probability.
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
@@ -60,6 +61,7 @@ class Admission:
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
     output: int | str | None = None
+    swapped: bool = False
     numbers: bool = False
     ranks: tuple[int, ...] = ()
     fixed: tuple[int, ...] = ()
@@ -99,6 +101,7 @@ def admission(target: Target, device: str, dtype: str) -> Admission:
         follows=follows,
         neutral=neutral or {},
         output=output,
+        swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
         numbers=bool(numbers),
         ranks=_ranks(target, dtype, device) if smallest in FEATURES and target.fixed_shape is None else (),
         fixed=_fixed(target, dtype, device) if smallest not in FEATURES and target.fixed_shape is None else (),
@@ -136,6 +139,16 @@ def _returns_the_dtype(target: Target, shape: tuple[int, ...], dtype: str, devic
     x = target.framework.ones(shape, dtype, device)
     with suppress(TargetRaised, NotApplicable):
         return target.framework.info(target.make(DROP_PROB)(x, training=True)) == target.framework.info(x)
+    return False
+
+
+def _swapped(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+    """Return whether a layer that adds a shortcut drops that and not the branch."""
+    values = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
+    x, shortcut = (target.framework.tensor(part, dtype, device) for part in (values, 100.0 + values))
+    with suppress(TargetRaised, NotApplicable):
+        found = target.framework.numpy(target.make(NEARLY_ONE).with_shortcut(x, shortcut, training=True))
+        return found.shape == shape and bool(np.allclose(found, values, rtol=0.02))
     return False
 
 

@@ -80,6 +80,8 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             invocation=_invocation(facts, target),
             notes=(*facts.notes, *_shown(first, follows=follows)),
         )
+    if first.swapped:
+        facts = replace(facts, swapped=_swapped(target))
     if first.numbers:  # which are real, and a product of complex numbers spreads NaN
         facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())
@@ -119,7 +121,7 @@ def _all_raise(facts: Facts, shown: Admission) -> str:
     file = facts.origin.rpartition(":")[0]
     where = next((place for place in reversed(places) if file and file in place), places[-1] if places else "")
     return (
-        f"Every call of {facts.spec} raised, so there is nothing to audit: {shown.raised}"
+        f"Every call of {facts.spec} in training raised, so there is nothing to audit: {shown.raised}"
         + (f"\n  {where}" if where else "")
         + f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
         "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"
@@ -152,6 +154,15 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
     if first.fixed:
         notes.append(f"input=B,{','.join(map(str, first.fixed))}, by the number of channels that it is given")
     return notes
+
+
+def _swapped(target: BoundTarget) -> str:
+    roles = [slot.role for slot in target.binding.call if slot.role in ("x", "r", "p", "training", "f", "key", "b")]
+    other = ",".join({"x": "r", "r": "x"}.get(role, role) for role in roles)
+    return (
+        "where everything is dropped the branch comes back, and not the shortcut: if their roles are swapped, add "
+        f"call=({other}) to the SPEC"
+    )
 
 
 def _computes(facts: Facts, shown: Admission) -> str:

@@ -18,6 +18,7 @@ from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.core.version import __version__
+from droppath_audit.run.hints import agreed
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.scripts import LiveScript, script_for
 from droppath_audit.stats.budget import DEFAULT_BUDGET
@@ -87,7 +88,7 @@ def run(
         budget=settings.budget,
         effort=settings.effort,
         strict=settings.strict,
-        results=tuple(results),
+        results=agreed(results, facts),
         incomplete=incomplete,
         planned=len(trials),
         seconds=time.perf_counter() - started,

@@ -168,7 +168,7 @@ def test_where_every_call_raises_the_exception_its_line_and_what_to_add_are_said
     said = caught.value.message
     line = LAYERS.splitlines().index('    raise KeyError("missing in every call")') + 1
     assert said.startswith(
-        f"Every call of {spec} raised, so there is nothing to audit: KeyError: 'missing in every call'"
+        f"Every call of {spec} in training raised, so there is nothing to audit: KeyError: 'missing in every call'"
     )
     assert f'File "{spec.rpartition(":")[0]}", line {line}, in raises' in said
     assert "It was called as raises(x, drop_prob=p, training)" in said

@@ -1,0 +1,34 @@
+"""Hints: what findings suggest together, where each of them alone suggests something else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.result import BAD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.core.result import Result
+
+UNSCALED, OF_THE_PAPER = "scaling=none", "scaling=eval"
+
+
+def agreed(results: Sequence[Result], facts: Facts) -> tuple[Result, ...]:
+    """Return the results with hints that do not contradict each other.
+
+    A layer that scales in evaluation leaves training unscaled: both findings are one dialect. Where the roles of
+    shortcut and branch look swapped, that is the first thing to try, and every other hint waits for it.
+    """
+    said = {item for result in results for item in (UNSCALED, OF_THE_PAPER) if f"add {item} " in result.verdict.hint}
+    found = []
+    for result in results:
+        hint = result.verdict.hint
+        if said == {UNSCALED, OF_THE_PAPER} and f"add {UNSCALED} " in hint:
+            hint = "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC"
+        if facts.swapped and result.verdict.outcome in BAD:
+            hint = facts.swapped
+        found.append(replace(result, verdict=replace(result.verdict, hint=hint)))
+    return tuple(found)
