@@ -54,6 +54,27 @@ def timeless() -> Callable[[Any], Any]:
     return without
 
 
+@pytest.fixture(scope="session")
+def outcome_of() -> Callable[[str], str]:
+    """Return what runs a script here and says how it ended; what it leaves behind is put back for those that follow."""
+    from droppath_audit.frameworks.process_state import ProcessState
+    from droppath_audit.frameworks.torch.operations import TorchFramework
+
+    def outcome(script: str) -> str:
+        state, names = ProcessState.taken(TorchFramework()), {"__name__": "script", "print": lambda *_, **__: None}
+        try:
+            exec(compile(script, "<script>", "exec"), names)  # noqa: S102
+        except AssertionError:
+            return "fails"
+        except Exception as error:
+            return f"raises {type(error).__name__}"
+        finally:
+            state.restore()
+        return "holds"
+
+    return outcome
+
+
 @pytest.fixture
 def mark() -> Iterator[str]:
     """Give a name for the environment of processes, and see that in the end none is left that carries it."""

@@ -63,7 +63,7 @@ def agree(loaded: Loaded, dtype: str, drop_prob: float) -> MaskLaw:
         own = replace(probe.at, dialect=replace(probe.at.dialect, granularity=GRANULARITY[law.unit]))
         sampler = sampler_of(probe, own)
         probe.framework.seed(20_160_330)
-        counts = sampler.draw(4000 if law.unit == "call" else 2**18)
+        counts = sampler.draw(4000 if law.unit == "call" else 2**17)
     low, high = certificate_for(own, ALPHA).interval(counts.kept, counts.decisions)
     assert Fraction(low) <= law.keep_prob <= Fraction(high)
     assert high - low < (0.12 if law.unit == "call" else 0.02)
