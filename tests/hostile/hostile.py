@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AT = ("float32", 1.0)  # dtype and drop_prob of the one trial, of those that the tests select, in which mischief is done
+LATER = 1  # samples of a batch that this trial has and no call before the plan
 TRIAL = "DP301[cpu-float32]"
 
 
@@ -31,13 +32,19 @@ class Expected:
 
 
 def hostile(
-    *observed: str, every_call: bool = False, seconds: float = 30.0, gibibytes: float = 4.0, **findings: str
+    *observed: str,
+    every_call: bool = False,
+    planned: bool = False,
+    seconds: float = 30.0,
+    gibibytes: float = 4.0,
+    **findings: str,
 ) -> Callable[[Callable[[], Any]], Any]:
     """Make an implementation of a piece of mischief.
 
     Args:
         *observed: What is observed in the one trial in which it is done; nothing where that passes all the same.
         every_call: Whether it is done in every call, and not in one trial alone.
+        planned: Whether it is done in no call before the plan either, which waits for an answer for ten seconds.
         seconds: See ``Expected``.
         gibibytes: See ``Expected``.
         **findings: What else is observed, by check.
@@ -45,7 +52,8 @@ def hostile(
 
     def made(mischief: Callable[[], Any]) -> Any:
         def drop_path(x: Any, drop_prob: float, training: bool) -> Any:
-            if training and not every_call and (str(x.dtype).removeprefix("torch."), drop_prob) == AT:
+            here = training and not every_call and (str(x.dtype).removeprefix("torch."), drop_prob) == AT
+            if here and (not planned or len(x) == LATER):
                 mischief()
             y = sound(x, drop_prob, training)
             if every_call:

@@ -31,13 +31,13 @@ def comparable(report: Report) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def full() -> dict[str, dict[str, Any]]:
-    with Supervisor(SPEC) as supervisor:
+    with Supervisor(SPEC, jobs=2) as supervisor:
         *_, last = engine.run(supervisor, Settings(effort="quick"))
     assert isinstance(last, AuditFinished)
     return comparable(last.report)
 
 
-def test_a_process_of_its_own_and_this_one_give_the_same_report(full: dict[str, Any]) -> None:
+def test_two_processes_of_their_own_and_this_one_give_the_same_report(full: dict[str, Any]) -> None:
     assert comparable(audit(SPEC, effort="quick")) == full
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,16 +133,21 @@ def test_three_deaths_that_share_a_dtype_end_the_trials_of_that_dtype_only(
     assert [str(r.outcome) for r in report.results if r.trial.case.dtype == "float32"] == 6 * ["pass"]
 
 
-SOON = Limits(trial_seconds=2.0)
+SOON = Limits(trial_seconds=1.0)
+# On a machine so busy that a process has less than a third of a core the other limit is reached first.
+LATE = "no answer within (1 seconds of processor time|3 seconds)"
+# Calls before the plan, which are given ten seconds in forks of their own, have batches of 5 and of 7 samples.
+PLANNED = "x.shape[0] not in (5, 7)"
 
 
 def test_a_hang_in_one_dtype_costs_one_trial_which_is_tried_twice(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    code = "if at == ('float32', 1.0):\n    if os.fork() == 0:\n        os.setsid()\n    forever()"
+    code = f"if at == ('float32', 1.0) and {PLANNED}:\n    if os.fork() == 0:\n        os.setsid()\n    forever()"
     seen = observed(isolated(target(code), "DP301", limits=SOON))
-    hung = "no answer within 2 seconds of processor time, at the second attempt as well; the process was stopped"
-    assert seen.pop("DP301[cpu-float32]") == ("error", hung)
+    outcome, said = seen.pop("DP301[cpu-float32]")
+    assert outcome == "error"
+    assert re.fullmatch(f"{LATE}, at the second attempt as well; the process was stopped", said)
     assert [verdict for verdict, _ in seen.values()] == ["pass"] * 3
 
 
@@ -149,7 +155,7 @@ def test_a_deadlock_that_uses_no_processor_is_a_hang(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
     deadlock = "lock = threading.Lock(); lock.acquire(); lock.acquire()"
-    code = target(f"if at == ('float32', 1.0):\n    {deadlock}")
+    code = target(f"if at == ('float32', 1.0) and {PLANNED}:\n    {deadlock}")
     (result,) = isolated(code, "DP301[cpu-float32]", limits=Limits(trial_seconds=0.5)).results
     assert result.verdict.observed.startswith("no answer within 1.5 seconds, at the second attempt")
 
@@ -165,7 +171,7 @@ def test_what_hung_once_is_tried_again_from_the_same_seed_and_says_so(
     report = isolated(spec, "DP102[cpu-float32-p0.5]", limits=SOON)
     (first,), (second,) = report.results, isolated(spec, "DP102[cpu-float32-p0.5]").results
     assert first.outcome is Outcome.PASS
-    assert "a first attempt was stopped (no answer within 2 seconds of processor time)" in first.note
+    assert re.match(rf"a first attempt was stopped \({LATE}\)", first.note)
     assert (second.note, second.evidence) == ("", first.evidence)
 
 
@@ -174,7 +180,7 @@ def test_hangs_of_one_check_end_that_check_alone(target: Callable[..., str], iso
     report = isolated(code, "DP201[*-p0.9]", "DP201[*-p0.3]", "DP202[cpu-*-p0.5]", limits=Limits(trial_seconds=0.6))
     seen = observed(report)
     errors = [seen[f"DP201[cpu-{dtype}-p0.9]"][1] for dtype in DTYPES]
-    assert [error.startswith("no answer within 0.6 seconds of processor time") for error in errors[:2]] == [True] * 2
+    assert [error.startswith("no answer within ") for error in errors[:2]] == [True] * 2
     assert errors[2:] == 2 * ["not run: 2 earlier trials of DP201 hung"]
     assert [seen[f"DP202[cpu-{dtype}-p0.5]"][0] for dtype in DTYPES] == ["pass"] * 4
 
@@ -183,9 +189,9 @@ def test_after_hangs_of_four_checks_nothing_more_is_run(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
     only = ("DP003", "DP008", "DP109", "DP110", "DP112", "DP113", "DP601[cpu-complex64]")
-    report = isolated(target("forever()"), *only, limits=Limits(trial_seconds=0.6), jobs=2)
+    report = isolated(target(f"if {PLANNED}:\n    forever()"), *only, limits=Limits(trial_seconds=0.6), jobs=2)
     messages = [r.verdict.observed for r in report.results if r.outcome is Outcome.ERROR]
-    hung = [message for message in messages if message.startswith("no answer within 0.6 seconds")]
+    hung = [message for message in messages if message.startswith("no answer within ")]
     assert len(hung) == 4
     assert all(message in hung or message.startswith("not run: ") for message in messages)
     assert report.exit_status == 1
@@ -194,7 +200,8 @@ def test_after_hangs_of_four_checks_nothing_more_is_run(
 def test_more_memory_than_allowed_is_an_error_of_its_own_trial(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    code = "if at == ('float32', 1.0):\n    kept = []\n    while True:\n        kept.append(torch.ones(2**22))"
+    hoards = "kept = []\n    while True:\n        kept.append(torch.ones(2**22))"
+    code = f"if at == ('float32', 1.0) and {PLANNED}:\n    {hoards}"
     seen = observed(isolated(target(code), "DP301", limits=Limits(memory=2**30)))
     assert seen.pop("DP301[cpu-float32]") == ("error", "it used more than 1 GiB of memory; the process was stopped")
     assert [verdict for verdict, _ in seen.values()] == ["pass"] * 3
@@ -259,7 +266,7 @@ def test_a_target_that_never_finishes_importing_is_given_up(
     target: Callable[..., str], isolated: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loaded_crew, "LOAD_SECONDS", 2.0)
-    with pytest.raises(UsageError, match="given up: no answer within 2 seconds of processor time"):
+    with pytest.raises(UsageError, match=r"given up: no answer within (2 seconds of processor time|6 seconds)"):
         isolated(target(at_import="forever()"))
 
 
@@ -332,7 +339,7 @@ def test_a_killed_command_leaves_no_process_behind(
     at_import: str, target: Callable[..., str], tmp_path: Path, isolated: Callable[..., Report]
 ) -> None:
     flag = tmp_path / "running"
-    spec = target(f"open({str(flag)!r}, 'w').close(); forever()", at_import=at_import)
+    spec = target(f"if {PLANNED}:\n    open({str(flag)!r}, 'w').close(); forever()", at_import=at_import)
     command = [sys.executable, "-m", "droppath_audit", spec, "--only", "DP301"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
@@ -350,7 +357,7 @@ def test_closing_ends_what_the_target_started(target: Callable[..., str], isolat
 
 
 def test_an_interrupted_audit_ends_its_worker(target: Callable[..., str], isolated: Callable[..., Report]) -> None:
-    with Supervisor(target("forever()")) as running:
+    with Supervisor(target(f"if {PLANNED}:\n    forever()")) as running:
         assert running.facts.kind == "function"
         outcomes = running.collect(make(running.facts, Settings(only=("DP301",))))
         signal.signal(signal.SIGALRM, _interrupt)

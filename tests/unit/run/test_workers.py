@@ -37,9 +37,9 @@ def test_any_number_of_workers_makes_the_same_report(
     code: str, target: Callable[..., str], isolated: Callable[..., Report], told: Callable[[Report], str]
 ) -> None:
     spec = target(code)
-    only = ("DP001", "DP101", "DP104", "DP301", "DP302")
-    one, *others = (told(isolated(spec, *only, jobs=jobs)) for jobs in (1, 2, 5))
-    assert others == [one, one]
+    only = ("DP001[cpu-float32*]", "DP101", "DP104[cpu-float64]", "DP301", "DP302")
+    one, several = (told(isolated(spec, *only, jobs=jobs)) for jobs in (1, 3))
+    assert several == one
 
 
 def test_the_circuit_breaker_acts_in_the_order_of_the_plan(
@@ -57,7 +57,7 @@ def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two(told: Callable[
     reports = []
     for jobs in (1, 2):
         with Supervisor("droppath_audit.mutants.law:floor_mask", jobs=jobs) as supervisor:
-            *_, last = engine.run(supervisor, Settings(effort="quick"))
+            *_, last = engine.run(supervisor, Settings(effort="quick", only=("DP10[1-7]*", "DP602")))
         assert isinstance(last, AuditFinished)
         reports.append(told(last.report))
     assert reports[0] == reports[1]
