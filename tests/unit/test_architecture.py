@@ -33,6 +33,8 @@ LAYERS = {
     "fuzz": {"core", "frameworks", "probes", "scripts"},
     "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "scripts"},
     "targets": {"core", "frameworks", "recordings"},
+    # Reads source text by the words of targets; the command audits what it finds, through the same front as a SPEC.
+    "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "targets"},
     "certification": {"core", "stats", "probes", "checks", "report"},

@@ -23,6 +23,10 @@ class UsageError(Exception):
         self.detail = detail
 
 
+class Unimportable(UsageError):
+    """What holds the target cannot be imported, whatever the target is."""
+
+
 class Interrupted(UsageError):
     """Somebody asked for the end before there was anything to report.
 

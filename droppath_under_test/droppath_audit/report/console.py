@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-FOLDED = 16  # columns that a cell whose text may be folded has at least
+FOLDED = 16  # columns that a cell whose text may be folded has at least, where nothing else is said
 FOR_A_BAR = 60  # columns of a terminal that has room for a bar beside its description
 
 
@@ -70,21 +70,22 @@ def progress_on(console: Console, *last: ProgressColumn) -> Iterator[Progress]:
         yield progress
 
 
-def fitting(table: Table, width: int) -> bool:
-    """Return whether a table of texts has room for every cell that is not to be folded."""
+def fitting(table: Table, width: int, least: int = FOLDED) -> bool:
+    """Return whether a table of texts has room for cells that are not to be folded, and for ``least`` of the others."""
     _, right, _, left = table.padding
     gaps = (len(table.columns) - 1) * (max(left, right) if table.collapse_padding else left + right)
-    return gaps + sum(_least(column) for column in table.columns) <= width
+    return gaps + sum(_least(column, least) for column in table.columns) <= width
 
 
-def foldable(table: Table, width: int) -> Table:
+def foldable(table: Table, width: int, least: int = FOLDED) -> Table:
     """Return the table; where it has no room, one in which each row is its first cell, and the others folded below.
 
     Args:
         table: A table of texts with heads.
         width: Columns of the console.
+        least: Columns that a cell whose text may be folded has at least.
     """
-    if fitting(table, width):
+    if fitting(table, width, least):
         return table
     heads = [_text(column.header) for column in table.columns]
     folded = Table.grid(padding=0)
@@ -101,9 +102,9 @@ def foldable(table: Table, width: int) -> Table:
     return folded
 
 
-def _least(column: Column) -> int:
+def _least(column: Column, least: int) -> int:
     widest = max((cell_len(line) for cell in (column.header, *column.cells) for line in _lines(cell)), default=0)
-    return widest if column.no_wrap else min(widest, FOLDED)
+    return widest if column.no_wrap else min(widest, least)
 
 
 def _lines(cell: object) -> list[str]:

@@ -23,7 +23,12 @@ def document(reports: Sequence[Report]) -> dict[str, Any]:
 
 def dumps(reports: Sequence[Report]) -> str:
     """Return the document as text: strict JSON, in which infinities and NaN are the strings that name them."""
-    text = json.dumps(document(reports), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return text_of(document(reports))
+
+
+def text_of(data: dict[str, Any]) -> str:
+    """Return plain data without infinities and NaN as the text of a JSON document."""
+    text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     # A target's message may hold half a surrogate pair, which UTF-8 cannot; its escape is JSON as well.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
-from droppath_audit.core.errors import Interrupted, UsageError
+from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.run.crew import Crew
 from droppath_audit.run.limits import BEAT_SECONDS, Watch
@@ -56,7 +56,7 @@ class LoadedCrew:
         """Wait until the target is loaded, and return what was learned of it.
 
         Raises:
-            UsageError: If it cannot be loaded; the crew is then gone.
+            UsageError: If it cannot be loaded; the crew is then gone. Unimportable where no target of that file can.
         """
         try:
             return self._await_facts()
@@ -88,7 +88,8 @@ class LoadedCrew:
         while not crew.gone:
             for worker, message in crew.messages(BEAT_SECONDS):
                 if worker is None and "refused" in message:
-                    raise UsageError(str(message["refused"]), str(message.get("detail", "")))
+                    kind = Unimportable if message.get("unimportable") is True else UsageError
+                    raise kind(str(message["refused"]), str(message.get("detail", "")))
                 if worker is None and "loaded" in message:
                     crew.forks = message.get("forks") is True
                     return wire.load(Facts, message["loaded"])
@@ -99,14 +100,14 @@ class LoadedCrew:
             if why and imported:
                 break
             if why:
-                raise UsageError(f"Loading {spec} was given up: {why}.")
+                raise Unimportable(f"Loading {spec} was given up: {why}.")
         if imported and self._request["admit"]:
             # A first call was its end. What a call does is a trial's to show.
             self.close()
             self._request = {**self._request, "admit": False}
             self._start()
             return self._await_facts()
-        raise UsageError(
+        raise Unimportable(
             f"The process that was loading {spec} ended before it was done: importing the target ends the interpreter.",
             crew.words_of_server(),
         )

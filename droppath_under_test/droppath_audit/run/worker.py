@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import Unimportable, UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 from droppath_audit.frameworks.settings import Change
@@ -131,7 +131,8 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     if os.getpid() != process:
         os._exit(0)  # a copy of the server that the target forked while it was imported
     if loaded is None:
-        writer.send(refused=refusal.message, detail=refusal.detail)
+        unimportable = isinstance(refusal, Unimportable)
+        writer.send(refused=refusal.message, detail=refusal.detail, unimportable=unimportable)
         return None
     left = arrivals.undone()
     if not isinstance(loaded.target, Recording):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.errors import Unimportable, UsageError, nearest
 from droppath_audit.core.files import is_there
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened
@@ -91,7 +91,7 @@ def _import(name: str, asked_by: str) -> ModuleType:
             known = {found.name for found in _siblings(name)} - sys.stdlib_module_names
             parent, _, last = missing.rpartition(".")
             inside = hasattr(sys.modules.get(parent), last)
-            raise UsageError(
+            raise Unimportable(
                 f"There is no module {missing!r} to import for {asked_by}. "
                 + (
                     f"{parent} has the name {last}: write {parent}:{last}"
@@ -108,13 +108,13 @@ def _import(name: str, asked_by: str) -> ModuleType:
         raise _failed(f"Importing {name}", error) from error
 
 
-def _failed(action: str, error: BaseException) -> UsageError:
+def _failed(action: str, error: BaseException) -> Unimportable:
     """Return the error that reports what somebody else's code raised; to be called where it was caught."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         text = f"{action} failed: it needs the module {error.name!r}, which is not installed"
-        return UsageError(f"{text}.", traceback.format_exc())
+        return Unimportable(f"{text}.", traceback.format_exc())
     text = f"{action} failed with {type(error).__name__}: {_first_line(error)}"
-    return UsageError(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
+    return Unimportable(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
 
 
 def _siblings(name: str) -> Any:
