@@ -66,7 +66,7 @@ def _judge(source: Source, name: str, node: Definition, owner: ast.ClassDef | No
     is_named = named(node.name)
     if local and not is_named:
         return None
-    if not (source.draws(node) or (is_named and _calls_named(node))):
+    if not (source.draws(node) or (is_named and _calls_named(source, node))):
         return None
     methods, held = ({}, {}) if owner is None else _object(source, owner)
     flow = Flow(source, node, node.name, methods=None if owner is None else methods, held=held)
@@ -94,7 +94,7 @@ def _judge_class(source: Source, name: str, node: ast.ClassDef, local: bool) -> 
         changes = any(isinstance(part, Function) and part.name not in ("extra_repr", "__repr__") for part in node.body)
         return LookAlike(name, node, source, BY_NAME, (), local) if is_named and bases and changes else None
     drawing = any(source.draws(body) for body in (node, *_bases(source, node)))
-    if not drawing and not (is_named and _calls_named(node)):
+    if not drawing and not (is_named and _calls_named(source, node)):
         return None
     if entry not in node.body and not any(isinstance(part, (Function, ast.Assign)) for part in node.body):
         return None  # another name for its base
@@ -163,8 +163,10 @@ def _parts(seen: Seen) -> tuple[str, ...]:
     return tuple(sorted(seen.followed))
 
 
-def _calls_named(node: ast.AST) -> bool:
-    return any(isinstance(part, ast.Call) and named(last(part.func)) for part in ast.walk(node))
+def _calls_named(source: Source, node: ast.AST) -> bool:
+    """Return whether something is called that is called like a layer that drops paths, where it comes from."""
+    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+    return any(named((source.dotted(call) or last(call)).rpartition(".")[2]) for call in calls)
 
 
 def _only_calls(function: Function, followed: Iterable[str] = ()) -> bool:

@@ -72,8 +72,7 @@ class Flow:
         self._shortened: set[str] = set()
         self._extents = Extents(self._made, self._shortened)
         self._loops = 0
-        self.seen = Seen()
-        self._self = ""
+        self.seen, self._self = Seen(), ""
         self._enter(given)
         self._draws = Draws(source, self._extents, self._values, self._self, self._tags)
 
@@ -231,11 +230,9 @@ class Flow:
             return self._tags(node.body)
         if isinstance(node, ast.Constant):
             return frozenset({NULL}) if node.value in (0, None) and node.value is not False else NOTHING
-        tags: Tags = NOTHING
-        for part in ast.iter_child_nodes(node):
-            if isinstance(part, ast.expr):
-                tags |= self._tags(part)
-        return tags
+        return frozenset().union(
+            *(self._tags(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+        )
 
     def _attribute(self, node: ast.Attribute) -> Tags:
         if self._self and getattr(node.value, "id", "") == self._self:
@@ -289,20 +286,15 @@ class Flow:
         elif INPUT in together - {MODE}:
             self._pass_on(node.func)
         self._in_place(node, together)
-        if named(name) or NAMED_LAYER in own:
+        if named(name) or NAMED_LAYER in own or named(self._source.origins.get(name, "").split(".")[-1]):
             together |= {NAMED_LAYER}
         return together
 
     def _pass_on(self, function: ast.expr) -> None:
-        text = ast.unparse(function)
-        root = text.split(".")[0].split("(")[0]
+        text = self._source.dotted(function) or ast.unparse(function)
+        root = root_of(function)
         # A method of a tensor passes nothing on, nor does a function of a framework by its short name.
-        if (
-            root == self._self
-            or root in self._source.functions
-            or root in self._source.classes
-            or named(last(function))
-        ):
+        if root == self._self or root in {*self._source.functions, *self._source.classes} or named(text.split(".")[-1]):
             self.seen.passed_on.add(text)
 
     def _selection(self, node: ast.Call, name: str, operands: Sequence[Tags]) -> None:
@@ -350,8 +342,7 @@ class Flow:
             self.seen.followed.add(name)
         self.seen.moded |= seen.moded
         self.seen.meetings += seen.meetings
-        for passed in seen.passed_on:
-            self.seen.passed_on.add(passed)
+        self.seen.passed_on |= seen.passed_on
         return seen.returned - DRAWN if seen.meetings else seen.returned
 
     @staticmethod
@@ -395,7 +386,7 @@ class Flow:
                 if isinstance(part, ast.Continue) or (
                     isinstance(part, (ast.Return, ast.Assign, ast.AugAssign))
                     and part.value is not None
-                    and INPUT in self._tags(part.value)
+                    and self._tags(part.value) & {INPUT, NULL}
                 ):
                     self._note("gate", test)
                     return

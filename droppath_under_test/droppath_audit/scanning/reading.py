@@ -29,7 +29,7 @@ _DRAWING = re.compile(
 )
 _DROPPING_OUT = re.compile(_CODE + rb"[dD]ropout\w*\s*\(", re.MULTILINE)
 _ONES = re.compile(_CODE + rb"\b(?:ones|new_ones|full|ones_like|noise_shape|broadcast_dims)\b", re.MULTILINE)
-_PROBABLE = re.compile(rb"(?i)drop|keep|surviv|death|stoch|skip|prob|rate")
+_PROBABLE = re.compile(rb"(?i)drop|keep|surviv|death|stoch|skip|prob|rate|train")
 
 
 class Unread(Exception):

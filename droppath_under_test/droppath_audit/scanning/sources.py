@@ -65,7 +65,9 @@ def locate(target: str) -> Sources:
     here = Path(working_directory())
     looks_like_path = any(mark in target for mark in (os.sep, "/")) or target in (".", "..") or target.endswith(".py")
     folder, note = Path(target), ""
-    if not looks_like_path and all(part.isidentifier() for part in target.split(".")):
+    # Nobody keeps a DropPath in the standard library, whose many names folders have as well.
+    library = target.partition(".")[0] in sys.stdlib_module_names
+    if not looks_like_path and not library and all(part.isidentifier() for part in target.split(".")):
         found = _package(target)
         # A folder of the working directory without __init__.py can be imported as well, and nobody means that.
         bare = found is not None and all(
