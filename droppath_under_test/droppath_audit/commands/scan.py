@@ -17,6 +17,7 @@ import click
 from droppath_audit.commands import Command
 from droppath_audit.commands.audit import collector_for, root_seed
 from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
+from droppath_audit.core.files import reason
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import SIGNALLED
 from droppath_audit.core.visible import visible
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from droppath_audit.core.report import Report
-    from droppath_audit.core.scanned import Group, Place, Scan, Skipped
+    from droppath_audit.core.scanned import Group, Place, Scan
     from droppath_audit.run.plan import Settings
     from droppath_audit.scanning.finding import LookAlike
     from droppath_audit.scanning.sources import File, Sources
@@ -99,9 +100,8 @@ def command(target: str, **options: Any) -> int:
 
     if not target:
         raise UsageError("Name what to scan: a package, as it is imported, or a folder.")
-    for file in (options["json_file"], options["lifted"] and str(Path(options["lifted"], "x.py").parent)):
-        if file and file == options["json_file"]:
-            refuse_unwritable(file)
+    if options["json_file"]:
+        refuse_unwritable(options["json_file"])
     seed = root_seed(options["seed"])
     started = time.perf_counter()
     sources = locate(target)
@@ -213,7 +213,12 @@ class _Auditing:
         self._kept = bool(options["lifted"])
         if self._kept:
             self._folder = Path(options["lifted"])
-            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"{options['lifted']} cannot be made to keep what is lifted: {reason(error)}."
+                ) from None
         else:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="droppath-audit-lifted-")))
         prepare()
