@@ -72,14 +72,16 @@ def _judge(source: Source, name: str, node: Definition, owner: ast.ClassDef | No
     flow = Flow(source, node, node.name, methods=None if owner is None else methods, held=held)
     seen = flow.follow()
     if not is_named:
-        return LookAlike(name, node, source, BY_BODY, _parts(seen), local) if _drops(seen) else None
+        itself = _drops(Seen([one for one in seen.meetings if one.depth == 0], moded=seen.moded))
+        hands_on = owner is None and not seen.passed_on and _only_calls(node) and _drops(seen)
+        return LookAlike(name, node, source, BY_BODY, _parts(seen), local) if itself or hands_on else None
     if seen.meetings:
         by = BY_BOTH if _drops(seen) else BY_NAME
         return LookAlike(name, node, source, by, _parts(seen), local)
     # A mask that others multiply with, or a call of another's function.
     returns_mask = bool(seen.returned & DRAWN and seen.returned & {PROB, WEAK})
-    hands_on = any(named(text.rpartition(".")[2]) for text in seen.passed_on) and owner is None
-    if returns_mask or (hands_on and NAMED_LAYER in seen.returned and _only_calls(node)):
+    names_one = any(named(text.rpartition(".")[2]) for text in seen.passed_on) and owner is None
+    if returns_mask or (names_one and NAMED_LAYER in seen.returned and _only_calls(node)):
         return LookAlike(name, node, source, BY_NAME, _parts(seen), local)
     return None
 

@@ -18,7 +18,9 @@ ENTRIES = ("forward", "__call__", "call", "construct")
 def named(name: str) -> bool:
     """Return whether a definition is called like one that drops paths, as ``graph_drop_path``; no test of one is."""
     said = set(words.words(name))
-    return bool(said & DROPS and said & ROUTES and "test" not in said)
+    # Not by an abbreviation, which many other things have: SDR is a ratio of signals.
+    written = any(route in name.lower() for route in ROUTES)
+    return bool(written and said & DROPS and said & ROUTES and "test" not in said)
 
 
 @cache

@@ -139,6 +139,11 @@ def test_a_block_that_uses_it_is_none(found: Found) -> None:
     assert [alike.name for alike in found(f"{FUNCTION}\n{block}")] == ["drop_path"]
 
 
+def test_a_method_that_uses_it_is_none(found: Found) -> None:
+    method = "    def residual(self, x, y, rate):\n        return x + drop_path(y, rate, self.training)\n"
+    assert [alike.name for alike in found(f"{FUNCTION}\nclass Block(nn.Module):\n{method}")] == ["drop_path"]
+
+
 def test_a_block_that_uses_the_class_of_another_file_is_none(found: Found) -> None:
     text = """
         import torch
@@ -197,6 +202,7 @@ def test_a_class_over_the_function_of_another_file_is_found_by_its_name(found: F
         "def build_drop_path(rate):\n    return DropPath(rate) if rate else Identity()\n",
         "import torch\ndef test_drop_path():\n    x = torch.rand(4, 1)\n    assert drop_path(x, 0.5, True) * x\n",
         "# torch.rand(x.shape[0], 1) < drop_prob\ndef drop(x):\n    return x\n",
+        "import torch\nclass SDRLoss:\n    def forward(self, x):\n        return x * torch.rand(3, 3)\n",
     ],
 )
 def test_names_rates_factories_and_tests_are_none(found: Found, text: str) -> None:
