@@ -88,6 +88,7 @@ def samples_for_binomial(discrepancy: float, keep_prob: float, alpha: float, bet
     return first_integer(lambda n: _binomial_enough(n, keep_prob, discrepancy, alpha, beta), math.ceil(guess))
 
 
+@lru_cache(maxsize=1024)
 def detectable_binomial(decisions: int, keep_prob: float, alpha: float, beta: float) -> float:
     """Return the discrepancy that ``decisions`` resolve; the inverse of ``samples_for_binomial``.
 
@@ -235,6 +236,7 @@ def information_bound(keep_prob: float, resolution: float, alpha: float, beta: f
     return correct, at_edge
 
 
+@lru_cache(maxsize=1024)
 def _noncentrality(degrees_of_freedom: int, alpha: float, beta: float) -> float:
     """Return the noncentrality that a chi-square test at ``alpha`` misses with probability ``beta``."""
     from scipy.stats import chi2, ncx2
