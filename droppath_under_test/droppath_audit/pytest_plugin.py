@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.result import Result
     from droppath_audit.core.trial import Trial
     from droppath_audit.run.plan import Settings
+    from droppath_audit.run.showing import Showing
     from droppath_audit.run.supervisor import Supervisor
 
 
@@ -101,7 +102,10 @@ class BrokenPromise(Exception):
         if result.traceback:
             lines += ["  traceback", *(f"      {line}" for line in result.traceback.rstrip().splitlines())]
         if result.snippet:
-            lines += ["  snippet", *(f"      {line}" for line in result.snippet.splitlines())]
+            state = " ".join(
+                text for text in (result.snippet_state, result.snippet_note and f"({result.snippet_note})") if text
+            )
+            lines += [f"  snippet    {state}".rstrip(), *(f"      {line}" for line in result.snippet.splitlines())]
         return visible("\n".join(lines))
 
 
@@ -116,6 +120,7 @@ class Session:
     def __init__(self, settings: Settings, devices: tuple[str, ...]) -> None:
         self.settings, self._devices = settings, devices
         self._supervisors: dict[str, Supervisor] = {}
+        self._showing: dict[str, Showing] = {}
 
     def facts(self, spec: str) -> Facts:
         """Return what was learned of a target; the first to ask loads it.
@@ -152,7 +157,12 @@ class Session:
             return Result(trial, Verdict.not_applicable(trial.reason))
         supervisor = self._supervisor(spec)
         ((_, collected),) = supervisor.collect([trial])
-        return judge(trial, collected, supervisor.facts, settings)
+        result = judge(trial, collected, supervisor.facts, settings)
+        if spec not in self._showing:
+            from droppath_audit.run.showing import Showing
+
+            self._showing[spec] = Showing()
+        return self._showing[spec].shown([result], strict=settings.strict)[0]
 
     def close(self) -> None:
         """End every worker."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.verdict import Outcome
-from droppath_audit.selftest.examination import killing_trial, results
+from droppath_audit.selftest.examination import killing_result, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +40,10 @@ def kills(job: Kill) -> dict[str, str]:
     from droppath_audit.targets.loader import load
 
     loaded = load(job.spec)
-    return {check: killing_trial(loaded, check, seed=job.seed, first=job.hints.get(check, "")) for check in job.checks}
+    found = {
+        check: killing_result(loaded, check, seed=job.seed, first=job.hints.get(check, "")) for check in job.checks
+    }
+    return {check: "" if result is None else result.trial.id for check, result in found.items()}
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,21 @@ class EvalIdentity(Check[Compared, Cell]):
             )
             return
         x, y = seen.example or (1.0, 1.5)
-        script.layer(at.drop_prob, training=False)
+        if at.drop_prob < 1.0:
+            script.layer(at.drop_prob)
+            script.random((64, 12))
+            script.add(f"{script.call(at.drop_prob)}  # a call in training comes first")
+            script.switch(at.drop_prob, training=False)
+        else:
+            script.layer(at.drop_prob, training=False)
         telling = scaled or not np.isfinite(x) or x == y
         if telling:
             script.literal([x] * 12, (4, 3))
         else:
             script.random((64, 12))
         script.run(at.drop_prob, training=False)
-        script.add(f"ys, xs = {script.array('y')}, {script.array('x')}", "print(xs, ys, sep='\\n')")
+        x_or_sum = "shortcut + x" if script.invocation.takes_shortcut and not scaled else "x"
+        script.add(f"ys, xs = {script.array('y')}, {script.array(f'({x_or_sum})')}", "print(xs, ys, sep='\\n')")
         if scaled:
             low, high = evaluation_interval(np.array(x), at.drop_prob, at.dtype, scaling="eval")
             script.add(f"assert (({float(low)!r} <= ys) & (ys <= {float(high)!r})).all()")

@@ -110,6 +110,7 @@ class ModuleManners(Check[Seen, DtypeCase]):
             with script.must_not_raise("it cannot be copied"):
                 script.add(f"layer = {copy}")
             if not training:
+                script.add(f"{script.call(DROP_PROB)}  # a call in training comes first")
                 script.switch(DROP_PROB, training=False)
             script.add(ys, f"assert {'any' if training else 'not any'}((y == 0).any() for y in ys)")
         elif first.tried == "state_dict":

@@ -31,7 +31,6 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.enumeration import enumerate_mask, hull_of_one
 from droppath_audit.frameworks.capabilities import Taped
 from droppath_audit.probes.certifying import certificate_for
-from droppath_audit.scripts.script import BATCH
 from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
@@ -102,12 +101,8 @@ def _show_values(script: LiveScript, at: Cell, decisions: int) -> None:
     low, high = hull_of_one(at)
     if isinf(high):
         script.imports("from math import inf")
-    script.add("values = set()")
-    script.each("values |= set(np.unique(ys).tolist()) - {0.0}", calls=max(4, -(-decisions // BATCH)))
-    script.add(
-        "print('kept values for x = 1:', values)",
-        f"assert all({low!r} <= value <= {high!r} for value in values)",
-    )
+    script.values(at.drop_prob, min(decisions, MOST_CALLS if at.per_call else MOST_DECISIONS))
+    script.add(f"assert all({low!r} <= value <= {high!r} for value in values)")
 
 
 def _feed(script: LiveScript, at: Cell) -> None:

@@ -27,8 +27,9 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.fates import Fates, fates
 from droppath_audit.probes.probe import Probe, Request
 from droppath_audit.probes.values import moderate
+from droppath_audit.scripts import LiveScript
 from droppath_audit.scripts.script import rounding
-from droppath_reference.law import multiplier
+from droppath_reference.law import kept_interval, multiplier
 
 if TYPE_CHECKING:
     from droppath_audit.scripts.script import Script
@@ -74,4 +75,9 @@ class Scale(Check[Fates, Cell]):
 
     def show(self, seen: Fates, at: Cell, script: Script) -> None:
         """Show the factors by which x was multiplied."""
+        if seen.misfit is not None and isinstance(script, LiveScript):
+            x = seen.misfit[0]
+            low, high = kept_interval(x, at.drop_prob, at.dtype, scaling=at.dialect.scaling)
+            script.kept_between(at.drop_prob, x, float(low), float(high))
+            return
         script.kept_factor(at.drop_prob, multiplier(at.drop_prob, at.dialect.scaling), rounding(at.dtype))

@@ -132,6 +132,10 @@ class MeanPreservation(Check[Seen, Cell]):
         if counts.other and isinstance(script, LiveScript):
             script.several_values(p, 2 * counts.decisions)
             return
+        if _misfits(counts, at) and isinstance(script, LiveScript):
+            calls = -(-counts.decisions // (1 if at.per_call else BATCH))
+            script.kept_between(p, 1.0, *_legitimate(at), calls=max(1, calls))
+            return
         if _misfits(counts, at):
             script.kept_factor(p, multiplier(p, at.dialect.scaling), rounding(at.dtype))
             return

@@ -99,6 +99,7 @@ class Variance(Check[Seen, Cell]):
             "ratios += ratio[np.isfinite(ratio)].tolist()",
             shape=script.shape(batch),
             calls=calls,
+            random=True,
             xs=True,
         )
         script.add(

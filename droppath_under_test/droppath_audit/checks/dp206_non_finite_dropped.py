@@ -137,6 +137,16 @@ class NonFiniteDropped(Check[Seen, DtypeCase]):
         if isinstance(script, LiveScript):
             script.imports("from math import inf, nan")
             script.layer(p)
+            if first.left and p < 1.0 and at.dialect.granularity != "element" and math.prod(seen.shape[1:]) > 1:
+                script.add(
+                    f"values = np.resize([nan, inf, -inf], {seen.shape!r})",
+                    "values.reshape(len(values), -1)[:, 0] = 1  # which tells what became of the others",
+                )
+                script.from_array("values", seen.shape)
+                with script.under(f"for _ in range({CALLS}):"):
+                    script.add(f"xs, ys = {script.array('x')}[None], {script.array(script.call(p))}[None]")
+                    script.add(*_remainders(at, script.dropped, everything=False))
+                return
             with script.under("for value in (nan, inf, -inf):"):
                 script.from_array(f"np.full({seen.shape!r}, value)", seen.shape)
                 script.add(

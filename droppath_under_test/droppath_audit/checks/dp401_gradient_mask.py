@@ -144,15 +144,24 @@ class GradientMask(Check[Seen, Cell]):
             "assert not wrong.any()",
         ]
         shape = (max(BATCH, SHOWN // max(1, prod(seen.features))), *seen.features)
-        if isinstance(script, LiveScript) and seen.between:
+        if isinstance(script, LiveScript):
+            cotangent = seen.example[0] if seen.example is not None else 1.0
+            low, high = map(float, gradient_interval(cotangent, p, at.dtype, scaling=at.dialect.scaling))
+            script.imports("from math import inf, nan")
             script.layer(p)
-            script.ones(shape)
+            script.ones((BATCH, *seen.features) if seen.reason else shape)
             script.track()
             script.run(p)
-            script.switch(p, training=False)
-            script.add(script.call(p, training=False))
-            script.backward()
+            if seen.between:
+                script.switch(p, training=False)
+                script.add(script.call(p, training=False))
+            script.backward(cotangent)
             script.read_gradient()
-            script.add(f"xs, ys, gradients = {script.array('x')}, {script.array('y')}, gradient", *body)
+            script.add(
+                f"dropped = {script.array('y')} == 0",
+                f"right = np.where(dropped, gradient == 0, ({low!r} <= gradient) & (gradient <= {high!r}))",
+                "print((~right).sum(), 'of', right.size, 'gradients are not the mask of the output times the factor')",
+                "assert right.all()",
+            )
         else:
             script.each(*body, shape=shape, xs=True, gradients=True)

@@ -36,6 +36,7 @@ from droppath_audit.fuzz.oracle import training_violations
 from droppath_audit.probes.concurrency import in_processes, in_threads
 from droppath_audit.probes.values import moderate
 from droppath_audit.scripts import concurrency
+from droppath_reference.law import multiplier
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,11 +152,12 @@ class ThreadAndProcess(Check[Seen, DtypeCase]):
         script.add(script.call(DROP_PROB))
         if seen.processes.bad:
             followed = seen.processes.followed
-            concurrency.in_processes(script, DROP_PROB, calls, (0, 1) if followed else (0, 0))
+            concurrency.in_processes(script, DROP_PROB, calls if at.per_call else 1, (0, 1) if followed else (0, 0))
             script.add(f"assert masks[0] {'!=' if followed else '=='} masks[1]")
         else:
             other = batch + (1 if at.per_call else 16)
-            concurrency.in_threads(script, DROP_PROB, calls, ((batch, *seen.features), (other, *seen.features)))
+            shapes = ((batch, *seen.features), (other, *seen.features))
+            concurrency.in_threads(script, DROP_PROB, calls, shapes, multiplier(DROP_PROB, at.dialect.scaling))
             script.add(f"assert not {'all' if at.per_call else 'any'}(alike), 'the threads have the same masks'")
 
 

@@ -159,7 +159,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
                 script.add(f"before = {script.array('x')}.copy()")
             script.run(p, training=example.training)
         script.add("print(x, y, sep='\\n')")
-        broken_promise(kind, p, at.dtype, script)
+        broken_promise(kind, p, at.dtype, script, values)
 
 
 def _refuse(probe: LiveProbe[DtypeCase]) -> None:

@@ -130,9 +130,9 @@ class AnyLife(Check[Seen, Case]):
     def show(self, seen: Seen, at: Case, script: LiveScript) -> None:
         """Live the shortest failing life again; all layers are called after every step, as they were then."""
         kind = seen.found[0].kind
-        if seen.repeatable and kind in EXACT:
-            kind = "fresh"  # which is exact, where a tolerance would hide what a conversion has rounded
-        Retelling(script, seen.shape).tell(seen.steps, seen.number, kind)
+        # A fresh layer is an exact measure, where a tolerance would hide what a conversion has rounded.
+        fresh = seen.repeatable and kind in EXACT
+        Retelling(script, seen.shape).tell(seen.steps, seen.number, kind, fresh=fresh)
 
 
 def _landmark(world: World) -> Broken | None:

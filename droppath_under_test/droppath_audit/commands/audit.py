@@ -252,11 +252,15 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         devices=devices,
         imports=options["imports"],
         verbose=options["verbose"],
-        jobs=options.get("jobs", 1) or processes.cores(most=MOST_JOBS),
+        jobs=_jobs(options),
         limits=options.get("limits"),
         interruption=options.get("interruption"),
     )
     return stack.enter_context(supervisor)
+
+
+def _jobs(options: dict[str, Any]) -> int:
+    return options.get("jobs", 1) or processes.cores(most=MOST_JOBS)
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
@@ -268,6 +272,7 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
         from droppath_audit.report.console import console_of
         from droppath_audit.report.terminal import Terminal
         from droppath_audit.run import engine, plan
+        from droppath_audit.run.showing import Showing
 
         console = console_of(WIDTH, stderr=options["json_file"] == "-")
         terminal = Terminal(console, __version__, verbose=options["verbose"])
@@ -279,6 +284,9 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
             imports=options["imports"],
             journal=journal,
             interruption=options["interruption"],
+            showing=None
+            if options["no_isolation"]
+            else Showing(jobs=_jobs(options), limits=options["limits"], interruption=options["interruption"]),
         )
         for event in terminal.show(events):
             if isinstance(event, AuditFinished):

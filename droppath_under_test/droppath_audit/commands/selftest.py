@@ -17,6 +17,7 @@ from droppath_audit.report.writing import refuse_unwritable, write
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from droppath_audit.core.result import Result
     from droppath_audit.selftest.examination import Row, Subject
 
 # In a checkout; an installed package has no golden file and compares with none unless told where.
@@ -76,7 +77,7 @@ def command(
             refuse_unwritable(name)
     console = console_of(WIDTH)
     started = time.perf_counter()
-    rows = _examined(console, chosen, seed, jobs or cores(), limit)
+    rows = _shown(console, _examined(console, chosen, seed, jobs or cores(), limit), jobs or cores(), limit)
     show(console, rows)
     bad = [row for row in rows if not row.good]
     changed = _compared(console, rows, everyone, file, seed, update=update and not bad)
@@ -124,6 +125,25 @@ def _examined(console: Console, chosen: list[Subject], seed: int, jobs: int, lim
     return [rows[subject.name] for subject in chosen]
 
 
+def _shown(console: Console, rows: list[Row], jobs: int, limit: float) -> list[Row]:
+    """Return the rows with what became of the scripts of what was found."""
+    from dataclasses import replace
+    from itertools import islice
+
+    from droppath_audit.report.console import progress_on
+    from droppath_audit.selftest.scripts import shown
+
+    waiting = [result for row in rows for result in row.shown]
+    done: dict[int, Result] = {}
+    with progress_on(console) as progress:
+        task = progress.add_task("running scripts", total=len(waiting))
+        for number, result in shown(waiting, workers=jobs, limit=limit):
+            done[number] = result
+            progress.update(task, description=result.trial.id, advance=1)
+    results = (done[number] for number in range(len(waiting)))
+    return [replace(row, shown=tuple(islice(results, len(row.shown)))) for row in rows]
+
+
 def _compared(
     console: Console, rows: list[Row], everyone: list[Subject], file: Path, seed: int, *, update: bool
 ) -> list[str]:
@@ -153,10 +173,12 @@ def _summary(console: Console, rows: list[Row], bad: list[Row], changed: list[st
     kept = claims - sum(len(row.unkept) for row in rows)
     sound = [row for row in rows if row.subject.sound]
     quiet = sum(row.good for row in sound)
+    scripts = sum(len(row.shown) for row in rows)
+    shown = scripts - sum(len(row.mute) for row in rows)
     console.print(
         f"\n {len(rows) - len(sound)} mutants · {kept} of {claims} claims kept · {quiet} of {len(sound)} sound "
-        f"variants without an alarm · {len(changed)} differences · {seconds:.0f} s, "
-        f"{sum(row.seconds for row in rows):.0f} s of processor time",
+        f"variants without an alarm · {shown} of {scripts} scripts show it · {len(changed)} differences · "
+        f"{seconds:.0f} s, {sum(row.seconds for row in rows):.0f} s of processor time",
         soft_wrap=True,
     )
     status = int(bool(bad or changed))

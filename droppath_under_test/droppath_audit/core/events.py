@@ -28,10 +28,15 @@ class TrialFinished:
 
 
 @dataclass(frozen=True)
+class ScriptsStarted:
+    """Every trial has its verdict, and the scripts that the report will print are run."""
+
+
+@dataclass(frozen=True)
 class AuditFinished:
     """Every trial has its verdict."""
 
     report: Report
 
 
-Event = AuditStarted | TrialFinished | AuditFinished
+Event = AuditStarted | TrialFinished | ScriptsStarted | AuditFinished

@@ -9,9 +9,13 @@ from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from droppath_audit.core.trial import Trial
 
 BAD = (Outcome.FAIL, Outcome.ERROR)
+SHOWN, NOT_SHOWN, NOT_RUN = "shown", "not shown standalone", "not run"
+"""What became of a script: run alone it fails as the finding says; it does not; nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Result:
         fix: How to fix it; likewise.
         reproduce: Command that runs this trial alone; likewise.
         snippet: Script that shows the fault without this package; likewise.
+        longer: Scripts to try where that one runs to its end; no part of a report.
+        snippet_state: What became of the script: ``SHOWN``, ``NOT_SHOWN`` or ``NOT_RUN``; empty where there is none.
+        snippet_note: How it ended where it showed nothing, or why it was not run.
         traceback: Where the target raised, if it did.
         seconds: Time spent on collecting the evidence.
         note: What a reader should know of how the evidence came, such as that it is that of a second attempt.
@@ -41,6 +48,9 @@ class Result:
     fix: str = ""
     reproduce: str = ""
     snippet: str = ""
+    longer: tuple[str, ...] = ()
+    snippet_state: str = ""
+    snippet_note: str = ""
     traceback: str = ""
     seconds: float = 0.0
     note: str = ""
@@ -91,8 +101,19 @@ class Result:
             "resolves": design.resolves if design else None,
             "reproduce": self.reproduce,
             "snippet": self.snippet,
+            "snippet_state": self.snippet_state,
+            "snippet_note": self.snippet_note,
             "traceback": self.traceback,
             "seconds": self.seconds,
             "note": self.note,
             "stopped_by_time": self.stopped_by_time,
         }
+
+
+def first_of_each_check(results: Iterable[Result], *, strict: bool = False) -> list[Result]:
+    """Return the broken promises that a report shows in full: of each check the first finding and the first warning."""
+    found: dict[tuple[str, bool], Result] = {}
+    for result in results:
+        if result.bad:
+            found.setdefault((result.trial.check, result.is_finding(strict=strict)), result)
+    return list(found.values())

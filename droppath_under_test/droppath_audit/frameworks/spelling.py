@@ -103,6 +103,10 @@ class Spelling(ABC):
         "tensor", "the expression for the gradient that a backward pass left, None where it left none", "Autograd"
     )
 
+    def real(self, tensor: str) -> str:
+        """``Autograd``: return the expression for what can be differentiated of a complex tensor."""
+        return tensor
+
     def twice(self, x: str, y: str) -> tuple[str, ...]:
         """``SecondOrder``: return lines that bind ``by_x`` and ``by_cotangent``, tensors or None.
 

@@ -49,11 +49,20 @@ class Retelling:
     def __init__(self, script: LiveScript, shape: tuple[int, ...]) -> None:
         self._script, self._shape = script, shape
         self._states: list[_State] = []
+        self._values: list[complex] = []  # of the last x
         self._has_layer = script.invocation.has_layer
 
-    def tell(self, steps: Sequence[Step], number: int, kind: str) -> None:
-        """Add the life, and lines that fail where layer ``number`` then breaks a promise of this kind."""
-        script = self._script
+    def tell(self, steps: Sequence[Step], number: int, kind: str, *, fresh: bool = False) -> None:
+        """Add the life, and lines that fail where layer ``number`` then breaks a promise of this kind.
+
+        Args:
+            steps: The life.
+            number: Which layer.
+            kind: Of the promise.
+            fresh: Whether it is to give what a fresh layer gives as well.
+        """
+        script, fresh = self._script, fresh or kind == "fresh"
+        script.spend()
         script.imports("import copy", "import pickle")
         script.add("layers = []")
         for position, step in enumerate(steps):
@@ -64,11 +73,12 @@ class Retelling:
                 break
             for index in range(len(self._states)):
                 if last and index == number:
-                    self._look(index, step.seed, kind)
+                    self._look(index, step.seed, kind, fresh=fresh)
                     break
                 self._call(index, [script.seed(step.seed)] * 2)
         final = self._states[number]
-        broken_promise(kind, final.drop_prob, final.dtype, script)
+        for one in dict.fromkeys(["fresh", kind] if fresh else [kind]):
+            broken_promise(one, final.drop_prob, final.dtype, script, self._values)
 
     def _at(self, index: int) -> _State:
         """Take a layer into the hand, in its mode, which it is told only where it changes."""
@@ -89,10 +99,10 @@ class Retelling:
 
     def _literal(self, state: _State, seed: int) -> None:
         example = Example(self._shape, "contiguous", state.drop_prob, state.training, False, False, seed)
-        values = values_of(example, state.dtype).reshape(-1).tolist()
-        self._script.literal(values, self._shape, dtype=state.dtype)
+        self._values = values_of(example, state.dtype).reshape(-1).tolist()
+        self._script.literal(self._values, self._shape, dtype=state.dtype)
 
-    def _look(self, index: int, seed: int, kind: str) -> None:
+    def _look(self, index: int, seed: int, kind: str, *, fresh: bool) -> None:
         """Bind ``x`` and ``y``, and ``z`` where a fresh layer is the measure."""
         script, state = self._script, self._at(index)
         p, training = state.drop_prob, state.training
@@ -100,8 +110,8 @@ class Retelling:
         self._literal(state, seed)
         if kind == "written":
             script.add(f"before = {script.array('x', state.dtype)}.copy()")
-        script.add(*([seeded, call] if kind == "fresh" else []), seeded, f"y = {call}")
-        if kind == "fresh":
+        script.add(*([seeded, call] if fresh else []), seeded, f"y = {call}")
+        if fresh:
             script.layer(p, training=training)
             script.add(seeded, f"z = {call}")
 

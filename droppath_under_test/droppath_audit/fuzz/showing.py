@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from droppath_audit.fuzz.oracle import part_of
 from droppath_audit.scripts.script import rounding
-from droppath_reference.law import FORMATS, multiplier
+from droppath_reference.law import FORMATS, gradient_interval, kept_interval, multiplier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from droppath_audit.scripts import LiveScript
 
+FEW = 32  # values of x beyond which a script allows for roundings by a tolerance
 
-def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript) -> None:
+
+def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, values: Sequence[complex] = ()) -> None:
     """Add lines that fail where the promise is broken.
 
     Args:
@@ -21,6 +27,7 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript) 
         dtype: Dtype of x.
         script: Has bound tensors ``x`` and ``y``; for ``written`` an array ``before``, for ``fresh`` a tensor ``z``
             that a fresh layer gave, for ``gradient`` an array ``gradient``.
+        values: Of x, in order.
     """
     if kind == "raised":
         return
@@ -40,6 +47,14 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript) 
     same = "xs.tobytes() == ys.tobytes()" if not script.invocation.takes_shortcut else (
         "np.array_equal(ys, xs + 0.0, equal_nan=True)"
     )  # fmt: skip
+    if kind == "values" and len(values) <= FEW and part_of(dtype) == dtype:
+        low, high = kept_interval(np.array(values), drop_prob, dtype, scaling=script.at.dialect.scaling)
+        script.imports("from math import inf, nan")
+        exactly = [f"low, high = np.array({low.tolist()}), np.array({high.tolist()})"]
+        within = "(low <= ys.ravel()) & (ys.ravel() <= high)"
+    else:
+        exactly = [f"promised = xs * {factor!r}"]
+        within = f"(abs(ys - promised) <= {tolerance!r} * abs(promised)).ravel()"
     script.add(f"xs, ys = {script.array('x', dtype)}, {script.array('y', dtype)}")
     script.add(
         *{
@@ -55,13 +70,23 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript) 
             "zeros": ["assert (ys[abs(xs) < np.inf] == 0).all()"],
             "values": [
                 telling,
-                f"promised = xs * {factor!r}",
-                f"assert ((ys == 0) | (abs(ys - promised) <= {tolerance!r} * abs(promised)))[telling].all()",
+                *exactly,
+                f"assert ((ys.ravel() == 0) | {within})[telling.ravel()].all()",
             ],
             "group": [telling, f"assert {fates[script.at.dialect.granularity]}"],
-            "gradient": [
-                "assert (gradient[ys == 0] == 0).all()",
-                f"assert ((gradient == 0) | (abs(gradient - {factor!r}) <= {tolerance!r} * {factor!r})).all()",
-            ],
+            "gradient": _gradient(drop_prob, dtype, script.at.dialect.scaling),
         }[kind]
     )
+
+
+def _gradient(drop_prob: float, dtype: str, scaling: str) -> list[str]:
+    """Return lines that fail where a gradient is not that of a kept or a dropped element, with its output."""
+    if drop_prob == 1.0:
+        return ["assert (gradient == 0).all()"]
+    low, high = map(float, gradient_interval(1.0, drop_prob, part_of(dtype), scaling=scaling))
+    parts = ["gradient"] if part_of(dtype) == dtype else ["gradient.real", "gradient.imag"]
+    return [
+        "assert (gradient[ys == 0] == 0).all()",
+        *(f"assert (({part} == 0) | ({low!r} <= {part}) & ({part} <= {high!r})).all()" for part in parts),
+        *(["assert ((gradient.real == 0) == (gradient.imag == 0)).all()"] if len(parts) > 1 else []),
+    ]

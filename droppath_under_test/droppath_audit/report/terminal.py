@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from droppath_audit.core.documentation import FAMILIES
-from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
 from droppath_audit.core.level import Level
+from droppath_audit.core.result import SHOWN
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.console import fitting, foldable, progress_on
@@ -71,6 +72,8 @@ class Terminal:
                 elif isinstance(event, TrialFinished):
                     trial = event.result.trial
                     progress.update(task, description=f"{trial.check} {trial.slug}", advance=1)
+                elif isinstance(event, ScriptsStarted):
+                    progress.update(task, description="running the scripts of findings")
                 yield event
                 if isinstance(event, AuditFinished):
                     progress.stop()
@@ -148,7 +151,7 @@ class Terminal:
             self._print(_name("traceback"))
             self._print_unbroken(_indented(Text(result.traceback.strip("\n"))))
         if result.snippet:
-            self._row("snippet", "shows it without this package:")
+            self._row("snippet", f"{_became(result)}:")
             code = Syntax("", "python", background_color="default").highlight(result.snippet)
             self._print_unbroken(_indented(code))
         if self._verbose:
@@ -165,6 +168,14 @@ class Terminal:
         table.add_column(overflow="fold")
         table.add_row(_name(name), Text(text))
         self._print(table)
+
+
+def _became(result: Result) -> str:
+    """Return in words what became of a script."""
+    if result.snippet_state == SHOWN:
+        return "shows it without this package; it was run, and fails"
+    note = f" ({result.snippet_note})" if result.snippet_note else ""
+    return f"{result.snippet_state}{note}"
 
 
 def _name(name: str) -> Text:

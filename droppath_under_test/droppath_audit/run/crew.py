@@ -35,13 +35,13 @@ MOST_WORDS = 2**26  # bytes of standard error, beyond which what was said before
 MARK = "DROPPATH_AUDIT_CREW"  # in the environment of everything that a crew starts
 
 # Folders that hold a json.py or a re.py stand behind the standard library. The first entry is the working directory.
-_START = (
+START = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; "
     "import json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from droppath_audit.run.worker import main; main(int(sys.argv[2]))"
+    "from droppath_audit.run.{} import main; main(int(sys.argv[2]))"
 )
 # Threads that wait for each other across workers cost more than they bring; what a worker runs is small.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}\b")
 
 
@@ -129,13 +129,13 @@ class Crew:
         kept = {far.fileno(), *(descriptor for slot in slots for descriptor in slot if descriptor >= 0)}
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-                [sys.executable, "-c", _START, json.dumps(library_first()), str(far.fileno())],
+                [sys.executable, "-c", START.format("worker"), json.dumps(library_first()), str(far.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=None if verbose else subprocess.DEVNULL,
                 stderr=None if verbose else self.workers[0].words,
                 pass_fds=tuple(kept),
                 start_new_session=True,
-                env={**os.environ, **_ONE_THREAD, MARK: self._mark.partition("=")[2]},
+                env={**os.environ, **ONE_THREAD, MARK: self._mark.partition("=")[2]},
             )
         except OSError as error:
             self._close_files()

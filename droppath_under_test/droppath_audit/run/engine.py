@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.events import AuditFinished, AuditStarted, Event, TrialFinished
+from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
@@ -20,6 +20,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.core.version import __version__
 from droppath_audit.run.hints import agreed
 from droppath_audit.run.plan import Settings, make
+from droppath_audit.run.showing import not_run
 from droppath_audit.scripts import LiveScript, script_for
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.trial import Trial
     from droppath_audit.run.journal import Journal
+    from droppath_audit.run.showing import Showing
+    from droppath_audit.scripts.script import Script
+
+IN_PROCESS = "an audit in this process runs no scripts"
+IN_HAND = "the target is an object in hand, which a script cannot import"
 
 
 def run(
@@ -40,6 +46,7 @@ def run(
     imports: tuple[str, ...] = (),
     journal: Journal | None = None,
     interruption: Interruption | None = None,
+    showing: Showing | None = None,
 ) -> Iterator[Event]:
     """Audit a loaded target.
 
@@ -49,10 +56,11 @@ def run(
         imports: Modules that were imported before the target; they go into reproducing commands.
         journal: Where answers are kept as they come; those that it holds are taken over.
         interruption: Why the collector ends early, where it does.
+        showing: Runs the scripts that the report will print; without it none is run.
 
     Yields:
-        AuditStarted, then TrialFinished for every planned trial, in order, then AuditFinished. After an interruption
-        trials are missing, and the report is marked as incomplete.
+        AuditStarted, then TrialFinished for every planned trial, in order, ScriptsStarted where there are any to run,
+        then AuditFinished. After an interruption trials are missing, and the report is marked as incomplete.
 
     Raises:
         UsageError: If the target cannot be loaded or the selection matches nothing.
@@ -81,6 +89,13 @@ def run(
             result = judge(trial, outcome[1], facts, settings, imports)
         results.append(result)
         yield TrialFinished(result)
+    if showing is None:
+        results = not_run(results, IN_PROCESS if facts.importable else IN_HAND)
+    elif incomplete:
+        results = not_run(results, "the audit ended early")
+    elif any(result.snippet for result in results):
+        yield ScriptsStarted()
+        results = showing.shown(results, strict=settings.strict)
     report = Report(
         facts=facts,
         version=__version__,
@@ -101,7 +116,8 @@ def judge(
 ) -> Result:
     """Return the result of one trial: its verdict and, where a promise is broken, everything needed to act on it."""
     check = catalogue()[trial.check]
-    snippet, trace = "", collected.traceback
+    script: Script | None = None
+    trace = collected.traceback
     if collected.not_applicable:
         verdict = Verdict.not_applicable(collected.not_applicable)
     elif collected.inconclusive:
@@ -117,11 +133,10 @@ def judge(
             if verdict.outcome in BAD:
                 script = script_for(facts, trial.case, collected.smallest)
                 check.show(seen, trial.case, script)
-                snippet = script.text()
         except Exception as error:
             # Evidence that nobody foresaw must cost one verdict, not the report.
             verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
-            trace = traceback.format_exc()
+            script, trace = None, traceback.format_exc()
     result = Result(
         trial,
         verdict,
@@ -134,12 +149,15 @@ def judge(
     )
     if verdict.outcome not in BAD:
         return result
+    scripts = [script] if script is not None else _bare_scripts(trial, facts)
+    longer = [text for one in scripts for text in one.longer()]
     return replace(
         result,
         why=check.documentation.why,
         fix=check.documentation.fix,
         reproduce=reproduce(trial, facts, settings, imports),
-        snippet=snippet or _bare_snippet(trial, facts),
+        snippet=scripts[0].text() if scripts else "",
+        longer=(*(one.text() for one in scripts[1:]), *longer),
     )
 
 
@@ -161,10 +179,24 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
     return shlex.join(words)
 
 
-def _bare_snippet(trial: Trial, facts: Facts) -> str:
-    """Return a call at the trial's case, for a target that raised or died before there was evidence."""
+def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
+    """Return calls at the trial's case, for a target that raised or died before there was evidence.
+
+    The first calls it; where that shows nothing, another differentiates, with a further call between, and another
+    evaluates.
+    """
     features = (4,) if facts.fixed_shape is None else facts.smallest or facts.fixed_shape[1:]
-    script = script_for(facts, trial.case, features)
-    if isinstance(script, LiveScript):
-        script.plain(trial.case.coordinates.get("drop_prob", 0.5), script.shape(8))
-    return script.text() if isinstance(script, LiveScript) else ""
+    p = trial.case.coordinates.get("drop_prob", 0.5)
+    found: list[Script] = []
+    for training, tracked in ((True, False), (True, True), (False, False)):
+        script = script_for(facts, trial.case, features)
+        if not isinstance(script, LiveScript) or (tracked and "Autograd" not in facts.capabilities):
+            continue
+        if tracked:
+            script.layer(p)
+            script.ones(script.shape(8))
+            script.differentiate(p, script.call(p))
+        else:
+            script.plain(p, script.shape(8), training=training)
+        found.append(script)
+    return found

@@ -90,7 +90,7 @@ class Calling:
     def _function(self) -> str:
         """Return the branch as a function: it gives ``x``, or in branch form what it is given."""
         # Some layers run the branch on a part of the batch.
-        return "lambda shortcut: x[: len(shortcut)]" if self._how.residual else "lambda value: value"
+        return "lambda shortcut: x[: len(shortcut)] if x.ndim else x" if self._how.residual else "lambda value: value"
 
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
         how = self._how

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.recording import BlockFacts
     from droppath_audit.frameworks.spelling import Spelling
 
+AGAIN = 100  # times that a longer script does what the short one does once
 REACHES = "'the graph does not reach x'"
 
 
@@ -52,6 +53,20 @@ class LiveScript(Script):
         self.invocation = invocation
         self._dtype = str(at.coordinates.get("dtype", "float32"))
         self._calling = Calling(invocation, spelling, at.device, self._dtype)
+        self._built = 0  # lines until the one layer stands; 0 where there is none
+        self._again = True  # whether what follows can be done with it again
+
+    def longer(self) -> tuple[str, ...]:
+        """Return the script with all of it repeated from further seeds, and with its calls repeated on one layer."""
+        once, rest = self._lines[: self._built], self._lines[self._built :]
+        seeds = [f"for seed in range({AGAIN}):", *_indented([self.seed("seed"), *self._lines])]
+        same = [*self._opening(), *once, f"for _ in range({AGAIN}):", *_indented(rest)]
+        found = [seeds, same] if self._built and self._again else [seeds]
+        return tuple("\n".join([*self._imports, *lines]) for lines in found)
+
+    def spend(self) -> None:
+        """Note that the layer is not afterwards what it was, so that nothing can be repeated on it."""
+        self._again = False
 
     def _opening(self) -> Sequence[str]:
         return (self.spell.seed(str(self.first_seed)),)
@@ -84,14 +99,23 @@ class LiveScript(Script):
 
     def layer(self, drop_prob: object, *, training: bool = True) -> None:
         """Build ``layer`` and put it into its mode."""
-        self.add(*self._calling.construction(drop_prob, training=training))
+        building = self._calling.construction(drop_prob, training=training)
+        switching = self._calling.switching(drop_prob, training=training, built=True)
+        if self._built or self._indent:
+            self.spend()
+        elif building:
+            self._built = len(self._lines) + len(building) - len(switching)
+        self.add(*building)
 
     def switch(self, drop_prob: object, *, training: bool) -> None:
         """Change the mode of ``layer``."""
+        if self.invocation.mode_at == "init":
+            self.spend()
         self.add(*self._calling.switching(drop_prob, training=training))
 
     def assign(self, drop_prob: object) -> None:
         """Set the attribute of ``layer`` that holds the probability."""
+        self.spend()
         self.add(self._calling.assignment(drop_prob))
 
     def ones(self, shape: tuple[int, ...], dtype: str = "") -> None:
@@ -180,11 +204,16 @@ class LiveScript(Script):
         """Ask for the gradient of ``x``."""
         self.add(self.spell.track("x"))
 
-    def backward(self) -> None:
-        """Run the backward pass from the sum of ``y``; fails where ``y`` is no part of a graph."""
+    def backward(self, cotangent: float = 1.0) -> None:
+        """Run the backward pass from the sum of ``y``; fails where ``y`` is no part of a graph.
+
+        Args:
+            cotangent: What each element is multiplied by before; of complex ones real and imaginary part are 1.
+        """
+        summed = "y" if cotangent == 1.0 else f"({cotangent!r} * y)"
         self.add(
             f"assert {self.spell.tracked('y')}, 'the output is not part of a graph'",
-            self.spell.backward("y"),
+            self.spell.backward(self.spell.real("((1 - 1j) * y)") if self._dtype.startswith("complex") else summed),
         )
 
     def differentiate(self, drop_prob: object, *between: str, training: bool = True) -> None:
@@ -275,10 +304,36 @@ class LiveScript(Script):
 
     def several_values(self, drop_prob: float, decisions: int) -> None:
         """Write a script that fails where kept ones have more than one value."""
+        self.values(drop_prob, decisions)
+        self.add("assert len(values) <= 1")
+
+    def values(self, drop_prob: float, decisions: int) -> None:
+        """Bind ``values`` to the values of so many kept decisions where x is 1."""
+        batch = 1 if self.at.per_call else BATCH
+        calls = max(4, -(-decisions // batch))
         self.add("values = set()")
-        calls = max(4, -(-decisions // BATCH))
-        self.each("values |= set(np.unique(ys).tolist()) - {0.0}", drop_prob=drop_prob, calls=calls)
-        self.add("print('kept values for x = 1:', values)", "assert len(values) <= 1")
+        self.each(
+            "values |= set(np.unique(ys).tolist()) - {0.0}",
+            drop_prob=drop_prob, shape=self.shape(batch), calls=calls,
+        )  # fmt: skip
+        self.add("print('kept values for x = 1:', values)")
+
+    def kept_between(self, drop_prob: float, x: float, low: float, high: float, calls: int = 1) -> None:
+        """Write a script that fails where what is kept of x lies outside an interval."""
+        self.imports("from math import inf, nan")
+        self.layer(drop_prob)
+        shape = self.shape(1 if self.at.per_call else BATCH)
+        self.from_array(f"np.full({shape!r}, {x!r})", shape)
+        with self.under(f"for _ in range({calls}):"):
+            self.add(
+                f"ys = {self.array(self.call(drop_prob))}",
+                f"print('from', {x!r}, 'come', np.unique(ys)[:8], 'promised: 0 and', ({low!r}, {high!r}))",
+                f"assert ((ys == 0) | ({low!r} <= ys) & (ys <= {high!r})).all()",
+            )
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def _number(value: complex) -> str:

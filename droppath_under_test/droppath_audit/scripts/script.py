@@ -69,6 +69,10 @@ class Script(ABC):
         """Return the script."""
         return "\n".join([*self._imports, *self._opening(), *self._lines])
 
+    def longer(self) -> tuple[str, ...]:
+        """Return scripts that do the same again and again, for a fault that only some calls show; none of a file."""
+        return ()
+
     def _opening(self) -> Sequence[str]:
         """Return what stands between imports and lines."""
         return ()

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.result import SHOWN, first_of_each_check
 from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Row:
         standard: Claims kept at effort standard alone.
         alarms: Findings (a broken MUST), as ``check: what was observed in its first trial``.
         open: Checks with an inconclusive trial.
+        shown: The first finding and the first warning of each check, with what became of its script once that was run.
         lost: Why there is no result; otherwise empty.
         seconds: Processor time.
     """
@@ -62,6 +64,7 @@ class Row:
     standard: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    shown: tuple[Result, ...] = ()
     lost: str = ""
     seconds: float = 0.0
 
@@ -71,9 +74,14 @@ class Row:
         return tuple(check for check in self.subject.claims if check not in self.failed + self.standard)
 
     @property
+    def mute(self) -> tuple[Result, ...]:
+        """Those whose script was run and does not show what was found."""
+        return tuple(result for result in self.shown if result.snippet_state not in ("", SHOWN))
+
+    @property
     def good(self) -> bool:
-        """Whether the examination went as it should: every claim kept, no alarm from sound code."""
-        return not (self.lost or self.unkept or (self.subject.sound and (self.alarms or self.open)))
+        """Whether the examination went as it should: claims kept, findings shown, no alarm from sound code."""
+        return not (self.lost or self.unkept or self.mute or (self.subject.sound and (self.alarms or self.open)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -86,6 +94,7 @@ class Row:
             "claims_not_kept": list(self.unkept),
             "alarms": list(self.alarms),
             "inconclusive": list(self.open),
+            "scripts": {result.trial.id: result.snippet_state for result in self.shown},
             "lost": self.lost,
             "seconds": self.seconds,
         }
@@ -140,31 +149,35 @@ def examine(subject: Subject, *, seed: int) -> Row:
     loaded = load(subject.spec)
     found: dict[Outcome, dict[str, None]] = {outcome: {} for outcome in Outcome}  # dictionaries keep the order
     alarms: dict[str, str] = {}
+    bad: list[Result] = []
     for result in results(loaded, Settings("quick", seed)):
         found[result.outcome][result.trial.check] = None
+        bad += [result] if result.bad else []
         if result.is_finding():
             alarms.setdefault(result.trial.check, f"{result.trial.id}: {result.verdict.observed}")
     failed = tuple(found[Outcome.FAIL])
     later = [check for check in subject.claims if check not in failed]
+    killed = {check: kill for check in later if (kill := killing_result(loaded, check, seed=seed)) is not None}
     return Row(
         subject,
         failed=failed,
         erred=tuple(check for check in found[Outcome.ERROR] if check not in failed),
-        standard=tuple(check for check in later if killing_trial(loaded, check, seed=seed)),
+        standard=tuple(killed),
         alarms=tuple(alarms.values()),
         open=tuple(found[Outcome.INCONCLUSIVE]),
+        shown=tuple(one for one in first_of_each_check([*bad, *killed.values()]) if one.snippet),
         seconds=time.process_time(),
     )
 
 
-def killing_trial(loaded: Loaded, check: str, *, seed: int, first: str = "") -> str:
-    """Return the id of the first trial of a check that fails the target at effort standard, or an empty text."""
+def killing_result(loaded: Loaded, check: str, *, seed: int, first: str = "") -> Result | None:
+    """Return the first result of a check that fails the target at effort standard; None where none does."""
     from droppath_audit.run.plan import Settings
 
     for result in results(loaded, Settings("standard", seed, only=(check,)), first=first):
         if result.outcome is Outcome.FAIL:
-            return result.trial.id
-    return ""
+            return result
+    return None
 
 
 def marks(row: Row) -> Mapping[str, str]:

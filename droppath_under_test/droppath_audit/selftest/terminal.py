@@ -63,6 +63,7 @@ def troubles(row: Row) -> list[str]:
     if row.lost:
         return [f"{name}: {row.lost}"]
     lines = [f"{name}: {check} claims it and does not fail it" for check in row.unkept]
+    lines += [f"{name}: {one.trial.id} is {one.snippet_state} ({one.snippet_note})" for one in row.mute]
     if row.subject.sound:
         lines += [f"{name}: alarm from {alarm}" for alarm in row.alarms]
         lines += [f"{name}: {check} is inconclusive" for check in row.open]

@@ -67,6 +67,10 @@ by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first)
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
+    def real(self, tensor: str) -> str:
+        """Take the real part: torch differentiates no complex number."""
+        return f"{tensor}.real"
+
     def array(self, tensor: str, dtype: str = "") -> str:
         """Read the values; not every device has double precision, so they are widened on the CPU."""
         wide = "torch.cdouble" if dtype.startswith("complex") else "torch.double"
