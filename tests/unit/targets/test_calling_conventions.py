@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from droppath_audit.api import audit
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.stats.exact import binomial_test
 from droppath_audit.targets.loader import load
@@ -111,3 +112,14 @@ def test_what_the_switch_of_the_mode_raises_is_the_targets_error(file):
     layer(torch.ones(8, 4), training=False)
     with pytest.raises(TargetRaised, match="RuntimeError: not to be trained"):
         layer(torch.ones(8, 4), training=True)
+
+
+def test_the_verdict_is_that_it_is_sound(convention):
+    """Of the three checks that a wrong reading of probability, mode or axes fails first."""
+    report = audit(
+        convention.text,
+        only=("DP001[cpu-float32-p0.3]", "DP104[cpu-float32]", "DP201[cpu-float32-p0.3]"),
+        effort="quick",
+    )
+    assert report.exit_status == 0
+    assert report.counts["pass"] >= 1
