@@ -39,7 +39,11 @@ OWN = (
     "atexit.register(lambda: print(spent().ru_utime + spent().ru_stime, file=sys.stderr)); "
     "from droppath_audit.commands import main; main()"
 )
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+# What is installed is compiled once; where Python was told to keep no bytecode, each of three processes compiles it.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+}
 
 INTRODUCTION = """# Where the time goes
 
