@@ -121,6 +121,7 @@ class Seen:
 class NothingLeftBehind(Check[Seen, DtypeCase]):
     where = Dtypes()
     driven = "its process must be watched while it runs"
+    lengthy = True
     mutants = (
         "draws_in_the_default_dtype",
         "wraps_rand",

@@ -70,6 +70,7 @@ class _Failure:
 class AnyTensor(Check[Seen, DtypeCase]):
     where = Dtypes((*DTYPES, *FURTHER))
     driven = "it must be called on tensors that are made up as it goes"
+    lengthy = True
     mutants = ("mask_of_rank_four", "widened_to_float32", "writes_its_input", "raises_on_empty_batch")
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:

@@ -74,6 +74,7 @@ class Check(ABC, Generic[Seen_, Case_]):
         bound_to_dtype: Whether the single dtype of ``where`` cannot be another: the promise rests on its precision.
         judges_dtypes: Whether it also runs in dtypes that the target refuses, and says so.
         judges_refusal: Whether it judges the refusal of keep_prob = 0, which all others take as declared.
+        lengthy: Whether a trial of it takes long for any target, so that it is not begun among the last.
         mutants: Names of the faulty implementations that it must catch.
     """
 
@@ -85,6 +86,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     bound_to_dtype: ClassVar[bool] = False
     judges_dtypes: ClassVar[bool] = False
     judges_refusal: ClassVar[bool] = False
+    lengthy: ClassVar[bool] = False
     mutants: ClassVar[tuple[str, ...]]
 
     @abstractmethod

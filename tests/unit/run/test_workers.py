@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from droppath_audit.checks import catalogue
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.report.json import dumps
 from droppath_audit.run import engine
 from droppath_audit.run.crew import Crew
-from droppath_audit.run.plan import Settings
+from droppath_audit.run.plan import Settings, make
 from droppath_audit.run.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -76,3 +77,18 @@ def test_what_a_process_said_last_is_heard_before_its_end(
     monkeypatch.setattr(Crew, "messages", late)
     report = isolated(target("drop_path.calls = getattr(drop_path, 'calls', 0) + 1"), "DP301")
     assert [str(result.outcome) for result in report.results] == ["pass"] * 4
+
+
+def test_lengthy_trials_are_not_begun_among_the_last_and_come_in_their_place() -> None:
+    settings, begun = Settings(effort="quick", only=("DP301", "DP304", "DP403", "DP602", "DP803")), []
+    with Supervisor("droppath_reference:DropPath") as supervisor:
+        trials = make(supervisor.facts, settings)
+        asked = [trial for trial in trials if not trial.reason]
+        given = [trial for trial, _ in supervisor.collect(asked, note=lambda trial, _: begun.append(trial))]
+    assert given == asked
+    lengthy = [catalogue()[trial.check].lengthy for trial in begun]
+    half = len(begun) // 2
+    assert begun[:half] == asked[:half]
+    assert any(lengthy[half:])
+    assert lengthy[half:] == sorted(lengthy[half:], reverse=True)
+    assert not lengthy[-1]
