@@ -38,7 +38,8 @@ def usage(process: int, *, tree: bool = True) -> Usage | None:
     """Return what a process uses, with its descendants unless ``tree`` is false; None where the system does not say."""
     if not PROC.is_dir():
         return None
-    found = [one for pid in (process, *(descendants(process) if tree else ())) if (one := _usage_of(pid)) is not None]
+    below = descendants(process) if tree and not _childless(process) else ()
+    found = [one for pid in (process, *below) if (one := _usage_of(pid)) is not None]
     return Usage(sum(one.seconds for one in found), sum(one.resident for one in found))
 
 
@@ -122,6 +123,18 @@ def _prctl(option: int, value: int) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _childless(process: int) -> bool:
+    """Return whether a process is known to have no children: a hundredth of the price of a look at all processes."""
+    try:
+        for task in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - as above
+            with open(f"/proc/{process}/task/{task}/children", "rb") as file:  # noqa: PTH123 - as above
+                if file.read():
+                    return False
+    except OSError:  # it has ended, or the kernel does not say
+        return False
+    return True
 
 
 def _stat(process: int) -> list[bytes]:
