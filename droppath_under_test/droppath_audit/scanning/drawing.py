@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_OF_A_LAW = 2  # arguments of ``bernoulli`` that is given no shape
 
 
-class Draws:
+class DrawingCalls:
     """Tells calls that draw, in one function.
 
     Args:

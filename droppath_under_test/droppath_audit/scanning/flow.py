@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from droppath_audit.scanning.drawing import Draws
+from droppath_audit.scanning.drawing import DrawingCalls
 from droppath_audit.scanning.extents import ELEMENT, SAMPLE, Extents
 from droppath_audit.scanning.meetings import (
     DRAWN,
@@ -74,7 +74,7 @@ class Flow:
         self._loops = 0
         self.seen, self._self = Seen(), ""
         self._enter(given)
-        self._draws = Draws(source, self._extents, self._values, self._self, self._tags)
+        self._draws = DrawingCalls(source, self._extents, self._values, self._self, self._tags)
 
     def follow(self) -> Seen:
         """Return what is seen from the first statement to the last."""
