@@ -16,6 +16,7 @@ Seen in
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,18 +95,19 @@ class EvalIdentity(Check[Compared, Cell]):
             )
             return
         x, y = seen.example or (1.0, 1.5)
+        telling = scaled or not np.isfinite(x) or x == y
+        shape = script.declared_shape(*((4, (3,)) if telling else (64, (12,))))
         if at.drop_prob < 1.0:
             script.layer(at.drop_prob)
-            script.random((64, 12))
+            script.random(shape)
             script.add(f"{script.call(at.drop_prob)}  # a call in training comes first")
             script.switch(at.drop_prob, training=False)
         else:
             script.layer(at.drop_prob, training=False)
-        telling = scaled or not np.isfinite(x) or x == y
         if telling:
-            script.literal([x] * 12, (4, 3))
+            script.literal([x] * prod(shape), shape)
         else:
-            script.random((64, 12))
+            script.random(shape)
         script.run(at.drop_prob, training=False)
         x_or_sum = "shortcut + x" if script.invocation.takes_shortcut and not scaled else "x"
         script.add(f"ys, xs = {script.array('y')}, {script.array(f'({x_or_sum})')}", "print(xs, ys, sep='\\n')")

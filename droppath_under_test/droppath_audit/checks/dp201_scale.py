@@ -75,9 +75,10 @@ class Scale(Check[Fates, Cell]):
 
     def show(self, seen: Fates, at: Cell, script: Script) -> None:
         """Show the factors by which x was multiplied."""
-        if seen.misfit is not None and isinstance(script, LiveScript):
-            x = seen.misfit[0]
+        factor, tolerance = multiplier(at.drop_prob, at.dialect.scaling), rounding(at.dtype)
+        x, y = seen.misfit or (0.0, 0.0)
+        if isinstance(script, LiveScript) and abs(y - x * factor) <= tolerance * abs(x * factor) > 0:
             low, high = kept_interval(x, at.drop_prob, at.dtype, scaling=at.dialect.scaling)
             script.kept_between(at.drop_prob, x, float(low), float(high))
-            return
-        script.kept_factor(at.drop_prob, multiplier(at.drop_prob, at.dialect.scaling), rounding(at.dtype))
+        else:
+            script.kept_factor(at.drop_prob, factor, tolerance)

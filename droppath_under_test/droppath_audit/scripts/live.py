@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from math import prod
+from contextlib import contextmanager, nullcontext
+from math import isinf, prod
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.refusals import CLEAR
@@ -49,17 +49,22 @@ class LiveScript(Script):
     ) -> None:
         super().__init__(at, (*spelling.imports, *invocation.imports))
         self.spell, self.smallest, self.first_seed = spelling, smallest, 0
-        self.declared = smallest if declared is None else declared
+        self.declared, self._fixed = smallest if declared is None else declared, declared
         self.invocation = invocation
         self._dtype = str(at.coordinates.get("dtype", "float32"))
         self._calling = Calling(invocation, spelling, at.device, self._dtype)
         self._built = 0  # lines until the one layer stands; 0 where there is none
+        self._seeds = set[int]()  # that lines name
         self._again = True  # whether what follows can be done with it again
 
     def longer(self) -> tuple[str, ...]:
         """Return the script with all of it repeated from further seeds, and with its calls repeated on one layer."""
         once, rest = self._lines[: self._built], self._lines[self._built :]
-        seeds = [f"for seed in range({AGAIN}):", *_indented([self.seed("seed"), *self._lines])]
+        further = list(self._lines)
+        for number in self._seeds:
+            before, after = (self.spell.seed(text) for text in (str(number), f"start + {number}"))
+            further = [line.replace(before, after) for line in further]
+        seeds = [f"for start in range({AGAIN}):", *_indented([self.spell.seed("start"), *further])]
         same = [*self._opening(), *once, f"for _ in range({AGAIN}):", *_indented(rest)]
         found = [seeds, same] if self._built and self._again else [seeds]
         return tuple("\n".join([*self._imports, *lines]) for lines in found)
@@ -80,6 +85,10 @@ class LiveScript(Script):
         """Return the shape of a batch of the smallest samples."""
         return (batch, *self.smallest)
 
+    def declared_shape(self, batch: int, features: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a batch of the samples that the SPEC fixes, of these features where it fixes none."""
+        return (batch, *(self._fixed or features))
+
     def decisions_in(self, calls: int, batch: int, drop_prob: float | None = None) -> int:
         """Return the decisions of so many calls with so many of the smallest samples."""
         each = {"sample": batch, "batch": 1, "element": batch * prod(self.smallest)}
@@ -95,6 +104,8 @@ class LiveScript(Script):
 
     def seed(self, seed: int | str) -> str:
         """Return the line that seeds the framework."""
+        if isinstance(seed, int):
+            self._seeds.add(seed)
         return self.spell.seed(str(seed))
 
     def layer(self, drop_prob: object, *, training: bool = True) -> None:
@@ -320,11 +331,12 @@ class LiveScript(Script):
 
     def kept_between(self, drop_prob: float, x: float, low: float, high: float, calls: int = 1) -> None:
         """Write a script that fails where what is kept of x lies outside an interval."""
-        self.imports("from math import inf, nan")
+        if isinf(low) or isinf(high):
+            self.imports("from math import inf")
         self.layer(drop_prob)
         shape = self.shape(1 if self.at.per_call else BATCH)
         self.from_array(f"np.full({shape!r}, {x!r})", shape)
-        with self.under(f"for _ in range({calls}):"):
+        with self.under(f"for _ in range({calls}):") if calls > 1 else nullcontext():
             self.add(
                 f"ys = {self.array(self.call(drop_prob))}",
                 f"print('from', {x!r}, 'come', np.unique(ys)[:8], 'promised: 0 and', ({low!r}, {high!r}))",

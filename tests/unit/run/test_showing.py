@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,13 +13,18 @@ from click.testing import CliRunner
 
 from droppath_audit.commands import cli
 from droppath_audit.core.case import DtypeCase
+from droppath_audit.core.events import AuditFinished
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.level import Level
 from droppath_audit.core.result import Result
 from droppath_audit.core.trial import Trial
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.mutants import mutants
+from droppath_audit.run import engine
 from droppath_audit.run.limits import Limits
+from droppath_audit.run.plan import Settings
 from droppath_audit.run.showing import OTHERS, Showing
+from droppath_audit.run.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,7 +146,7 @@ def test_of_each_check_one_script_is_run_however_often_it_is_asked() -> None:
     again = replace(one, trial=replace(one.trial, case=DtypeCase(dtype="float64")))
     little = Verdict.failed("by little", level=Level.SHOULD)
     warning = replace(one, trial=replace(one.trial, case=DtypeCase(dtype="float16")), verdict=little)
-    passed = replace(other, verdict=Verdict.passed(), snippet="")
+    passed = replace(finding("", check="DP303"), verdict=Verdict.passed())
     showing = Showing(jobs=2)
     found = showing.shown([one, again, warning, passed, other])
     assert [result.snippet_state for result in found] == ["shown", "not run", "shown", "", "shown"]
@@ -199,15 +202,21 @@ def test_a_report_says_what_became_of_its_scripts(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "target",
+    ("target", "only"),
     [
-        "droppath_audit.mutants.edges:clamps_keep_prob",
-        "droppath_audit.mutants.shape:raises_on_empty_batch",
+        ("edges:clamps_keep_prob", ("DP301[cpu-float32]", "DP302[cpu-float32]")),
+        ("modes:ModeOfFirstCall", ("DP001[cpu-float64-p0.002]", "DP008[cpu-float64]")),
+        ("lives:FadesAfterManyCalls", ("DP203[cpu-float64-p0.002]",)),
+        ("shape:raises_on_empty_batch", ("DP304[cpu-float64]",)),
+        ("paper:MultipliesInTraining", ("DP305[cpu-float64]",)),
     ],
 )
-def test_every_script_of_a_report_shows_its_fault(target: str) -> None:
-    command = [sys.executable, "-m", "droppath_audit", target, "--effort", "quick", "--json", "-"]
-    report = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
-    bad = [result for result in report["results"] if result["snippet"] and result["snippet_note"] != OTHERS]
-    assert bad
-    assert {result["trial"]: result["snippet_note"] for result in bad if result["snippet_state"] != "shown"} == {}
+def test_the_scripts_of_findings_show_them(target: str, only: tuple[str, ...]) -> None:
+    """At first or when they are longer; ``droppath-audit selftest`` asks this of every finding on every mutant."""
+    spec = mutants()[target.partition(":")[2]]
+    with Supervisor(spec) as supervisor:
+        *_, last = engine.run(supervisor, Settings("quick", only=only), showing=Showing(jobs=2, seconds=600))
+    assert isinstance(last, AuditFinished)
+    assert [(result.trial.id, result.snippet_state) for result in last.report.results] == [
+        (one, "shown") for one in only
+    ]

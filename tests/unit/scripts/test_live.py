@@ -243,3 +243,38 @@ def test_a_script_is_live_or_recorded_as_its_target_is() -> None:
     recorded = script_for(facts, Cell())
     assert isinstance(recorded, RecordedScript)
     assert recorded.text() == "read = 1"
+
+
+def test_a_longer_script_begins_from_further_seeds_and_repeats_its_calls_on_one_layer() -> None:
+    script = live()
+    script.layer(0.25)
+    script.ones((2,))
+    script.add(script.seed(7))
+    script.run(0.25)
+    before = ["import numpy as np", "import torch", "from m import L"]
+    calls = ["x = torch.ones((2,), dtype=torch.float32, device='cpu')", "torch.manual_seed(7)", "y = layer(x)"]
+    seeds, same = (text.splitlines() for text in script.longer())
+    assert seeds == [
+        *before, "for start in range(100):", "    torch.manual_seed(start)", "    layer = L(0.25)", "    layer.train()",
+        f"    {calls[0]}", "    torch.manual_seed(start + 7)", f"    {calls[2]}",
+    ]  # fmt: skip
+    assert same == [
+        *before, "torch.manual_seed(0)", "layer = L(0.25)", "for _ in range(100):", "    layer.train()",
+        *(f"    {line}" for line in calls),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("spent", [lambda s: s.assign(0.5), lambda s: s.layer(0.5), lambda s: s.spend()])
+def test_nothing_is_repeated_on_a_layer_that_is_not_what_it_was(spent) -> None:
+    script = live()
+    script.layer(0.25)
+    spent(script)
+    assert len(script.longer()) == 1
+
+
+def test_a_function_has_no_layer_to_repeat_calls_on_and_a_recording_nothing_to_repeat() -> None:
+    script = live(Invocation(name="f"))
+    script.layer(0.25)
+    script.run(0.25)
+    assert [text.splitlines()[2] for text in script.longer()] == ["for start in range(100):"]
+    assert RecordedScript(Cell(), (), by_call=False).longer() == ()
