@@ -160,7 +160,7 @@ class Overflow(Check[Seen, Cell]):
             )
             return
         x = first.high if first.kind == "fits" else 0.5 * first.low + 0.5 * first.high
-        shape = (SEVERAL if at.per_call else RARE_BATCH, *seen.features)
+        shape = (SEVERAL if at.per_call else RARE_BATCH if at.drop_prob == RARE else BATCH, *seen.features)
         script.layer(at.drop_prob)
         script.from_array(f"np.full({shape!r}, {x!r})", shape)
         # The rare keep_prob is to meet 32 kept samples; of the others one call shows both fates.

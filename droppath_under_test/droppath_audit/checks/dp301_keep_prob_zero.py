@@ -41,7 +41,7 @@ PROMISED = "all zeros"
 
 @dataclass(frozen=True)
 class Seen:
-    """Elements of the outputs for finite x: all, NaN, other than zero; what x and the output were; in which batch.
+    """Elements of the outputs for finite x: all, NaN, other than zero; what x and output were; the first such batch.
 
     ``refusal`` is with what it refuses, where it does.
     """
@@ -76,6 +76,7 @@ class KeepProbZero(Check[Seen, DtypeCase]):
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Look at every element of a few small batches."""
         elements = nan = nonzero = 0
+        batch = Seen.batch
         became = {}
         if isinstance(probe, LiveProbe) and (refusal := _refusal(probe)):
             return Seen(0, 0, 0, (), refusal=refusal)
@@ -83,13 +84,16 @@ class KeepProbZero(Check[Seen, DtypeCase]):
             for calls in probe.calls(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
                 finite = np.isfinite(calls.x)
                 elements += int(np.count_nonzero(finite))
+                wrong = finite & (calls.y != calls.base) & ~(np.isnan(calls.base) & np.isnan(calls.y))
+                if wrong.any() and not nan + nonzero:
+                    batch = calls.shape[0]
                 nan += int(np.count_nonzero(np.isnan(calls.y) & ~np.isnan(calls.base) & finite))
                 nonzero += int(np.count_nonzero((calls.y != calls.base) & ~np.isnan(calls.y) & finite))
                 if calls.output_dtype != calls.dtype:
                     became[f"{calls.dtype} became {calls.output_dtype}"] = True
         except ChangedShape as error:
             return Seen(elements, nan, nonzero, (error.became,), error.batch)
-        return Seen(elements, nan, nonzero, tuple(became))
+        return Seen(elements, nan, nonzero, tuple(became), batch)
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail on a single element that is not zero."""
@@ -113,7 +117,8 @@ class KeepProbZero(Check[Seen, DtypeCase]):
                 script.plain(1.0, script.shape(seen.batch))
         elif seen.nan or seen.nonzero:
             zero = f"assert (ys == {script.dropped})[np.broadcast_to(np.isfinite(xs), ys.shape)].all()"
-            script.each("print(ys)", zero, drop_prob=1.0, random=True, xs=True)
+            shape = script.shape(seen.batch)
+            script.each("print(ys)", zero, drop_prob=1.0, shape=shape, random=True, xs=True)
         else:
             script.same_dtype(1.0, seen.batch)
 

@@ -31,8 +31,7 @@ from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Autograd, SecondOrder
 from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.values import moderate
-from droppath_audit.scripts.script import rounding
-from droppath_reference.law import gradient_interval, multiplier
+from droppath_reference.law import gradient_interval
 
 if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
@@ -104,7 +103,7 @@ class SecondOrderGradients(Check[Seen, DtypeCase]):
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Differentiate twice at the first drop_prob at which that went wrong."""
         p = next(one.drop_prob for one in seen.found if one.wrong)
-        factor = multiplier(p, at.dialect.scaling)
+        low, high = map(float, gradient_interval(1.0, p, at.dtype, scaling=at.dialect.scaling))
         script.layer(p)
         script.ones((512, *seen.features))
         script.track()
@@ -114,8 +113,8 @@ class SecondOrderGradients(Check[Seen, DtypeCase]):
         script.add(
             f"assert by_x is None or ({script.array('by_x')} == 0).all(), 'the gradient depends on x'",
             "assert by_cotangent is not None, 'the gradient does not depend on its cotangent'",
-            f"off = abs({script.array('by_cotangent')} - {factor!r} * ({script.array('y')} != 0))",
-            f"assert (off <= {rounding(at.dtype)!r} * {factor!r}).all()",
+            f"second, dropped = {script.array('by_cotangent')}, {script.array('y')} == 0",
+            f"assert np.where(dropped, second == 0, ({low!r} <= second) & (second <= {high!r})).all()",
         )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.scripts import LiveScript
 
-FEW = 32  # values of x beyond which a script allows for roundings by a tolerance
+FEW = 128  # values of x beyond which a script allows for roundings by a tolerance
 
 
 def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, values: Sequence[complex] = ()) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
+from droppath_audit.core.grid import INTERIOR
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
 from droppath_audit.core.result import BAD, Result
@@ -182,8 +183,8 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
 def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
     """Return calls at the trial's case, for a target that raised or died before there was evidence.
 
-    The first calls it; where that shows nothing, another differentiates, with a further call between, and another
-    evaluates.
+    The first calls it. Where that shows nothing, another differentiates, with a further call between, another
+    evaluates, and the last calls it at every drop_prob.
     """
     features = (4,) if facts.fixed_shape is None else facts.smallest or facts.fixed_shape[1:]
     p = trial.case.coordinates.get("drop_prob", 0.5)
@@ -198,5 +199,10 @@ def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
             script.differentiate(p, script.call(p))
         else:
             script.plain(p, script.shape(8), training=training)
+        found.append(script)
+    script = script_for(facts, trial.case, features)
+    if isinstance(script, LiveScript):
+        for p in INTERIOR:
+            script.plain(p, script.shape(8))
         found.append(script)
     return found
