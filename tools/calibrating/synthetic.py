@@ -201,13 +201,18 @@ class SyntheticTarget:
     fixed_shape = None
     sizes = ()
     form_open = False
-    axis = 0
+    follows = False
+    apart = False
     evaluates = True
     keyed = False
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.framework = SyntheticFramework()
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Return whether there is an axis for the batch."""
+        return bool(shape)
 
     def make(self, drop_prob: float) -> SyntheticLayer:
         """Return a layer with this drop_prob."""

@@ -53,7 +53,8 @@ def test_events_come_in_order_one_for_every_planned_trial(facts: Facts) -> None:
     assert isinstance(last, AuditFinished)
     assert all(isinstance(event, TrialFinished) for event in middle)
     results = [event.result for event in middle if isinstance(event, TrialFinished)]
-    assert tuple(results) == last.report.results
+    told = [replace(result, snippet_state="", snippet_note="") for result in last.report.results]
+    assert [replace(result, snippet_state="", snippet_note="") for result in results] == told
     assert tuple(result.trial for result in results) == first.trials
     assert [str(result.outcome) for result in results] == [
         "pass",

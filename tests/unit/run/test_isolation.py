@@ -383,7 +383,7 @@ def test_the_parent_imports_neither_torch_nor_the_target(target: Callable[..., s
 def test_a_verdict_stands_although_no_sample_is_found_for_its_snippet(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    report = isolated(target("return [x]"), "DP005[cpu-float32]")
+    report = isolated(target("return [x.tolist()]"), "DP005[cpu-float32]")
     (result,) = report.results
     assert result.outcome is Outcome.FAIL
     assert "the target returned list, not a tensor" in result.verdict.observed

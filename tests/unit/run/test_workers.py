@@ -58,7 +58,9 @@ def test_a_broken_layer_is_judged_alike_by_one_worker_and_by_two(told: Callable[
     reports = []
     for jobs in (1, 2):
         with Supervisor("droppath_audit.mutants.law:floor_mask", jobs=jobs) as supervisor:
-            *_, last = engine.run(supervisor, Settings(effort="quick", only=("DP10[1-7]*", "DP602")))
+            *_, last = engine.run(
+                supervisor, Settings(effort="quick", only=("DP101", "DP102", "DP104", "DP107", "DP602"))
+            )
         assert isinstance(last, AuditFinished)
         reports.append(told(last.report))
     assert reports[0] == reports[1]
