@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +21,8 @@ from droppath_audit.report.writing import Unwritable, refuse_unwritable, write
 from droppath_audit.run import processes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from droppath_audit.core.collected import Collector
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.report import Report
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from droppath_audit.run.limits import Limits
     from droppath_audit.run.plan import Settings
 
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
 MOST_JOBS = 8
@@ -41,26 +44,47 @@ Examples:
 """
 
 
+def effort_option(default: str) -> Callable[[F], F]:
+    """Return the option ``--effort`` with this default."""
+    return click.option(
+        "--effort",
+        default=default,
+        show_default=True,
+        metavar="NAME",
+        help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.",
+    )
+
+
+def selection_options(function: F) -> F:
+    """Add the options that say which trials run, and from which seed."""
+    options = (
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="PATTERN",
+            help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.",
+        ),
+        click.option("--skip", multiple=True, metavar="PATTERN", help="Leave these trials out."),
+        click.option(
+            "--seed",
+            default="0",
+            show_default=True,
+            metavar="N",
+            help="Root seed; 'fresh' draws one and prints it.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("specs", nargs=-1, metavar="[SPEC ...]")
-@click.option(
-    "--effort",
-    default="standard",
-    show_default=True,
-    metavar="NAME",
-    help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.",
-)
+@effort_option("standard")
 @click.option(
     "--device", "devices", multiple=True, metavar="NAME", help="Device to run on; repeatable.  [default: cpu]"
 )
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="PATTERN",
-    help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.",
-)
-@click.option("--skip", multiple=True, metavar="PATTERN", help="Leave these trials out.")
-@click.option("--seed", default="0", show_default=True, metavar="N", help="Root seed; 'fresh' draws one and prints it.")
+@selection_options
 @click.option(
     "--budget",
     type=float,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from droppath_audit.commands import Command
-from droppath_audit.commands.audit import collector_for, root_seed
+from droppath_audit.commands.audit import collector_for, effort_option, root_seed, selection_options
 from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.files import reason
 from droppath_audit.core.interruption import Interruption
@@ -47,21 +47,8 @@ Examples:
 @click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("target", metavar="PACKAGE_OR_FOLDER", default="")
 @click.option("--list", "list_only", is_flag=True, help="Find and group definitions; audit nothing.")
-@click.option(
-    "--effort",
-    default="quick",
-    show_default=True,
-    metavar="NAME",
-    help="quick sees ±0.005 of a keep probability, standard ±0.0005, thorough ±0.0001.",
-)
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="PATTERN",
-    help="Run only these trials: an id such as 'DP301[cpu-float32]', a check, a family (DP3xx); * is any text.",
-)
-@click.option("--skip", multiple=True, metavar="PATTERN", help="Leave these trials out.")
-@click.option("--seed", default="0", show_default=True, metavar="N", help="Root seed; 'fresh' draws one and prints it.")
+@effort_option("quick")
+@selection_options
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this module before each target.")
 @click.option(
     "--json",

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from droppath_audit.certification import drawing
-from droppath_audit.commands import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +28,8 @@ LONG = ("--resolve", "0.00001", "--dtype", "float32", "--drop-prob", "0.3", *HER
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*words: str) -> tuple[int, str, str]:
-        """Run ``certify`` here; return status, standard output and standard error."""
-        monkeypatch.setattr(sys, "argv", ["droppath-audit", "certify", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return command
+def run(command_line: Run) -> Run:
+    return partial(command_line, "certify")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from droppath_audit import __version__
 from droppath_audit.checks import catalogue
-from droppath_audit.commands import cli, main
+from droppath_audit.commands import cli
 from droppath_audit.core import effort
 
 if TYPE_CHECKING:
@@ -34,17 +34,8 @@ def command_of(name: str) -> click.Command:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*words: str) -> tuple[int, str, str]:
-        """Run the command line here; return status, standard output and standard error."""
-        monkeypatch.setattr(sys, "argv", ["droppath-audit", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return command
+def run(command_line: Run) -> Run:
+    return command_line
 
 
 def test_status_0_where_every_must_holds(run: Run) -> None:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import re
-import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from droppath_audit.checks import catalogue
-from droppath_audit.commands import main
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.stats.planning import STATISTICS
 
@@ -18,17 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*words: str) -> tuple[int, str, str]:
-        """Run ``power`` here; return status, standard output and standard error."""
-        monkeypatch.setattr(sys, "argv", ["droppath-audit", "power", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return command
+def run(command_line: Run) -> Run:
+    return partial(command_line, "power")
 
 
 def numbers(line: str) -> list[float]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from droppath_audit.commands import main
 from droppath_audit.core.scanned import Group, Place, Scan
 from droppath_audit.report.scan_json import document
 
@@ -63,17 +63,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*words: str) -> tuple[int, str, str]:
-        """Scan in this process; return status, standard output and standard error."""
-        monkeypatch.setattr(sys, "argv", ["droppath-audit", "scan", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return command
+def run(command_line: Run) -> Run:
+    return partial(command_line, "scan")
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
