@@ -212,11 +212,7 @@ class Crew:
         """End every process that was started, and all that those have started."""
         self._selector.close()
         self._socket.close()  # which the warden sees
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            processes.kill_tree(self._process.pid)
-            self._process.wait()
+        processes.await_end(self._process, END_SECONDS)
         if self._process.returncode:  # somebody ended the warden
             self._sweep()
         self._close_files()

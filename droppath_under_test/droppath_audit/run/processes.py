@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PROC = Path("/proc")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
@@ -92,6 +93,15 @@ def kill(*processes: int) -> None:
 def kill_tree(process: int) -> None:
     """Send SIGKILL to a process and its descendants."""
     kill(process, *descendants(process))
+
+
+def await_end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """Wait until a process has ended; after so many seconds end it, with its descendants."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        kill_tree(process.pid)
+        process.wait()
 
 
 def told_end(code: int) -> str:

@@ -282,8 +282,4 @@ class _Run:
     def close(self) -> None:
         """End it, with all that it has started."""
         self.socket.close()  # which the warden sees
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            processes.kill_tree(self._process.pid)
-            self._process.wait()
+        processes.await_end(self._process, END_SECONDS)
