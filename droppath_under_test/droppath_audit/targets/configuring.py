@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import keyword
-import textwrap
 import typing
 from dataclasses import dataclass, replace
 from inspect import Parameter
@@ -18,7 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.targets import words
+from droppath_audit.targets import bodies, words
 from droppath_audit.targets.items import Probability
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 from droppath_audit.targets.table import Table, listing
@@ -187,9 +185,8 @@ def _fields_of(kind: Any) -> dict[str, Parameter]:
 
 def _read(cls: Any, name: str) -> tuple[list[str], bool]:
     """Return the fields of its configuration that a constructor reads, in order, and whether as keys of a mapping."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))
-    except (OSError, TypeError, SyntaxError):
+    tree = bodies.definition_of(cls.__init__)
+    if tree is None:
         return [], False
     attributes = list(dict.fromkeys(_attributes(tree, name)))
     keys = list(dict.fromkeys(_keys(tree, name)))
@@ -197,28 +194,23 @@ def _read(cls: Any, name: str) -> tuple[list[str], bool]:
 
 
 def _attributes(tree: ast.AST, name: str) -> Iterator[str]:
+    yield from (found for found in bodies.attributes(tree, name) if found not in ("get", "keys", "items"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and _is(node.value, name) and node.attr not in ("get", "keys", "items"):
-            yield node.attr
-        if isinstance(node, ast.Call) and _is(node.func, "getattr", "hasattr") and _is(node.args[0], name):
-            yield from _constants(node.args[1:2])
+        if isinstance(node, ast.Call) and bodies.is_name(node.func, "getattr", "hasattr"):
+            yield from _constants(node.args[1:2] if bodies.is_name(node.args[0], name) else [])
 
 
 def _keys(tree: ast.AST, name: str) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and _is(node.value, name):
+        if isinstance(node, ast.Subscript) and bodies.is_name(node.value, name):
             yield from _constants([node.slice])
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr == "get"
-            and _is(node.func.value, name)
+            and bodies.is_name(node.func.value, name)
         ):
             yield from _constants(node.args[:1])
-
-
-def _is(node: ast.AST, *names: str) -> bool:
-    return isinstance(node, ast.Name) and node.id in names
 
 
 def _constants(nodes: list[ast.expr]) -> Iterator[str]:
@@ -267,5 +259,4 @@ def _head(parameter: Parameter, default: str = "") -> str:
     plain = isinstance(parameter.default, (bool, int, float, str, type(None)))
     if not required(parameter):
         default = repr(parameter.default) if plain else default or "None"
-    assert not keyword.iskeyword(parameter.name)  # noqa: S101 - it was one of a signature
     return f"{parameter.name}={default}" if default else parameter.name

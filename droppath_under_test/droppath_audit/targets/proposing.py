@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.targets import words
+from droppath_audit.targets import bodies, words
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 
 if TYPE_CHECKING:
@@ -186,16 +184,7 @@ def _read(function: Any, cls: type) -> list[str]:
 
 def _read_of_self(function: Any) -> list[str]:
     """Return the attributes of its first argument that a method reads, in order."""
-    try:
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    except (OSError, SyntaxError, ValueError):
+    definition = bodies.definition_of(function)
+    if definition is None or not definition.args.args:
         return []
-    if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)) or not definition.args.args:
-        return []
-    own = definition.args.args[0].arg
-    found = [
-        node.attr
-        for node in ast.walk(definition)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == own
-    ]
-    return list(dict.fromkeys(found))
+    return bodies.attributes(definition, definition.args.args[0].arg)
