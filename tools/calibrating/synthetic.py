@@ -210,9 +210,11 @@ class SyntheticTarget:
         self.dialect = dialect
         self.framework = SyntheticFramework()
 
-    def takes(self, shape: tuple[int, ...]) -> bool:
+    def can_be_given(self, shape: tuple[int, ...]) -> bool:
         """Return whether there is an axis for the batch."""
         return bool(shape)
+
+    takes = can_be_given
 
     def make(self, drop_prob: float) -> SyntheticLayer:
         """Return a layer with this drop_prob."""

@@ -99,7 +99,8 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
 def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     """Run every shape in both modes."""
     layer, framework, fixed = probe.make(DROP_PROB), probe.framework, probe.target.fixed_shape
-    shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else SHAPES
+    shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else list(SHAPES)
+    shapes = [shape for shape in shapes if probe.target.can_be_given(shape)]
     wrong: list[Changed] = []
     kept: tuple[int, ...] = ()
     for shape in shapes:

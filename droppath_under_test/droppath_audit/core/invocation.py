@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from droppath_audit.core.arrangement import Arrangement
+
 Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "constant", "list"]
 
 
@@ -41,7 +43,7 @@ class Invocation:
         inverted: Whether the mode argument means evaluation.
         attribute: Attribute that holds the probability argument; empty where there is none.
         output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
-        arranged: Whether ``given(x)`` and ``back(y, x)`` of the imports stand between samples and the target.
+        arrangement: What stands between samples and the target; scripts define its functions.
         follows: Whether the layer is converted to x's dtype.
         neutral: Parameters of the layer that are set, each to a value with which it changes nothing.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
@@ -58,7 +60,7 @@ class Invocation:
     attribute: str = ""
     output: int | str | None = None
     residual: bool = False
-    arranged: bool = False
+    arrangement: Arrangement = field(default_factory=Arrangement)
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
 

@@ -92,8 +92,11 @@ class Target(Protocol):
     def prepared(self, **fields: Any) -> Target:
         """Return the same target with other fields of its binding: what calls have shown of it."""
 
+    def can_be_given(self, shape: tuple[int, ...]) -> bool:
+        """Return whether samples of this shape (B, ...) can be arranged as it takes them, whatever it refuses."""
+
     def takes(self, shape: tuple[int, ...]) -> bool:
-        """Return whether samples of this shape (B, ...) can be given to it at all."""
+        """Return whether samples of this shape can be given to it, and have no rank that calls have shown refused."""
 
     def is_probability(self, name: str) -> bool:
         """Return whether something that a layer stores is the probability, by its name."""

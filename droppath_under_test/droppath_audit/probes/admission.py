@@ -8,7 +8,7 @@ nothing is dropped, if there are such; with them it is audited.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,14 @@ import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Layers, has
-from droppath_audit.probes.inputs import BATCH, FEATURES, features
+from droppath_audit.probes.inputs import BATCH, FEATURES, features, first_taken
 
 if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
 
 DROP_PROB = 0.5
-# Sizes that differ, so that no mask of another rank fits by chance.
-RANKS = ((7,), (7, 3), (7, 3, 2), (7, 3, 4, 2), (7, 2, 3, 2, 4), (7, 2, 3, 2, 3, 4))
+# Features at each rank; no size is that of the batch, so that no mask of another rank fits by chance.
+RANKS = ((), (3,), (3, 2), (3, 4, 2), (2, 3, 2, 4), (2, 3, 2, 3, 4))
 NEARLY_ONE = 0.999  # a drop_prob at which what is kept is a thousand times x
 # In this order: gains and their weights; the two ends of a sigmoid or tanh; shifts, and logarithms of a gain.
 NEUTRAL = (1.0, 100.0, 0.0)
@@ -68,13 +68,14 @@ class Admission:
     computes: tuple[str, ...] = ()
 
 
-def admission(target: Target, device: str, dtype: str) -> Admission:
+def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admission:
     """Call a target in training and in evaluation, more often than once only where it refuses.
 
     Args:
         target: The target.
         device: Where.
         dtype: Dtype of x.
+        whole: Whether to ask as well what the dtype has no part in; otherwise those fields say nothing.
     """
     output = _output(target, dtype, device)
     if output is not None:
@@ -88,24 +89,32 @@ def admission(target: Target, device: str, dtype: str) -> Admission:
             target, smallest, error, follows = following, found, None, True
     if error is not None:
         return Admission(str(error), error.traceback)
-    shape = (BATCH, *smallest)
+    shown = Admission(
+        refuses_keep_prob_zero=_refuses_keep_prob_zero(target, (BATCH, *smallest), dtype, device),
+        smallest=smallest,
+        follows=follows,
+        output=output,
+        numbers=bool(numbers),
+    )
+    return _whole(shown, target, numbers, dtype, device) if whole else shown
+
+
+def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: str, device: str) -> Admission:
+    """Return an admission with what the dtype has no part in."""
+    shape = (BATCH, *shown.smallest)
     form = _form(target.declaring(form="residual"), shape, dtype, device) if target.form_open else ""
     formed = target.declaring(form=form) if form else target
     neutral = _neutral(formed, numbers, shape, dtype, device)
-    changes = neutral is None
-    return Admission(
-        refuses_keep_prob_zero=_refuses_keep_prob_zero(target, shape, dtype, device),
+    changes, free = neutral is None, target.fixed_shape is None
+    return replace(
+        shown,
         form=form,
         inside=_inside(target) if changes else (),
-        smallest=smallest,
-        follows=follows,
         neutral=neutral or {},
-        output=output,
-        swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
-        numbers=bool(numbers),
-        ranks=_ranks(target, dtype, device) if smallest in FEATURES and target.fixed_shape is None else (),
-        fixed=_fixed(target, dtype, device) if smallest not in FEATURES and target.fixed_shape is None else (),
         computes=numbers if changes else (),
+        swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
+        ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
+        fixed=_fixed(target, dtype, device) if free and shown.smallest not in FEATURES else (),
     )
 
 
@@ -217,23 +226,16 @@ def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
 
 
 def _ranks(target: Target, dtype: str, device: str) -> tuple[int, ...]:
-    """Return the ranks of x of which the shape is kept; none where all are."""
-    found = tuple(len(shape) for shape in RANKS if _keeps(target, shape, dtype, device))
-    return () if len(found) == len(RANKS) else found
+    """Return the ranks of x of which the shape is kept; none where all are that the target can be given."""
+    asked = [features for features in RANKS if target.takes((BATCH, *features))]
+    kept = [features for features in asked if first_taken(target, [features], dtype, device)[0] is not None]
+    return () if kept == asked else tuple(1 + len(features) for features in kept)
 
 
 def _fixed(target: Target, dtype: str, device: str) -> tuple[int, ...]:
     """Return the features of samples of which a target with a fixed number of channels keeps the shape."""
-    several = [features for n in target.sizes for features in ((4, n), (n, 4, 4), (4, 4, n), (n,))]
-    return next((shape for shape in several if _keeps(target, (BATCH, *shape), dtype, device)), ())
-
-
-def _keeps(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
-    """Return whether the target takes x of this shape, and returns one of it."""
-    with suppress(TargetRaised, NotApplicable):
-        output = target.make(DROP_PROB)(target.framework.ones(shape, dtype, device), training=True)
-        return target.framework.info(output).shape == shape
-    return False
+    several = (features for n in target.sizes for features in ((4, n), (n, 4, 4), (4, 4, n), (n,)))
+    return first_taken(target, several, dtype, device)[0] or ()
 
 
 def _inside(target: Target) -> tuple[str, ...]:

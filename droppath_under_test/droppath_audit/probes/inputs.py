@@ -82,10 +82,10 @@ def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> 
     """
     if target.fixed_shape is not None:
         declared = target.fixed_shape[1:]
-        found, _ = _first_taken(target, _reduced(declared, 2 if wide else 1), dtype, device)
+        found, _ = first_taken(target, _reduced(declared, 2 if wide else 1), dtype, device)
         return declared if found is None else found
     channels = [shape for n in target.sizes for shape in ((n,), (2, n), (n, 2, 2), (2, 2, n))]
-    found, raised = _first_taken(target, (*(WIDE if wide else FEATURES), *channels), dtype, device)
+    found, raised = first_taken(target, (*(WIDE if wide else FEATURES), *channels), dtype, device)
     if found is not None:
         return found
     if raised is not None:
@@ -99,13 +99,18 @@ def _reduced(declared: tuple[int, ...], least: int) -> Iterator[tuple[int, ...]]
     return (smaller for smaller in sorted(choices, key=lambda sizes: (prod(sizes), sizes)) if smaller != declared)
 
 
-def _first_taken(
+def first_taken(
     target: Target, candidates: Iterable[tuple[int, ...]], dtype: str, device: str
 ) -> tuple[tuple[int, ...] | None, TargetRaised | None]:
-    """Return the first features whose shape the target keeps, or None and what it raised last."""
+    """Return the first features whose shape the target keeps, or None and what it raised last.
+
+    Shapes that cannot be given to it at all are left out.
+    """
     raised: TargetRaised | None = None
     for candidate in candidates:
         shape = (BATCH, *candidate)
+        if not target.takes(shape):
+            continue
         try:
             output = target.make(0.5)(target.framework.ones(shape, dtype, device), training=True)
             if target.framework.info(output).shape == shape:

@@ -95,7 +95,10 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
 
 
 def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
-    """Return what calls in each dtype showed, float32 first, of those that ended; each has a fork of its own."""
+    """Return what calls in each dtype showed, of those that ended; each has a fork of its own.
+
+    float32 comes first, where it is taken. The first that is taken says what the dtype has no part in.
+    """
     from droppath_audit.probes.admission import Admission, admission
     from droppath_audit.probes.concurrency import in_processes
 
@@ -106,13 +109,20 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     asked = [dtype for dtype in facts.dtypes or DTYPES if dtype in there]
     dtypes = sorted(asked, key=lambda dtype: dtype != "float32")
 
-    def ask(dtype: str) -> bytes:
-        return json.dumps(wire.dump(admission(target, device, dtype))).encode()
+    def ask(dtype: str, *, whole: bool) -> bytes:
+        return json.dumps(wire.dump(admission(target, device, dtype, whole=whole))).encode()
 
-    with target.framework.one_thread():
-        answers = in_processes([partial(ask, dtype) for dtype in dtypes], ASKING_SECONDS)
-    found = zip(dtypes, answers, strict=True)
-    return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
+    def answers(dtypes: list[str]) -> dict[str, Admission]:
+        asked = [partial(ask, dtype, whole=dtype == dtypes[0]) for dtype in dtypes]
+        with target.framework.one_thread():
+            found = zip(dtypes, in_processes(asked, ASKING_SECONDS), strict=True)
+        return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
+
+    shown = answers(dtypes)
+    taken = [dtype for dtype in shown if not shown[dtype].raised]
+    if taken and taken[0] != dtypes[0]:
+        shown |= answers(taken[:1])
+    return shown
 
 
 def _all_raise(facts: Facts, shown: Admission) -> str:
@@ -177,8 +187,7 @@ def _computes(facts: Facts, shown: Admission) -> str:
 def _invocation(facts: Facts, target: BoundTarget) -> Invocation:
     """Return how scripts drive a target of which calls have shown more."""
     imports = facts.invocation.imports if isinstance(facts.invocation, Invocation) else ()
-    own = imports[: len(imports) - len(target.binding.arrangement.lines())]  # which the binding adds again
-    return target.binding.invocation(own)
+    return target.binding.invocation(imports)
 
 
 def _form_open(facts: Facts) -> str:

@@ -73,9 +73,9 @@ class Calling:
         elif how.output not in (None, "mask"):
             text += f"[{how.output!r}]"
         elif how.output == "mask":
-            text = f"{'given(x)' if how.arranged else 'x'} * {text}"
-            text = text if how.arranged else f"({text})"
-        return f"back({text}, x)" if how.arranged else text
+            text = f"{'given(x)' if how.arrangement else 'x'} * {text}"
+            text = text if how.arrangement else f"({text})"
+        return f"back({text}, x)" if how.arrangement else text
 
     def whole_call(self, drop_prob: object, *, training: bool) -> str:
         """Return the expression for all that ``layer`` returns."""
@@ -101,8 +101,8 @@ class Calling:
             if role == "b":
                 return self._spelling.literal("[*range(len(x))]", "(-1,)", "int64", repr(self._device))
             return {
-                "x": "given(x)" if how.arranged else "x",
-                "r": "given(shortcut)" if how.arranged else "shortcut",
+                "x": "given(x)" if how.arrangement else "x",
+                "r": "given(shortcut)" if how.arrangement else "shortcut",
                 "p": repr(self._how.argument(drop_prob)),
                 "training": repr(self._how.flag(training)),
                 "f": self._function(),

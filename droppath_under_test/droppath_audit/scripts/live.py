@@ -47,7 +47,7 @@ class LiveScript(Script):
         smallest: tuple[int, ...] = (1,),
         declared: tuple[int, ...] | None = None,
     ) -> None:
-        super().__init__(at, (*spelling.imports, *invocation.imports))
+        super().__init__(at, (*spelling.imports, *invocation.imports, *invocation.arrangement.lines()))
         self.spell, self.smallest, self.first_seed = spelling, smallest, 0
         self.declared, self._fixed = smallest if declared is None else declared, declared
         self.invocation = invocation

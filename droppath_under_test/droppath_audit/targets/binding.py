@@ -161,7 +161,7 @@ class Binding:
             imports: Lines that import the target, under its name with underscores for dots.
         """
         return Invocation(
-            imports=(*imports, *self.arrangement.lines()),
+            imports=imports,
             kind=self.kind,
             name=self.name.replace(".", "_"),
             init=self._init_arguments() if self.kind == "class" else (),
@@ -174,7 +174,7 @@ class Binding:
             else "",
             output=self.output,
             residual=self.dialect.form == "residual",
-            arranged=bool(self.arrangement),
+            arrangement=self.arrangement,
             follows=self.follows,
             neutral=self.neutral,
         )

@@ -111,10 +111,14 @@ class BoundTarget:
         other.left_at_import = self.left_at_import
         return other
 
+    def can_be_given(self, shape: tuple[int, ...]) -> bool:
+        """Return whether samples of this shape (B, ...) can be arranged as it takes them, whatever it refuses."""
+        return self.binding.arrangement.takes(shape)
+
     def takes(self, shape: tuple[int, ...]) -> bool:
-        """Return whether samples of this shape (B, ...) can be given to it at all."""
+        """Return whether samples of this shape can be given to it, and have no rank that calls have shown refused."""
         ranks = self.binding.ranks
-        return self.binding.arrangement.takes(shape) and (not ranks or len(shape) in ranks)
+        return self.can_be_given(shape) and (not ranks or len(shape) in ranks)
 
     def is_probability(self, name: str) -> bool:
         """Return whether something that a layer stores is the probability, by its name."""

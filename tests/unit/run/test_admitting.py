@@ -110,6 +110,10 @@ class Shift(Gain):
     def forward(self, x):
         return drop(x + self.gain(), self.drop_prob, self.training)
 
+class SequenceFirst(DropPath):
+    def forward(self, x):
+        return drop(x.swapaxes(0, 1), self.drop_prob, self.training).swapaxes(0, 1)
+
 class RankFour(DropPath):
     def forward(self, x):
         batch, channels, height, width = x.shape
@@ -327,3 +331,12 @@ def test_a_rank_that_is_refused_is_a_finding_of_one_check(
     report = isolated(layers("RankFour"), *ADMITTED)
     assert list(bad(report)) == ["DP005"]
     assert report.facts.notes == ("x of rank 4 alone is taken: the others are DP005's finding",)
+
+
+def test_a_rank_without_the_axis_of_the_batch_is_neither_refused_nor_missed(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(f"{layers('SequenceFirst')}?axis=1", "DP005", "DP304", "DP601")
+    assert bad(report) == {}
+    assert report.facts.notes == ()
+    assert {str(result.outcome) for result in report.results if result.trial.check == "DP005"} == {"pass"}

@@ -24,7 +24,8 @@ class Driver:
         exec("\n".join(invocation.imports), names)  # noqa: S102 - the lines are there to be run
         sys.path[:] = path
         self.target = names[invocation.name]
-        self.given, self.back = (names.get("given"), names.get("back")) if invocation.arranged else (None, None)
+        exec("\n".join(invocation.arrangement.lines()), names)  # noqa: S102 - likewise
+        self.given, self.back = names.get("given"), names.get("back")
 
     def __call__(self, x, drop_prob, *, training=True):
         invocation, probability = self.invocation, self.invocation.argument(drop_prob)
