@@ -8,6 +8,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from droppath_audit.frameworks.left_running import THREADS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -38,6 +40,11 @@ def guarded(target: Target, state: ProcessState, changes: Iterable[Change] = ())
         changes: What it is known to change: looked at after every call, and not only after some.
     """
     return cast("Target", GuardedTarget(target, Guard(state, changes)))
+
+
+def can_be_guarded(change: Change) -> bool:
+    """Return whether something can put it back: nothing ends a thread."""
+    return change.expression != THREADS
 
 
 def unguarded(target: Target) -> Target:
@@ -117,6 +124,14 @@ class GuardedTarget:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bare, name)
+
+    def declaring(self, **fields: str) -> Target:
+        """Return the same target with other fields of its dialect, behind the same guard."""
+        return cast("Target", GuardedTarget(self.bare.declaring(**fields), self._guard))
+
+    def prepared(self, **fields: Any) -> Target:
+        """Return the same target with other fields of its binding, behind the same guard."""
+        return cast("Target", GuardedTarget(self.bare.prepared(**fields), self._guard))
 
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance, behind the guard as well."""

@@ -14,6 +14,8 @@ from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Forking, has
+from droppath_audit.frameworks.guarded import can_be_guarded, guarded
+from droppath_audit.frameworks.process_state import ProcessState
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -109,12 +111,18 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     asked = [dtype for dtype in facts.dtypes or DTYPES if dtype in there]
     dtypes = sorted(asked, key=lambda dtype: dtype != "float32")
 
-    def ask(dtype: str, *, whole: bool) -> bytes:
-        return json.dumps(wire.dump(admission(target, device, dtype, whole=whole))).encode()
+    def ask(state: ProcessState, dtype: str, *, whole: bool) -> bytes:
+        shown = admission(target, device, dtype, whole=whole)
+        changes = [change for change in state.changes() if can_be_guarded(change)]
+        if changes:  # what a call left behind may have been the end of the next one
+            state.restore()
+            shown = admission(guarded(target, state, changes), device, dtype, whole=whole)
+        return json.dumps(wire.dump(shown)).encode()
 
     def answers(dtypes: list[str]) -> dict[str, Admission]:
-        asked = [partial(ask, dtype, whole=dtype == dtypes[0]) for dtype in dtypes]
         with target.framework.one_thread():
+            state = ProcessState.taken(target.framework)
+            asked = [partial(ask, state, dtype, whole=dtype == dtypes[0]) for dtype in dtypes]
             found = zip(dtypes, in_processes(asked, ASKING_SECONDS), strict=True)
         return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
 

@@ -14,8 +14,7 @@ from droppath_audit.core.collected import Collected
 from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
 from droppath_audit.core.recording import Recording
-from droppath_audit.frameworks.guarded import guarded
-from droppath_audit.frameworks.left_running import THREADS
+from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
 from droppath_audit.run.admitting import admitted
 
@@ -113,11 +112,6 @@ def undone(state: ProcessState | None) -> tuple[Change, ...]:
     if changed and state is not None:
         state.restore()
     return changed
-
-
-def can_be_guarded(change: Change) -> bool:
-    """Return whether something can put it back: nothing ends a thread."""
-    return change.expression != THREADS
 
 
 def single_threaded(target: Target | Recording) -> AbstractContextManager[None]:

@@ -37,11 +37,11 @@ from droppath_audit.core.collected import Collected
 from droppath_audit.core.errors import Unimportable, UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
+from droppath_audit.frameworks.guarded import can_be_guarded
 from droppath_audit.frameworks.settings import Change
 from droppath_audit.run import processes
 from droppath_audit.run.admitting import admitted
 from droppath_audit.run.driving import (
-    can_be_guarded,
     collect_one,
     compiler_of,
     has_compiled,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
+from droppath_audit.targets.outputs import chosen, tensors_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,27 +31,6 @@ def _target_does(action: Callable[..., Any], *arguments: Any, **keywords: Any) -
     """Return what code of the target returns; what it raises is TargetRaised."""
     with theirs():
         return action(*arguments, **keywords)
-
-
-def tensors_in(output: Any, kind: type) -> list[tuple[int | str, Any]]:
-    """Return the tensors of a tuple, list or mapping, or of an object's attributes, each with where it is.
-
-    Args:
-        output: What a call returned.
-        kind: The type of a tensor.
-
-    Returns:
-        Pairs of what ``output=`` says and the tensor, in order; none of a tensor itself.
-    """
-    if isinstance(output, kind):
-        return []
-    if isinstance(output, Mapping):
-        held: list[tuple[int | str, Any]] = [(key, value) for key, value in output.items() if isinstance(key, str)]
-    elif isinstance(output, (tuple, list)):
-        held = list(enumerate(output))
-    else:
-        held = [(f".{name}", value) for name, value in getattr(output, "__dict__", {}).items()]
-    return [(where, value) for where, value in held if isinstance(value, kind)]
 
 
 def _set_mode(layer: Any, training: bool) -> None:
@@ -287,13 +266,7 @@ class BoundLayer:
             output = self._call_whole(x, shortcut, training)
             if self._binding.tensors > 1:
                 self._compare(output, x)
-            where = self._binding.output
-            if isinstance(where, str) and where.startswith("."):
-                output = getattr(output, where[1:])
-            elif where not in (None, "mask"):
-                output = output[where]
-            elif where == "mask":
-                output = self._framework.multiply(x, output)
+            output = chosen(output, self._binding.output, x, self._framework)
             if arrangement:
                 output = arrangement.back(output, shape)
         except (KeyboardInterrupt, NotApplicable, TargetRaised):
