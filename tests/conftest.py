@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,14 @@ TIMES = {"seconds", "import_seconds"}
 settings.register_profile("gate", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None)
 settings.load_profile("search" if "DROPPATH_EXAMPLES" in os.environ else "gate")
+
+
+@pytest.fixture(autouse=True)
+def own_path() -> Iterator[None]:
+    """Give each test the path that it began with: a target loaded here adds its folder, and tests name files alike."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session")

@@ -321,6 +321,8 @@ class BoundLayer:
             return self._branch
         info = self._framework.info(x)
         if role == "b":
+            if not info.shape:
+                raise NotApplicable("an x of rank 0 has no rows to number")
             return self._framework.tensor(np.arange(info.shape[0]), "int64", info.device)
         return ask(self._framework, Keys).key(info.device)
 

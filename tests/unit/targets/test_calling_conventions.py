@@ -123,3 +123,12 @@ def test_the_verdict_is_that_it_is_sound(convention):
     )
     assert report.exit_status == 0
     assert report.counts["pass"] >= 1
+
+
+def test_an_x_of_rank_0_has_no_rows_to_number(file):
+    report = audit(f"{file}:drop_rows", effort="quick", only=["DP305"])
+    (result,) = report.results
+    assert (result.outcome.value, result.verdict.observed) == (
+        "not-applicable",
+        "an x of rank 0 has no rows to number",
+    )

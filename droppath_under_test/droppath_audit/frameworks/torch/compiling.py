@@ -56,8 +56,8 @@ class TorchCompiling(Compiling):
             yield
 
     def tried(self) -> bool:
-        """Return whether a frame was to be compiled."""
-        return self._counted("frames", "total") > 0
+        """Return whether a frame was to be compiled; of a full graph only what it captured is counted."""
+        return self._counted("frames", "total") > 0 or self._counted("stats", "calls_captured") > 0
 
     def failed(self) -> bool:
         """Return whether operations were captured, and no graph of them became code."""
