@@ -67,7 +67,7 @@ class Layout(Check[Seen, DtypeCase]):
         shape = (BATCH, *(fixed[1:] if fixed else FEATURES))
         layer = probe.make(DROP_PROB)
         calls, changed = 0, []
-        for layout in layouts.layouts:
+        for layout in probe.layouts():
             if layout == "expanded":
                 continue  # an elementwise operation gives such a tensor memory of its own
             for training in probe.modes:

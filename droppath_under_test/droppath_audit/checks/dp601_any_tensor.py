@@ -25,7 +25,7 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import DTYPES, Dtypes
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.frameworks.capabilities import Autograd, Layouts, has
+from droppath_audit.frameworks.capabilities import Autograd, has
 from droppath_audit.fuzz.oracle import Violation, values_of, violations
 from droppath_audit.fuzz.showing import broken_promise
 from droppath_audit.fuzz.strategies import Example, alone, examples, landmarks
@@ -100,11 +100,11 @@ class AnyTensor(Check[Seen, DtypeCase]):
                 failure.example, failure.found = example, found
                 raise AssertionError(found[0].text)
 
-        laid_out, gradients = has(probe.framework, Layouts), has(probe.framework, Autograd) is not None
+        gradients = has(probe.framework, Autograd) is not None
         refuses, fixed = at.dialect.keep_prob_zero == "raises", probe.target.fixed_shape
         smaller = None if fixed is None else probe.features(wide=True)
         strategy = examples(
-            laid_out.layouts if laid_out else ("contiguous",),
+            probe.layouts(),
             fixed,
             evaluates=probe.target.evaluates,
             gradients=gradients,

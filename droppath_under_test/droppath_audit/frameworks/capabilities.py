@@ -320,9 +320,14 @@ class Layers(Capability):
 
 
 class Compiling(Capability):
-    """Compilation of code while it runs."""
+    """Compilation of code while it runs.
+
+    Attributes:
+        misread: Layouts of which compiled code reads other values than eager code, whatever that code is.
+    """
 
     lacking = "has no compiler"
+    misread: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Generic
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.capabilities import Compiling, Taped, ask, has
+from droppath_audit.frameworks.capabilities import Compiling, Layouts, Taped, ask, has
 from droppath_audit.probes.clock import Clock
 from droppath_audit.probes.inputs import features
 from droppath_audit.probes.masks import MaskSource
@@ -101,6 +101,12 @@ class Driver(Generic[Case_co]):
         self.features()
         compiling = has(self.framework, Compiling)
         return compiling is not None and compiling.tried()
+
+    def layouts(self) -> tuple[str, ...]:
+        """Return the layouts that x can have; of compiled code, those that its compiler reads."""
+        kinds, compiling = has(self.framework, Layouts), has(self.framework, Compiling)
+        misread = compiling.misread if compiling is not None and self._compiled() else ()
+        return tuple(layout for layout in kinds.layouts if layout not in misread) if kinds else ("contiguous",)
 
     def features(self, *, wide: bool = False, dtype: str = "") -> tuple[int, ...]:
         """Return the features of a sample on which the target keeps x's shape; see ``probes.inputs.features``."""

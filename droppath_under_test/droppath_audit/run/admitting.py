@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.recording import Recording
-from droppath_audit.frameworks.capabilities import Forking, has
+from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
 
@@ -104,7 +105,8 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     from droppath_audit.probes.admission import Admission, admission
     from droppath_audit.probes.concurrency import in_processes
 
-    forking, (device, there) = has(target.framework, Forking), next(iter(facts.devices.items()))
+    forking, compiling = has(target.framework, Forking), has(target.framework, Compiling)
+    device, there = next(iter(facts.devices.items()))
     if not hasattr(os, "fork") or forking is None or forking.fork_hazard(device):
         return {}
     # Of other dtypes the checks that ask for them say what they find.
@@ -112,6 +114,10 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     dtypes = sorted(asked, key=lambda dtype: dtype != "float32")
 
     def ask(state: ProcessState, dtype: str, *, whole: bool) -> bytes:
+        with compiling.compiled_anew() if compiling else nullcontext():  # or its limits would look like refused ranks
+            return answer(state, dtype, whole=whole)
+
+    def answer(state: ProcessState, dtype: str, *, whole: bool) -> bytes:
         shown = admission(target, device, dtype, whole=whole)
         changes = [change for change in state.changes() if can_be_guarded(change)]
         if changes:  # what a call left behind may have been the end of the next one

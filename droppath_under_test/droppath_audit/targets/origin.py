@@ -9,13 +9,17 @@ from typing import Any
 
 
 def source_of(obj: Any) -> str:
-    """Return file and line of a target's definition, as ``FILE:LINE``; empty where there is none."""
+    """Return file and line of a target's definition, as ``FILE:LINE``; empty where there is none.
+
+    Of what a decorator returned these are those of what it was given, where it says what that was.
+    """
     if isinstance(obj, partial):
         obj = obj.func
     try:
+        obj = inspect.unwrap(obj)
         source = obj if inspect.isclass(obj) or inspect.isfunction(obj) else type(obj)
         file, line = inspect.getsourcefile(source), inspect.getsourcelines(source)[1]
-    except (TypeError, OSError):
+    except (TypeError, OSError, ValueError):
         return ""
     return f"{file}:{line}" if file else ""
 

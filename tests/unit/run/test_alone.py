@@ -83,6 +83,34 @@ def test_a_correct_layer_passes_compiled(tmp_path: Path, isolated) -> None:
     assert {result.outcome for result in report.results} == {Outcome.PASS}
 
 
+FULL = """
+import torch
+
+@torch.compile(fullgraph=True, backend="aot_eager")
+def drop_path(x, drop_prob, training):
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1.0 - drop_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1)) < keep_prob
+    return torch.where(mask, x, torch.zeros_like(x)) / (keep_prob or 1.0)
+"""
+
+
+def test_a_correct_function_passes_as_one_full_graph(tmp_path: Path, isolated) -> None:
+    """Of such a graph torch counts no frames, its backward pass may run once, and its second derivative is missing."""
+    file = tmp_path / "full.py"
+    file.write_text(FULL, encoding="utf-8")
+    trials = ("DP005[cpu-float32]", "DP103[cpu-float32-p0.1]", "DP402[cpu-float64-p0.5]", "DP403[cpu-float64]")
+    report = isolated(f"{file}:drop_path", *trials, "DP505[cpu-float32]")
+    found = {result.trial.check: result for result in report.results}
+    assert [found[check].outcome for check in ("DP005", "DP402", "DP505")] == [Outcome.PASS] * 3
+    assert found["DP005"].verdict.observed.startswith("12 of 12 calls")  # more shapes than torch compiles unasked
+    assert "its eager original does" in found["DP103"].verdict.observed
+    assert "no second derivative of compiled code" in found["DP403"].verdict.observed
+    assert report.facts.origin == f"{file}:4"
+    assert not [note for note in report.facts.notes if "alone is taken" in note]
+
+
 def test_a_compiled_target_of_which_nothing_is_compiled_is_an_error(tmp_path: Path, isolated) -> None:
     file = tmp_path / "never.py"
     text = (

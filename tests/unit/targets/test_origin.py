@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from droppath_audit.targets.origin import package_of
+from droppath_audit.targets.origin import package_of, source_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,15 @@ def test_every_module_that_is_installed_has_the_package_that_the_standard_librar
         if top.isidentifier() and not top.startswith("_"):
             named = {f"{name} {importlib.metadata.version(name)}" for name in names}
             assert package_of(SimpleNamespace(__module__=top)) in named, top
+
+
+@contextlib.contextmanager  # which stands in another file
+def decorated():
+    yield
+
+
+def test_what_is_decorated_stands_where_it_was_written():
+    file, _, line = source_of(decorated).rpartition(":")
+    assert file == __file__
+    with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - a list of lines
+        assert list(lines)[int(line) - 1].startswith("@contextlib")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Layer
 
 
+NO_SECOND = "does not currently support double backward"
 UNREACHED = "the graph does not reach x"
 
 
@@ -85,8 +86,13 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                 return SecondDerivatives(output.detach(), None, None, UNREACHED)
             if not first.requires_grad:
                 return SecondDerivatives(output.detach(), None, None, "the gradient is not part of a graph")
-            with theirs():
-                by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
+            try:
+                with theirs():
+                    by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
+            except TargetRaised as error:
+                if NO_SECOND in error.text:  # so says torch of whatever was compiled
+                    raise NotApplicable(f"torch has no second derivative of compiled code: {error.text}") from error
+                raise
         return SecondDerivatives(output.detach(), by_x, by_cotangent, "")
 
     def checkpointed(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor, how: str) -> Gradient:

@@ -20,6 +20,8 @@ ENOUGH = 2**20
 class TorchCompiling(Compiling):
     """See ``capabilities.Compiling``; the compiler is not imported where nobody has."""
 
+    misread = ("negated",)  # inductor multiplies the memory of such a tensor and forgets its sign
+
     @property
     def compiler_loaded(self) -> bool:
         """Whether the compiler was imported."""
@@ -49,6 +51,10 @@ class TorchCompiling(Compiling):
             for name in LIMITS:
                 if hasattr(dynamo.config, name):
                     stack.enter_context(dynamo.config.patch({name: ENOUGH}))
+            functorch = sys.modules.get("torch._functorch.config")
+            if functorch is not None and hasattr(functorch, "donated_buffer"):
+                # Finite differences and second derivatives go backward through one graph more than once.
+                stack.enter_context(functorch.patch({"donated_buffer": False}))
             inductor = sys.modules.get("torch._inductor.config")
             if inductor is not None:
                 # No threads that wait for other processes: a process that has them cannot be forked.
