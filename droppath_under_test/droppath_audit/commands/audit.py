@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from droppath_audit.commands import Command
 from droppath_audit.core import quantities
-from droppath_audit.core.errors import Interrupted, UsageError
+from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
@@ -198,7 +199,26 @@ def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, 
             with ExitStack() as stack:
                 make(collector_for(stack, spec, options).facts, settings)
         except UsageError as error:
-            raise UsageError(_naming(spec, error), error.detail) from error
+            raise UsageError(_naming(spec, error) + _apart(spec, error), error.detail) from error
+
+
+def _apart(spec: str, error: UsageError) -> str:
+    """Return the command that audits a target apart from its file, where that cannot be imported and it can."""
+    from droppath_audit.scanning.apart import apart
+    from droppath_audit.scanning.lifting import NotLiftable
+    from droppath_audit.targets.spec import parse
+
+    if not isinstance(error, Unimportable):
+        return ""
+    with suppress(UsageError, NotLiftable):
+        target = parse(spec)
+        if target.module.endswith(".py") and target.name:
+            apart(target.module, target.name)
+            return (
+                f"\n{target.name} needs nothing of what is missing. Run next, to lift it out of its file:\n"
+                f"  droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
+            )
+    return ""
 
 
 def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> tuple[list[Report], int]:
@@ -213,7 +233,7 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
             break
         except UsageError as error:
             if len(targets) == 1:
-                raise
+                raise UsageError(error.message + _apart(spec, error), error.detail) from error
             failed += 1
             click.echo(f"droppath-audit: {visible(_naming(spec, error))}", err=True)
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from droppath_audit.commands import Command
+from droppath_audit.core.errors import Unimportable, UsageError
 
 EXAMPLES = """\b
 Examples:
@@ -24,23 +25,46 @@ Examples:
 def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) -> int:
     """Write a factory for a target that a SPEC cannot say, with a mark where a value is to be filled in.
 
-    The target is imported in this process, and not called. Exit status 0, or 2 where it cannot be imported.
+    The target is imported in this process, and not called. Where its file cannot be imported the definition is written
+    with what it needs of that file. Exit status 0, or 2 where neither is possible.
     """
-    from droppath_audit.core.errors import UsageError
     from droppath_audit.targets.loader import proposed
 
     if not spec:
         raise UsageError("Name what to write a factory for: package.module:Name or path/to/file.py:Name.")
     if output is not None and Path(output).exists():
         raise UsageError(f"There is a file {output} already; name another.")
-    proposal = proposed(spec, imports)
     file = output or "audit_me.py"
-    run = f"droppath-audit {shlex.quote(f'{file}:make?' + '&'.join(proposal.items))}"
-    text = proposal.text
+    try:
+        proposal = proposed(spec, imports)
+        text, of = proposal.text, f"{file}:make?" + "&".join(proposal.items)
+        done = "It runs as it is" if proposal.complete else "Fill in the marked lines"
+    except Unimportable as error:
+        text, items = _lifted(spec, error)
+        of, done = f"{file}:{items}", "It is lifted out of its file, which cannot be imported"
     if output is None:
         click.echo(text, nl=False)
     else:
         Path(output).write_text(text, encoding="utf-8")
-    done = "It runs as it is" if proposal.complete else "Fill in the marked lines"
-    click.echo(f"{done}: {run}", err=True)
+    click.echo(f"{done}: droppath-audit {shlex.quote(of)}", err=True)
     return 0
+
+
+def _lifted(spec: str, error: Unimportable) -> tuple[str, str]:
+    """Return the source of a target apart from its file, and its name with the items of the SPEC.
+
+    Raises:
+        UsageError: If it needs more than its file has.
+    """
+    from droppath_audit.scanning.apart import apart
+    from droppath_audit.scanning.lifting import NotLiftable
+    from droppath_audit.targets.spec import parse
+
+    target = parse(spec)
+    if not target.module.endswith(".py"):
+        raise error
+    try:
+        piece = apart(target.module, target.name)
+    except NotLiftable as why:
+        raise UsageError(f"{error.message} It was not lifted out of its file, because {why}.", error.detail) from error
+    return piece.text, spec.rpartition(".py:")[2]

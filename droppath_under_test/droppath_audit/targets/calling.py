@@ -199,7 +199,7 @@ def _slots(
 
 def _holds_tensors(parameter: Parameter) -> bool:
     """Return whether an argument is a list or tuple of tensors, by its annotation."""
-    annotation = words.annotated(parameter) if isinstance(parameter.annotation, str) else str(parameter.annotation)
+    annotation = words.annotated(parameter)
     head = annotation.rpartition(".")[0] if "[" not in annotation else annotation.partition("[")[0]
     return "Tensor" in annotation and head.rpartition(".")[2].lower() in ("tuple", "list", "sequence")
 

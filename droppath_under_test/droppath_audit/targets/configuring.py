@@ -127,8 +127,10 @@ def _argument(obj: Any, spec: Spec) -> str:
         if name not in parameters:
             raise UsageError(f"{spec.name} has no argument {name}; it has {listing(parameters)}.")
         return name
+    others = declared or any(words.probability(name, spec.name) for name in parameters)
     for name, parameter in parameters.items():
-        if parameter.kind in VARIADIC or not (required(parameter) or name in spec.init):
+        wanted = required(parameter) or name in spec.init or (parameter.default is None and not others)
+        if parameter.kind in VARIADIC or not wanted:
             continue
         if isinstance(spec.init.get(name, {}), dict) and (
             set(words.words(name)) & NAMES or _is_record(_type(obj, name, parameter))
@@ -140,9 +142,12 @@ def _argument(obj: Any, spec: Spec) -> str:
 def _type(cls: Any, name: str, parameter: Parameter) -> Any:
     """Return the type that an argument is annotated with; None where it has none, or one that is not there."""
     try:
-        return typing.get_type_hints(cls.__init__).get(name)
+        found = typing.get_type_hints(cls.__init__).get(name)
     except Exception:
         return parameter.annotation if inspect.isclass(parameter.annotation) else None
+    kinds = [kind for kind in typing.get_args(found) if kind is not type(None)]
+    optional = len(kinds) == 1 and type(None) in typing.get_args(found)
+    return kinds[0] if optional else found
 
 
 def _is_record(kind: Any) -> bool:

@@ -23,6 +23,7 @@ from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets import proposing, words
+from droppath_audit.targets.bodies import stored_and_called
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -185,7 +186,8 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
             call = adapter.forward_parameters(cls)
-            return Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
+            called = stored_and_called(obj)
+            return Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys, called=called)
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call = adapter.forward_parameters(cls)

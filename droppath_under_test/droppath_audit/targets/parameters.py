@@ -11,7 +11,7 @@ from droppath_audit.targets import words
 from droppath_audit.targets.table import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Set
 
     from droppath_audit.frameworks.capabilities import Keys
     from droppath_audit.targets.spec import Spec
@@ -36,6 +36,7 @@ class Sides:
         attributes: What an instance holds.
         has_modes: Whether it is switched by train() and eval().
         keys: The framework, where it takes random keys.
+        called: Arguments of a constructor that are stored and called, as a branch is.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Sides:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     has_modes: bool = False
     keys: Keys | None = None
+    called: Set[str] = frozenset()
 
 
 def required(parameter: Parameter) -> bool:

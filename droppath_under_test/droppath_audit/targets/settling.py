@@ -359,10 +359,12 @@ def _branch(spec: Spec, sides: Sides, bound: set[str]) -> str | None:
     if spec.branch:
         refuse_unknown(spec, sides.init, [spec.branch])
         return spec.branch
-    for name, parameter in sides.init.items():
-        if name not in bound and required(parameter) and words.function(name) and _may_be_module(parameter):
+    open_ = {name: p for name, p in sides.init.items() if name not in bound and required(p) and _may_be_module(p)}
+    for name in open_:
+        if words.function(name):
             return name
-    return None
+    modules = [name for name, p in open_.items() if "Module" in words.annotated(p) or name in sides.called]
+    return modules[0] if len(modules) == 1 else None
 
 
 def _may_be_module(parameter: Parameter) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from inspect import Parameter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,17 +15,35 @@ Tensor = Literal["shortcut", "branch", "input", ""]
 
 DROPPING = {"drop", "dropped", "dropout", "dropping", "death", "skip"}
 KEEPING = {"keep", "keeping", "survival", "survive", "surviving", "retain", "retention"}
-NUMBER = {"rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "chance"}
+NUMBER = {
+    "rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "prop",
+    "chance", "value",
+}  # fmt: skip
 PATHS = {
     "path", "paths", "connect", "connection", "depth", "stoch", "stochastic", "layer", "block", "residual", "branch",
     "sample", "row", "sd", "dp", "dc",
 }  # fmt: skip
+OF_OTHERS = {
+    "attn",
+    "attention",
+    "hidden",
+    "embed",
+    "embd",
+    "embedding",
+    "pos",
+    "feat",
+    "feature",
+    "proj",
+    "activation",
+}
 NO_NUMBERS = {"layer", "block", "residual", "branch"}  # what a layer may be given as well
 TRAINING, EVALUATING = {"train", "training"}, {
     "test", "testing", "eval", "evaluate", "evaluation", "inference", "deterministic",
 }  # fmt: skip
 FLAG = {"is", "in", "mode", "phase", "flag", "now", "model"}
 KEYS = ("key", "rng", "generator")
+KINDS = {"float", "int", "Number", "Real", "Any"}  # one of which a number's annotation names
+CONTAINERS = ("tuple", "list", "sequence", "dict", "mapping", "callable")
 NUMBERS = ("int", "float", "str", "bool")  # annotations of what is neither a tensor, nor a module, nor a key
 
 SHORTCUT = {"shortcut", "identity", "skip", "bypass", "residual", "res"}
@@ -72,10 +90,11 @@ def _parted(part: str) -> Iterable[str]:
 
 
 def probability(name: str, of: str) -> tuple[Meaning, int] | None:
-    """Return what a name says of a probability, and how surely, from 1 to 4; None where it speaks of something else.
+    """Return what a name says of a probability, and how surely, from 0 to 4; None where it speaks of something else.
 
     4 is a name that says what becomes of paths, and that it is a number; 3 says so of something else; 2 says one of the
-    two, and a number alone is taken as the name of the layer says; 1 may be something else than a number as well.
+    two, and a number alone is taken as the name of the layer says; 1 may be something else than a number as well; 0
+    says so with one word more, as ``undecayed_dropout_prob`` does, unless that is what else is dropped out.
 
     Args:
         name: Name of the argument or attribute.
@@ -88,7 +107,10 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     meanings = [meaning for meaning, known in _MEANINGS if said & known]
     if len(meanings) > 1:
         meanings = [meaning for meaning, known in _MEANINGS if (said - things) & known]
-    if not said or said - DROPPING - KEEPING - NUMBER - PATHS or len(meanings) > 1:
+    unknown = said - DROPPING - KEEPING - NUMBER - PATHS
+    if unknown and len(meanings) == 1 and said & NUMBER and len(unknown) == 1 and not unknown & OF_OTHERS:
+        return meanings[0], 0
+    if not said or unknown or len(meanings) > 1:
         return None
     if meanings:
         if said & NUMBER:
@@ -152,7 +174,8 @@ def numeric(parameter: Parameter) -> bool:
     if default is not Parameter.empty and (isinstance(default, kinds) or callable(default)):
         return False
     annotation = annotated(parameter)
-    return not annotation or any(word in annotation for word in ("float", "int", "Number", "Real", "Any"))
+    head = annotation.partition("[")[0].rpartition(".")[2].lower()
+    return not annotation or (head not in CONTAINERS and bool(KINDS & set(re.findall(r"\w+", annotation))))
 
 
 def annotated(parameter: Parameter) -> str:
@@ -160,4 +183,8 @@ def annotated(parameter: Parameter) -> str:
     annotation = parameter.annotation
     if annotation is Parameter.empty:
         return ""
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None) or str(annotation)
+    if isinstance(annotation, str):
+        return annotation
+    # Of a class its name; what typing makes of classes is called Optional or Union, and says more as text.
+    whole = isinstance(annotation, type) and not get_args(annotation)
+    return annotation.__name__ if whole else str(annotation).replace("typing.", "")

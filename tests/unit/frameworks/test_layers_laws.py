@@ -20,6 +20,9 @@ def test_a_branch_is_a_layer_that_computes_the_function(place, layers):
     branch = layers.branch(lambda x: place.framework.add(x, x))
     assert layers.is_layer(branch)
     assert place.values(branch(place.tensor([1.0, 2.0]))) == [2.0, 4.0]
+    # By wrappers, which hand on masks beside x.
+    assert place.values(branch(place.tensor([1.0]), None, mask=None)) == [2.0]
+    assert place.values(branch(hidden_states=place.tensor([1.0]))) == [2.0]
     assert not layers.is_layer(lambda x: x)
     assert not layers.is_layer(place.tensor([1.0]))
 

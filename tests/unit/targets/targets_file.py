@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
+from typing import Optional
 
 import torch
 from torch import nn
@@ -435,6 +436,15 @@ class AnyWrapper(nn.Module):
         return x + drop(self.op(x), self.p, self.training)
 
 
+class StoresAndCalls(nn.Module):
+    def __init__(self, first, scale, p):
+        super().__init__()
+        self.first, self.scale, self.p = first, scale, p
+
+    def forward(self, x):
+        return x + drop(self.first(x), self.p, self.training)
+
+
 def drop_rows(x, batch, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
@@ -490,6 +500,15 @@ class ByDataclass(ByDropProb):
     def __init__(self, settings: Settings):
         assert settings.width > 0
         super().__init__(settings.path_drop_rate)
+
+
+class ByOptionalDataclass(ByDropProb):
+    def __init__(self, cfg: Optional[Settings] = None):  # noqa: UP045 - as much of the world writes it
+        super().__init__(Settings(8, 0.0).path_drop_rate if cfg is None else cfg.path_drop_rate)
+
+
+def with_one_word_more(x, base_drop_rate, training):
+    return drop(x, base_drop_rate, training)
 
 
 class ByMapping(ByDropProb):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from inspect import Parameter
+from typing import Optional, Union
 
 import pytest
 
@@ -94,3 +96,27 @@ def test_modes_tensors_functions_and_indices_are_told_apart():
     assert [words.drops_paths(name) for name in ("DropPath", "StochasticDepth", "TimmDropPath2d", "Dropout")] == [
         True, True, True, False,
     ]  # fmt: skip
+
+
+def test_one_more_word_leaves_a_probability_the_least_sure_one():
+    assert words.probability("undecayed_dropout_prob", "ResidualWithLayerDropout") == ("drop", 0)
+    assert words.probability("min_survival_prop", "stochastic_depth") == ("keep", 0)
+    assert words.probability("attention_dropout_prob", "Block") is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "number"),
+    [
+        (Optional[float], True),  # noqa: UP045 - as much of the world still writes it
+        (float | None, True),
+        (Union[float, int], True),  # noqa: UP007
+        (list[float], False),
+        (tuple[int, int], False),
+        (Optional[str], False),  # noqa: UP045
+        ("Optional[float]", True),
+        ("FingerPrint", False),
+    ],
+)
+def test_a_number_is_told_by_its_annotation_however_it_is_written(annotation, number):
+    parameter = Parameter("drop_prob", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+    assert words.numeric(parameter) is number

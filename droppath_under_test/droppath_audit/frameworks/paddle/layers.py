@@ -54,8 +54,8 @@ class PaddleLayers(Layers, Surroundings):
         """Return ``function`` as a layer."""
 
         class Branch(paddle.nn.Layer):  # type: ignore[misc]
-            def forward(self, x: Tensor) -> Tensor:
-                return function(x)
+            def forward(self, *inputs: Any, **named: Any) -> Tensor:  # masks and positions beside x, by wrappers
+                return function(*inputs[:1] or tuple(named.values())[:1])
 
         return Branch()
 

@@ -59,8 +59,8 @@ class TorchLayers(Layers, Surroundings):
         """Return ``function`` as a module."""
 
         class Branch(torch.nn.Module):
-            def forward(self, x: torch.Tensor) -> torch.Tensor:
-                return function(x)
+            def forward(self, *inputs: Any, **named: Any) -> torch.Tensor:  # masks and positions beside x, by wrappers
+                return function(*inputs[:1] or tuple(named.values())[:1])
 
         return Branch()
 

@@ -60,7 +60,6 @@ DROP_CONNECT = (
     NO_SHORTCUT,
     Broken("DP002", LOW, "at drop_prob = 0 the mask is floor(1 + rand), which is 2 where rand rounds up to 1"),
     Broken("DP005", ALL, "the mask has rank 4, and x of any other rank is broadcast to it"),
-    Broken("DP304", ALL, "small tensors of other ranks as well"),
     *(entry for entry in FLOORED if entry.check != "DP102"),
     Broken("DP102", LOW, "the frequency in bfloat16; and at drop_prob = 0 the mask is sometimes 2, in both"),
     *DIVIDED_FIRST,

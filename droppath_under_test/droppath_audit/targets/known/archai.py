@@ -18,7 +18,6 @@ SYSTEMS = (
             *DIVIDED_FIRST,
             Broken("DP004", ALL, "x is divided and multiplied in place"),
             Broken("DP005", ALL, "the mask has rank 4, and x of another rank cannot hold the product"),
-            Broken("DP304", ALL, "small tensors of other ranks as well"),
             Broken("DP404", "float32", "recomputing writes to an input that autograd holds, which raises"),
             Broken("DP504", "float32", "a tensor that is used again has been scaled by every call before"),
             Broken("DP601", f"{ALL} complex64 complex128", "the smallest failing call has another rank than 4"),

@@ -1,0 +1,51 @@
+"""A target apart from its file, where that cannot be imported."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from droppath_audit.scanning.finding import LookAlike
+from droppath_audit.scanning.lifting import NotLiftable, lift
+from droppath_audit.scanning.reading import Definition, Unread, parsed
+from droppath_audit.scanning.sources import File
+
+if TYPE_CHECKING:
+    from droppath_audit.scanning.lifting import Piece
+
+
+def apart(path: str, name: str) -> Piece:
+    """Return a definition with what it needs of its file, whatever it looks like.
+
+    Args:
+        path: The file.
+        name: Of a class or function in it, dotted for a method.
+
+    Raises:
+        NotLiftable: If there is none of that name, or it needs what cannot be had; the message says what.
+    """
+    try:
+        source = parsed(File(path, "", str(Path(path).parent)))
+    except Unread as error:
+        raise NotLiftable(f"the file {error}") from None
+    node = source.toplevel.get(name.partition(".")[0])
+    if not isinstance(node, Definition):
+        raise NotLiftable(f"the file defines no {name} itself")
+    piece = lift(LookAlike(name, node, source, ""))
+    for statement in ast.parse(piece.text).body:
+        for module in _imported(statement):
+            if importlib.util.find_spec(module) is None:
+                raise NotLiftable(f"it needs the module {module!r} itself")
+    for statement in source.tree.body:
+        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+            raise NotLiftable("its file takes all names of a module, and which of these it needs cannot be seen")
+    return piece
+
+
+def _imported(statement: ast.stmt) -> list[str]:
+    """Return the packages that a statement imports from."""
+    if isinstance(statement, ast.Import):
+        return [alias.name.partition(".")[0] for alias in statement.names]
+    return [(statement.module or "").partition(".")[0]] if isinstance(statement, ast.ImportFrom) else []

@@ -1,0 +1,65 @@
+"""A target whose file cannot be imported is lifted out of it, by the command that the refusal prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILE = """
+import torch
+from nowhere.to_be_found import Registry, noise
+
+HALF = 0.5
+
+def stochastic_depth(x, drop_prob, training):
+    if not training or drop_prob == 0.0:
+        return x
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) + HALF < 1.0 - drop_prob + HALF
+    return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+def noisy_depth(x, drop_prob, training):
+    return stochastic_depth(x, drop_prob, training) + noise(x)
+
+class Trainer(Registry):
+    pass
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trainer.py").write_text(FILE, encoding="utf-8")
+    return "trainer.py"
+
+
+def test_the_command_that_a_refusal_prints_lifts_a_definition_out_of_its_file(
+    file: str, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, _, refusal = command_line(f"{file}:stochastic_depth?granularity=sample", "--effort", "quick")
+    assert status == 2
+    assert "needs the module 'nowhere'" in refusal
+    (printed,) = re.findall(r"^  droppath-audit (propose .*)$", refusal, re.MULTILINE)
+    status, _, said = command_line(*shlex.split(printed))
+    assert status == 0
+    (printed,) = re.findall(r"droppath-audit (.*)$", said, re.MULTILINE)
+    assert printed == "'audit_me.py:stochastic_depth?granularity=sample'"
+    assert command_line(*shlex.split(printed), "--only", "DP301", "--only", "DP104", "--effort", "quick")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["noisy_depth", "Trainer", "nothing"])
+def test_nothing_is_promised_of_what_needs_the_missing_module_or_is_not_there(
+    file: str, name: str, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, _, refusal = command_line(f"{file}:{name}")
+    assert status == 2
+    assert "propose" not in refusal
+    status, _, refusal = command_line("propose", f"{file}:{name}")
+    assert status == 2
+    assert "not lifted out of its file, because" in refusal
