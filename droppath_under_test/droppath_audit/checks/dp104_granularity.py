@@ -49,7 +49,7 @@ DROP_PROB = 0.5
 BATCH = 16
 # What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
 FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
-RANK = 4  # of the calls that show along which axes decisions differ
+RANKS = (4, 3, 5, 6, 2)  # of the calls that show along which axes decisions differ, the most telling first
 LARGE, LARGE_CALLS = 2**20, 2  # elements of calls that take another path for large inputs, of a shape that is large
 
 Key = tuple[int, int, int, float]
@@ -122,13 +122,15 @@ class Seen:
         rows: What was seen at each rank.
         refused: Why some ranks were refused.
         apart: Whether tensors that were given together were dropped apart.
-        deciding: Axes of x along which decisions differ, at rank 4; None where no call of that rank was seen.
+        deciding: Axes of x along which decisions differ, at the most telling rank; None where no call tells.
+        rank: That rank.
     """
 
     rows: tuple[Uniformity, ...]
     refused: tuple[str, ...]
     apart: bool = False
     deciding: tuple[int, ...] | None = None
+    rank: int = 0
 
 
 class Granularity(Check[Seen, DtypeCase]):
@@ -163,7 +165,7 @@ class Granularity(Check[Seen, DtypeCase]):
         shapes: dict[Key, tuple[int, ...]] = {}
         counts: dict[Key, npt.NDArray[np.int64]] = {}
         refused = []
-        deciding: set[int] | None = None
+        deciding: dict[int, set[int]] = {}
         for calls in _looked_at(probe):
             if isinstance(calls, Refused):
                 rank = 1 + len(calls.features)
@@ -173,15 +175,22 @@ class Granularity(Check[Seen, DtypeCase]):
                 key = len(calls.shape), *calls.y.shape[1:], calls.drop_prob
                 shapes.setdefault(key, calls.shape)
                 counts[key] = counts.get(key, np.zeros(6, np.int64)) + _counted(calls)
-                if len(calls.shape) == RANK and calls.readable.all():
-                    deciding = (deciding or set()) | _deciding(calls)
+                if calls.readable.all():
+                    rank = len(calls.shape)
+                    deciding[rank] = deciding.get(rank, set()) | _deciding(calls)
         rows = (
             Uniformity(shapes[key], key[3], kept / max(1, decisions), *numbers)
             for key, found in counts.items()
             for *numbers, kept, decisions in [found.tolist()]
         )
-        return Seen(tuple(rows), tuple(refused), isinstance(probe, LiveProbe) and probe.target.apart,
-                    None if deciding is None else tuple(sorted(deciding)))  # fmt: skip
+        rank = next((rank for rank in RANKS if rank in deciding), 0)
+        return Seen(
+            tuple(rows),
+            tuple(refused),
+            isinstance(probe, LiveProbe) and probe.target.apart,
+            tuple(sorted(deciding[rank])) if rank else None,
+            rank,
+        )
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where one decision's elements differ, or where decisions that should differ agree beyond chance."""
@@ -202,7 +211,7 @@ class Granularity(Check[Seen, DtypeCase]):
                 return Verdict.failed(
                     f"at rank {row.rank}, {mixed} of {number} {units} are partly dropped",
                     promised=promised,
-                    hint=_hint(seen.deciding, granularity),
+                    hint=_hint(seen, granularity),
                 )
             if granularity == "batch" or (granularity == "element" and row.size == 1):
                 continue
@@ -217,7 +226,7 @@ class Granularity(Check[Seen, DtypeCase]):
                     f"(by chance {chance * number:.2g})",
                     promised=promised,
                     p_value=p_value,
-                    hint=_hint(seen.deciding, granularity) if alike == number else "",
+                    hint=_hint(seen, granularity) if alike == number else "",
                 )
         ranks = ", ".join(dict.fromkeys(str(row.rank) for row in rows))
         return Verdict.passed(f"{promised} at rank {ranks}", p_value=smallest if granularity != "batch" else None)
@@ -269,11 +278,12 @@ def _deciding(calls: Calls) -> set[int]:
     return {axis for axis in range(len(calls.shape)) if (kept != kept.take([0], axis + 1)).any()}
 
 
-def _hint(deciding: tuple[int, ...] | None, granularity: str) -> str:
-    """Return the item that declares what was seen, at rank 4; empty where none does."""
+def _hint(seen: Seen, granularity: str) -> str:
+    """Return the item that declares what was seen; empty where none does."""
+    deciding = seen.deciding
     if deciding is None:
         return ""
-    every = set(range(RANK))
+    every = set(range(seen.rank))
     others = every - set(deciding)
     meant, item = "", ""
     if not deciding:

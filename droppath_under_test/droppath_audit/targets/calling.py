@@ -63,7 +63,8 @@ def call_of(
     if functions:
         roles[functions[0]] = "f"
     for name, parameter in free.items():
-        if required(parameter) and words.batch_index(name) and words.annotated(parameter) not in words.NUMBERS:
+        given = required(parameter) or parameter.default is None
+        if given and words.batch_index(name, spec.name) and words.annotated(parameter) not in words.NUMBERS:
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned

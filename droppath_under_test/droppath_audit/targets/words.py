@@ -144,10 +144,15 @@ def tensor(name: str) -> Tensor:
     return "input" if said and not said - INPUT else ""
 
 
-def batch_index(name: str) -> bool:
-    """Return whether a name means which sample each row belongs to, as graphs in a batch are told apart."""
+def batch_index(name: str, of: str = "") -> bool:
+    """Return whether a name means which sample each row belongs to, as graphs in a batch are told apart.
+
+    Args:
+        name: Name of the argument.
+        of: Name of the layer or function; one that speaks of graphs need not say of what its index is.
+    """
     said = set(words(name))
-    return "batch" in said and not said - INDEX
+    return ("batch" in said or "graph" in words(of)) and bool(said) and not said - INDEX
 
 
 def function(name: str, *, in_call: bool = False) -> bool:

@@ -28,6 +28,9 @@ def but(x, *axes):
 def sequence_first(x, drop_prob, training):
     return drop(x, drop_prob, training, but(x, 0, *range(2, x.ndim)))
 
+def sequence_first_of_rank_three(x, drop_prob, training):
+    return drop(x, drop_prob, training, (1, x.shape[1], 1))
+
 def channels(x, drop_prob, training):
     return drop(x, drop_prob, training, but(x, *range(2, x.ndim)))
 
@@ -86,6 +89,11 @@ def test_what_covers_a_decision_is_read_from_the_axes(
     file: Path, isolated: Callable[..., Report], name: str, item: str
 ) -> None:
     assert {hint.split()[-4] for hint in hints(isolated(f"{file}:{name}", "DP104", "DP005"))} == {item}
+
+
+def test_axes_are_read_at_the_only_rank_that_is_taken(file: Path, isolated: Callable[..., Report]) -> None:
+    (hint,) = hints(isolated(f"{file}:sequence_first_of_rank_three", "DP104"))
+    assert hint == "if the batch is axis 1 of x, add axis=1 to the SPEC"
 
 
 @pytest.mark.parametrize(("name", "item"), [("of_the_paper", "scaling=eval"), ("unscaled", "scaling=none")])

@@ -50,6 +50,7 @@ CONVENTIONS = [
     Convention("StoresAndCalls?init.scale=2&form=residual", form="residual"),
     Convention("with_one_word_more"),
     Convention("drop_rows"),
+    Convention("drop_rows_of_some"),
     Convention("SequenceFirst?axis=1"),
     Convention("add_sequence_first?axis=1&form=residual", form="residual"),
     Convention("ByChannel?granularity=channel"),

@@ -453,6 +453,10 @@ def drop_rows(x, batch, drop_prob, training):
     return torch.where(kept, x / (1.0 - drop_prob or 1.0), torch.zeros_like(x))
 
 
+def drop_rows_of_some(x, drop_prob, training, batch=None):
+    return drop(x, drop_prob, training) if batch is None else drop_rows(x, batch, drop_prob, training)
+
+
 class SequenceFirst(ByDropProb):
     def forward(self, x):
         return drop(x, self.drop_prob, self.training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))

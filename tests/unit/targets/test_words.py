@@ -120,3 +120,8 @@ def test_one_more_word_leaves_a_probability_the_least_sure_one():
 def test_a_number_is_told_by_its_annotation_however_it_is_written(annotation, number):
     parameter = Parameter("drop_prob", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
     assert words.numeric(parameter) is number
+
+
+def test_a_layer_of_graphs_need_not_say_of_what_its_index_is():
+    assert words.batch_index("index", "GraphDropPath")
+    assert not words.batch_index("index", "DropPath")
