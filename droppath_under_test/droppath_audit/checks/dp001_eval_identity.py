@@ -76,7 +76,9 @@ class EvalIdentity(Check[Compared, Cell]):
         if seen.example is not None:
             x, y = seen.example
             observed += f", for example {x:.6g} became {y:.6g}"
-            if not scaled and x and 0 < at.keep_prob < 1 and abs(y / x - at.keep_prob) < 0.005 * at.keep_prob:
+            # Nearer to keep_prob than to 1, or to 1 / keep_prob.
+            near = min(0.005 * at.keep_prob, 0.1 * at.drop_prob)
+            if not scaled and x and 0 < at.keep_prob < 1 and abs(y / x - at.keep_prob) < near:
                 hint = "this is what scaling=eval does; if the layer means that, add scaling=eval to the SPEC"
         return Verdict.failed(observed, promised=promised, hint=hint)
 

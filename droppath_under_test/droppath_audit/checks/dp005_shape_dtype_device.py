@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2, 2))
 BATCHES = (1, 3, 16)
 DROP_PROB = 0.3
+RANKS = (4, 3, 2, 5, 6, 1)  # of which an input is suggested, the likeliest first
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,11 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
             script.same_dtype(DROP_PROB)
 
 
+def _telling(shape: tuple[int, ...]) -> int:
+    """Return how far a rank is from that of images and of tokens, one of which a layer of fixed rank is made for."""
+    return RANKS.index(len(shape)) if len(shape) in RANKS else len(RANKS)
+
+
 def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     """Run every shape in both modes."""
     layer, framework, fixed = probe.make(DROP_PROB), probe.framework, probe.target.fixed_shape
@@ -114,6 +120,6 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
                 found = str(error)
             if found != promised:
                 wrong.append(Changed(shape, training, promised, found))
-        if len(wrong) == before and not fixed:
+        if len(wrong) == before and not fixed and (not kept or _telling(shape) < _telling(kept)):
             kept = shape
     return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None, kept)

@@ -38,9 +38,13 @@ class Arrivals(MetaPathFinder):
 
         Threads and processes that were started are none of it: a library may have its own.
         """
-        found: dict[str, Change] = {}
-        for picture in reversed(self._pictures):
-            found |= {change.text: change for change in picture.changes(running=False)}
+        first, *later = self._pictures
+        found = {change.text: change for change in first.changes(running=False)}
+        # A framework may arrive while something is changed for a moment, as ``runpy`` changes sys.argv.
+        as_at_first = first.expressions() - {change.expression for change in found.values()}
+        for picture in later:
+            changes = picture.changes(running=False)
+            found |= {change.text: change for change in changes if change.expression not in as_at_first}
         for picture in reversed(self._pictures):
             picture.restore(running=False)
         with suppress(ValueError):  # somebody emptied the list

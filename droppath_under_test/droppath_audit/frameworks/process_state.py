@@ -85,6 +85,10 @@ class ProcessState:
         settings = tuple(setting for setting, _ in both)
         return ProcessState(reader(settings), settings, [value for _, value in both], functions, running)
 
+    def expressions(self) -> set[str]:
+        """Return the expressions of the settings that it holds."""
+        return {setting.expression for setting in self._settings}
+
     def changes(self, *, patiently: bool = True, running: bool = True) -> tuple[Change, ...]:
         """Return what differs now, in the order functions, settings, what still runs; nothing where all is as it was.
 

@@ -49,6 +49,7 @@ class Admission:
         numbers: Whether the layer stores floating numbers beside a probability.
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
+        doubles: Whether a target that is given no branch returns 2 x where nothing is dropped.
         computes: Parameters of a target that changes x where nothing is dropped, whatever their values.
     """
 
@@ -65,6 +66,7 @@ class Admission:
     numbers: bool = False
     ranks: tuple[int, ...] = ()
     fixed: tuple[int, ...] = ()
+    doubles: bool = False
     computes: tuple[str, ...] = ()
 
 
@@ -111,6 +113,7 @@ def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: st
         form=form,
         inside=_inside(target) if changes else (),
         neutral=neutral or {},
+        doubles=changes and not numbers and _doubles(formed, shape, dtype, device),
         computes=numbers if changes else (),
         swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
         ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
@@ -189,6 +192,15 @@ def _neutral(
             ):
                 return neutral
     return None
+
+
+def _doubles(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+    """Return whether a layer adds its input to itself: a residual block, whose branch is nothing but x."""
+    x = target.framework.ones(shape, dtype, device)
+    with suppress(TargetRaised, NotApplicable):
+        output = target.framework.numpy(target.make(0.0)(x, training=not target.evaluates))
+        return output.shape == shape and bool((output == 2.0).all())
+    return False
 
 
 def _refuses_keep_prob_zero(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:

@@ -65,6 +65,8 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             invocation=_invocation(facts, target),
             notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
         )
+    if first.doubles:
+        raise UsageError(_doubles(facts))
     if first.computes:
         raise UsageError(_computes(facts, first))
     follows = any(one.follows for one in taken.values())
@@ -195,6 +197,14 @@ def _computes(facts: Facts, shown: Admission) -> str:
         f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
         f"values of {names}. Audit the class that drops, or give a factory whose function drops alone:\n"
         f"  droppath-audit propose {facts.spec!r} -o audit_me.py"
+    )
+
+
+def _doubles(facts: Facts) -> str:
+    return (
+        f"{facts.spec} returns 2 x where nothing is dropped: it adds its input to a branch of its own, which is x "
+        "here, and what it drops cannot be told from what it adds. Give it a branch, or a factory whose function drops "
+        f"alone:\n  droppath-audit propose {facts.spec!r} -o audit_me.py"
     )
 
 

@@ -101,7 +101,7 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
 def _why_not(dtype: str, facts: Facts, device: str, *, refused: bool = True) -> str:
     """Return why a dtype cannot be had of a target; of one that it refuses only where that is asked for as well."""
     if facts.dtypes and dtype not in facts.dtypes:
-        return f"the SPEC says dtypes={','.join(facts.dtypes)}"
+        return f"it is audited in {', '.join(facts.dtypes)} alone, by its SPEC or the real numbers that it holds"
     if dtype not in facts.devices[device]:
         return f"{facts.framework} has no {dtype} on {device}"
     return f"the target refuses {dtype} (see DP005)" if refused and dtype in facts.refused else ""

@@ -90,11 +90,13 @@ class Branch(threading.local):
         batch = self._framework.info(self.output).shape[:1]
         if self._identity or self._whole >= TRUSTED or batch in ((), (0,), (1,)) or self._alike():
             return
-        shortcut = _numbered(self._framework, self.output)
-        in_order = list(range(*batch))
+        shortcut, told = _numbered(self._framework, self.output)
+        in_order = [number % told for number in range(*batch)]
         first, second = (self._samples_of(call, shortcut) for _ in range(2))
         if all(numbers == in_order for numbers in (*first, *second)):
             self._whole += 1
+        elif told < len(in_order):
+            raise NotApplicable(f"{PART}, whose samples have too few elements to carry a number")
         elif first == second:
             self._known = first
         else:
@@ -111,16 +113,21 @@ class Branch(threading.local):
             self._notes = None
 
 
-def _numbered(framework: Framework, like: Tensor) -> Tensor:
-    """Return a shortcut like ``like``, of shape (B, ...), whose samples carry their numbers in their first elements."""
+def _numbered(framework: Framework, like: Tensor) -> tuple[Tensor, int]:
+    """Return a shortcut whose samples carry their numbers in their first elements, and how many of these differ.
+
+    Small samples of a large batch carry the remainders of their numbers: enough to see that all come in order.
+
+    Args:
+        framework: Operations on it.
+        like: A tensor of its shape (B, ...), dtype and device.
+    """
     info = framework.info(like)
     values = np.zeros((info.shape[0], int(np.prod(info.shape[1:]))))
-    number, digit = np.arange(info.shape[0]), 0
-    while number.any():
-        if digit == values.shape[1]:
-            raise NotApplicable(f"{PART}, whose samples have too few elements to carry a number")
-        values[:, digit], number, digit = number % BASE, number // BASE, digit + 1
-    return framework.tensor(values.reshape(info.shape), info.dtype, info.device)
+    number, digits = np.arange(info.shape[0]), min(DIGITS, values.shape[1])
+    for digit in range(digits):
+        values[:, digit], number = number % BASE, number // BASE
+    return framework.tensor(values.reshape(info.shape), info.dtype, info.device), BASE**digits
 
 
 def _numbers_of(framework: Framework, samples: Tensor, batch: int) -> list[int]:

@@ -30,6 +30,7 @@ from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.parameters import Sides
+from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
 
@@ -68,6 +69,9 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         return Loaded(*describing.load(spec.module, spec.text, spec.dialect, devices))
     started = time.perf_counter()
     found = find(spec, imports)
+    if makes_layers(found.obj, spec):
+        spec = replace(spec, factory=True)
+        found = replace(found, notes=("form=factory: it takes a probability, and nothing that could be dropped",))
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
         obj, source, spec = (found.obj, found, spec) if spec.factory else configured(found, spec)

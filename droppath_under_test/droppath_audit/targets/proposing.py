@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.parameters import Sides
 
 MARK = "FILL IN"
+ZEROS = "x**0 - 1"  # in any framework, and of infinities and NaN as well
 HEADING = '"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> y``."""'
 
 
@@ -131,10 +132,10 @@ def _text(argument: Argument, binding: Binding) -> str:
     if argument.role == "constant":
         return argument.text
     if argument.role == "list":
-        return f"[{', '.join({'r': '0 * x'}.get(role, role) for role in argument.roles)}]"
+        return f"[{', '.join({'r': ZEROS}.get(role, role) for role in argument.roles)}]"
     if argument.role in ("branch", "f"):
         return f"...,  # {MARK}: the branch, such as an identity; return y minus the shortcut below"
-    return {"r": "0 * x", "x": "x"}.get(argument.role, f"...,  # {MARK}: {argument.role}")
+    return {"r": ZEROS, "x": "x"}.get(argument.role, f"...,  # {MARK}: {argument.role}")
 
 
 def _given(arguments: Sequence[Argument], parameters: Mapping[str, Parameter], binding: Binding) -> list[str]:
@@ -166,7 +167,7 @@ def _arguments(parameters: Sequence[Parameter], owner: str) -> list[str]:
             lines.append(f"{name}=x")
             placed = True
         elif required(parameter) and words.tensor(name) == "shortcut":
-            lines.append(f"{name}=0 * x")
+            lines.append(f"{name}={ZEROS}")
         elif required(parameter):
             lines.append(f"{name}=...,  # {MARK}: a value for {name}")
     return lines

@@ -14,7 +14,17 @@ from droppath_audit.targets import words
 from droppath_audit.targets.binding import Binding, Slot
 from droppath_audit.targets.calling import call_of, declared_call
 from droppath_audit.targets.items import Mode, Probability
-from droppath_audit.targets.parameters import VARIADIC, open_ended, refuse_unknown, required, roles_of, value_of
+from droppath_audit.targets.parameters import (
+    COUNTS,
+    SIZES,
+    VARIADIC,
+    open_ended,
+    refuse_unknown,
+    required,
+    roles_of,
+    value_of,
+)
+from droppath_audit.targets.recognising import branch_of
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
@@ -72,7 +82,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     bound = {*constants, *({name} if place == "init" and name else ())}
     if mode is not None and mode_at == "init":
         bound.add(mode.name)
-    branch = _branch(spec, sides, bound) if sides.kind == "class" else None
+    branch = branch_of(spec, sides, bound) if sides.kind == "class" else None
     if sides.kind == "class":
         _ask_for_values(sides.init, {*bound, *([branch] if branch else [])}, table)
         refuse_unknown(spec, sides.init, bound)
@@ -220,7 +230,7 @@ def _likely(names: list[str], place: str) -> list[str]:
     left = [
         name for name in names
         if words.mode(name) is None and not words.tensor(name) and not words.function(name)
-        and name not in words.KEYS and name not in DECLARING
+        and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & (COUNTS | SIZES)
     ]  # fmt: skip
     return left[1:] if place == "call" and left[:1] == names[:1] else left  # what a call begins with is the input
 
@@ -348,28 +358,6 @@ def _declare(declared: dict[str, str], name: str, value: Any, spec: Spec) -> Non
     meaning = meanings.get(value) if isinstance(value, (str, bool)) else None
     if meaning is not None and declared.setdefault(meant, meaning) != meaning and meant == "granularity":
         raise UsageError(f"{meant}={declared[meant]} contradicts {name}={value} of {spec.name}, which means {meaning}.")
-
-
-def _branch(spec: Spec, sides: Sides, bound: set[str]) -> str | None:
-    """Return the argument of the constructor that takes the branch.
-
-    Raises:
-        UsageError: If ``branch=`` names none.
-    """
-    if spec.branch:
-        refuse_unknown(spec, sides.init, [spec.branch])
-        return spec.branch
-    open_ = {name: p for name, p in sides.init.items() if name not in bound and required(p) and _may_be_module(p)}
-    for name in open_:
-        if words.function(name):
-            return name
-    modules = [name for name, p in open_.items() if "Module" in words.annotated(p) or name in sides.called]
-    return modules[0] if len(modules) == 1 else None
-
-
-def _may_be_module(parameter: Parameter) -> bool:
-    annotation = words.annotated(parameter)
-    return not any(word in annotation.split("[")[0].split() for word in (*words.NUMBERS, "Tensor"))
 
 
 def _ask_for_values(parameters: Mapping[str, Parameter], bound: set[str], table: Table) -> None:

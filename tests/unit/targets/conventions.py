@@ -56,6 +56,7 @@ CONVENTIONS = [
     Convention("ByChannel?granularity=channel"),
     *(Convention(f"SharesAlongAnAxis?shared={axis}&init.axis={axis}") for axis in (1, 2, 3)),
     Convention("TakesEights?batch=8"),
+    Convention("make_layer"),
     Convention("make_residual?form=residual-factory", form="residual"),
     Convention("ByDataclass"),
     Convention('ByDataclass?init.settings={"width":16}'),

@@ -489,6 +489,10 @@ class TakesEights(ByDropProb):
         return super().forward(x)
 
 
+def make_layer(drop_rate):
+    return lambda x, training: drop(x, drop_rate, training)
+
+
 def make_residual(drop_prob):
     return lambda x, shortcut, training: shortcut + drop(x, drop_prob, training)
 
