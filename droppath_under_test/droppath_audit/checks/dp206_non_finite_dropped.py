@@ -144,7 +144,7 @@ class NonFiniteDropped(Check[Seen, DtypeCase]):
                 )
                 script.from_array("values", seen.shape)
                 with script.under(f"for _ in range({CALLS}):"):
-                    script.add(f"xs, ys = {script.array('x')}[None], {script.array(script.call(p))}[None]")
+                    script.add(f"xs, ys = {script.array('x')}.copy()[None], {script.array(script.call(p))}[None]")
                     script.add(*_remainders(at, script.dropped, everything=False))
                 return
             with script.under("for value in (nan, inf, -inf):"):

@@ -272,7 +272,7 @@ class LiveScript(Script):
         bind = self.random if random else self.ones
         bind(shape or self.shape(BATCH))
         if xs:
-            self.add(f"xs = {self.array('x')}[None]")
+            self.add(f"xs = {self.array('x')}.copy()[None]")
         if calls > 1:
             with self.under(f"for _ in range({calls}):"):
                 self._once(p, body, gradients=gradients)
