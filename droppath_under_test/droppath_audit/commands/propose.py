@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from droppath_audit.commands import Command
 from droppath_audit.core.errors import Unimportable, UsageError
+
+if TYPE_CHECKING:
+    from droppath_audit.targets.proposing import Proposal
 
 EXAMPLES = """\b
 Examples:
@@ -25,8 +30,9 @@ Examples:
 def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) -> int:
     """Write a factory for a target that a SPEC cannot say, with a mark where a value is to be filled in.
 
-    The target is imported in this process, and not called. Where its file cannot be imported the definition is written
-    with what it needs of that file. Exit status 0, or 2 where neither is possible.
+    The target is imported in this process. The factory is called in another, to see whether it runs. Where the file of
+    the target cannot be imported, the definition is written with what it needs of that file. Exit status 0, or 2 where
+    neither is possible.
     """
     from droppath_audit.targets.loader import proposed
 
@@ -38,7 +44,7 @@ def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) 
     try:
         proposal = proposed(spec, imports)
         text, of = proposal.text, f"{file}:make?" + "&".join(proposal.items)
-        done = "It runs as it is" if proposal.complete else "Fill in the marked lines"
+        done = "Fill in the marked lines" if not proposal.complete else _tried(proposal, imports)
     except Unimportable as error:
         text, items = _lifted(spec, error)
         of, done = f"{file}:{items}", "It is lifted out of its file, which cannot be imported"
@@ -48,6 +54,22 @@ def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) 
         Path(output).write_text(text, encoding="utf-8")
     click.echo(f"{done}: droppath-audit {shlex.quote(of)}", err=True)
     return 0
+
+
+def _tried(proposal: Proposal, imports: tuple[str, ...]) -> str:
+    """Return whether a factory runs as it is, by having a worker load it and make its first calls."""
+    from droppath_audit.run.supervisor import Supervisor
+
+    with tempfile.TemporaryDirectory(prefix="droppath-audit-proposed-") as folder:
+        file = Path(folder) / "audit_me.py"
+        file.write_text(proposal.text, encoding="utf-8")
+        try:
+            with Supervisor(f"{file}:make?{'&'.join(proposal.items)}", imports=imports) as supervisor:
+                _ = supervisor.facts
+        except UsageError as error:
+            why = error.message.partition("\n")[0].replace(f"{file}:", "").rstrip(".")
+            return f"It does not run yet ({why}); mend it, then"
+    return "It runs as it is"
 
 
 def _lifted(spec: str, error: Unimportable) -> tuple[str, str]:

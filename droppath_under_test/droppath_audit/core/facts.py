@@ -33,7 +33,7 @@ class Facts:
         dtypes: The only ones that the SPEC says it takes; empty where it says nothing.
         refused: Dtypes of which the target takes no shape, and what it raises.
         refuses_keep_prob_zero: Whether it refuses drop_prob = 1 and does not declare that.
-        swapped: The hint that shortcut and branch look swapped, where a call shows that.
+        hint: What to try first, where calls have shown that something else may be meant: other roles, or a mask.
         invocation: How scripts construct and call it, or read it.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
@@ -61,7 +61,7 @@ class Facts:
     dtypes: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     refuses_keep_prob_zero: bool = False
-    swapped: str = ""
+    hint: str = ""
     invocation: Invocation | Reading = field(default_factory=Invocation)
     capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0

@@ -27,6 +27,7 @@ RANKS = ((), (3,), (3, 2), (3, 4, 2), (2, 3, 2, 4), (2, 3, 2, 3, 4))
 NEARLY_ONE = 0.999  # a drop_prob at which what is kept is a thousand times x
 # In this order: gains and their weights; the two ends of a sigmoid or tanh; shifts, and logarithms of a gain.
 NEUTRAL = (1.0, 100.0, 0.0)
+MASKS = 8  # calls with five decisions each, all alike for once in 2^39 runs
 EACH = 3  # parameters up to this number are tried with values of their own, more of them with one value for all
 REFUSALS = ("ValueError", "AssertionError")  # in which a layer refuses keep_prob = 0, and is not merely wrong
 
@@ -46,6 +47,7 @@ class Admission:
         neutral: Parameters with values with which the layer changes nothing where nothing is dropped.
         output: Which of several outputs is a tensor, as ``output=`` says it; None where the output is one.
         swapped: Whether the branch comes back, and not the shortcut, where everything is dropped.
+        mask: Whether what comes back is the mask alone, whatever x is.
         numbers: Whether the layer stores floating numbers beside a probability.
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
@@ -63,6 +65,7 @@ class Admission:
     neutral: dict[str, float] = field(default_factory=dict)
     output: int | str | None = None
     swapped: bool = False
+    mask: bool = False
     numbers: bool = False
     ranks: tuple[int, ...] = ()
     fixed: tuple[int, ...] = ()
@@ -115,6 +118,7 @@ def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: st
         neutral=neutral or {},
         doubles=changes and not numbers and _doubles(formed, shape, dtype, device),
         computes=numbers if changes else (),
+        mask=formed.dialect.form == "branch" and shown.output is None and _is_mask(target, dtype, device),
         swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
         ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
         fixed=_fixed(target, dtype, device) if free and shown.smallest not in FEATURES else (),
@@ -137,6 +141,24 @@ def _output(target: Target, dtype: str, device: str) -> int | str | None:
         with suppress(TargetRaised, NotApplicable):
             return target.make(DROP_PROB).first_tensor(target.framework.ones(shape, dtype, device))
     return None
+
+
+def _is_mask(target: Target, dtype: str, device: str) -> bool:
+    """Return whether zeros and one other number come back whatever x is: the mask, and not x times it."""
+    framework, seen, shape = target.framework, set[float](), (BATCH, 3)
+    values = np.linspace(2.0, 3.0, BATCH * 3).reshape(shape)
+    with suppress(TargetRaised, NotApplicable):
+        layer = target.make(DROP_PROB)
+        for seed in range(MASKS):
+            framework.seed(seed)
+            first = framework.numpy(layer(framework.ones(shape, dtype, device), training=True))
+            framework.seed(seed)
+            if not np.array_equal(
+                first, framework.numpy(layer(framework.tensor(values, dtype, device), training=True))
+            ):
+                return False
+            seen |= set(first.ravel().tolist())
+    return len(seen) == 2 and 0.0 in seen
 
 
 def _numbers(target: Target) -> tuple[str, ...]:

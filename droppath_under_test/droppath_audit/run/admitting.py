@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.bound import BoundTarget
     from droppath_audit.targets.loader import Loaded
 
+MASK = "zeros and one other number come back whatever x is: if that is the mask, add output=mask to the SPEC"
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -85,8 +86,8 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             invocation=_invocation(facts, target),
             notes=(*facts.notes, *_shown(first, follows=follows)),
         )
-    if first.swapped:
-        facts = replace(facts, swapped=_swapped(target))
+    if first.swapped or first.mask:
+        facts = replace(facts, hint=_swapped(target) if first.swapped else MASK)
     if first.numbers:  # which are real, and a product of complex numbers spreads NaN
         facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())

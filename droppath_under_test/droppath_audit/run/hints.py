@@ -19,8 +19,8 @@ UNSCALED, OF_THE_PAPER = "scaling=none", "scaling=eval"
 def agreed(results: Sequence[Result], facts: Facts) -> tuple[Result, ...]:
     """Return the results with hints that do not contradict each other.
 
-    A layer that scales in evaluation leaves training unscaled: both findings are one dialect. Where the roles of
-    shortcut and branch look swapped, that is the first thing to try, and every other hint waits for it.
+    A layer that scales in evaluation leaves training unscaled: both findings are one dialect. Where calls
+    have shown that something else may be meant, that is the first thing to try, and every other hint waits for it.
     """
     said = {item for result in results for item in (UNSCALED, OF_THE_PAPER) if f"add {item} " in result.verdict.hint}
     found = []
@@ -28,7 +28,7 @@ def agreed(results: Sequence[Result], facts: Facts) -> tuple[Result, ...]:
         hint = result.verdict.hint
         if said == {UNSCALED, OF_THE_PAPER} and f"add {UNSCALED} " in hint:
             hint = "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC"
-        if facts.swapped and result.verdict.outcome in BAD:
-            hint = facts.swapped
+        if facts.hint and result.verdict.outcome in BAD:
+            hint = facts.hint
         found.append(replace(result, verdict=replace(result.verdict, hint=hint)))
     return tuple(found)

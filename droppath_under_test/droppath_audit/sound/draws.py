@@ -60,6 +60,15 @@ def float64_uniform(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return _selected(x, mask, 1.0 - drop_prob)
 
 
+def multiplies_at_every_probability(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Multiply by mask and scale at drop_prob = 0 as well: of complex numbers that loses the sign of a zero."""
+    if not training:
+        return x
+    keep_prob = 1.0 - drop_prob
+    mask = torch.rand(_shape(x), device=x.device) < keep_prob
+    return torch.where(mask, x * (1.0 / (keep_prob or 1.0)), torch.zeros_like(x))
+
+
 def bernoulli_of_a_tensor(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw torch.bernoulli of a float32 tensor of probabilities, as layers with a rate for every sample do."""
     if drop_prob == 0.0 or not training:

@@ -16,7 +16,6 @@ from droppath_audit.targets.calling import call_of, declared_call
 from droppath_audit.targets.items import Mode, Probability
 from droppath_audit.targets.parameters import (
     COUNTS,
-    SIZES,
     VARIADIC,
     open_ended,
     refuse_unknown,
@@ -95,6 +94,9 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         table.note(f"residual, by the name of {spec.name}")
     if spec.call is not None:
         call = declared_call(spec, sides.call, in_call, told, asked)
+        if "r" in roles_of(spec.call) and "form" not in declared:
+            declared["form"] = "residual"
+            table.note("residual, by the role r of its call")
     else:
         call, form = call_of(
             spec, sides, in_call, told, asked, declared.get("form"), wraps_branch=branch is not None,
@@ -230,7 +232,7 @@ def _likely(names: list[str], place: str) -> list[str]:
     left = [
         name for name in names
         if words.mode(name) is None and not words.tensor(name) and not words.function(name)
-        and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & (COUNTS | SIZES)
+        and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & COUNTS
     ]  # fmt: skip
     return left[1:] if place == "call" and left[:1] == names[:1] else left  # what a call begins with is the input
 

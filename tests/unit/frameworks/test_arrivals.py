@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import runpy
 import sys
 from types import SimpleNamespace
 
@@ -38,3 +39,15 @@ def test_no_collection_looks_at_what_a_framework_makes_and_the_rest_is_collected
         assert not arrivals.undone()
     finally:
         gc.enable()
+
+
+def test_what_is_changed_for_a_moment_while_a_framework_arrives_is_no_change(framework, tmp_path, monkeypatch):
+    """``runpy`` puts the name of the file that it runs into sys.argv, and takes it out again."""
+    (tmp_path / "layers.py").write_text("import framework_that_arrives")
+    monkeypatch.setattr(sys, "argv", ["audit_me.py"])
+    arrivals = Arrivals([framework])
+    runpy.run_path(str(tmp_path / "layers.py"))
+    assert not arrivals.undone()
+    arrivals = Arrivals([framework])
+    sys.argv.append("--debug")
+    assert [change.expression for change in arrivals.undone()] == ["list(sys.argv)"]

@@ -129,6 +129,16 @@ def test_what_cannot_be_matched_does_not_apply(function, rows, features, reason)
         outputs(function, rows=rows, features=features)
 
 
+def test_a_large_batch_of_small_samples_is_seen_to_come_whole():
+    """Its numbers do not fit into one element: their remainders tell that all are there, and in order."""
+
+    def whole(x, residual_func, drop_prob, training):
+        return x + residual_func(x)
+
+    layer, x = load_object(whole, CALL).target.make(0.5), torch.arange(3000.0).reshape(3000, 1)
+    assert torch.equal(layer(x, training=True), x)
+
+
 def test_samples_that_are_alike_need_no_matching():
     target = load_object(own_generator, CALL).target
     y = target.make(0.5)(torch.ones(64, 4), training=True)
