@@ -1,7 +1,8 @@
 """Write ``docs/audits.md`` from the JSON reports of all known implementations: ``tox -m audits``.
 
 ``python -m tools.audits FOLDER`` reads ``FOLDER/NAME.json`` for every known name. No figure on the page has another
-source.
+source. ``python -m tools.audits FOLDER NAME…`` writes the rows and sections of these names anew and leaves the others:
+after a change that concerns these alone.
 """
 
 from __future__ import annotations
@@ -55,11 +56,15 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def _anchor(known: Known) -> str:
+    return f"[{known.name}](#{known.name.replace('.', '')})"
+
+
 def row(known: Known, report: dict[str, Any]) -> str:
     """Return an implementation's row of the table of results."""
     counts, target = report["counts"], report["target"]
     broken = [_links(broken_checks(report, known, level)) for level in LEVELS]
-    name = f"[{known.name}](#{known.name.replace('.', '')})"
+    name = _anchor(known)
     framework = f"{target['framework']} {target['framework_version']}"
     passed = f"{counts['pass']} of {counts['run']}"
     dialect = Dialect(**report["dialect"]).describe()
@@ -87,18 +92,37 @@ def _section(known: Known, report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def page(reports: dict[str, dict[str, Any]]) -> str:
-    """Return the page for the reports of every known implementation, by name."""
+def _row_before(known: Known, before: str) -> str:
+    """Return a row of the page as it is."""
+    return next(line for line in before.splitlines() if line.startswith(f"| {_anchor(known)} |"))
+
+
+def _section_before(known: Known, before: str) -> list[str]:
+    """Return a section of the page as it is."""
+    lines = before.splitlines()
+    start = lines.index(f"## {known.name}")
+    end = next(number for number in range(start + 1, len(lines)) if lines[number].startswith("## "))
+    return ["", *lines[start : end - 1]]
+
+
+def page(reports: dict[str, dict[str, Any]], before: str = "") -> str:
+    """Return the page for reports of known implementations, by name.
+
+    Args:
+        reports: Of every implementation, or of some.
+        before: The page as it is, from which the others are taken.
+    """
     systems = known_systems()
     some = next(iter(reports.values()))
     lines = [
         INTRODUCTION.format(**some),
         "| name | package | framework | dialect | verdict | MUST broken | SHOULD broken | INFO | trials passed |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(row(systems[name], reports[name]) for name in systems),
     ]
-    for name in systems:
-        lines += _section(systems[name], reports[name])
+    for name, known in systems.items():
+        lines.append(row(known, reports[name]) if name in reports else _row_before(known, before))
+    for name, known in systems.items():
+        lines += _section(known, reports[name]) if name in reports else _section_before(known, before)
     met = {broken.check for system in systems.values() for broken in system.broken}
     lines += ["", "## What the findings do to training", ""]
     lines += [
@@ -109,14 +133,15 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(folder: Path) -> None:
-    """Write the page, or say which report is missing."""
-    missing = [name for name in known_systems() if not (folder / f"{name}.json").exists()]
+def main(folder: Path, *names: str) -> None:
+    """Write the page, or what it says of some names, or say which report is missing."""
+    wanted = names or tuple(known_systems())
+    missing = [name for name in wanted if not (folder / f"{name}.json").exists()]
     if missing:
         raise SystemExit(f"{folder} holds no report of {', '.join(missing)}; tox -m audits makes all of them")
-    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in known_systems()}
-    PAGE.write_text(page(reports), encoding="utf-8")
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in wanted}
+    PAGE.write_text(page(reports, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
