@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.loader import Loaded
 
 MASK = "zeros and one other number come back whatever x is: if that is the mask, add output=mask to the SPEC"
+ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -67,7 +69,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
         )
     if first.doubles:
-        raise UsageError(_doubles(facts))
+        raise UsageError(_doubles(facts, target))
     if first.computes:
         raise UsageError(_computes(facts, first))
     follows = any(one.follows for one in taken.values())
@@ -184,7 +186,7 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
 
 
 def _swapped(target: BoundTarget) -> str:
-    roles = [slot.role for slot in target.binding.call if slot.role in ("x", "r", "p", "training", "f", "key", "b")]
+    roles = [slot.role for slot in target.binding.call if slot.role in ROLES]
     other = ",".join({"x": "r", "r": "x"}.get(role, role) for role in roles)
     return (
         "where everything is dropped the branch comes back, and not the shortcut: if their roles are swapped, add "
@@ -201,7 +203,19 @@ def _computes(facts: Facts, shown: Admission) -> str:
     )
 
 
-def _doubles(facts: Facts) -> str:
+def _doubles(facts: Facts, target: BoundTarget) -> str:
+    """Return what to say of a target that returns 2 x: it adds a shortcut, which it was given as x or computes."""
+    roles = [slot.role for slot in target.binding.call if slot.role in ROLES]
+    if roles.count("x") == 2:
+        roles[roles.index("x")] = "r"
+        others = [{"r": "x", "x": "r"}.get(role, role) for role in roles]
+        items = [f"call=({','.join(call)})" for call in (roles, others)]
+        joint = "&" if "?" in facts.spec else "?"
+        return (
+            f"{facts.spec} is given x twice and returns the sum where nothing is dropped: one of the two is the "
+            f"shortcut (r), which is never dropped. Run next, or with {items[1]} if the second is:\n"
+            f"  droppath-audit {shlex.quote(f'{facts.spec}{joint}{items[0]}')}"
+        )
     return (
         f"{facts.spec} returns 2 x where nothing is dropped: it adds its input to a branch of its own, which is x "
         "here, and what it drops cannot be told from what it adds. Give it a branch, or a factory whose function drops "

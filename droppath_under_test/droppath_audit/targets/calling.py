@@ -106,7 +106,10 @@ def _tensors(
     """Enter the roles of the tensors, and return the form where it follows from their names."""
     open_names = [name for name in free if name not in roles]
     needed = [name for name in open_names if required(free[name])]
-    named = {name: words.tensor(name) for name in open_names}
+    # A tensor of any other name, by its annotation, is an input: beside it a shortcut or an output is told by its own.
+    named = {
+        name: words.tensor(name) or ("input" if words.annotated(free[name]) in TENSORS else "") for name in open_names
+    }
     tensors = [name for name in needed if named[name]]
     if whole and form in ("residual", None):
         both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed

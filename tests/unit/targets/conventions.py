@@ -49,6 +49,7 @@ CONVENTIONS = [
     Convention("AnyWrapper?branch=op&form=residual", form="residual"),
     Convention("StoresAndCalls?init.scale=2&form=residual", form="residual"),
     Convention("with_one_word_more"),
+    Convention("add_to_residual", form="residual"),
     Convention("drop_rows"),
     Convention("drop_rows_of_some"),
     Convention("SequenceFirst?axis=1"),

@@ -445,6 +445,10 @@ class StoresAndCalls(nn.Module):
         return x + drop(self.first(x), self.p, self.training)
 
 
+def add_to_residual(seqs: torch.Tensor, residual: torch.Tensor, drop_prob: float, training: bool):
+    return residual + drop(seqs, drop_prob, training)
+
+
 def drop_rows(x, batch, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
