@@ -97,18 +97,13 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
             script.same_dtype(DROP_PROB)
 
 
-def _telling(shape: tuple[int, ...]) -> int:
-    """Return how far a rank is from that of images and of tokens, one of which a layer of fixed rank is made for."""
-    return RANKS.index(len(shape)) if len(shape) in RANKS else len(RANKS)
-
-
 def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     """Run every shape in both modes."""
     layer, framework, fixed = probe.make(DROP_PROB), probe.framework, probe.target.fixed_shape
     shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else list(SHAPES)
     shapes = [shape for shape in shapes if probe.target.can_be_given(shape)]
     wrong: list[Changed] = []
-    kept: tuple[int, ...] = ()
+    kept: list[tuple[int, ...]] = []
     for shape in shapes:
         before = len(wrong)
         x = probe.ones(shape)
@@ -120,6 +115,7 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
                 found = str(error)
             if found != promised:
                 wrong.append(Changed(shape, training, promised, found))
-        if len(wrong) == before and not fixed and (not kept or _telling(shape) < _telling(kept)):
-            kept = shape
-    return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None, kept)
+        if len(wrong) == before and not fixed:
+            kept.append(shape)
+    likeliest = min(kept, key=lambda shape: RANKS.index(len(shape)), default=())
+    return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None, likeliest)

@@ -18,6 +18,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.targets.table import completed
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -185,12 +186,25 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
     return notes
 
 
+def _roles(target: BoundTarget) -> list[str]:
+    """Return the roles of a target's call that ``call=`` names, in order."""
+    return [slot.role for slot in target.binding.call if slot.role in ROLES]
+
+
+def _exchanged(roles: list[str]) -> list[str]:
+    """Return roles with shortcut and branch output in each other's place."""
+    return [{"x": "r", "r": "x"}.get(role, role) for role in roles]
+
+
+def _call(roles: list[str]) -> str:
+    return f"call=({','.join(roles)})"
+
+
 def _swapped(target: BoundTarget) -> str:
-    roles = [slot.role for slot in target.binding.call if slot.role in ROLES]
-    other = ",".join({"x": "r", "r": "x"}.get(role, role) for role in roles)
+    other = _call(_exchanged(_roles(target)))
     return (
         "where everything is dropped the branch comes back, and not the shortcut: if their roles are swapped, add "
-        f"call=({other}) to the SPEC"
+        f"{other} to the SPEC"
     )
 
 
@@ -205,16 +219,13 @@ def _computes(facts: Facts, shown: Admission) -> str:
 
 def _doubles(facts: Facts, target: BoundTarget) -> str:
     """Return what to say of a target that returns 2 x: it adds a shortcut, which it was given as x or computes."""
-    roles = [slot.role for slot in target.binding.call if slot.role in ROLES]
+    roles = _roles(target)
     if roles.count("x") == 2:
         roles[roles.index("x")] = "r"
-        others = [{"r": "x", "x": "r"}.get(role, role) for role in roles]
-        items = [f"call=({','.join(call)})" for call in (roles, others)]
-        joint = "&" if "?" in facts.spec else "?"
         return (
             f"{facts.spec} is given x twice and returns the sum where nothing is dropped: one of the two is the "
-            f"shortcut (r), which is never dropped. Run next, or with {items[1]} if the second is:\n"
-            f"  droppath-audit {shlex.quote(f'{facts.spec}{joint}{items[0]}')}"
+            f"shortcut (r), which is never dropped. Run next, or with {_call(_exchanged(roles))} if the second is:\n"
+            f"  droppath-audit {shlex.quote(completed(facts.spec, [_call(roles)]))}"
         )
     return (
         f"{facts.spec} returns 2 x where nothing is dropped: it adds its input to a branch of its own, which is x "

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from droppath_audit.scanning.finding import LookAlike
-from droppath_audit.scanning.lifting import NotLiftable, lift
+from droppath_audit.scanning.lifting import NotLiftable, installed, lift
 from droppath_audit.scanning.reading import Definition, Unread, parsed
 from droppath_audit.scanning.sources import File
 
@@ -33,14 +32,14 @@ def apart(path: str, name: str) -> Piece:
     node = source.toplevel.get(name.partition(".")[0])
     if not isinstance(node, Definition):
         raise NotLiftable(f"the file defines no {name} itself")
-    piece = lift(LookAlike(name, node, source, ""))
-    for statement in ast.parse(piece.text).body:
-        for module in _imported(statement):
-            if importlib.util.find_spec(module) is None:
-                raise NotLiftable(f"it needs the module {module!r} itself")
     for statement in source.tree.body:
         if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
             raise NotLiftable("its file takes all names of a module, and which of these it needs cannot be seen")
+    piece = lift(LookAlike(name, node, source, ""))
+    for statement in ast.parse(piece.text).body:
+        for module in _imported(statement):
+            if not installed(module):
+                raise NotLiftable(f"it needs the module {module!r} itself")
     return piece
 
 

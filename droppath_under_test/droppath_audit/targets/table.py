@@ -63,10 +63,10 @@ def listing(names: Iterable[str]) -> str:
     return ", ".join(listed[:12]) or "no arguments"
 
 
-def completed(spec: Spec, items: Iterable[str]) -> str:
+def completed(text: str, items: Iterable[str]) -> str:
     """Return the text of a SPEC with further items."""
     further = "&".join(items)
-    return spec.text + (f"{'&' if '?' in spec.text else '?'}{further}" if further else "")
+    return text + (f"{'&' if '?' in text else '?'}{further}" if further else "")
 
 
 def _message(spec: Spec, questions: list[OpenQuestion]) -> str:
@@ -74,7 +74,7 @@ def _message(spec: Spec, questions: list[OpenQuestion]) -> str:
     for question in questions:
         others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
         lines.append(f"  - {question.text}" + (f": add {question.items[0]}{others}" if question.items else ""))
-    whole = completed(spec, (question.items[0] for question in questions if question.items))
+    whole = completed(spec.text, (question.items[0] for question in questions if question.items))
     if spec.module == "object":
         lines.append("Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'.")
     elif all(question.items for question in questions):

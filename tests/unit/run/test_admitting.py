@@ -41,6 +41,17 @@ def hangs_in_float32(x, drop_prob, training):
         time.sleep(1000)
     return no_bfloat16(x, drop_prob, training)
 
+def of_two(one: torch.Tensor, other: torch.Tensor, drop_prob: float, training: bool):
+    return one + drop(other, drop_prob, training)
+
+class Residual(nn.Sequential):
+    def __init__(self, *layers, drop_path=0.0):
+        super().__init__(*layers)
+        self.drop_path = drop_path
+
+    def forward(self, x):
+        return x + drop(super().forward(x), self.drop_path, self.training)
+
 def channels_last(x, drop_prob, training, dim):
     assert x.shape[-1] == dim
     return drop(x, drop_prob, training)
@@ -343,42 +354,19 @@ def test_a_rank_without_the_axis_of_the_batch_is_neither_refused_nor_missed(
     assert {str(result.outcome) for result in report.results if result.trial.check == "DP005"} == {"pass"}
 
 
-SUMS = """
-import torch
-
-def drop(x, p, training):
-    if not training or p == 0.0:
-        return x
-    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - p
-    return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - p) or 1.0)
-
-def of_two(one: torch.Tensor, other: torch.Tensor, drop_prob: float, training: bool):
-    return one + drop(other, drop_prob, training)
-
-class Residual(torch.nn.Sequential):
-    def __init__(self, *layers, drop_path=0.0):
-        super().__init__(*layers)
-        self.drop_path = drop_path
-
-    def forward(self, x):
-        return x + drop(super().forward(x), self.drop_path, self.training)
-"""
-
-
 def test_a_sum_of_what_was_given_twice_is_refused_with_the_call_that_tells_them_apart(
-    tmp_path: Path, isolated: Callable[..., Report]
+    layers: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    file = tmp_path / "sums.py"
-    file.write_text(SUMS, encoding="utf-8")
+    given = layers("of_two")
     with pytest.raises(UsageError, match="is given x twice and returns the sum") as refused:
-        isolated(f"{file}:of_two", "DP301")
+        isolated(given, "DP301")
     (spec,) = re.findall(r"^  droppath-audit '(.*)'$", str(refused.value), re.MULTILINE)
-    assert spec == f"{file}:of_two?call=(r,x,p,training)"
+    assert spec == f"{given}?call=(r,x,p,training)"
     assert not isolated(spec, "DP202", "DP301").findings
 
 
-def test_a_residual_block_without_a_branch_is_refused(tmp_path: Path, isolated: Callable[..., Report]) -> None:
-    file = tmp_path / "sums.py"
-    file.write_text(SUMS, encoding="utf-8")
+def test_a_residual_block_without_a_branch_is_refused(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
     with pytest.raises(UsageError, match="returns 2 x where nothing is dropped"):
-        isolated(f"{file}:Residual", "DP301")
+        isolated(layers("Residual"), "DP301")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from droppath_audit.commands import cli
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets.loader import load, proposed
-from droppath_audit.targets.proposing import MARK
+from droppath_audit.targets.proposing import MARK, ZEROS
 
 
 def propose(*words):
@@ -69,3 +70,8 @@ def test_a_file_that_is_there_is_not_written_over(file, tmp_path):
 def test_what_needs_no_factory_says_so(file):
     with pytest.raises(UsageError, match="needs no factory: it is one"):
         proposed(f"{file}:make?form=factory")
+
+
+def test_the_shortcut_of_a_factory_is_zeros_whatever_x_holds():
+    x = torch.tensor([0.0, 1.0, math.inf, -math.inf, math.nan])
+    assert torch.equal(eval(ZEROS, {"x": x}), torch.zeros(5))  # noqa: S307 - the text is ours
