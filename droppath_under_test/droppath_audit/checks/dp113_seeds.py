@@ -182,5 +182,5 @@ def _batch(at: Cell) -> int:
 
 def _later(at: Cell) -> tuple[int, int]:
     """Return calls and samples of the decisions that are compared with the first; what depends on B is DP110's."""
-    calls = at.effort.pick(512, 4096, 2**16) if at.per_call else at.effort.pick(8192, 20_000, 2**17)
+    calls = at.effort.pick(512, 4096, 2**16) if at.per_call else at.effort.pick(3072, 12_500, 2**17)
     return at.within(calls, _batch(at), share=0.5)

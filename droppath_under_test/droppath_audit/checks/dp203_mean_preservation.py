@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from droppath_audit.stats.certificate import Certificate
 
 BATCH = 65_536
+COARSER = 2.0  # times the resolution of DP102, which certifies the same frequency: a quarter of its decisions
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ class MeanPreservation(Check[Seen, Cell]):
 
     def design(self, at: Cell, alpha: float) -> Design:
         """Return what the certificate resolves, as a share of x."""
-        frequency = certificate_design(at, alpha / 2)
+        frequency = certificate_design(at, alpha / 2, coarser=COARSER)
         factor = multiplier(at.drop_prob, at.dialect.scaling)
         return Design(frequency.resolves * factor, "mean output, as a share of x", frequency.decisions)
 
     def stopping(self, at: Cell, alpha: float) -> Certificate:
         """Return the certificate of the frequency; the weighted test has the other half of the share."""
-        return certificate_for(at, alpha / 2)
+        return certificate_for(at, alpha / 2, coarser=COARSER)
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Draw a certificate, then weigh the decisions on random x by |x|."""
@@ -161,7 +162,8 @@ class MeanPreservation(Check[Seen, Cell]):
 
 def _weigh(probe: Probe[Cell]) -> Weighted | None:
     total = squares = largest = kept = 0.0
-    for calls in probe.calls(Request(BATCH, moderate, elements=BATCH)):
+    batch = probe.at.effort.pick(16_384, BATCH, BATCH)
+    for calls in probe.calls(Request(batch, moderate, elements=batch)):
         decided = calls.decisions()
         weights = calls.grouped(np.where(calls.readable, np.abs(calls.x), 0.0)).mean(axis=2)
         total, squares = total + float(weights.sum()), squares + float(np.square(weights).sum())

@@ -62,6 +62,7 @@ class Gradcheck(Check[Seen, Cell]):
     where = Cells((0.0, 0.1, 0.5, 0.9, 1.0), ("float64",))  # finite differences need its digits
     driven = "it must be called again with its mask held fixed and x moved"
     needs = (Autograd,)
+    together = True  # torch.autograd.gradcheck imports SymPy
     mutants = ("mask_read_off_the_output", "gradient_with_another_mask", "gradient_without_factor")
 
     def collect(self, probe: LiveProbe[Cell]) -> Seen:

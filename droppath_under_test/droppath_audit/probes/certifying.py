@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 LARGEST_KEEP_PROB = 1.0 - 2.0**-53  # a keep_prob of exactly 1 has no certificate that allows a float32 draw its miss
 
 
-def certificate_for(cell: Cell, alpha: float) -> Certificate:
+def certificate_for(cell: Cell, alpha: float, *, coarser: float = 1.0) -> Certificate:
     """Return the certificate for the keep probability at a cell and its effort.
 
     For a recording, at the resolution that its length affords where that is coarser; its counts then settle it.
+
+    Args:
+        cell: Where.
+        alpha: Level.
+        coarser: How many times the effort's resolution is enough, for what DP102 certifies anyway.
     """
     if cell.per_call:
-        finest = cell.effort.call_resolution
+        finest = coarser * cell.effort.call_resolution
     else:
-        finest = resolution(cell.drop_prob, cell.effort.resolution)
+        finest = coarser * resolution(cell.drop_prob, cell.effort.resolution)
     return Certificate(_keep_prob(cell.drop_prob), max(finest, _affordable(cell, alpha)), alpha)
 
 
@@ -49,11 +54,11 @@ def _affordable(cell: Cell, alpha: float) -> float:
     return detectable_certificate(decisions, _keep_prob(cell.drop_prob), alpha, BETA)
 
 
-def certificate_design(cell: Cell, alpha: float) -> Design:
+def certificate_design(cell: Cell, alpha: float, *, coarser: float = 1.0) -> Design:
     """Return what that certificate resolves and the decisions it expects to draw; inf where it can resolve nothing."""
     if _affordable(cell, alpha) >= NOTHING:
         return Design(math.inf, "keep probability", cell.decisions if cell.blocks else cell.affords or 0)
-    certificate = certificate_for(cell, alpha)
+    certificate = certificate_for(cell, alpha, coarser=coarser)
     decisions = cell.decisions if cell.blocks else certificate.expected_decisions()
     return Design(certificate.resolution, "keep probability", decisions)
 

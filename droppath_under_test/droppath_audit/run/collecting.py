@@ -104,6 +104,7 @@ class Collecting:
         self._waiting = deque(Attempt(number) for number in _begun(trials) if number not in self._done)
         self._again: deque[Attempt] = deque()  # attempts that go before those that wait
         self._running: dict[int, Running] = {}  # by the worker's number
+        self._takers: dict[str, int] = {}  # of checks whose trials go together, the number of the worker that has them
 
     def answers(self) -> Iterator[tuple[Trial, Collected]]:
         """Yield every trial with its answer, in order, until the end or an interruption."""
@@ -168,7 +169,7 @@ class Collecting:
 
     def _dispatch(self) -> None:
         for worker in self._crew.workers if self._crew.forks else self._crew.workers[:1]:
-            attempt = None if worker.number in self._running else self._next()
+            attempt = None if worker.number in self._running else self._next(worker)
             if attempt is not None:
                 self._begin(worker, attempt)
 
@@ -193,8 +194,8 @@ class Collecting:
         effort = trial.case.effort
         return self._allowances.setdefault(effort.name, Allowance.of(effort))
 
-    def _next(self) -> Attempt | None:
-        """Return and take the next attempt that may begin now."""
+    def _next(self, worker: Worker) -> Attempt | None:
+        """Return and take the next attempt that may begin now, in this worker."""
         for attempt in self._again:
             if not attempt.alone or not self._running:
                 self._again.remove(attempt)
@@ -202,10 +203,17 @@ class Collecting:
         if any(attempt.alone for attempt in self._again) or any(one.attempt.alone for one in self._running.values()):
             return None
         while self._waiting:
-            attempt = self._waiting.popleft()
+            own = (attempt for attempt in self._waiting if self._taker(attempt, worker) == worker.number)
+            attempt = next(own, self._waiting[0])
+            self._waiting.remove(attempt)
             if not self._blame.reason(self._trials[attempt.number]):
                 return attempt
         return None
+
+    def _taker(self, attempt: Attempt, worker: Worker) -> int:
+        """Return the number of the worker that takes an attempt: the asking one, or the one that began its check."""
+        check = self._trials[attempt.number].check
+        return self._takers.setdefault(check, worker.number) if catalogue()[check].together else worker.number
 
     def _hear(self, worker: Worker | None, message: dict[str, Any]) -> None:
         """Take a message; one that cannot be ours, since the target may write where we do, changes nothing."""

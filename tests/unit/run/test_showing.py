@@ -206,7 +206,7 @@ def test_a_report_says_what_became_of_its_scripts(tmp_path: Path, monkeypatch: p
     [
         ("edges:clamps_keep_prob", ("DP301[cpu-float32]", "DP302[cpu-float32]")),
         ("modes:ModeOfFirstCall", ("DP001[cpu-float64-p0.002]", "DP008[cpu-float64]")),
-        ("lives:FadesAfterManyCalls", ("DP203[cpu-float64-p0.002]",)),
+        ("lives:FadesAfterManyCalls", ("DP102[cpu-float64-p0.002]",)),
         ("shape:raises_on_empty_batch", ("DP304[cpu-float64]",)),
         ("paper:MultipliesInTraining", ("DP305[cpu-float64]",)),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +13,13 @@ from droppath_audit.checks import catalogue
 from droppath_audit.core.events import AuditFinished
 from droppath_audit.report.json import dumps
 from droppath_audit.run import engine
+from droppath_audit.run.blame import Blame
+from droppath_audit.run.collecting import Collecting
 from droppath_audit.run.crew import Crew
+from droppath_audit.run.limits import Limits
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.run.supervisor import Supervisor
+from droppath_audit.targets.loader import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,3 +99,18 @@ def test_lengthy_trials_are_not_begun_among_the_last_and_come_in_their_place() -
     assert any(lengthy[half:])
     assert lengthy[half:] == sorted(lengthy[half:], reverse=True)
     assert not lengthy[-1]
+
+
+def test_trials_that_need_one_import_go_to_one_worker_while_the_others_have_something_to_do() -> None:
+    facts = load("droppath_reference:DropPath").facts
+    trials = [t for t in make(facts, Settings(effort="quick", only=("DP402", "DP403"))) if not t.reason]
+    collecting: Any = Collecting(
+        SimpleNamespace(lost=""), trials, Blame(), Limits(), allowances={}, known={}, note=None, interruption=None
+    )  # type: ignore[arg-type]
+    taken = {number: [] for number in (0, 1)}
+    for number in (0, *[1] * (len(trials) - 1)):
+        taken[number].append(trials[collecting._next(SimpleNamespace(number=number)).number].check)
+    together, others = ([t.check for t in trials if (t.check == "DP402") is wanted] for wanted in (True, False))
+    assert catalogue()["DP402"].together
+    assert taken == {0: ["DP402"], 1: [*others, *together[1:]]}
+    assert others

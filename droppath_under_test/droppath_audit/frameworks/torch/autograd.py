@@ -40,7 +40,7 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                 return Gradient(output, None, "the output does not require a gradient")
             with theirs():
                 gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-                    output, leaf, cotangent, allow_unused=True
+                    *_weighed(output, cotangent, leaf), allow_unused=True
                 )
         return Gradient(output.detach(), gradients[0], "" if gradients[0] is not None else UNREACHED)
 
@@ -79,7 +79,7 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
             with theirs():
                 # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
                 gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-                    output, leaf, weight.clone(), create_graph=True, allow_unused=True
+                    *_weighed(output, weight.clone(), leaf), create_graph=True, allow_unused=True
                 )
             first = gradients[0]
             if first is None:
@@ -88,7 +88,9 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                 return SecondDerivatives(output.detach(), None, None, "the gradient is not part of a graph")
             try:
                 with theirs():
-                    by_x, by_cotangent = torch.autograd.grad(first, (leaf, weight), direction, allow_unused=True)
+                    by_x, by_cotangent = torch.autograd.grad(
+                        *_weighed(first, direction, leaf, weight), allow_unused=True
+                    )
             except TargetRaised as error:
                 if NO_SECOND in error.text:  # so says torch of whatever was compiled
                     raise NotApplicable(f"torch has no second derivative of compiled code: {error.text}") from error
@@ -124,3 +126,17 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                 # Not torch.autograd.grad, which reentrant checkpointing refuses.
                 output.backward(cotangent)  # type: ignore[no-untyped-call]
         return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else UNREACHED)
+
+
+def _weighed(
+    output: torch.Tensor, cotangent: torch.Tensor, *leaves: torch.Tensor
+) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor | None]:
+    """Return what to differentiate, by what, and the gradient to begin with, so that ``output`` receives a cotangent.
+
+    Torch imports SymPy to look at the shape of a gradient that it is given, a third of a second in every process. A
+    scalar needs none; what a hook returns takes the place of its gradient, as it is.
+    """
+    if output.shape != cotangent.shape:
+        return output, leaves, cotangent  # which torch refuses in its own words
+    output.register_hook(lambda _: cotangent)  # type: ignore[no-untyped-call]
+    return (output.real if output.is_complex() else output).sum(), leaves, None

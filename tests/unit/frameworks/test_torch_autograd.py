@@ -1,0 +1,63 @@
+"""Torch's gradients: a cotangent reaches the output as it is, and costs no import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from droppath_audit.core.errors import TargetRaised
+from droppath_audit.frameworks.torch.operations import TorchFramework
+
+FRAMEWORK = TorchFramework()
+WITHOUT = """
+import sys, torch
+from droppath_audit.targets.loader import load
+target = load("droppath_reference:DropPath").target
+x = torch.ones(4, 3)
+target.framework.gradient(target.make(0.5), x, x)
+target.framework.second_order(target.make(0.5), x, x, x)
+assert "sympy" not in sys.modules
+"""
+
+
+class Seen(torch.autograd.Function):
+    """Doubles, and keeps what comes back."""
+
+    came: torch.Tensor
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        Seen.came = grad
+        return grad * 2
+
+
+def doubled(x, training):
+    return Seen.apply(x)
+
+
+def test_a_gradient_imports_no_sympy():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", WITHOUT], check=True, env=environment)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.complex64])
+def test_the_cotangent_comes_as_it_is(dtype):
+    x = torch.randn(4, 3).to(dtype)
+    cotangent = torch.arange(4).to(dtype)[:, None].expand(4, 3)
+    found = FRAMEWORK.gradient(doubled, x, cotangent)
+    assert Seen.came.stride() == cotangent.stride()
+    assert torch.equal(Seen.came, cotangent)
+    assert torch.equal(found.gradient, 2 * cotangent)
+
+
+def test_an_output_of_another_shape_is_refused_in_the_words_of_torch():
+    with pytest.raises(TargetRaised, match="Mismatch in shape"):
+        FRAMEWORK.gradient(doubled, torch.ones(4, 3), torch.ones(4, 2))
