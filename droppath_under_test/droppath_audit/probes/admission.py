@@ -17,6 +17,7 @@ import numpy as np
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.probes.inputs import BATCH, FEATURES, features, first_taken
+from droppath_audit.probes.stacks import placed
 
 if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
@@ -52,6 +53,8 @@ class Admission:
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
         doubles: Whether a target that is given no branch returns 2 x where nothing is dropped.
+        index: Which layer of a stack drops at the rate that it is given, where that is another than the one in hand.
+        misplaced: Whether none of those that are tried does, and they drop at other rates.
         computes: Parameters of a target that changes x where nothing is dropped, whatever their values.
     """
 
@@ -71,6 +74,8 @@ class Admission:
     fixed: tuple[int, ...] = ()
     doubles: bool = False
     computes: tuple[str, ...] = ()
+    index: int | None = None
+    misplaced: bool = False
 
 
 def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admission:
@@ -82,6 +87,8 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
         dtype: Dtype of x.
         whole: Whether to ask as well what the dtype has no part in; otherwise those fields say nothing.
     """
+    index, misplaced = placed(target, dtype, device) if whole and target.index else (None, False)
+    target = target if index is None else target.at(index)
     output = _output(target, dtype, device)
     if output is not None:
         target = target.prepared(output=output)
@@ -100,6 +107,8 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
         follows=follows,
         output=output,
         numbers=bool(numbers),
+        index=index,
+        misplaced=misplaced,
     )
     return _whole(shown, target, numbers, dtype, device) if whole else shown
 

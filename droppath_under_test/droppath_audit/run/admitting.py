@@ -56,6 +56,17 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     if not taken:
         return loaded
     first = next(iter(taken.values()))
+    if first.misplaced:
+        raise UsageError(_misplaced(facts, target))
+    if first.index is not None:
+        note = f"{target.index}={first.index}, the layer of the stack that drops at the rate that it is given"
+        target = target.at(first.index)
+        facts = replace(
+            facts,
+            called=target.binding.called(),
+            invocation=_invocation(facts, target),
+            notes=(*facts.notes, note),
+        )
     if first.inside:
         raise UsageError(_network(facts, first))
     if target.form_open:
@@ -198,6 +209,16 @@ def _exchanged(roles: list[str]) -> list[str]:
 
 def _call(roles: list[str]) -> str:
     return f"call=({','.join(roles)})"
+
+
+def _misplaced(facts: Facts, target: BoundTarget) -> str:
+    name = target.index.partition(".")[2]
+    return (
+        f"{facts.spec} is a layer of a stack by its argument {name}, and none of the first drops at the rate that it "
+        f"is given: each would be judged by a rate that is not its own. Add {target.index}=NUMBER for the one that does, "
+        "or give a factory whose function drops at the rate that it is given:\n"
+        f"  droppath-audit propose {shlex.quote(facts.spec)} -o audit_me.py"
+    )
 
 
 def _swapped(target: BoundTarget) -> str:

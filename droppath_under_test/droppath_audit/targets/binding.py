@@ -54,6 +54,8 @@ class Binding:
         follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
         neutral: Its parameters that are set, each to a value with which it changes nothing.
         ranks: Ranks of x that it takes; empty for all.
+        index: Item of the SPEC that would say which layer of a stack this is, without its value; empty where there is
+            no such argument, or the SPEC says it.
         notes: What names suggested and did not prove.
         form_open: Whether a layer that wraps its branch may add the shortcut or not, which a call has to show.
     """
@@ -76,6 +78,7 @@ class Binding:
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
     ranks: tuple[int, ...] = ()
+    index: str = ""
     notes: tuple[str, ...] = ()
     form_open: bool = False
 
@@ -106,6 +109,16 @@ class Binding:
             return self
         role: Role = "r" if self.dialect.form == "residual" else "x"
         return replace(self, call=tuple(replace(s, role=role) if s.role in ("x", "r") else s for s in self.call))
+
+    def at(self, index: int) -> Binding:
+        """Return the binding with another value of the argument that says which layer of a stack this is."""
+        place, _, name = self.index.partition(".")
+        if place == "init":
+            return replace(self, init={**self.init, name: index})
+        told = Slot("constant", name, index)
+        there = any(slot.keyword == name for slot in self.call)
+        slots = tuple(told if slot.keyword == name else slot for slot in self.call)
+        return replace(self, call=slots if there else (*slots, told))
 
     def sizes(self) -> tuple[int, ...]:
         """Return the whole numbers from 2 on that the SPEC gives as arguments: one may be a number of channels."""

@@ -72,6 +72,7 @@ class BoundTarget:
         self.keyed = binding.keyed
         self.form_open = binding.form_open
         self.follows = binding.follows
+        self.index = binding.index
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.sizes = binding.sizes()
@@ -84,6 +85,10 @@ class BoundTarget:
     def prepared(self, **fields: Any) -> BoundTarget:
         """Return the same target with other fields of its binding: what calls have shown of it."""
         return self._bound(replace(self.binding, **fields))
+
+    def at(self, index: int) -> BoundTarget:
+        """Return the layer of this index in a stack."""
+        return self._bound(self.binding.at(index))
 
     def _bound(self, binding: Binding) -> BoundTarget:
         other = BoundTarget(self.obj, binding, self.framework)

@@ -22,6 +22,7 @@ SIZES = {
     "dim", "dims", "channel", "channels", "width", "size", "features", "planes", "inplanes", "embed", "hidden", "ch",
     "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output",
 }  # fmt: skip
+STACK = 2  # layers of a stack: the least of which the first and the last are not the same
 COUNTS = {"num", "number", "depth", "heads", "stride", "groups", "kernel", "layers", "index", "idx", "id", "k", "i"}
 
 
@@ -100,6 +101,8 @@ def value_of(parameter: Parameter) -> str:
     annotation, said = words.annotated(parameter), set(words.words(parameter.name))
     if "bool" in annotation:
         return "false"
+    if annotation in ("", "int") and words.stack(parameter.name):
+        return str(STACK)
     if annotation in ("", "int") and said & COUNTS:
         return "1"
     if annotation in ("", "int") and said & SIZES:

@@ -59,6 +59,12 @@ FUNCTION = {
 }  # fmt: skip
 OF_FUNCTION = {"residual", "sub", "inner", "main", "branch", "wrapped", "base", "transform", "body"}
 
+# Of an argument that says which layer of a stack it is, and of one that says how many the stack has.
+WHICH = {"idx", "index", "id", "i", "l", "current", "cur"}
+STAGES = {"layer", "block", "stage", "level"}
+STACKS = {"layers", "blocks", "stages", "levels", "depth"}
+COUNTED = {"num", "number", "n", "no", "total", "max", "hidden", "of", "all", "count"}
+
 INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
 
 _SHORT = {"dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
@@ -153,6 +159,22 @@ def batch_index(name: str, of: str = "") -> bool:
     """
     said = set(words(name))
     return ("batch" in said or "graph" in words(of)) and bool(said) and not said - INDEX
+
+
+def place(name: str) -> bool:
+    """Return whether a name means which layer of a stack it is, such as ``layer_idx``; a bare ``layer`` may mean it."""
+    said = set(words(name))
+    return bool(said & (WHICH | STAGES)) and not said - WHICH - STAGES - COUNTED and not stack(name)
+
+
+def stack(name: str) -> bool:
+    """Return whether a name means how many layers there are in a stack, such as ``num_layers``."""
+    said = words(name)
+    if name == "L" or said in (("total",), ("depth",)):
+        return True
+    counted = set(said) <= STACKS | COUNTED and set(said) & STACKS
+    # Of one layer it is the number that comes first, and the index whose number comes last: num_layer and layer_num.
+    return bool(counted) or (len(said) > 1 and said[0] in COUNTED and set(said[1:]) <= STAGES)
 
 
 def function(name: str, *, in_call: bool = False) -> bool:

@@ -72,6 +72,7 @@ CONVENTIONS = [
     Convention('WithWidth?args=64,"deep"'),
     Convention("WithWidth?init.width=64&init.depth=deep"),
     Convention("WithWidth?args=64&init.depth=deep"),
+    Convention("LayerOfAStack"),
     Convention("PositionalOnly?init.depth=2"),
     Convention("AnyArguments?prob=drop_prob:drop"),
     Convention("StochasticDepth?init.mode=row"),

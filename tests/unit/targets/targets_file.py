@@ -60,6 +60,15 @@ class WithWidth(nn.Module):
         return drop(x, self.drop_prob, self.training)
 
 
+class LayerOfAStack(nn.Module):
+    def __init__(self, drop_rate, layer_idx, num_layers):
+        super().__init__()
+        self.p = drop_rate * layer_idx / (num_layers - 1)
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
 class PositionalOnly(nn.Module):
     def __init__(self, width=8, drop_prob=0.0, /, depth=1):
         super().__init__()
