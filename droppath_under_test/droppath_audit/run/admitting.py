@@ -215,8 +215,8 @@ def _misplaced(facts: Facts, target: BoundTarget) -> str:
     name = target.index.partition(".")[2]
     return (
         f"{facts.spec} is a layer of a stack by its argument {name}, and none of the first drops at the rate that it "
-        f"is given: each would be judged by a rate that is not its own. Add {target.index}=NUMBER for the one that does, "
-        "or give a factory whose function drops at the rate that it is given:\n"
+        f"is given: each would be judged by a rate that is not its own. Add {target.index}=NUMBER for the one that "
+        "does, or give a factory whose function drops at the rate that it is given:\n"
         f"  droppath-audit propose {shlex.quote(facts.spec)} -o audit_me.py"
     )
 

@@ -60,3 +60,43 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
+    """Return the arguments that a function takes apart, each with the names of their parts: ``a, b = inputs``."""
+    tree = definition_of(function)
+    if tree is None:
+        return {}
+    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    found: dict[str, dict[int, str]] = {}
+    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)):
+        if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
+            names = [part.id for part in target.elts if isinstance(part, ast.Name)]
+            if len(names) == len(target.elts):
+                found[ast.unparse(value)] = dict(enumerate(names))
+        elif isinstance(value, ast.Subscript) and is_name(value.value, *arguments) and isinstance(target, ast.Name):
+            number = value.slice.value if isinstance(value.slice, ast.Constant) else None
+            if isinstance(number, int):
+                found.setdefault(ast.unparse(value.value), {})[number] = target.id
+    return {
+        name: tuple(parts[number] for number in sorted(parts))
+        for name, parts in found.items()
+        if sorted(parts) == [*range(len(parts))] and len(parts) > 1
+    }
+
+
+def handed_on(function: Any) -> str:
+    """Return the method of its object to which a method hands all that it is given; empty where it does not."""
+    tree = definition_of(function)
+    if tree is None or tree.args.vararg is None or len(tree.args.args) != 1 or tree.args.kwonlyargs:
+        return ""
+    own, all_ = tree.args.args[0].arg, tree.args.vararg.arg
+    names = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and is_name(node.func.value, own)
+        and any(isinstance(part, ast.Starred) and is_name(part.value, all_) for part in node.args)
+    }
+    return names.pop() if len(names) == 1 else ""

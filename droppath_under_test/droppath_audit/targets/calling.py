@@ -68,14 +68,15 @@ def call_of(
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
-    found = _tensors(free, roles, table, form, whole=whole, parameters=parameters)
+    lists = _taken_apart(sides, free, roles, form, table) if whole and form in ("residual", None) else {}
+    found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, parameters=parameters)
     needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
-    left = [role for role in needed if role not in roles.values()]
-    slots = _slots(parameters, constants, roles, left)
+    left = [] if lists else [role for role in needed if role not in roles.values()]
+    slots = _slots(parameters, constants, roles, left, lists)
     if left:
         _ask_for_roles(parameters, left, roles, table)
     for name, parameter in free.items():
-        if required(parameter) and name not in roles and not (left and words.tensor(name)):
+        if required(parameter) and name not in {**roles, **lists} and not (left and words.tensor(name)):
             value = value_of(parameter)
             # What a call cannot do without, and what is no size, may be what tells the mode.
             modes = [] if tells_mode or value not in ("", "false") else [f"training={name}", f"training=!{name}"]
@@ -84,6 +85,32 @@ def call_of(
     slots += [Slot("constant", name, value) for name, value in constants.items() if name not in parameters]
     refuse_unknown(spec, parameters, constants)
     return tuple(slots), found
+
+
+def _taken_apart(
+    sides: Sides, free: Mapping[str, Parameter], roles: Mapping[str, Role], form: str | None, table: Table
+) -> dict[str, tuple[Role, ...]]:
+    """Return the argument that holds shortcut and branch output, as the body takes it apart, with their roles."""
+    for name, parts in sides.unpacked.items():
+        if name not in free or name in roles or len(parts) != 2 or not required(free[name]):
+            continue
+        if any(map(words.beside, parts)):
+            continue
+        one, other = parts
+        said = _pair({part: words.tensor(part) for part in parts}, [*parts])
+        pair = said or {one: "r", other: "x"}
+        if said is None:
+            orders = (("r", "x"), ("x", "r"))
+            rest = {key: role for key, role in roles.items() if key in sides.call}
+            table.ask(
+                f"{name} holds {one} and {other}; which of them is the shortcut (r) and which the branch output (x)",
+                *(f"call=({','.join([f'[{first},{second}]', *rest.values()])})" for first, second in orders),
+            )
+        elif form is None:
+            names = {role: part for part, role in pair.items()}
+            table.note(f"residual: {name} holds the shortcut {names['r']} and the branch output {names['x']}, by names")
+        return {name: (pair[one], pair[other])}
+    return {}
 
 
 def _may_be_function(parameter: Parameter) -> bool:
@@ -171,7 +198,9 @@ def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:
         return None
     first, second = names
     for one, other in ((first, second), (second, first)):
-        if named[one] == "shortcut" and named[other] in ("branch", "input"):
+        # Of two that mean the shortcut, the one called residual is what is added to the other.
+        residual = bool(set(words.words(other)) & words.RESIDUAL) and not set(words.words(one)) & words.RESIDUAL
+        if named[one] == "shortcut" and (named[other] in ("branch", "input") or residual):
             return {one: "r", other: "x"}
         if named[one] == "branch" and named[other] == "input":
             return {one: "x", other: "r"}
@@ -179,7 +208,11 @@ def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:
 
 
 def _slots(
-    parameters: Mapping[str, Parameter], constants: Mapping[str, Any], roles: Mapping[str, Role], left: list[Role]
+    parameters: Mapping[str, Parameter],
+    constants: Mapping[str, Any],
+    roles: Mapping[str, Role],
+    left: list[Role],
+    lists: Mapping[str, tuple[Role, ...]],
 ) -> list[Slot]:
     """Return the arguments in order; what a ``*args`` takes goes by position, and so does what stands before it."""
     slots: list[Slot] = []
@@ -191,8 +224,8 @@ def _slots(
             continue
         elif name in constants:
             slots.append(Slot("constant", keyword, constants[name]))
-        elif roles.get(name) == "x" and _holds_tensors(parameter):
-            slots.append(Slot("list", None if not slots else keyword, ("x", "x")))
+        elif name in lists or (roles.get(name) == "x" and _holds_tensors(parameter)):
+            slots.append(Slot("list", None if not slots else keyword, lists.get(name, ("x", "x"))))
         elif name in roles:
             by_position = roles[name] in ("x", "r") and parameter.kind is not Parameter.KEYWORD_ONLY and not slots
             slots.append(Slot(roles[name], None if by_position else keyword))

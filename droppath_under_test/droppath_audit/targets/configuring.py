@@ -1,4 +1,4 @@
-"""Constructors that take a configuration object: one is made of its fields, of which one is the probability.
+"""Constructors that take an object that holds the probability, mostly a configuration: one is made of its fields.
 
 The class is wrapped in a subclass whose constructor takes the fields that may be the probability and builds the object,
 so that everything else sees an ordinary class. The subclass is source text, which scripts contain as well.
@@ -89,7 +89,7 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     note = f"{name} is made of {listing(offered)}" + (f" with {values}" if values else "")
     return (
         made,
-        replace(found, lines=lines, notes=(note,)),
+        replace(found, lines=lines, notes=(*found.notes, note)),
         replace(spec, init={k: v for k, v in spec.init.items() if k != name}),
     )
 
@@ -127,13 +127,14 @@ def _argument(obj: Any, spec: Spec) -> str:
         if name not in parameters:
             raise UsageError(f"{spec.name} has no argument {name}; it has {listing(parameters)}.")
         return name
-    others = declared or any(words.probability(name, spec.name) for name in parameters)
+    others = declared or any(words.probability(name, spec.name) for name, p in parameters.items() if words.numeric(p))
     for name, parameter in parameters.items():
         wanted = required(parameter) or name in spec.init or (parameter.default is None and not others)
         if parameter.kind in VARIADIC or not wanted:
             continue
+        kind = _type(obj, name, parameter)
         if isinstance(spec.init.get(name, {}), dict) and (
-            set(words.words(name)) & NAMES or _is_record(_type(obj, name, parameter))
+            set(words.words(name)) & NAMES or _is_record(kind) or (not others and _drops(kind, name))
         ):
             return name
     return ""
@@ -155,6 +156,13 @@ def _is_record(kind: Any) -> bool:
         dataclasses.is_dataclass(kind)
         or any(hasattr(kind, name) for name in ("model_fields", "__attrs_attrs__", "__required_keys__", "_fields"))
     )
+
+
+def _drops(kind: Any, name: str) -> bool:
+    """Return whether a type is a class whose constructor takes a probability: a layer, or a control of several."""
+    parameters = _parameters(kind) if inspect.isclass(kind) and kind.__module__ not in ("builtins", "typing") else {}
+    said = (words.probability(of, name) for of, parameter in parameters.items() if words.numeric(parameter))
+    return any(meaning is not None and meaning[1] > 1 for meaning in said)
 
 
 def _kind(cls: Any, name: str, parameter: Parameter) -> _Kind:

@@ -23,7 +23,7 @@ from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import stored_and_called
+from droppath_audit.targets.bodies import handed_on, stored_and_called, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -33,8 +33,12 @@ from droppath_audit.targets.parameters import Sides
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
+from droppath_audit.targets.standing_in import standing_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from inspect import Parameter
+
     from droppath_audit.core.recording import Recording
     from droppath_audit.frameworks.adapter import Adapter
     from droppath_audit.frameworks.base import Framework
@@ -74,7 +78,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         found = replace(found, notes=("form=factory: it takes a probability, and nothing that could be dropped",))
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
-        obj, source, spec = (found.obj, found, spec) if spec.factory else configured(found, spec)
+        obj, source, spec = _driven(found, spec)
         return _describe(obj, spec, devices, started, source)
     make = _from_method(proposal, found, spec)
     items = parse(f"{spec.module}:make?{'&'.join(proposal.items)}")
@@ -104,7 +108,7 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
     here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
     found = Found(obj, None, import_lines(spec) if importable else (here,))
-    made, source, driven = (obj, found, spec) if spec.factory else configured(found, spec)
+    made, source, driven = _driven(found, spec)
     loaded = _describe(made, driven, devices, started, source)
     if importable:
         return loaded
@@ -127,11 +131,19 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
     method = method_of(found, spec)
     if method is not None:
         return method
-    obj, found, spec = configured(found, spec)
-    adapter = adapter_for(obj, spec.framework)
+    adapter = adapter_for(found.obj, spec.framework)
+    obj, found, spec = _driven(found, spec)
     sides = sides_of(obj, spec, adapter, has(_framework(adapter, spec), Keys))
     binding, _ = draft(spec, sides)
     return proposing.layer(binding, sides, found.lines)
+
+
+def _driven(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
+    """Return what is driven of what a SPEC names, with what that is, its lines, and what is left to say."""
+    if spec.factory:
+        return found.obj, found, spec
+    obj, made, left = configured(standing_in(found, spec), spec)
+    return obj, replace(made, obj=found.obj), left
 
 
 def query_of(items: dict[str, Any]) -> str:
@@ -189,20 +201,31 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             if not any("__call__" in vars(base) for base in cls.__mro__):
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            call = adapter.forward_parameters(cls)
+            call, apart = _call(cls, adapter)
             called = stored_and_called(obj)
-            return Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys, called=called)
+            modes = adapter.has_modes(cls)
+            return Sides("class", call, init, has_modes=modes, keys=keys, called=called, unpacked=apart)
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            call = adapter.forward_parameters(cls)
-            return Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
-        return Sides("function", adapter.function_parameters(obj), keys=keys)
+            call, apart = _call(cls, adapter)
+            modes = adapter.has_modes(cls)
+            return Sides("instance", call, attributes=vars(obj), has_modes=modes, keys=keys, unpacked=apart)
+        return Sides("function", adapter.function_parameters(obj), keys=keys, unpacked=unpacked(obj))
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
             "where make(drop_prob) returns f(x, training) -> y.",
             traceback.format_exc(),
         ) from error
+
+
+def _call(cls: type, adapter: Adapter) -> tuple[Mapping[str, Parameter], dict[str, tuple[str, ...]]]:
+    """Return the parameters of a class's call, and what it takes apart; those of the method that it hands all on to."""
+    method = adapter.called(cls)
+    other = getattr(cls, handed_on(method) or "forward", None)
+    if other is None or not handed_on(method):
+        return adapter.forward_parameters(cls), unpacked(method)
+    return dict(list(inspect.signature(other).parameters.items())[1:]), unpacked(other)
 
 
 def method_of(found: Found, spec: Spec) -> Proposal | None:

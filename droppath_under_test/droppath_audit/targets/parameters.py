@@ -38,6 +38,7 @@ class Sides:
         has_modes: Whether it is switched by train() and eval().
         keys: The framework, where it takes random keys.
         called: Arguments of a constructor that are stored and called, as a branch is.
+        unpacked: Arguments of the call that hold several things, each with their names.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Sides:
     has_modes: bool = False
     keys: Keys | None = None
     called: Set[str] = frozenset()
+    unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def required(parameter: Parameter) -> bool:

@@ -47,7 +47,9 @@ CONTAINERS = ("tuple", "list", "sequence", "dict", "mapping", "callable")
 NUMBERS = ("int", "float", "str", "bool")  # annotations of what is neither a tensor, nor a module, nor a key
 
 SHORTCUT = {"shortcut", "identity", "skip", "bypass", "residual", "res"}
+RESIDUAL = {"residual", "res"}  # which is the branch output beside a shortcut of another name
 OUTPUT = {"branch", "out", "output", "outputs"}
+BESIDE = {"mask", "masks", "len", "lens", "length", "lengths", "weight", "weights", "bias", "pos", "position", "index"}
 OUTPUTS = {"y", "fx", "f_x"}
 INPUT = {
     "x", "input", "inputs", "hidden", "states", "state", "tensor", "tensors", "data", "feat", "feats", "feature",
@@ -148,6 +150,11 @@ def tensor(name: str) -> Tensor:
     if said & SHORTCUT:
         return "shortcut"
     return "input" if said and not said - INPUT else ""
+
+
+def beside(name: str) -> bool:
+    """Return whether a name means what is given beside a tensor, such as its mask, and is dropped with nothing."""
+    return bool(set(words(name)) & BESIDE)
 
 
 def batch_index(name: str, of: str = "") -> bool:

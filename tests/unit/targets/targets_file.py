@@ -69,6 +69,58 @@ class LayerOfAStack(nn.Module):
         return drop(x, self.p, self.training)
 
 
+class AddsPair(ByDropProb):
+    def forward(self, inputs):
+        shortcut, residual = inputs
+        return shortcut + drop(residual, self.drop_prob, self.training)
+
+
+class HandsItOn(ByDropProb):
+    def forward(self, *args, **kwargs):
+        return self.call(*args, **kwargs)
+
+    def call(self, x, training=None):
+        return drop(x, self.drop_prob, self.training if training is None else training)
+
+
+class OnlyForward:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def forward(self, x, training):
+        return drop(x, self.drop_prob, training)
+
+
+class DropFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, drop_prob, training=True):
+        ctx.keep_prob = 1.0 - drop_prob if training else 1.0
+        if ctx.keep_prob == 1.0:
+            return x.clone()
+        ctx.kept = torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) < ctx.keep_prob
+        return torch.where(ctx.kept, x, torch.zeros_like(x)) / (ctx.keep_prob or 1.0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if ctx.keep_prob == 1.0:
+            return gradient, None, None
+        return torch.where(ctx.kept, gradient, torch.zeros_like(gradient)) / (ctx.keep_prob or 1.0), None, None
+
+
+class Control:
+    def __init__(self, drop_rate=0.0, name=""):
+        self.drop_rate = drop_rate
+
+
+class ByControl(nn.Module):
+    def __init__(self, control: Control):
+        super().__init__()
+        self.control = control
+
+    def forward(self, x):
+        return drop(x, self.control.drop_rate, self.training)
+
+
 class PositionalOnly(nn.Module):
     def __init__(self, width=8, drop_prob=0.0, /, depth=1):
         super().__init__()
@@ -292,6 +344,14 @@ def unknown_inverted_mode(x, p, frozen):
 
 def no_mode(x, drop_prob):
     return drop(x, drop_prob)
+
+
+def reads_the_mode(module, x, drop_prob):
+    return drop(x, drop_prob, module.training)
+
+
+def of_a_block(self, x):
+    return drop(x, self.drop_rate, self.training)
 
 
 def positional_only(p, x, scale=1.0, training=False, /):
