@@ -46,6 +46,8 @@ class Invocation:
         arrangement: What stands between samples and the target; scripts define its functions.
         follows: Whether the layer is converted to x's dtype.
         neutral: Parameters of the layer that are set, each to a value with which it changes nothing.
+        adds: Whether the branch adds the shortcut to its output.
+        several: Whether the branch returns a tuple, of its output and all that it is given beside the shortcut.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
     """
 
@@ -63,6 +65,8 @@ class Invocation:
     arrangement: Arrangement = field(default_factory=Arrangement)
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
+    adds: bool = False
+    several: bool = False
 
     @property
     def has_layer(self) -> bool:

@@ -315,8 +315,8 @@ class Layers(Capability):
         """Set every element of one of ``numbers``."""
 
     @abstractmethod
-    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
-        """Return ``function`` as a layer, for constructors that take the branch."""
+    def branch(self, function: Callable[..., Any]) -> Any:
+        """Return ``function`` as a layer that gives it all that it is given, in order, for constructors that take it."""
 
 
 class Compiling(Capability):

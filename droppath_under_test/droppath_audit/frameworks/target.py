@@ -73,6 +73,8 @@ class Target(Protocol):
     """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
     form_open: bool
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
+    runs_branch: bool
+    """Whether it is given the branch as a function or layer, and calls it itself."""
     follows: bool
     """Whether its layers are converted to x's dtype and device."""
     keyed: bool

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MASK = "zeros and one other number come back whatever x is: if that is the mask, add output=mask to the SPEC"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
+ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -69,16 +70,17 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         )
     if first.inside:
         raise UsageError(_network(facts, first))
-    if target.form_open:
-        if not first.form:
-            raise UsageError(_form_open(facts))
-        target = target.declaring(form=first.form)
+    if target.form_open and not first.form:
+        raise UsageError(_form_open(facts))
+    if first.form:
+        how = ADDS if first.adds else "by what a call at drop_prob = 0 returns"
+        target = target.prepared(adds=first.adds).declaring(form=first.form)
         facts = replace(
             facts,
             dialect=target.dialect,
             called=target.binding.called(),
             invocation=_invocation(facts, target),
-            notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
+            notes=(*facts.notes, f"form={first.form}, {how}"),
         )
     if first.doubles:
         raise UsageError(_doubles(facts, target))
@@ -87,6 +89,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     follows = any(one.follows for one in taken.values())
     prepared = {
         **({"follows": True} if follows else {}),
+        **({"several": True} if first.several else {}),
         **({"neutral": first.neutral} if first.neutral else {}),
         **({"ranks": first.ranks} if first.ranks else {}),
         **({"output": first.output} if first.output is not None else {}),
@@ -188,6 +191,8 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
     ]
     if follows:
         notes.append("it is converted to the dtype of x, as the model that holds it is")
+    if first.several:
+        notes.append("the branch that it is given returns a tuple, of its output and all that it is given beside x")
     if first.output is not None:
         notes.append(f"output={first.output}: of several outputs the first tensor is audited")
     if first.ranks:

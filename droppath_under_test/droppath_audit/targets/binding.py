@@ -54,6 +54,8 @@ class Binding:
         follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
         neutral: Its parameters that are set, each to a value with which it changes nothing.
         ranks: Ranks of x that it takes; empty for all.
+        adds: Whether the branch that it is given adds the shortcut to its output.
+        several: Whether the branch that it is given returns a tuple, of its output and all that it is given beside x.
         index: Item of the SPEC that would say which layer of a stack this is, without its value; empty where there is
             no such argument, or the SPEC says it.
         notes: What names suggested and did not prove.
@@ -78,6 +80,8 @@ class Binding:
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
     ranks: tuple[int, ...] = ()
+    adds: bool = False
+    several: bool = False
     index: str = ""
     notes: tuple[str, ...] = ()
     form_open: bool = False
@@ -190,6 +194,8 @@ class Binding:
             arrangement=self.arrangement,
             follows=self.follows,
             neutral=self.neutral,
+            adds=self.adds,
+            several=self.several,
         )
 
     def _init_arguments(self) -> tuple[Argument, ...]:

@@ -100,3 +100,25 @@ def handed_on(function: Any) -> str:
         and any(isinstance(part, ast.Starred) and is_name(part.value, all_) for part in node.args)
     }
     return names.pop() if len(names) == 1 else ""
+
+
+def passed_on(function: Any) -> set[str]:
+    """Return the arguments with which a function does nothing but hand them on to a call, or return them in a tuple."""
+    tree = definition_of(function)
+    if tree is None:
+        return set()
+    nodes = [*ast.walk(tree)]
+    handed = {
+        id(part)
+        for node in nodes
+        for part in (
+            [*node.args, *(keyword.value for keyword in node.keywords)]
+            if isinstance(node, ast.Call)
+            else node.value.elts
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+            else ()
+        )
+    }
+    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in handed}
+    return arguments - used

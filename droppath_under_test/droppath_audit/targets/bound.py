@@ -73,6 +73,7 @@ class BoundTarget:
         self.form_open = binding.form_open
         self.follows = binding.follows
         self.index = binding.index
+        self.runs_branch = binding.runs_branch
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.sizes = binding.sizes()
@@ -126,7 +127,9 @@ class BoundLayer:
         self._framework = target.framework
         self._binding = target.binding
         self._drop_prob = drop_prob
-        self._branch = Branch(target.framework, target.dialect)
+        self._branch = Branch(
+            target.framework, target.dialect, adds=target.binding.adds, several=target.binding.several
+        )
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._followed: dict[int, tuple[str, str]] = {}

@@ -70,13 +70,15 @@ def call_of(
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
     lists = _taken_apart(sides, free, roles, form, table) if whole and form in ("residual", None) else {}
     found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, parameters=parameters)
+    if not whole:
+        constants = {**constants, **_of_the_branch(sides, free, {**roles, **lists}, table)}
     needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
     left = [] if lists else [role for role in needed if role not in roles.values()]
     slots = _slots(parameters, constants, roles, left, lists)
     if left:
         _ask_for_roles(parameters, left, roles, table)
     for name, parameter in free.items():
-        if required(parameter) and name not in {**roles, **lists} and not (left and words.tensor(name)):
+        if required(parameter) and name not in {**roles, **lists, **constants} and not (left and words.tensor(name)):
             value = value_of(parameter)
             # What a call cannot do without, and what is no size, may be what tells the mode.
             modes = [] if tells_mode or value not in ("", "false") else [f"training={name}", f"training=!{name}"]
@@ -111,6 +113,16 @@ def _taken_apart(
             table.note(f"residual: {name} holds the shortcut {names['r']} and the branch output {names['x']}, by names")
         return {name: (pair[one], pair[other])}
     return {}
+
+
+def _of_the_branch(
+    sides: Sides, free: Mapping[str, Parameter], taken: Mapping[str, Any], table: Table
+) -> dict[str, None]:
+    """Return what a call must be given for the branch alone, which looks at none of it here."""
+    names = [name for name, p in free.items() if required(p) and name not in taken and name in sides.passed]
+    for name in names:
+        table.note(f"{name} is None: it is handed on to the branch, and nothing else is done with it")
+    return dict.fromkeys(names)
 
 
 def _may_be_function(parameter: Parameter) -> bool:

@@ -23,7 +23,7 @@ from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, has, names_of
 from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import handed_on, stored_and_called, unpacked
+from droppath_audit.targets.bodies import handed_on, passed_on, stored_and_called, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -201,16 +201,16 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             if not any("__call__" in vars(base) for base in cls.__mro__):
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            call, apart = _call(cls, adapter)
-            called = stored_and_called(obj)
-            modes = adapter.has_modes(cls)
-            return Sides("class", call, init, has_modes=modes, keys=keys, called=called, unpacked=apart)
+            call, method = _call(cls, adapter)
+            sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
+            return replace(sides, called=stored_and_called(obj), passed=passed_on(method), unpacked=unpacked(method))
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            call, apart = _call(cls, adapter)
-            modes = adapter.has_modes(cls)
-            return Sides("instance", call, attributes=vars(obj), has_modes=modes, keys=keys, unpacked=apart)
-        return Sides("function", adapter.function_parameters(obj), keys=keys, unpacked=unpacked(obj))
+            call, method = _call(cls, adapter)
+            sides = Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
+            return replace(sides, passed=passed_on(method), unpacked=unpacked(method))
+        parameters = adapter.function_parameters(obj)
+        return Sides("function", parameters, keys=keys, passed=passed_on(obj), unpacked=unpacked(obj))
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
@@ -219,13 +219,13 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
         ) from error
 
 
-def _call(cls: type, adapter: Adapter) -> tuple[Mapping[str, Parameter], dict[str, tuple[str, ...]]]:
-    """Return the parameters of a class's call, and what it takes apart; those of the method that it hands all on to."""
+def _call(cls: type, adapter: Adapter) -> tuple[Mapping[str, Parameter], Any]:
+    """Return the parameters of a class's call, and its method; those of the method that it hands all on to."""
     method = adapter.called(cls)
     other = getattr(cls, handed_on(method) or "forward", None)
     if other is None or not handed_on(method):
-        return adapter.forward_parameters(cls), unpacked(method)
-    return dict(list(inspect.signature(other).parameters.items())[1:]), unpacked(other)
+        return adapter.forward_parameters(cls), method
+    return dict(list(inspect.signature(other).parameters.items())[1:]), other
 
 
 def method_of(found: Found, spec: Spec) -> Proposal | None:

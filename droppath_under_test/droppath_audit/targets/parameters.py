@@ -38,6 +38,7 @@ class Sides:
         has_modes: Whether it is switched by train() and eval().
         keys: The framework, where it takes random keys.
         called: Arguments of a constructor that are stored and called, as a branch is.
+        passed: Arguments of the call that are handed on or returned and nothing else.
         unpacked: Arguments of the call that hold several things, each with their names.
     """
 
@@ -48,6 +49,7 @@ class Sides:
     has_modes: bool = False
     keys: Keys | None = None
     called: Set[str] = frozenset()
+    passed: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
