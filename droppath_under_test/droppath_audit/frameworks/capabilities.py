@@ -316,7 +316,7 @@ class Layers(Capability):
 
     @abstractmethod
     def branch(self, function: Callable[..., Any]) -> Any:
-        """Return ``function`` as a layer that gives it all that it is given, in order, for constructors that take it."""
+        """Return ``function`` as a layer that gives it all that it is given, for constructors that take the branch."""
 
 
 class Compiling(Capability):
