@@ -18,7 +18,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
-from droppath_audit.targets.table import completed
+from droppath_audit.targets.table import completed, proposing
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -48,7 +48,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     shown = _asked(target, facts) if calls else {}
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
     if shown and not taken:
-        raise UsageError(_all_raise(facts, next(iter(shown.values()))), next(iter(shown.values())).traceback)
+        raise _all_raise(facts, next(iter(shown.values())))
     if not taken and target.form_open:
         raise UsageError(
             f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
@@ -58,7 +58,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         return loaded
     first = next(iter(taken.values()))
     if first.misplaced:
-        raise UsageError(_misplaced(facts, target))
+        raise _misplaced(facts, target)
     if first.index is not None:
         note = f"{target.index}={first.index}, the layer of the stack that drops at the rate that it is given"
         target = target.at(first.index)
@@ -83,9 +83,9 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             notes=(*facts.notes, f"form={first.form}, {how}"),
         )
     if first.doubles:
-        raise UsageError(_doubles(facts, target))
+        raise _doubles(facts, target)
     if first.computes:
-        raise UsageError(_computes(facts, first))
+        raise _computes(facts, first)
     follows = any(one.follows for one in taken.values())
     prepared = {
         **({"follows": True} if follows else {}),
@@ -159,19 +159,21 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     return shown
 
 
-def _all_raise(facts: Facts, shown: Admission) -> str:
+def _all_raise(facts: Facts, shown: Admission) -> UsageError:
     """Return what to say of a target of which no call succeeds."""
     places = [line.strip() for line in shown.traceback.splitlines() if line.strip().startswith("File")]
     file = facts.origin.rpartition(":")[0]
     where = next((place for place in reversed(places) if file and file in place), places[-1] if places else "")
-    return (
+    asks = "\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else ""
+    return UsageError(
         f"Every call of {facts.spec} in training raised, so there is nothing to audit: {shown.raised}"
-        + (f"\n  {where}" if where else "")
-        + f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
+        + (f"\n  {where}" if where else ""),
+        shown.traceback,
+        advice=f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
         "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"
-        "\n  call=(x,p,training) if it is called in another way"
-        + ("\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else "")
-        + f"\n  droppath-audit propose {facts.spec!r} -o audit_me.py    for a factory to edit"
+        f"\n  call=(x,p,training) if it is called in another way{asks}"
+        "\nOr a factory to edit:",
+        command=proposing(facts.spec),
     )
 
 
@@ -216,13 +218,14 @@ def _call(roles: list[str]) -> str:
     return f"call=({','.join(roles)})"
 
 
-def _misplaced(facts: Facts, target: BoundTarget) -> str:
+def _misplaced(facts: Facts, target: BoundTarget) -> UsageError:
     name = target.index.partition(".")[2]
-    return (
+    return UsageError(
         f"{facts.spec} is a layer of a stack by its argument {name}, and none of the first drops at the rate that it "
-        f"is given: each would be judged by a rate that is not its own. Add {target.index}=NUMBER for the one that "
-        "does, or give a factory whose function drops at the rate that it is given:\n"
-        f"  droppath-audit propose {shlex.quote(facts.spec)} -o audit_me.py"
+        "is given: each would be judged by a rate that is not its own.",
+        advice=f" Add {target.index}=NUMBER for the one that does, or give a factory whose function drops at the rate "
+        "that it is given:",
+        command=proposing(facts.spec),
     )
 
 
@@ -234,29 +237,32 @@ def _swapped(target: BoundTarget) -> str:
     )
 
 
-def _computes(facts: Facts, shown: Admission) -> str:
+def _computes(facts: Facts, shown: Admission) -> UsageError:
     names = ", ".join(shown.computes[:6]) + (" …" if len(shown.computes) > 6 else "")
-    return (
+    return UsageError(
         f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
-        f"values of {names}. Audit the class that drops, or give a factory whose function drops alone:\n"
-        f"  droppath-audit propose {facts.spec!r} -o audit_me.py"
+        f"values of {names}.",
+        advice=" Audit the class that drops, or give a factory whose function drops alone:",
+        command=proposing(facts.spec),
     )
 
 
-def _doubles(facts: Facts, target: BoundTarget) -> str:
+def _doubles(facts: Facts, target: BoundTarget) -> UsageError:
     """Return what to say of a target that returns 2 x: it adds a shortcut, which it was given as x or computes."""
     roles = _roles(target)
     if roles.count("x") == 2:
         roles[roles.index("x")] = "r"
-        return (
+        return UsageError(
             f"{facts.spec} is given x twice and returns the sum where nothing is dropped: one of the two is the "
-            f"shortcut (r), which is never dropped. Run next, or with {_call(_exchanged(roles))} if the second is:\n"
-            f"  droppath-audit {shlex.quote(completed(facts.spec, [_call(roles)]))}"
+            "shortcut (r), which is never dropped.",
+            advice=f" Run next, or with {_call(_exchanged(roles))} if the second is:",
+            command=f"droppath-audit {shlex.quote(completed(facts.spec, [_call(roles)]))}",
         )
-    return (
+    return UsageError(
         f"{facts.spec} returns 2 x where nothing is dropped: it adds its input to a branch of its own, which is x "
-        "here, and what it drops cannot be told from what it adds. Give it a branch, or a factory whose function drops "
-        f"alone:\n  droppath-audit propose {facts.spec!r} -o audit_me.py"
+        "here, and what it drops cannot be told from what it adds.",
+        advice=" Give it a branch, or a factory whose function drops alone:",
+        command=proposing(facts.spec),
     )
 
 

@@ -7,7 +7,6 @@ import inspect
 import json
 import keyword
 import platform
-import shlex
 import sys
 import time
 import traceback
@@ -34,6 +33,7 @@ from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
 from droppath_audit.targets.standing_in import standing_in
+from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -254,9 +254,9 @@ def _from_method(proposal: Proposal, found: Found, spec: Spec) -> Any:
     if not proposal.complete:
         missing = [line.partition("=")[0].strip() for line in proposal.text.splitlines() if proposing.MARK in line]
         raise UsageError(
-            f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.\n"
-            "Run next, and fill in the marked lines of the factory that it writes:\n"
-            f"  droppath-audit propose {shlex.quote(spec.text)} -o audit_me.py"
+            f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.",
+            advice="\nRun next, and fill in the marked lines of the factory that it writes:",
+            command=proposing_command(spec.text),
         )
     # Not the whole text, which would import the target a second time.
     names = {"MethodType": MethodType, "SimpleNamespace": SimpleNamespace, owner: found.owner}
