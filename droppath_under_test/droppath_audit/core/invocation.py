@@ -7,7 +7,7 @@ from typing import Literal
 
 from droppath_audit.core.arrangement import Arrangement
 
-Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "constant", "list"]
+Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "source", "constant", "list"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Argument:
     """One argument of a constructor or of a call.
 
     Attributes:
-        role: What it stands for: a role of the SPEC, the ``branch`` that a constructor takes, a ``constant``, or a
-            ``list`` of roles.
+        role: What it stands for: a role of the SPEC, the ``branch`` or the ``source`` of randomness that a constructor
+            takes, a ``constant``, or a ``list`` of roles.
         keyword: Its name where it is passed by name; otherwise empty.
         text: Source text of a constant.
         roles: The roles of a list.

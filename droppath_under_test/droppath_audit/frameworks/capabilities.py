@@ -281,6 +281,16 @@ class Keys(Capability):
         """Return a fresh key, split from the seed that ``Framework.seed`` set; no two are alike."""
 
 
+class Sources(Capability):
+    """Generators that a layer may hold, and that draw from what ``Framework.seed`` seeds."""
+
+    lacking = "has no generators for a layer to hold"
+
+    @abstractmethod
+    def source(self) -> Any:
+        """Return a generator that draws from the global one, and so do its copies."""
+
+
 class Layers(Capability):
     """Layers that hold others, and that can be converted and stored."""
 

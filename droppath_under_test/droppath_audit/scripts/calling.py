@@ -100,6 +100,8 @@ class Calling:
         def of(role: Role, text: str = "") -> str:
             if role == "key":
                 return self.key or self._spelling.key(repr(self._device))
+            if role == "source":
+                return self._spelling.source()
             if role == "b":
                 return self._spelling.literal("[*range(len(x))]", "(-1,)", "int64", repr(self._device))
             return {

@@ -47,6 +47,7 @@ class Binding:
         init_positional: Names of the constructor arguments that follow them and cannot be passed by name.
         init: Constructor arguments by name.
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
+        init_source: Constructor argument that takes the generator to draw from; empty where there is none.
         call: The call's arguments.
         output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
@@ -74,6 +75,7 @@ class Binding:
     init_positional: tuple[str, ...] = ()
     init: dict[str, Any] = field(default_factory=dict)
     init_branch: str | None = None
+    init_source: str = ""
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     arrangement: Arrangement = field(default_factory=Arrangement)
@@ -205,6 +207,8 @@ class Binding:
             named[self.init_branch] = Argument("branch", self.init_branch)
         if self.probability is not None and self.probability_at == "init":
             named[self.probability.name] = Argument("p", self.probability.name)
+        if self.init_source:
+            named[self.init_source] = Argument("source", self.init_source)
         if self.mode is not None and self.mode_at == "init":
             named[self.mode.name] = Argument("training", self.mode.name)
         named |= {name: Argument("constant", name, repr(value)) for name, value in self.init.items()}

@@ -122,3 +122,10 @@ def passed_on(function: Any) -> set[str]:
     arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
     used = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in handed}
     return arguments - used
+
+
+def calls(function: Any, name: str) -> bool:
+    """Return whether a function calls something of this name, whatever it is an attribute of."""
+    tree = definition_of(function)
+    called = (node.func for node in (ast.walk(tree) if tree is not None else ()) if isinstance(node, ast.Call))
+    return any(is_name(func, name) or (isinstance(func, ast.Attribute) and func.attr == name) for func in called)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
+from droppath_audit.frameworks.capabilities import Keys, Layers, Sources, ask, has
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
@@ -376,6 +376,8 @@ class BoundLayer:
             keywords[binding.probability.name] = argument
         if binding.mode is not None and binding.mode_at == "init":
             keywords[binding.mode.name] = binding.flag(training)
+        if binding.init_source:
+            keywords[binding.init_source] = ask(self._framework, Sources).source()
         if binding.init_branch is not None:
             keywords[binding.init_branch] = ask(self._framework, Layers).branch(self._branch)
         positional = [keywords.pop(name) for name in binding.init_positional]

@@ -20,15 +20,15 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
-from droppath_audit.frameworks.capabilities import Keys, has, names_of
+from droppath_audit.frameworks.capabilities import Keys, Sources, has, names_of
 from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import handed_on, passed_on, stored_and_called, unpacked
+from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
-from droppath_audit.targets.parameters import Sides
+from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
@@ -203,7 +203,10 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             init = inspect.signature(obj).parameters
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
-            return replace(sides, called=stored_and_called(obj), passed=passed_on(method), unpacked=unpacked(method))
+            return replace(
+                sides, source=_source(cls, init, keys), called=stored_and_called(obj), passed=passed_on(method),
+                unpacked=unpacked(method),
+            )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call, method = _call(cls, adapter)
@@ -217,6 +220,13 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             "where make(drop_prob) returns f(x, training) -> y.",
             traceback.format_exc(),
         ) from error
+
+
+def _source(cls: Any, init: Mapping[str, Parameter], keys: Keys | None) -> str:
+    """Return the argument of a constructor that takes a generator, where it must, or makes an own one without it."""
+    named = [init[name] for name in words.KEYS if name in init and words.annotated(init[name]) not in words.NUMBERS]
+    needed = [parameter.name for parameter in named if required(parameter) or calls(cls.__init__, "default_rng")]
+    return needed[0] if needed and isinstance(keys, Sources) else ""
 
 
 def _call(cls: type, adapter: Adapter) -> tuple[Mapping[str, Parameter], Any]:

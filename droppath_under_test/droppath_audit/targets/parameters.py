@@ -37,6 +37,7 @@ class Sides:
         attributes: What an instance holds.
         has_modes: Whether it is switched by train() and eval().
         keys: The framework, where it takes random keys.
+        source: Argument of a constructor that takes the generator to draw from, where it would make one of its own.
         called: Arguments of a constructor that are stored and called, as a branch is.
         passed: Arguments of the call that are handed on or returned and nothing else.
         unpacked: Arguments of the call that hold several things, each with their names.
@@ -48,6 +49,7 @@ class Sides:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     has_modes: bool = False
     keys: Keys | None = None
+    source: str = ""
     called: Set[str] = frozenset()
     passed: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

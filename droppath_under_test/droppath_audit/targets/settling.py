@@ -80,7 +80,10 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     mode, mode_at = _mode(spec, sides, {**given, **({name: None} if name else {})}, table)
     index, values = place_of(spec, sides, given)
     constants |= values if index.startswith("init.") else {}
-    bound = {*constants, *({name} if place == "init" and name else ())}
+    source = sides.source if sides.source not in given else ""
+    if source:
+        table.note(f"{source} is a generator that draws from the global one, which a seed repeats")
+    bound = {*constants, *([source] if source else ()), *({name} if place == "init" and name else ())}
     if mode is not None and mode_at == "init":
         bound.add(mode.name)
     branch = branch_of(spec, sides, bound) if sides.kind == "class" else None
@@ -117,6 +120,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         init_args=spec.args, init_positional=tuple(parameter.name for parameter in positional),
         init={key: value for key, value in constants.items() if key not in by_position} if is_class else {},
         init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement, index=index,
+        init_source=source,
         notes=tuple(table.notes),
         form_open="form" not in declared and (branch is not None or any(slot.role == "f" for slot in call)),
     )  # fmt: skip
