@@ -105,7 +105,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         )
     if first.swapped or first.mask:
         facts = replace(facts, hint=_swapped(target) if first.swapped else MASK)
-    if first.numbers:  # which are real, and a product of complex numbers spreads NaN
+    if first.numbers or target.binding.multiplies:  # which are real, and a product of complex numbers spreads NaN
         facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())
     facts = replace(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.arrangement import Arrangement
 from droppath_audit.core.invocation import Argument, Invocation
+from droppath_audit.targets import words
 
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
@@ -108,6 +109,12 @@ class Binding:
         """How many times a call is given x."""
         roles = [role for slot in self.call for role in (slot.value if slot.role == "list" else (slot.role,))]
         return roles.count("x")
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether x is multiplied by a gain that it is given, which is real."""
+        given = {*self.init, *(slot.keyword for slot in self.call if slot.role == "constant")}
+        return any(words.gain(name) for name in given if name)
 
     def of_its_form(self) -> Binding:
         """Return the binding with the tensor of a layer that wraps its branch in the role that its form gives it."""

@@ -32,6 +32,42 @@ def attributes(tree: ast.AST, name: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def sections(tree: ast.AST, name: str) -> dict[str, list[str]]:
+    """Return the attributes of a name of which attributes are read in turn, each with those."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Attribute)
+            and is_name(node.value.value, name)
+        ):
+            found.setdefault(node.value.attr, []).append(node.attr)
+    return {section: list(dict.fromkeys(inner)) for section, inner in found.items()}
+
+
+def keys(tree: ast.AST, name: str) -> list[str]:
+    """Return the keys that are read of a name, as a mapping, in order, each once."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and is_name(node.value, name):
+            found += constants([node.slice])
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and is_name(node.func.value, name)
+        ):
+            found += constants(node.args[:1])
+    return list(dict.fromkeys(found))
+
+
+def constants(nodes: list[ast.expr]) -> Iterator[str]:
+    """Yield the texts among nodes that are names."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            yield node.value
+
+
 def _assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield each target of an assignment with its value, those of ``a, b = c, d`` one by one."""
     for target in node.targets:
@@ -60,6 +96,20 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def chosen_by(function: Any) -> tuple[str, str]:
+    """Return an argument that holds several things and the one that says which is taken: ``rates[index]``; or none."""
+    tree = definition_of(function)
+    nodes = [*ast.walk(tree)] if tree is not None else []
+    arguments = {argument.arg for argument in (*tree.args.args, *tree.args.kwonlyargs)} if tree is not None else set()
+    pairs = {
+        (node.value.id, node.slice.id)
+        for node in nodes
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Name)
+    }
+    found = [pair for pair in pairs if arguments.issuperset(pair)]
+    return found[0] if len(found) == 1 else ("", "")
 
 
 def unpacked(function: Any) -> dict[str, tuple[str, ...]]:

@@ -62,7 +62,8 @@ def call_of(
     functions = [name for name, p in free.items() if required(p) and _may_be_function(p)]
     if functions:
         roles[functions[0]] = "f"
-    for name, parameter in free.items():
+    inputs = [name for name, parameter in free.items() if required(parameter) and name not in roles]
+    for name, parameter in free.items() if len(inputs) > 1 or functions else ():
         given = required(parameter) or parameter.default is None
         if given and words.batch_index(name, spec.name) and words.annotated(parameter) not in words.NUMBERS:
             roles[name] = "b"

@@ -82,7 +82,8 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         return _describe(obj, spec, devices, started, source)
     make = _from_method(proposal, found, spec)
     items = parse(f"{spec.module}:make?{'&'.join(proposal.items)}")
-    driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode)
+    dialect = {**items.dialect, **spec.dialect}
+    driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode, dialect=dialect)
     note = f"{spec.name} is a method; it is called on a stand-in for its object"
     return _describe(make, driven, devices, started, replace(found, lines=(proposal.text.rstrip(),), notes=(note,)))
 

@@ -107,6 +107,8 @@ def value_of(parameter: Parameter) -> str:
     annotation, said = words.annotated(parameter), set(words.words(parameter.name))
     if "bool" in annotation:
         return "false"
+    if "int" not in annotation and words.gain(parameter.name):
+        return "1.0"
     if annotation in ("", "int") and words.stack(parameter.name):
         return str(STACK)
     if annotation in ("", "int") and said & COUNTS:

@@ -1,8 +1,8 @@
 """What is called in place of what a SPEC names, where that is not called as it stands.
 
-A class of an autograd function is called by its ``apply``, one without ``__call__`` by its ``forward``, and a function
-that reads its mode off an object by being given one that has it. What stands in is source text, which scripts contain
-as well.
+A class of an autograd function is called by its ``apply``, one without ``__call__`` by its ``forward``; a probability
+that a method sets is an argument of the constructor; a function that reads its mode off an object is given one that has
+it, and one that reads x out of a mapping is given that. What stands in is source text, which scripts contain as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.targets import bodies, words
+from droppath_audit.targets.configuring import NAMES, parameters_of
 from droppath_audit.targets.parameters import VARIADIC, required
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def standing_in(found: Found, spec: Spec) -> Found:
     if spec.factory or spec.call:
         return found
     if inspect.isclass(found.obj):
-        return _applied(found, spec) or _forwarded(found, spec) or found
-    return _told(found, spec) if inspect.isfunction(found.obj) else found
+        applied = _applied(found, spec)
+        return applied or _keyed(_chosen(_set(_forwarded(found, spec), spec), spec), spec)
+    return _keyed(_told(found, spec), spec) if inspect.isfunction(found.obj) else found
 
 
 def _applied(found: Found, spec: Spec) -> Found | None:
@@ -59,13 +61,105 @@ def _heads(parameters: Sequence[Parameter]) -> str:
     )
 
 
-def _forwarded(found: Found, spec: Spec) -> Found | None:
-    """Return a class that is called by its ``forward``, where it defines no ``__call__``."""
+def _forwarded(found: Found, spec: Spec) -> Found:
+    """Return a class that is called by its ``forward``, or by its only public method, where it has no ``__call__``."""
     cls, alias = found.obj, spec.name.replace(".", "_")
-    if any("__call__" in vars(base) for base in cls.__mro__) or not inspect.isfunction(getattr(cls, "forward", None)):
-        return None
-    lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.forward"]
-    return _made(found, alias, lines, f"{spec.name} has no __call__; its forward is called")
+    if any("__call__" in vars(base) for base in cls.__mro__):
+        return found
+    public = [name for name in dir(cls) if not name.startswith("_") and inspect.isfunction(getattr(cls, name))]
+    takes = [name for name in public if len(inspect.signature(getattr(cls, name)).parameters) > 1]
+    names = ["forward"] if "forward" in public else takes
+    if len(names) != 1:
+        return found
+    lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.{names[0]}"]
+    return _made(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
+
+
+def _set(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes the probability that one of its methods sets, where it takes none."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    init = parameters_of(cls)
+    given = (*init.values(), *parameters_of(getattr(cls, "forward", None) or cls.__call__).values())
+    configured = any(set(words.words(name)) & NAMES for name in init)
+    if configured or spec.probability or any(words.numeric(p) and words.probability(p.name, spec.name) for p in given):
+        return found
+    setters = {
+        name: said
+        for name in dir(cls)
+        if name.startswith("set_") and inspect.isfunction(getattr(cls, name))
+        for said in (words.probability(name.removeprefix("set_"), spec.name),)
+        if said is not None and said[1] > 1 and len(inspect.signature(getattr(cls, name)).parameters) == 2
+    }
+    if len(setters) != 1:
+        return found
+    (setter,) = setters
+    name = setter.removeprefix("set_")
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *given, {name}, **named):",
+        "        super().__init__(*given, **named)",
+        f"        self.{setter}({name})",
+    ]
+    made = _made(found, alias, lines, f"{name} is set by {setter}")
+    told = [*init.values(), Parameter(name, Parameter.KEYWORD_ONLY)]
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), *sorted(told, key=lambda p: p.kind)]
+    )
+    return made
+
+
+def _chosen(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes one probability in place of all of a network and the index of one."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    several, index = bodies.chosen_by(vars(cls).get("__init__"))
+    one, init = several.removesuffix("s"), parameters_of(cls)
+    free = spec.probability is None and not {several, index} & {*spec.init}
+    if not free or one == several or words.probability(one, spec.name) is None or one in init:
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *, {one}, **named):",
+        f"        super().__init__({several}=[{one}], {index}=0, **named)",
+    ]
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name not in (several, index)]
+    left = [p for p in left if p.kind not in VARIADIC]
+    made = _made(found, alias, lines, f"{several} holds {one} alone, which is that of index 0")
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter(one, Parameter.KEYWORD_ONLY), *left]
+    )
+    return made
+
+
+def _keyed(found: Found, spec: Spec) -> Found:
+    """Return what is given x, where that stands in a mapping of which one key is read."""
+    obj, alias = found.obj, spec.name.replace(".", "_")
+    cls = inspect.isclass(obj)
+    name = "forward" if cls and hasattr(obj, "forward") else "__call__"
+    method = getattr(obj, name) if cls else obj
+    if not inspect.isfunction(method):
+        return found
+    tree, parameters = bodies.definition_of(method), [*inspect.signature(method).parameters.values()]
+    if tree is None or not parameters[cls:]:
+        return found
+    first, *others = parameters[cls:]
+    keys = bodies.keys(tree, first.name) if required(first) else []
+    if len(keys) != 1:
+        return found
+    if cls:
+        lines = [
+            f"class {alias}({alias}):",
+            f"    def {name}(self, x, *given, **named):",
+            f"        return super().{name}({{{keys[0]!r}: x}}, *given, **named)",
+        ]
+    else:
+        lines = [
+            f"def {alias}(x, *given, _of={alias}, **named):",
+            f"    return _of({{{keys[0]!r}: x}}, *given, **named)",
+        ]
+    made = _made(found, alias, lines, f"{first.name} is a mapping, of which {keys[0]!r} is x")
+    told = inspect.Signature([*parameters[:cls], first.replace(name="x", annotation=Parameter.empty), *others])
+    (getattr(made.obj, name) if cls else made.obj).__signature__ = told
+    return made
 
 
 def _told(found: Found, spec: Spec) -> Found:

@@ -67,9 +67,11 @@ STAGES = {"layer", "block", "stage", "level"}
 STACKS = {"layers", "blocks", "stages", "levels", "depth"}
 COUNTED = {"num", "number", "n", "no", "total", "max", "hidden", "of", "all", "count"}
 
+GAINS = {"gamma", "gain", "layerscale"}
+
 INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
 
-_SHORT = {"dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
+_SHORT = {"dp": ("drop", "path"), "dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
 _VOCABULARY = sorted(
     {word for word in DROPPING | KEEPING | NUMBER | PATHS | TRAINING | EVALUATING | FLAG if len(word) > 2},
     key=len,
@@ -150,6 +152,11 @@ def tensor(name: str) -> Tensor:
     if said & SHORTCUT:
         return "shortcut"
     return "input" if said and not said - INPUT else ""
+
+
+def gain(name: str) -> bool:
+    """Return whether a name means what a branch is multiplied by, with which 1 changes nothing."""
+    return bool(set(words(name)) & GAINS) or words(name) in (("layer", "scale"), ("ls",))
 
 
 def beside(name: str) -> bool:

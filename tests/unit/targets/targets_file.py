@@ -121,6 +121,46 @@ class ByControl(nn.Module):
         return drop(x, self.control.drop_rate, self.training)
 
 
+class SetLater(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p = 0.0
+
+    def set_drop_prob(self, value):
+        self.p = value
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class OneOfRates(nn.Module):
+    def __init__(self, drop_rates, index):
+        super().__init__()
+        self.p = drop_rates[index]
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class FromMapping(ByDropProb):
+    def forward(self, batch):
+        return {**batch, "features": drop(batch["features"], self.drop_prob, self.training)}
+
+
+class OnlyMethod:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def apply(self, x, train):
+        return drop(x, self.rate, train)
+
+
+class BySections(ByDropProb):
+    def __init__(self, cfg):
+        assert cfg.model.width
+        super().__init__(cfg.model.drop_path_rate)
+
+
 class PositionalOnly(nn.Module):
     def __init__(self, width=8, drop_prob=0.0, /, depth=1):
         super().__init__()
@@ -346,6 +386,14 @@ def no_mode(x, drop_prob):
     return drop(x, drop_prob)
 
 
+def from_mapping(inputs, drop_prob, training):
+    return drop(inputs["x"], drop_prob, training)
+
+
+def times_gamma(x, gamma, drop_prob, training):
+    return drop(x * gamma, drop_prob, training)
+
+
 def reads_the_mode(module, x, drop_prob):
     return drop(x, drop_prob, module.training)
 
@@ -451,8 +499,8 @@ with warnings.catch_warnings():
 # Names that are read by their words
 
 OTHER_DROP_NAMES = (
-    "droprate", "dropout", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate", "layer_drop_rate",
-    "layer_dropout", "dropPathRate", "dpr", "path_drop",
+    "droprate", "dropout", "dp", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate",
+    "layer_drop_rate", "layer_dropout", "dropPathRate", "dpr", "path_drop",
 )  # fmt: skip
 _drop = drop
 OTHER_KEEP_NAMES = ("pKeep", "survival", "drop_path_keep_rate", "retention")
@@ -622,6 +670,19 @@ class Block(nn.Module):
 
     def _drop_path(self, h):
         return drop(self.keep(h), 1.0 - self.survival_prob, self.training)
+
+    def _residual(self, h, fn):
+        return h + drop(fn(h), 1.0 - self.survival_prob, self.training)
+
+    def _skip(self, h, fn):
+        if not self.training:
+            return fn(h)
+        keep_prob = self.survival_prob
+        kept = torch.rand((len(h),) + (1,) * (h.ndim - 1), dtype=torch.float64) < keep_prob
+        return torch.where(kept, h + (fn(h) - h) / (keep_prob or 1.0), h) if keep_prob < 1.0 else fn(h)
+
+    def _wrapped(self, h, fn):
+        return drop(fn(h), 1.0 - self.survival_prob, self.training)
 
     def _gated(self, h):
         return drop(self.gate(h), 1.0 - self.survival_prob, self.training)

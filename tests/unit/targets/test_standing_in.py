@@ -36,6 +36,12 @@ def written(tmp_path):
         ("of_a_block", "self is an object that holds drop_rate and training alone"),
         ("AddsPair", "residual: inputs holds the shortcut shortcut and the branch output residual, by names"),
         ("ByControl", "control is made of drop_rate"),
+        ("SetLater", "drop_prob is set by set_drop_prob"),
+        ("OneOfRates", "drop_rates holds drop_rate alone, which is that of index 0"),
+        ("FromMapping", "batch is a mapping, of which 'features' is x"),
+        ("from_mapping", "inputs is a mapping, of which 'x' is x"),
+        ("OnlyMethod", "OnlyMethod has no __call__; its apply is called"),
+        ("BySections", "cfg is made of drop_path_rate with width=8"),
     ],
 )
 def test_the_header_says_what_is_called_and_where_it_stands(file, name, note):
@@ -169,3 +175,38 @@ class Layer(nn.Module):
     )
     with pytest.raises(UsageError, match="'scale' must be given a value"):
         load(f"{file}:Layer")
+
+
+def test_two_keys_leave_open_which_is_x(written):
+    file = written(
+        """
+def drop_path(batch, drop_prob, training):
+    return batch["x"] * batch["mask"]
+"""
+    )
+    assert "SimpleNamespace" not in str(load(f"{file}:drop_path").facts.invocation.imports)
+    assert load(f"{file}:drop_path").facts.called == "drop_path(batch, drop_prob=p, training)".replace("batch", "x")
+
+
+def test_a_class_of_two_public_methods_is_called_by_none(written):
+    file = written(
+        """
+class Drop:
+    def __init__(self, p):
+        self.p = p
+
+    def one(self, x):
+        return x
+
+    def other(self, x):
+        return x
+"""
+    )
+    with pytest.raises(UsageError, match="cannot be called: it defines no __call__"):
+        load(f"{file}:Drop")
+
+
+def test_a_gain_is_one(file):
+    with pytest.raises(UsageError, match=r"add arg\.gamma=1\.0"):
+        load(f"{file}:times_gamma")
+    assert load(f"{file}:times_gamma?arg.gamma=1.0").target.binding.multiplies
