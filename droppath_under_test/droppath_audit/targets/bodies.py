@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+OF_TENSORS = {
+    "shape", "dtype", "device", "ndim", "dim", "size", "numel", "contiguous", "view", "reshape", "new_empty",
+    "new_zeros", "new_ones", "unsqueeze", "permute", "transpose", "flatten",
+}  # fmt: skip
+
+
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Return the syntax tree of a function; None where its source is not there, or is no definition."""
     try:
@@ -110,6 +116,33 @@ def chosen_by(function: Any) -> tuple[str, str]:
     }
     found = [pair for pair in pairs if arguments.issuperset(pair)]
     return found[0] if len(found) == 1 else ("", "")
+
+
+def tensors(function: Any) -> set[str]:
+    """Return the arguments of which a function reads what tensors alone have."""
+    tree = definition_of(function)
+    if tree is None:
+        return set()
+    arguments = (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)
+    return {argument.arg for argument in arguments if OF_TENSORS & {*attributes(tree, argument.arg)}}
+
+
+def rests_on_parts(cls: type) -> bool:
+    """Return whether a class hands the layers that it is given by position to its base, and runs them as that does."""
+    made, run = (definition_of(vars(cls).get(name)) for name in ("__init__", "forward"))
+    if made is None or run is None or made.args.vararg is None or len(made.args.args) != 1:
+        return False
+    handed = [
+        node for node in ast.walk(made) if isinstance(node, ast.Starred) and is_name(node.value, made.args.vararg.arg)
+    ]
+    of_base = {
+        node.func.attr
+        for tree in (made, run)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
+        if is_name(node.func.value.func, "super")
+    }
+    return bool(handed) and {"__init__", "forward"} <= of_base
 
 
 def unpacked(function: Any) -> dict[str, tuple[str, ...]]:

@@ -70,7 +70,7 @@ def call_of(
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
     lists = _taken_apart(sides, free, roles, form, table) if whole and form in ("residual", None) else {}
-    found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, parameters=parameters)
+    found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, sides=sides)
     if not whole:
         constants = {**constants, **_of_the_branch(sides, free, {**roles, **lists}, table)}
     needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
@@ -141,15 +141,18 @@ def _tensors(
     form: str | None,
     *,
     whole: bool,
-    parameters: Mapping[str, Parameter],
+    sides: Sides,
 ) -> str:
     """Enter the roles of the tensors, and return the form where it follows from their names."""
     open_names = [name for name in free if name not in roles]
     needed = [name for name in open_names if required(free[name])]
-    # A tensor of any other name, by its annotation, is an input: beside it a shortcut or an output is told by its own.
-    named = {
-        name: words.tensor(name) or ("input" if words.annotated(free[name]) in TENSORS else "") for name in open_names
-    }
+    # A tensor of any other name, by its annotation or what is read of it, is an input: beside it a shortcut or an
+    # output is told by its own.
+    known = {
+        name for name in open_names
+        if words.annotated(free[name]) in TENSORS or (name in sides.tensors and not words.beside(name))
+    }  # fmt: skip
+    named = {name: words.tensor(name) or ("input" if name in known else "") for name in open_names}
     tensors = [name for name in needed if named[name]]
     if whole and form in ("residual", None):
         both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed
@@ -162,7 +165,7 @@ def _tensors(
             orders = ({one: "r", other: "x"}, {one: "x", other: "r"})
             table.ask(
                 f"which of {one} and {other} is the shortcut (r) and which the branch output (x)",
-                *("call=" + _by_roles(parameters, {**roles, **order}) for order in orders),
+                *("call=" + _by_roles(sides.call, {**roles, **order}) for order in orders),
             )
             pair = orders[0]  # type: ignore[assignment]
         if pair is not None:
@@ -176,7 +179,7 @@ def _tensors(
         roles[inputs[0]] = "r" if form == "residual" else "x"
     if form != "residual":
         for name in needed:
-            if name not in roles and (named[name] == "input" or words.annotated(free[name]) in TENSORS):
+            if name not in roles and (named[name] == "input" or name in known):
                 roles[name] = "x"
                 table.note(f"{name} is given x as well: what comes of both must be dropped together")
     return ""

@@ -22,7 +22,7 @@ from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, Sources, has, names_of
 from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, unpacked
+from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -204,23 +204,25 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             init = inspect.signature(obj).parameters
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
-            return replace(
-                sides, source=_source(cls, init, keys), called=stored_and_called(obj), passed=passed_on(method),
-                unpacked=unpacked(method),
-            )  # fmt: skip
+            sides = _with_body(sides, method)
+            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj))
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call, method = _call(cls, adapter)
             sides = Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
-            return replace(sides, passed=passed_on(method), unpacked=unpacked(method))
-        parameters = adapter.function_parameters(obj)
-        return Sides("function", parameters, keys=keys, passed=passed_on(obj), unpacked=unpacked(obj))
+            return _with_body(sides, method)
+        return _with_body(Sides("function", adapter.function_parameters(obj), keys=keys), obj)
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
             "where make(drop_prob) returns f(x, training) -> y.",
             traceback.format_exc(),
         ) from error
+
+
+def _with_body(sides: Sides, method: Any) -> Sides:
+    """Return the sides with what the body of the call does with its arguments."""
+    return replace(sides, passed=passed_on(method), tensors=tensors(method), unpacked=unpacked(method))
 
 
 def _source(cls: Any, init: Mapping[str, Parameter], keys: Keys | None) -> str:

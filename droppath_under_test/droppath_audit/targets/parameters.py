@@ -40,6 +40,7 @@ class Sides:
         source: Argument of a constructor that takes the generator to draw from, where it would make one of its own.
         called: Arguments of a constructor that are stored and called, as a branch is.
         passed: Arguments of the call that are handed on or returned and nothing else.
+        tensors: Arguments of the call of which what only tensors have is read.
         unpacked: Arguments of the call that hold several things, each with their names.
     """
 
@@ -52,6 +53,7 @@ class Sides:
     source: str = ""
     called: Set[str] = frozenset()
     passed: Set[str] = frozenset()
+    tensors: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

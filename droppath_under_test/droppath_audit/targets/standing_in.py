@@ -33,7 +33,7 @@ def standing_in(found: Found, spec: Spec) -> Found:
         return found
     if inspect.isclass(found.obj):
         applied = _applied(found, spec)
-        return applied or _keyed(_chosen(_set(_forwarded(found, spec), spec), spec), spec)
+        return applied or _keyed(_parted(_chosen(_set(_forwarded(found, spec), spec), spec), spec), spec)
     return _keyed(_told(found, spec), spec) if inspect.isfunction(found.obj) else found
 
 
@@ -126,6 +126,24 @@ def _chosen(found: Found, spec: Spec) -> Found:
     made = _made(found, alias, lines, f"{several} holds {one} alone, which is that of index 0")
     made.obj.__init__.__signature__ = inspect.Signature(
         [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter(one, Parameter.KEYWORD_ONLY), *left]
+    )
+    return made
+
+
+def _parted(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes the branch by its name, where it takes its parts by position."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    if spec.args or spec.branch or not bodies.rests_on_parts(cls):
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        "    def __init__(self, *, branch, **named):",
+        "        super().__init__(branch, **named)",
+    ]
+    made = _made(found, alias, lines, f"{spec.name} is given the branch in place of its parts")
+    left = [p for p in parameters_of(cls).values() if p.kind is Parameter.KEYWORD_ONLY]
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter("branch", Parameter.KEYWORD_ONLY), *left]
     )
     return made
 

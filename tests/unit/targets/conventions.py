@@ -81,6 +81,8 @@ CONVENTIONS = [
     Convention("ByControl"),
     Convention("reads_the_mode"),
     Convention("of_a_block"),
+    Convention("OnParts?form=residual", form="residual"),
+    Convention("two_streams?output=0"),
     Convention("SetLater"),
     Convention("OneOfRates"),
     Convention("FromMapping?output=features"),

@@ -121,6 +121,15 @@ class ByControl(nn.Module):
         return drop(x, self.control.drop_rate, self.training)
 
 
+class OnParts(nn.Sequential):
+    def __init__(self, *layers, drop_path=0.0):
+        super().__init__(*layers)
+        self.drop_path = drop_path
+
+    def forward(self, x):
+        return x + drop(super().forward(x), self.drop_path, self.training)
+
+
 class SetLater(nn.Module):
     def __init__(self):
         super().__init__()
@@ -384,6 +393,12 @@ def unknown_inverted_mode(x, p, frozen):
 
 def no_mode(x, drop_prob):
     return drop(x, drop_prob)
+
+
+def two_streams(nodes, edges, drop_prob, training):
+    nodes, edges = nodes.contiguous(), edges.contiguous()
+    together = drop(torch.stack([nodes, edges], dim=1), drop_prob, training)
+    return together[:, 0], together[:, 1]
 
 
 def from_mapping(inputs, drop_prob, training):

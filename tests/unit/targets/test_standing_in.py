@@ -37,6 +37,8 @@ def written(tmp_path):
         ("AddsPair", "residual: inputs holds the shortcut shortcut and the branch output residual, by names"),
         ("ByControl", "control is made of drop_rate"),
         ("SetLater", "drop_prob is set by set_drop_prob"),
+        ("OnParts", "OnParts is given the branch in place of its parts"),
+        ("two_streams", "edges is given x as well: what comes of both must be dropped together"),
         ("OneOfRates", "drop_rates holds drop_rate alone, which is that of index 0"),
         ("FromMapping", "batch is a mapping, of which 'features' is x"),
         ("from_mapping", "inputs is a mapping, of which 'x' is x"),
