@@ -111,7 +111,9 @@ def _taken_apart(
             )
         elif form is None:
             names = {role: part for part, role in pair.items()}
-            table.note(f"residual: {name} holds the shortcut {names['r']} and the branch output {names['x']}, by names")
+            table.note(
+                f"residual: of {name}, {names['r']} is the shortcut and {names['x']} the branch output, by their names"
+            )
         return {name: (pair[one], pair[other])}
     return {}
 

@@ -29,12 +29,17 @@ CONTEXTS = ("setup_context",)  # with which the forward of an autograd function 
 
 def standing_in(found: Found, spec: Spec) -> Found:
     """Return what is called in place of what a SPEC names, with its lines and a note; that itself where nothing is."""
-    if spec.factory or spec.call:
+    if spec.factory or not (inspect.isclass(found.obj) or inspect.isfunction(found.obj)):
         return found
     if inspect.isclass(found.obj):
         applied = _applied(found, spec)
-        return applied or _keyed(_parted(_chosen(_set(_forwarded(found, spec), spec), spec), spec), spec)
-    return _keyed(_told(found, spec), spec) if inspect.isfunction(found.obj) else found
+        if applied is not None:
+            return applied
+        for made in (_forwarded, _set, _chosen, _parted):
+            found = made(found, spec)
+    elif not spec.call:
+        found = _told(found, spec)
+    return found if spec.call else _keyed(found, spec)  # a declared call is that of what the SPEC names
 
 
 def _applied(found: Found, spec: Spec) -> Found | None:

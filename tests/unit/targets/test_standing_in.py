@@ -34,7 +34,7 @@ def written(tmp_path):
         ("OnlyForward", "OnlyForward has no __call__; its forward is called"),
         ("reads_the_mode", "module is an object that holds training alone"),
         ("of_a_block", "self is an object that holds drop_rate and training alone"),
-        ("AddsPair", "residual: inputs holds the shortcut shortcut and the branch output residual, by names"),
+        ("AddsPair", "residual: of inputs, shortcut is the shortcut and residual the branch output, by their names"),
         ("ByControl", "control is made of drop_rate"),
         ("SetLater", "drop_prob is set by set_drop_prob"),
         ("OnParts", "OnParts is given the branch in place of its parts"),
@@ -212,3 +212,8 @@ def test_a_gain_is_one(file):
     with pytest.raises(UsageError, match=r"add arg\.gamma=1\.0"):
         load(f"{file}:times_gamma")
     assert load(f"{file}:times_gamma?arg.gamma=1.0").target.binding.multiplies
+
+
+def test_a_call_that_is_declared_is_that_of_what_the_spec_names(file):
+    assert load(f"{file}:OnlyForward?call=(x,training)").facts.called == "OnlyForward(drop_prob=p)(x, training)"
+    assert load(f"{file}:from_mapping?call=(x,p,training)").facts.notes == ()
