@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -199,26 +198,29 @@ def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, 
             with ExitStack() as stack:
                 make(collector_for(stack, spec, options).facts, settings)
         except UsageError as error:
-            raise UsageError(_naming(spec, error) + _apart(spec, error), error.detail) from error
+            raise _refused(spec, error, named=True) from error
 
 
-def _apart(spec: str, error: UsageError) -> str:
-    """Return the command that audits a target apart from its file, where that cannot be imported and it can."""
-    from droppath_audit.scanning.apart import apart
+def _refused(spec: str, error: UsageError, *, named: bool) -> UsageError:
+    """Return an error with the command that audits a target apart from its file, where that is what stands in the way.
+
+    Args:
+        spec: The SPEC that it is about.
+        error: What was raised.
+        named: Whether it has to say which SPEC it is about.
+    """
+    from droppath_audit.scanning.apart import lifted_out
     from droppath_audit.scanning.lifting import NotLiftable
-    from droppath_audit.targets.spec import parse
+    from droppath_audit.targets.table import proposing
 
-    if not isinstance(error, Unimportable):
-        return ""
-    with suppress(UsageError, NotLiftable):
-        target = parse(spec)
-        if target.module.endswith(".py") and target.name:
-            apart(target.module, target.name)
-            return (
-                f"\n{target.name} needs nothing of what is missing. Run next, to lift it out of its file:\n"
-                f"  droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
-            )
-    return ""
+    reason = _naming(spec, error, error.reason) if named else error.reason
+    advice, command = error.advice, error.command
+    if isinstance(error, Unimportable):
+        with suppress(UsageError, NotLiftable):
+            if lifted_out(spec) is not None:
+                lifts = f"\n{spec.partition('?')[0].rpartition(':')[2]} needs nothing of what is missing. Run next, to "
+                advice, command = f"{advice}{lifts}lift it out of its file:", proposing(spec)
+    return UsageError(reason, error.detail, advice=advice, command=command)
 
 
 def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> tuple[list[Report], int]:
@@ -233,18 +235,18 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
             break
         except UsageError as error:
             if len(targets) == 1:
-                raise UsageError(error.message + _apart(spec, error), error.detail) from error
+                raise _refused(spec, error, named=False) from error
             failed += 1
-            click.echo(f"droppath-audit: {visible(_naming(spec, error))}", err=True)
+            click.echo(f"droppath-audit: {visible(_naming(spec, error, error.message))}", err=True)
             continue
         if reports[-1].exit_status >= SIGNALLED:
             break
     return reports, failed
 
 
-def _naming(spec: str, error: UsageError) -> str:
-    """Return the message of an error, with the SPEC that it is about where it does not say so itself."""
-    return error.message if spec in error.message else f"{shortened(spec)}: {error.message}"
+def _naming(spec: str, error: UsageError, text: str) -> str:
+    """Return a text of an error, with the SPEC that it is about where the error does not say so itself."""
+    return text if spec in error.message else f"{shortened(spec)}: {text}"
 
 
 def _say_elsewhere(report: Report, options: dict[str, Any]) -> None:

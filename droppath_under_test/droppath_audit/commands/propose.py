@@ -78,15 +78,13 @@ def _lifted(spec: str, error: Unimportable) -> tuple[str, str]:
     Raises:
         UsageError: If it needs more than its file has.
     """
-    from droppath_audit.scanning.apart import apart
+    from droppath_audit.scanning.apart import lifted_out
     from droppath_audit.scanning.lifting import NotLiftable
-    from droppath_audit.targets.spec import parse
 
-    target = parse(spec)
-    if not target.module.endswith(".py"):
-        raise error
     try:
-        piece = apart(target.module, target.name)
+        piece = lifted_out(spec)
     except NotLiftable as why:
         raise UsageError(f"{error.message} It was not lifted out of its file, because {why}.", error.detail) from error
+    if piece is None:
+        raise error
     return piece.text, spec.rpartition(".py:")[2]

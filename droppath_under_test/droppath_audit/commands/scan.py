@@ -234,14 +234,14 @@ class _Auditing:
         except Unimportable as error:
             return self._lifted(group, alike, error)
         except _Refused as error:
-            return replace(group, refused=_reason(error.message), command=_command(error.message, group.spec))
+            return replace(group, refused=_reason(error), command=error.command or _looked_into(group.spec))
 
     def _lifted(self, group: Group, alike: LookAlike, failed: UsageError) -> Group:
         """Return the group, audited apart from its file, which cannot be imported."""
         from droppath_audit.core.scanned import Lifted
         from droppath_audit.scanning.lifting import NotLiftable, lift
 
-        why = _reason(failed.message)
+        why = _reason(failed)
         try:
             piece = lift(alike)
         except NotLiftable as error:
@@ -258,13 +258,13 @@ class _Auditing:
         except Interrupted:
             raise
         except Unimportable as error:
-            also = _reason(error.message)
+            also = _reason(error)
             apart = "lifted out of its file it has what it lacks there" if also == why else f"lifted out of it: {also}"
             refused = why if _missing(also) and _missing(also) == _missing(why) else f"{why}; {apart}"
             return replace(group, refused=refused, command=_looked_into(group.spec), lifted=None)
         except _Refused as error:
-            command = _command(error.message, spec) if self._kept else ""
-            return replace(group, refused=_reason(error.message).replace(str(file), "it"), command=command)
+            command = (error.command or _looked_into(spec)) if self._kept else ""
+            return replace(group, refused=_reason(error).replace(str(file), "it"), command=command)
 
     def _report(self, spec: str) -> Report:
         """Return the audit of one target.
@@ -284,7 +284,7 @@ class _Auditing:
             except (Interrupted, Unimportable):
                 raise
             except UsageError as error:
-                raise _Refused(error.message, error.detail) from error
+                raise _Refused.from_json(error.to_json()) from error
             events = engine.run(
                 collector, self._settings, imports=self._options["imports"], interruption=self._options["interruption"]
             )
@@ -302,28 +302,10 @@ class _Refused(UsageError):
     """A target that cannot be driven."""
 
 
-_ENDS = ("Run next", "No SPEC can", "Give the items")
-
-
-def _reason(message: str) -> str:
-    """Return the first sentence of a refusal, with what it lists, on one line; what to do about it is a command's."""
-    lines: list[str] = []
-    for line in message.splitlines():
-        if line.startswith(_ENDS) or "What may help:" in line:
-            break
-        lines.append(line.strip().removeprefix("- "))
-    first, *listed = lines or [""]
-    text = f"{first} {'; '.join(listed)}" if listed else first
-    return re.sub(r" Option -v shows where\.?$", "", text).rstrip(".")
-
-
-def _command(message: str, spec: str) -> str:
-    """Return the command that a refusal proposes; where it proposes none, the one that shows more of it."""
-    for line in message.splitlines():
-        text = line.strip()
-        if line.startswith("  ") and text.startswith("droppath-audit "):
-            return re.split(r" {4,}", text)[0]
-    return _looked_into(spec)
+def _reason(error: UsageError) -> str:
+    """Return why a target is refused, with what it lists, on one line; what to do about it is a command's."""
+    first, *listed = (line.strip().removeprefix("- ") for line in error.reason.splitlines() or [""])
+    return (f"{first} {'; '.join(listed)}" if listed else first).rstrip(".")
 
 
 def _looked_into(spec: str) -> str:

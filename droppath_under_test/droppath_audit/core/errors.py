@@ -6,21 +6,37 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
 
 class UsageError(Exception):
     """What the user asked for cannot be understood or loaded; the command line ends with status 2.
 
     Args:
-        message: One paragraph that says what is wrong and what would work.
+        reason: One paragraph that says what is wrong, and what would work where that is no command.
         detail: What helps only with ``-v``, such as the traceback of a failed import.
+        advice: What to do about it, as it follows the reason.
+        command: The command to run next, which ends the message on a line of its own.
+
+    Attributes:
+        message: All of it but the detail.
     """
 
-    def __init__(self, message: str, detail: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
+    def __init__(self, reason: str, detail: str = "", *, advice: str = "", command: str = "") -> None:
+        self.message = f"{reason}{advice}" + (f"\n  {command}" if command else "")
+        super().__init__(self.message)
+        self.reason, self.detail, self.advice, self.command = reason, detail, advice, command
+
+    def to_json(self) -> dict[str, str]:
+        """Return its parts, by which ``from_json`` makes another."""
+        return {"refused": self.reason, "detail": self.detail, "advice": self.advice, "command": self.command}
+
+    @classmethod
+    def from_json(cls, parts: Mapping[str, object]) -> Self:
+        """Return the error of these parts."""
+        reason, detail, *others = (str(parts.get(key, "")) for key in ("refused", "detail", "advice", "command"))
+        return cls(reason, detail, advice=others[0], command=others[1])
 
 
 class Unimportable(UsageError):

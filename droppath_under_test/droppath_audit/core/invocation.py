@@ -7,7 +7,7 @@ from typing import Literal
 
 from droppath_audit.core.arrangement import Arrangement
 
-Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "constant", "list"]
+Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "source", "constant", "list"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Argument:
     """One argument of a constructor or of a call.
 
     Attributes:
-        role: What it stands for: a role of the SPEC, the ``branch`` that a constructor takes, a ``constant``, or a
-            ``list`` of roles.
+        role: What it stands for: a role of the SPEC, the ``branch`` or the ``source`` of randomness that a constructor
+            takes, a ``constant``, or a ``list`` of roles.
         keyword: Its name where it is passed by name; otherwise empty.
         text: Source text of a constant.
         roles: The roles of a list.
@@ -46,6 +46,8 @@ class Invocation:
         arrangement: What stands between samples and the target; scripts define its functions.
         follows: Whether the layer is converted to x's dtype.
         neutral: Parameters of the layer that are set, each to a value with which it changes nothing.
+        adds: Whether the branch adds the shortcut to its output.
+        several: Whether the branch returns a tuple, of its output and all that it is given beside the shortcut.
         residual: Whether the call takes the shortcut, or the branch returns what is added to one.
     """
 
@@ -63,6 +65,8 @@ class Invocation:
     arrangement: Arrangement = field(default_factory=Arrangement)
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
+    adds: bool = False
+    several: bool = False
 
     @property
     def has_layer(self) -> bool:

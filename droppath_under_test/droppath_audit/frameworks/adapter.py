@@ -63,11 +63,13 @@ class Adapter(ABC):
         """Return whether layers of this class are switched by train() and eval()."""
         return callable(getattr(cls, "train", None)) and callable(getattr(cls, "eval", None))
 
+    def called(self, cls: Any) -> Any:
+        """Return the method that a call of the class's instances ends in, as a function of self."""
+        return cls.forward if issubclass(cls, self.layer_types()) else cls.__call__
+
     def forward_parameters(self, cls: type) -> Mapping[str, inspect.Parameter]:
         """Return the parameters of the class's call, without self."""
-        called: Any = cls
-        method = called.forward if issubclass(cls, self.layer_types()) else called.__call__
-        return dict(list(inspect.signature(method).parameters.items())[1:])
+        return dict(list(inspect.signature(self.called(cls)).parameters.items())[1:])
 
     def function_parameters(self, obj: Any) -> Mapping[str, inspect.Parameter]:
         """Return a function's parameters."""

@@ -281,6 +281,16 @@ class Keys(Capability):
         """Return a fresh key, split from the seed that ``Framework.seed`` set; no two are alike."""
 
 
+class Sources(Capability):
+    """Generators that a layer may hold, and that draw from what ``Framework.seed`` seeds."""
+
+    lacking = "has no generators for a layer to hold"
+
+    @abstractmethod
+    def source(self) -> Any:
+        """Return a generator that draws from the global one, and so do its copies."""
+
+
 class Layers(Capability):
     """Layers that hold others, and that can be converted and stored."""
 
@@ -315,8 +325,8 @@ class Layers(Capability):
         """Set every element of one of ``numbers``."""
 
     @abstractmethod
-    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
-        """Return ``function`` as a layer, for constructors that take the branch."""
+    def branch(self, function: Callable[..., Any]) -> Any:
+        """Return ``function`` as a layer that gives it all that it is given, for constructors that take the branch."""
 
 
 class Compiling(Capability):

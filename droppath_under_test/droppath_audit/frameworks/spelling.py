@@ -76,6 +76,7 @@ class Spelling(ABC):
     key = Operation[str](
         "device", "the expression for a fresh key, made of a number from the seeded global generator", "Keys"
     )
+    source = Operation[[]]("", "the expression for a generator that draws from the global one", "Sources")
     empty_layer = Operation[[]]("", "the expression for a layer whose ``forward`` can be assigned", "Layers")
     identity = Operation[[]]("", "the expression for a layer that returns what it is given", "Layers")
     container = Operation[str]("layer", "the expression for a container in a container with the layer in it", "Layers")

@@ -73,12 +73,16 @@ class Target(Protocol):
     """Whole numbers that the SPEC gives as arguments, one of which may be a number of channels."""
     form_open: bool
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
+    runs_branch: bool
+    """Whether it is given the branch as a function or layer, and calls it itself."""
     follows: bool
     """Whether its layers are converted to x's dtype and device."""
     keyed: bool
     """Whether its randomness comes from a key that every call is given."""
     apart: bool
     """Whether a call that was given several tensors has not treated them alike."""
+    index: str
+    """Item that would say which layer of a stack it is, without its value; empty where there is none."""
     left_at_import: tuple[Change, ...]
     """What its import changed in the process."""
 
@@ -91,6 +95,9 @@ class Target(Protocol):
 
     def prepared(self, **fields: Any) -> Target:
         """Return the same target with other fields of its binding: what calls have shown of it."""
+
+    def at(self, index: int) -> Target:
+        """Return the layer of this index in a stack."""
 
     def can_be_given(self, shape: tuple[int, ...]) -> bool:
         """Return whether samples of this shape (B, ...) can be arranged as it takes them, whatever it refuses."""

@@ -17,6 +17,7 @@ import numpy as np
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.probes.inputs import BATCH, FEATURES, features, first_taken
+from droppath_audit.probes.stacks import placed
 
 if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
@@ -52,6 +53,10 @@ class Admission:
         ranks: Ranks of x that are taken, where that are some and not all of those tried.
         fixed: Features of the only samples that are taken, where an argument says how many channels they have.
         doubles: Whether a target that is given no branch returns 2 x where nothing is dropped.
+        adds: Whether a target that runs its branch returns its input where it does not, so that the branch has to add.
+        several: Whether the branch that it is given has to return a tuple.
+        index: Which layer of a stack drops at the rate that it is given, where that is another than the one in hand.
+        misplaced: Whether none of those that are tried does, and they drop at other rates.
         computes: Parameters of a target that changes x where nothing is dropped, whatever their values.
     """
 
@@ -71,6 +76,10 @@ class Admission:
     fixed: tuple[int, ...] = ()
     doubles: bool = False
     computes: tuple[str, ...] = ()
+    adds: bool = False
+    several: bool = False
+    index: int | None = None
+    misplaced: bool = False
 
 
 def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admission:
@@ -82,7 +91,11 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
         dtype: Dtype of x.
         whole: Whether to ask as well what the dtype has no part in; otherwise those fields say nothing.
     """
-    output = _output(target, dtype, device)
+    index, misplaced = placed(target, dtype, device) if whole and target.index else (None, False)
+    target = target if index is None else target.at(index)
+    several = _several(target, dtype, device)
+    target = target.prepared(**several)
+    output = several.get("output") if several else _output(target, dtype, device)
     if output is not None:
         target = target.prepared(output=output)
     smallest, error = _smallest(target, dtype, device)
@@ -100,6 +113,9 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
         follows=follows,
         output=output,
         numbers=bool(numbers),
+        several=bool(several),
+        index=index,
+        misplaced=misplaced,
     )
     return _whole(shown, target, numbers, dtype, device) if whole else shown
 
@@ -107,13 +123,19 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
 def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: str, device: str) -> Admission:
     """Return an admission with what the dtype has no part in."""
     shape = (BATCH, *shown.smallest)
-    form = _form(target.declaring(form="residual"), shape, dtype, device) if target.form_open else ""
+    residual = target.declaring(form="residual")
+    asked = target.form_open or (target.runs_branch and target.dialect.form == "residual")
+    form = _form(residual, shape, dtype, device) if asked else ""
+    adds = form == "branch" and _skips(residual, shape, dtype, device)
+    target = target.prepared(adds=adds)
+    form = "residual" if adds else form if target.form_open else ""
     formed = target.declaring(form=form) if form else target
     neutral = _neutral(formed, numbers, shape, dtype, device)
     changes, free = neutral is None, target.fixed_shape is None
     return replace(
         shown,
         form=form,
+        adds=adds,
         inside=_inside(target) if changes else (),
         neutral=neutral or {},
         doubles=changes and not numbers and _doubles(formed, shape, dtype, device),
@@ -123,6 +145,25 @@ def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: st
         ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
         fixed=_fixed(target, dtype, device) if free and shown.smallest not in FEATURES else (),
     )
+
+
+def _several(target: Target, dtype: str, device: str) -> dict[str, Any]:
+    """Return what prepares a target whose branch has to return a tuple; nothing where it need not, or that is no help.
+
+    Some layers take their branch's outputs apart, or return a tuple where they skip it.
+    """
+    ways = ({"several": True}, {"several": True, "output": 0}) if target.runs_branch else ()
+    if not ways or _answers(target, dtype, device):
+        return {}
+    return next((fields for fields in ways if _answers(target.prepared(**fields), dtype, device)), {})
+
+
+def _answers(target: Target, dtype: str, device: str) -> bool:
+    """Return whether one tensor like x comes back whatever is drawn."""
+    with suppress(TargetRaised, NotApplicable, TypeError):  # the last where it is none
+        shape = (BATCH, *features(target, dtype, device))
+        return all(_returns_the_dtype(target, shape, dtype, device, seed) for seed in range(MASKS))
+    return False
 
 
 def _smallest(target: Target, dtype: str, device: str) -> tuple[tuple[int, ...], TargetRaised | None]:
@@ -169,7 +210,8 @@ def _numbers(target: Target) -> tuple[str, ...]:
         return ()
 
 
-def _returns_the_dtype(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+def _returns_the_dtype(target: Target, shape: tuple[int, ...], dtype: str, device: str, seed: int = 0) -> bool:
+    target.framework.seed(seed)
     x = target.framework.ones(shape, dtype, device)
     with suppress(TargetRaised, NotApplicable):
         return target.framework.info(target.make(DROP_PROB)(x, training=True)) == target.framework.info(x)
@@ -239,20 +281,33 @@ def _form(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> st
     """Return the form of a layer that wraps its branch.
 
     At drop_prob = 0 nothing is dropped or scaled, in any dialect. A layer that refuses 0 is called in evaluation at
-    1/2, where what is dropped in training may be scaled by a half, or by two.
+    1/2, where what is dropped in training may be scaled by a half, or by two; one that skips its branch in evaluation
+    in training.
     """
     values = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
     x, shortcut = (target.framework.tensor(part, dtype, device) for part in (values, 100.0 + values))
-    for drop_prob, gains in ((0.0, (1.0,)), (DROP_PROB, (1.0, 0.5, 2.0))):
-        if drop_prob and not target.evaluates:
-            break
+    evaluated = ((0.0, (1.0,), False), (DROP_PROB, (1.0, 0.5, 2.0), False)) if target.evaluates else ()
+    for drop_prob, gains, training in (*evaluated, (0.0, (1.0,), True)):
         with suppress(TargetRaised, NotApplicable):
-            output = target.make(drop_prob).with_shortcut(x, shortcut, training=not target.evaluates)
+            output = target.make(drop_prob).with_shortcut(x, shortcut, training=training)
             found = target.framework.numpy(output)
             for form, added in (("residual", 100.0 + values), ("branch", 0.0 * values)):
                 if any(found.shape == shape and np.allclose(found, added + gain * values, rtol=0.02) for gain in gains):
                     return form
     return ""
+
+
+def _skips(target: Target, shape: tuple[int, ...], dtype: str, device: str) -> bool:
+    """Return whether a layer that wraps its branch returns its input where it drops, mostly if not in every call."""
+    values = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
+    x, shortcut = (target.framework.tensor(part, dtype, device) for part in (values, 100.0 + values))
+    with suppress(TargetRaised, NotApplicable):
+        layer, skipped = target.make(NEARLY_ONE), 0
+        for _ in range(MASKS):
+            found = target.framework.numpy(layer.with_shortcut(x, shortcut, training=True))
+            skipped += found.shape == shape and bool(np.allclose(found, 100.0 + values, rtol=0.02))
+        return skipped > MASKS // 2
+    return False
 
 
 def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

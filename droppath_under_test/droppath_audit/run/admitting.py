@@ -18,7 +18,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
-from droppath_audit.targets.table import completed
+from droppath_audit.targets.table import completed, proposing
 
 if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MASK = "zeros and one other number come back whatever x is: if that is the mask, add output=mask to the SPEC"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
+ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -47,7 +48,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     shown = _asked(target, facts) if calls else {}
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
     if shown and not taken:
-        raise UsageError(_all_raise(facts, next(iter(shown.values()))), next(iter(shown.values())).traceback)
+        raise _all_raise(facts, next(iter(shown.values())))
     if not taken and target.form_open:
         raise UsageError(
             f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
@@ -56,26 +57,39 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     if not taken:
         return loaded
     first = next(iter(taken.values()))
+    if first.misplaced:
+        raise _misplaced(facts, target)
+    if first.index is not None:
+        note = f"{target.index}={first.index}, the layer of the stack that drops at the rate that it is given"
+        target = target.at(first.index)
+        facts = replace(
+            facts,
+            called=target.binding.called(),
+            invocation=_invocation(facts, target),
+            notes=(*facts.notes, note),
+        )
     if first.inside:
         raise UsageError(_network(facts, first))
-    if target.form_open:
-        if not first.form:
-            raise UsageError(_form_open(facts))
-        target = target.declaring(form=first.form)
+    if target.form_open and not first.form:
+        raise UsageError(_form_open(facts))
+    if first.form:
+        how = ADDS if first.adds else "by what a call at drop_prob = 0 returns"
+        target = target.prepared(adds=first.adds).declaring(form=first.form)
         facts = replace(
             facts,
             dialect=target.dialect,
             called=target.binding.called(),
             invocation=_invocation(facts, target),
-            notes=(*facts.notes, f"form={first.form}, by what a call at drop_prob = 0 returns"),
+            notes=(*facts.notes, f"form={first.form}, {how}"),
         )
     if first.doubles:
-        raise UsageError(_doubles(facts, target))
+        raise _doubles(facts, target)
     if first.computes:
-        raise UsageError(_computes(facts, first))
+        raise _computes(facts, first)
     follows = any(one.follows for one in taken.values())
     prepared = {
         **({"follows": True} if follows else {}),
+        **({"several": True} if first.several else {}),
         **({"neutral": first.neutral} if first.neutral else {}),
         **({"ranks": first.ranks} if first.ranks else {}),
         **({"output": first.output} if first.output is not None else {}),
@@ -91,7 +105,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         )
     if first.swapped or first.mask:
         facts = replace(facts, hint=_swapped(target) if first.swapped else MASK)
-    if first.numbers:  # which are real, and a product of complex numbers spreads NaN
+    if first.numbers or target.binding.multiplies:  # which are real, and a product of complex numbers spreads NaN
         facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())
     facts = replace(
@@ -145,19 +159,21 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     return shown
 
 
-def _all_raise(facts: Facts, shown: Admission) -> str:
+def _all_raise(facts: Facts, shown: Admission) -> UsageError:
     """Return what to say of a target of which no call succeeds."""
     places = [line.strip() for line in shown.traceback.splitlines() if line.strip().startswith("File")]
     file = facts.origin.rpartition(":")[0]
     where = next((place for place in reversed(places) if file and file in place), places[-1] if places else "")
-    return (
+    asks = "\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else ""
+    return UsageError(
         f"Every call of {facts.spec} in training raised, so there is nothing to audit: {shown.raised}"
-        + (f"\n  {where}" if where else "")
-        + f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
+        + (f"\n  {where}" if where else ""),
+        shown.traceback,
+        advice=f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
         "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"
-        "\n  call=(x,p,training) if it is called in another way"
-        + ("\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else "")
-        + f"\n  droppath-audit propose {facts.spec!r} -o audit_me.py    for a factory to edit"
+        f"\n  call=(x,p,training) if it is called in another way{asks}"
+        "\nOr a factory to edit:",
+        command=proposing(facts.spec),
     )
 
 
@@ -177,6 +193,8 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
     ]
     if follows:
         notes.append("it is converted to the dtype of x, as the model that holds it is")
+    if first.several:
+        notes.append("the branch that it is given returns a tuple, of its output and all that it is given beside x")
     if first.output is not None:
         notes.append(f"output={first.output}: of several outputs the first tensor is audited")
     if first.ranks:
@@ -200,6 +218,17 @@ def _call(roles: list[str]) -> str:
     return f"call=({','.join(roles)})"
 
 
+def _misplaced(facts: Facts, target: BoundTarget) -> UsageError:
+    name = target.index.partition(".")[2]
+    return UsageError(
+        f"{facts.spec} is a layer of a stack by its argument {name}, and none of the first drops at the rate that it "
+        "is given: each would be judged by a rate that is not its own.",
+        advice=f" Add {target.index}=NUMBER for the one that does, or give a factory whose function drops at the rate "
+        "that it is given:",
+        command=proposing(facts.spec),
+    )
+
+
 def _swapped(target: BoundTarget) -> str:
     other = _call(_exchanged(_roles(target)))
     return (
@@ -208,29 +237,32 @@ def _swapped(target: BoundTarget) -> str:
     )
 
 
-def _computes(facts: Facts, shown: Admission) -> str:
+def _computes(facts: Facts, shown: Admission) -> UsageError:
     names = ", ".join(shown.computes[:6]) + (" …" if len(shown.computes) > 6 else "")
-    return (
+    return UsageError(
         f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
-        f"values of {names}. Audit the class that drops, or give a factory whose function drops alone:\n"
-        f"  droppath-audit propose {facts.spec!r} -o audit_me.py"
+        f"values of {names}.",
+        advice=" Audit the class that drops, or give a factory whose function drops alone:",
+        command=proposing(facts.spec),
     )
 
 
-def _doubles(facts: Facts, target: BoundTarget) -> str:
+def _doubles(facts: Facts, target: BoundTarget) -> UsageError:
     """Return what to say of a target that returns 2 x: it adds a shortcut, which it was given as x or computes."""
     roles = _roles(target)
     if roles.count("x") == 2:
         roles[roles.index("x")] = "r"
-        return (
+        return UsageError(
             f"{facts.spec} is given x twice and returns the sum where nothing is dropped: one of the two is the "
-            f"shortcut (r), which is never dropped. Run next, or with {_call(_exchanged(roles))} if the second is:\n"
-            f"  droppath-audit {shlex.quote(completed(facts.spec, [_call(roles)]))}"
+            "shortcut (r), which is never dropped.",
+            advice=f" Run next, or with {_call(_exchanged(roles))} if the second is:",
+            command=f"droppath-audit {shlex.quote(completed(facts.spec, [_call(roles)]))}",
         )
-    return (
+    return UsageError(
         f"{facts.spec} returns 2 x where nothing is dropped: it adds its input to a branch of its own, which is x "
-        "here, and what it drops cannot be told from what it adds. Give it a branch, or a factory whose function drops "
-        f"alone:\n  droppath-audit propose {facts.spec!r} -o audit_me.py"
+        "here, and what it drops cannot be told from what it adds.",
+        advice=" Give it a branch, or a factory whose function drops alone:",
+        command=proposing(facts.spec),
     )
 
 

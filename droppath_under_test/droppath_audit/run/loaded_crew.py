@@ -89,7 +89,7 @@ class LoadedCrew:
             for worker, message in crew.messages(BEAT_SECONDS):
                 if worker is None and "refused" in message:
                     kind = Unimportable if message.get("unimportable") is True else UsageError
-                    raise kind(str(message["refused"]), str(message.get("detail", "")))
+                    raise kind.from_json(message)
                 if worker is None and "loaded" in message:
                     crew.forks = message.get("forks") is True
                     return wire.load(Facts, message["loaded"])

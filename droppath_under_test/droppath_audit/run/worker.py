@@ -132,7 +132,7 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
         os._exit(0)  # a copy of the server that the target forked while it was imported
     if loaded is None:
         unimportable = isinstance(refusal, Unimportable)
-        writer.send(refused=refusal.message, detail=refusal.detail, unimportable=unimportable)
+        writer.send(**refusal.to_json(), unimportable=unimportable)
         return None
     left = arrivals.undone()
     if not isinstance(loaded.target, Recording):
@@ -141,7 +141,7 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
     try:
         return admitted(loaded, calls=request["admit"] and _can_fork(loaded.target))
     except UsageError as error:
-        writer.send(refused=error.message, detail=error.detail)
+        writer.send(**error.to_json())
         return None
 
 

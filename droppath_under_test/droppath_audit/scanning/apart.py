@@ -10,9 +10,21 @@ from droppath_audit.scanning.finding import LookAlike
 from droppath_audit.scanning.lifting import NotLiftable, installed, lift
 from droppath_audit.scanning.reading import Definition, Unread, parsed
 from droppath_audit.scanning.sources import File
+from droppath_audit.targets.spec import parse
 
 if TYPE_CHECKING:
     from droppath_audit.scanning.lifting import Piece
+
+
+def lifted_out(text: str) -> Piece | None:
+    """Return what a SPEC names with what it needs of its file; None where it names nothing in a file.
+
+    Raises:
+        UsageError: If it is no SPEC.
+        NotLiftable: As for ``apart``.
+    """
+    spec = parse(text)
+    return apart(spec.module, spec.name) if spec.is_file and spec.name else None
 
 
 def apart(path: str, name: str) -> Piece:

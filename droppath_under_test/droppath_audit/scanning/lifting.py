@@ -78,7 +78,7 @@ class _Lifting:
             self._claim(name, source)
             statement = self._without_decorators(source, statement)
             self._files.setdefault(source.file.path, (source, {}))[1][statement.lineno] = statement
-            waiting += [(source, free) for free in self._free(statement)]
+            waiting += [(source, free) for free in (*self._free(statement), *_made_of(source, statement))]
         others = tuple(path for path in self._files if path != self._first.file.path)
         bodies = [
             ast.unparse(kept[line])
@@ -160,6 +160,17 @@ class _Lifting:
             if top and beside and not installed(top):
                 folders[folder] = None
         return ["import sys", *(f"sys.path.append({folder!r})" for folder in folders)] if folders else []
+
+
+def _made_of(source: Source, statement: ast.stmt) -> Iterator[str]:
+    """Yield the classes of the file that annotate what a constructor must be given: an audit makes one of each."""
+    for method in statement.body if isinstance(statement, ast.ClassDef) else ():
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            arguments = [*method.args.posonlyargs, *method.args.args]
+            for argument in arguments[: len(arguments) - len(method.args.defaults)]:
+                kind = argument.annotation
+                if isinstance(kind, ast.Name) and isinstance(source.toplevel.get(kind.id), ast.ClassDef):
+                    yield kind.id
 
 
 def _file_of(source: Source, statement: ast.ImportFrom, own: str) -> Path | None:

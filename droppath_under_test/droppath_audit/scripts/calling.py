@@ -83,14 +83,16 @@ class Calling:
         return self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
 
     def _branch(self) -> list[str]:
-        if not self._how.residual:
+        if not self._how.residual and not self._how.several:
             return [f"branch = {self._spelling.identity()}"]
         return [f"branch = {self._spelling.empty_layer()}", f"branch.forward = {self._function()}"]
 
     def _function(self) -> str:
         """Return the branch as a function: it gives ``x``, or in branch form what it is given."""
         # Some layers run the branch on a part of the batch.
-        return "lambda shortcut: x[: len(shortcut)] if x.ndim else x" if self._how.residual else "lambda value: value"
+        name, value = ("shortcut", "x[: len(shortcut)] if x.ndim else x") if self._how.residual else ("value", "value")
+        value = f"shortcut + ({value})" if self._how.adds else value
+        return f"lambda {name}, *beside: ({value}, *beside)" if self._how.several else f"lambda {name}: {value}"
 
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
         how = self._how
@@ -98,6 +100,8 @@ class Calling:
         def of(role: Role, text: str = "") -> str:
             if role == "key":
                 return self.key or self._spelling.key(repr(self._device))
+            if role == "source":
+                return self._spelling.source()
             if role == "b":
                 return self._spelling.literal("[*range(len(x))]", "(-1,)", "int64", repr(self._device))
             return {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.arrangement import Arrangement
 from droppath_audit.core.invocation import Argument, Invocation
+from droppath_audit.targets import words
 
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
@@ -47,6 +48,7 @@ class Binding:
         init_positional: Names of the constructor arguments that follow them and cannot be passed by name.
         init: Constructor arguments by name.
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
+        init_source: Constructor argument that takes the generator to draw from; empty where there is none.
         call: The call's arguments.
         output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
         input: Shape of inputs with -1 for the batch, or None.
@@ -54,6 +56,10 @@ class Binding:
         follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
         neutral: Its parameters that are set, each to a value with which it changes nothing.
         ranks: Ranks of x that it takes; empty for all.
+        adds: Whether the branch that it is given adds the shortcut to its output.
+        several: Whether the branch that it is given returns a tuple, of its output and all that it is given beside x.
+        index: Item of the SPEC that would say which layer of a stack this is, without its value; empty where there is
+            no such argument, or the SPEC says it.
         notes: What names suggested and did not prove.
         form_open: Whether a layer that wraps its branch may add the shortcut or not, which a call has to show.
     """
@@ -70,12 +76,16 @@ class Binding:
     init_positional: tuple[str, ...] = ()
     init: dict[str, Any] = field(default_factory=dict)
     init_branch: str | None = None
+    init_source: str = ""
     output: int | str | None = None
     input: tuple[int, ...] | None = None
     arrangement: Arrangement = field(default_factory=Arrangement)
     follows: bool = False
     neutral: dict[str, float] = field(default_factory=dict)
     ranks: tuple[int, ...] = ()
+    adds: bool = False
+    several: bool = False
+    index: str = ""
     notes: tuple[str, ...] = ()
     form_open: bool = False
 
@@ -100,12 +110,28 @@ class Binding:
         roles = [role for slot in self.call for role in (slot.value if slot.role == "list" else (slot.role,))]
         return roles.count("x")
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether x is multiplied by a gain that it is given, which is real."""
+        given = {*self.init, *(slot.keyword for slot in self.call if slot.role == "constant")}
+        return any(words.gain(name) for name in given if name)
+
     def of_its_form(self) -> Binding:
         """Return the binding with the tensor of a layer that wraps its branch in the role that its form gives it."""
         if not self.runs_branch:
             return self
         role: Role = "r" if self.dialect.form == "residual" else "x"
         return replace(self, call=tuple(replace(s, role=role) if s.role in ("x", "r") else s for s in self.call))
+
+    def at(self, index: int) -> Binding:
+        """Return the binding with another value of the argument that says which layer of a stack this is."""
+        place, _, name = self.index.partition(".")
+        if place == "init":
+            return replace(self, init={**self.init, name: index})
+        told = Slot("constant", name, index)
+        there = any(slot.keyword == name for slot in self.call)
+        slots = tuple(told if slot.keyword == name else slot for slot in self.call)
+        return replace(self, call=slots if there else (*slots, told))
 
     def sizes(self) -> tuple[int, ...]:
         """Return the whole numbers from 2 on that the SPEC gives as arguments: one may be a number of channels."""
@@ -177,6 +203,8 @@ class Binding:
             arrangement=self.arrangement,
             follows=self.follows,
             neutral=self.neutral,
+            adds=self.adds,
+            several=self.several,
         )
 
     def _init_arguments(self) -> tuple[Argument, ...]:
@@ -186,6 +214,8 @@ class Binding:
             named[self.init_branch] = Argument("branch", self.init_branch)
         if self.probability is not None and self.probability_at == "init":
             named[self.probability.name] = Argument("p", self.probability.name)
+        if self.init_source:
+            named[self.init_source] = Argument("source", self.init_source)
         if self.mode is not None and self.mode_at == "init":
             named[self.mode.name] = Argument("training", self.mode.name)
         named |= {name: Argument("constant", name, repr(value)) for name, value in self.init.items()}

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+OF_TENSORS = {
+    "shape", "dtype", "device", "ndim", "dim", "size", "numel", "contiguous", "view", "reshape", "new_empty",
+    "new_zeros", "new_ones", "unsqueeze", "permute", "transpose", "flatten",
+}  # fmt: skip
+
+
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Return the syntax tree of a function; None where its source is not there, or is no definition."""
     try:
@@ -30,6 +36,42 @@ def attributes(tree: ast.AST, name: str) -> list[str]:
     """Return the attributes of a name that are read or written, in order, each once."""
     found = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_name(node.value, name)]
     return list(dict.fromkeys(found))
+
+
+def sections(tree: ast.AST, name: str) -> dict[str, list[str]]:
+    """Return the attributes of a name of which attributes are read in turn, each with those."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Attribute)
+            and is_name(node.value.value, name)
+        ):
+            found.setdefault(node.value.attr, []).append(node.attr)
+    return {section: list(dict.fromkeys(inner)) for section, inner in found.items()}
+
+
+def keys(tree: ast.AST, name: str) -> list[str]:
+    """Return the keys that are read of a name, as a mapping, in order, each once."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and is_name(node.value, name):
+            found += constants([node.slice])
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and is_name(node.func.value, name)
+        ):
+            found += constants(node.args[:1])
+    return list(dict.fromkeys(found))
+
+
+def constants(nodes: list[ast.expr]) -> Iterator[str]:
+    """Yield the texts among nodes that are names."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            yield node.value
 
 
 def _assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -60,3 +102,113 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def chosen_by(function: Any) -> tuple[str, str]:
+    """Return an argument that holds several things and the one that says which is taken: ``rates[index]``; or none."""
+    tree = definition_of(function)
+    nodes = [*ast.walk(tree)] if tree is not None else []
+    arguments = {argument.arg for argument in (*tree.args.args, *tree.args.kwonlyargs)} if tree is not None else set()
+    pairs = {
+        (node.value.id, node.slice.id)
+        for node in nodes
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Name)
+    }
+    found = [pair for pair in pairs if arguments.issuperset(pair)]
+    return found[0] if len(found) == 1 else ("", "")
+
+
+def tensors(function: Any) -> set[str]:
+    """Return the arguments of which a function reads what tensors alone have."""
+    tree = definition_of(function)
+    if tree is None:
+        return set()
+    arguments = (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)
+    return {argument.arg for argument in arguments if OF_TENSORS & {*attributes(tree, argument.arg)}}
+
+
+def rests_on_parts(cls: type) -> bool:
+    """Return whether a class hands the layers that it is given by position to its base, and runs them as that does."""
+    made, run = (definition_of(vars(cls).get(name)) for name in ("__init__", "forward"))
+    if made is None or run is None or made.args.vararg is None or len(made.args.args) != 1:
+        return False
+    handed = [
+        node for node in ast.walk(made) if isinstance(node, ast.Starred) and is_name(node.value, made.args.vararg.arg)
+    ]
+    of_base = {
+        node.func.attr
+        for tree in (made, run)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
+        if is_name(node.func.value.func, "super")
+    }
+    return bool(handed) and {"__init__", "forward"} <= of_base
+
+
+def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
+    """Return the arguments that a function takes apart, each with the names of their parts: ``a, b = inputs``."""
+    tree = definition_of(function)
+    if tree is None:
+        return {}
+    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    found: dict[str, dict[int, str]] = {}
+    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)):
+        if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
+            names = [part.id for part in target.elts if isinstance(part, ast.Name)]
+            if len(names) == len(target.elts):
+                found[ast.unparse(value)] = dict(enumerate(names))
+        elif isinstance(value, ast.Subscript) and is_name(value.value, *arguments) and isinstance(target, ast.Name):
+            number = value.slice.value if isinstance(value.slice, ast.Constant) else None
+            if isinstance(number, int):
+                found.setdefault(ast.unparse(value.value), {})[number] = target.id
+    return {
+        name: tuple(parts[number] for number in sorted(parts))
+        for name, parts in found.items()
+        if sorted(parts) == [*range(len(parts))] and len(parts) > 1
+    }
+
+
+def handed_on(function: Any) -> str:
+    """Return the method of its object to which a method hands all that it is given; empty where it does not."""
+    tree = definition_of(function)
+    if tree is None or tree.args.vararg is None or len(tree.args.args) != 1 or tree.args.kwonlyargs:
+        return ""
+    own, all_ = tree.args.args[0].arg, tree.args.vararg.arg
+    names = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and is_name(node.func.value, own)
+        and any(isinstance(part, ast.Starred) and is_name(part.value, all_) for part in node.args)
+    }
+    return names.pop() if len(names) == 1 else ""
+
+
+def passed_on(function: Any) -> set[str]:
+    """Return the arguments with which a function does nothing but hand them on to a call, or return them in a tuple."""
+    tree = definition_of(function)
+    if tree is None:
+        return set()
+    nodes = [*ast.walk(tree)]
+    handed = {
+        id(part)
+        for node in nodes
+        for part in (
+            [*node.args, *(keyword.value for keyword in node.keywords)]
+            if isinstance(node, ast.Call)
+            else node.value.elts
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+            else ()
+        )
+    }
+    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in handed}
+    return arguments - used
+
+
+def calls(function: Any, name: str) -> bool:
+    """Return whether a function calls something of this name, whatever it is an attribute of."""
+    tree = definition_of(function)
+    called = (node.func for node in (ast.walk(tree) if tree is not None else ()) if isinstance(node, ast.Call))
+    return any(is_name(func, name) or (isinstance(func, ast.Attribute) and func.attr == name) for func in called)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
+from droppath_audit.frameworks.capabilities import Keys, Layers, Sources, ask, has
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
@@ -72,6 +72,8 @@ class BoundTarget:
         self.keyed = binding.keyed
         self.form_open = binding.form_open
         self.follows = binding.follows
+        self.index = binding.index
+        self.runs_branch = binding.runs_branch
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.sizes = binding.sizes()
@@ -84,6 +86,10 @@ class BoundTarget:
     def prepared(self, **fields: Any) -> BoundTarget:
         """Return the same target with other fields of its binding: what calls have shown of it."""
         return self._bound(replace(self.binding, **fields))
+
+    def at(self, index: int) -> BoundTarget:
+        """Return the layer of this index in a stack."""
+        return self._bound(self.binding.at(index))
 
     def _bound(self, binding: Binding) -> BoundTarget:
         other = BoundTarget(self.obj, binding, self.framework)
@@ -121,7 +127,9 @@ class BoundLayer:
         self._framework = target.framework
         self._binding = target.binding
         self._drop_prob = drop_prob
-        self._branch = Branch(target.framework, target.dialect)
+        self._branch = Branch(
+            target.framework, target.dialect, adds=target.binding.adds, several=target.binding.several
+        )
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._followed: dict[int, tuple[str, str]] = {}
@@ -368,6 +376,8 @@ class BoundLayer:
             keywords[binding.probability.name] = argument
         if binding.mode is not None and binding.mode_at == "init":
             keywords[binding.mode.name] = binding.flag(training)
+        if binding.init_source:
+            keywords[binding.init_source] = ask(self._framework, Sources).source()
         if binding.init_branch is not None:
             keywords[binding.init_branch] = ask(self._framework, Layers).branch(self._branch)
         positional = [keywords.pop(name) for name in binding.init_positional]

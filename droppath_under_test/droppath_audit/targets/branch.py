@@ -34,24 +34,32 @@ class Branch(threading.local):
     Args:
         framework: Operations on its tensors.
         dialect: In branch form the function is the identity.
+        adds: Whether it adds the shortcut itself, for layers that return that where they skip the branch.
+        several: Whether it returns a tuple of that value and all that it is given beside the shortcut, such as a mask.
 
     Attributes:
         output: What the branch returns for the whole batch in the call in hand, of shape (B, ...).
     """
 
-    def __init__(self, framework: Framework, dialect: Dialect) -> None:
+    def __init__(self, framework: Framework, dialect: Dialect, *, adds: bool = False, several: bool = False) -> None:
         self._framework, self._identity = framework, dialect.form == "branch"
+        self._adds, self._several = adds, several
         self.output: Tensor = None
         self._whole = 0  # calls that were noted to be run on the whole batch in order
         self._notes: list[list[int]] | None = None  # the samples asked for, run by run, while they are noted
         self._known: list[list[int]] = []  # those that the call in hand will ask for, where they are parts
 
-    def __call__(self, shortcut: Tensor) -> Tensor:
-        """Return the outputs for the samples of the shortcut.
+    def __call__(self, shortcut: Tensor, *beside: Any, **named: Any) -> Any:
+        """Return the outputs for the samples of the shortcut, whatever a wrapper hands on beside it.
 
         Raises:
             NotApplicable: If they are a part of the batch other than the one that was noted.
         """
+        output = self._outputs(shortcut)
+        output = self._framework.add(shortcut, output) if self._adds else output
+        return (output, *beside, *named.values()) if self._several else output
+
+    def _outputs(self, shortcut: Tensor) -> Tensor:
         output = self.output
         if self._identity:
             return shortcut

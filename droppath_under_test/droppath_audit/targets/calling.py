@@ -62,20 +62,24 @@ def call_of(
     functions = [name for name, p in free.items() if required(p) and _may_be_function(p)]
     if functions:
         roles[functions[0]] = "f"
-    for name, parameter in free.items():
+    inputs = [name for name, parameter in free.items() if required(parameter) and name not in roles]
+    for name, parameter in free.items() if len(inputs) > 1 or functions else ():
         given = required(parameter) or parameter.default is None
         if given and words.batch_index(name, spec.name) and words.annotated(parameter) not in words.NUMBERS:
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
-    found = _tensors(free, roles, table, form, whole=whole, parameters=parameters)
+    lists = _taken_apart(sides, free, roles, form, table) if whole and form in ("residual", None) else {}
+    found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, sides=sides)
+    if not whole:
+        constants = {**constants, **_of_the_branch(sides, free, {**roles, **lists}, table)}
     needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
-    left = [role for role in needed if role not in roles.values()]
-    slots = _slots(parameters, constants, roles, left)
+    left = [] if lists else [role for role in needed if role not in roles.values()]
+    slots = _slots(parameters, constants, roles, left, lists)
     if left:
         _ask_for_roles(parameters, left, roles, table)
     for name, parameter in free.items():
-        if required(parameter) and name not in roles and not (left and words.tensor(name)):
+        if required(parameter) and name not in {**roles, **lists, **constants} and not (left and words.tensor(name)):
             value = value_of(parameter)
             # What a call cannot do without, and what is no size, may be what tells the mode.
             modes = [] if tells_mode or value not in ("", "false") else [f"training={name}", f"training=!{name}"]
@@ -84,6 +88,44 @@ def call_of(
     slots += [Slot("constant", name, value) for name, value in constants.items() if name not in parameters]
     refuse_unknown(spec, parameters, constants)
     return tuple(slots), found
+
+
+def _taken_apart(
+    sides: Sides, free: Mapping[str, Parameter], roles: Mapping[str, Role], form: str | None, table: Table
+) -> dict[str, tuple[Role, ...]]:
+    """Return the argument that holds shortcut and branch output, as the body takes it apart, with their roles."""
+    for name, parts in sides.unpacked.items():
+        if name not in free or name in roles or len(parts) != 2 or not required(free[name]):
+            continue
+        if any(map(words.beside, parts)):
+            continue
+        one, other = parts
+        said = _pair({part: words.tensor(part) for part in parts}, [*parts])
+        pair = said or {one: "r", other: "x"}
+        if said is None:
+            orders = (("r", "x"), ("x", "r"))
+            rest = {key: role for key, role in roles.items() if key in sides.call}
+            table.ask(
+                f"{name} holds {one} and {other}; which of them is the shortcut (r) and which the branch output (x)",
+                *(f"call=({','.join([f'[{first},{second}]', *rest.values()])})" for first, second in orders),
+            )
+        elif form is None:
+            names = {role: part for part, role in pair.items()}
+            table.note(
+                f"residual: of {name}, {names['r']} is the shortcut and {names['x']} the branch output, by their names"
+            )
+        return {name: (pair[one], pair[other])}
+    return {}
+
+
+def _of_the_branch(
+    sides: Sides, free: Mapping[str, Parameter], taken: Mapping[str, Any], table: Table
+) -> dict[str, None]:
+    """Return what a call must be given for the branch alone, which looks at none of it here."""
+    names = [name for name, p in free.items() if required(p) and name not in taken and name in sides.passed]
+    for name in names:
+        table.note(f"{name} is None: it is handed on to the branch, and nothing else is done with it")
+    return dict.fromkeys(names)
 
 
 def _may_be_function(parameter: Parameter) -> bool:
@@ -101,15 +143,18 @@ def _tensors(
     form: str | None,
     *,
     whole: bool,
-    parameters: Mapping[str, Parameter],
+    sides: Sides,
 ) -> str:
     """Enter the roles of the tensors, and return the form where it follows from their names."""
     open_names = [name for name in free if name not in roles]
     needed = [name for name in open_names if required(free[name])]
-    # A tensor of any other name, by its annotation, is an input: beside it a shortcut or an output is told by its own.
-    named = {
-        name: words.tensor(name) or ("input" if words.annotated(free[name]) in TENSORS else "") for name in open_names
-    }
+    # A tensor of any other name, by its annotation or what is read of it, is an input: beside it a shortcut or an
+    # output is told by its own.
+    known = {
+        name for name in open_names
+        if words.annotated(free[name]) in TENSORS or (name in sides.tensors and not words.beside(name))
+    }  # fmt: skip
+    named = {name: words.tensor(name) or ("input" if name in known else "") for name in open_names}
     tensors = [name for name in needed if named[name]]
     if whole and form in ("residual", None):
         both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed
@@ -122,7 +167,7 @@ def _tensors(
             orders = ({one: "r", other: "x"}, {one: "x", other: "r"})
             table.ask(
                 f"which of {one} and {other} is the shortcut (r) and which the branch output (x)",
-                *("call=" + _by_roles(parameters, {**roles, **order}) for order in orders),
+                *("call=" + _by_roles(sides.call, {**roles, **order}) for order in orders),
             )
             pair = orders[0]  # type: ignore[assignment]
         if pair is not None:
@@ -136,7 +181,7 @@ def _tensors(
         roles[inputs[0]] = "r" if form == "residual" else "x"
     if form != "residual":
         for name in needed:
-            if name not in roles and (named[name] == "input" or words.annotated(free[name]) in TENSORS):
+            if name not in roles and (named[name] == "input" or name in known):
                 roles[name] = "x"
                 table.note(f"{name} is given x as well: what comes of both must be dropped together")
     return ""
@@ -171,7 +216,9 @@ def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:
         return None
     first, second = names
     for one, other in ((first, second), (second, first)):
-        if named[one] == "shortcut" and named[other] in ("branch", "input"):
+        # Of two that mean the shortcut, the one called residual is what is added to the other.
+        residual = bool(set(words.words(other)) & words.RESIDUAL) and not set(words.words(one)) & words.RESIDUAL
+        if named[one] == "shortcut" and (named[other] in ("branch", "input") or residual):
             return {one: "r", other: "x"}
         if named[one] == "branch" and named[other] == "input":
             return {one: "x", other: "r"}
@@ -179,7 +226,11 @@ def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:
 
 
 def _slots(
-    parameters: Mapping[str, Parameter], constants: Mapping[str, Any], roles: Mapping[str, Role], left: list[Role]
+    parameters: Mapping[str, Parameter],
+    constants: Mapping[str, Any],
+    roles: Mapping[str, Role],
+    left: list[Role],
+    lists: Mapping[str, tuple[Role, ...]],
 ) -> list[Slot]:
     """Return the arguments in order; what a ``*args`` takes goes by position, and so does what stands before it."""
     slots: list[Slot] = []
@@ -191,8 +242,8 @@ def _slots(
             continue
         elif name in constants:
             slots.append(Slot("constant", keyword, constants[name]))
-        elif roles.get(name) == "x" and _holds_tensors(parameter):
-            slots.append(Slot("list", None if not slots else keyword, ("x", "x")))
+        elif name in lists or (roles.get(name) == "x" and _holds_tensors(parameter)):
+            slots.append(Slot("list", None if not slots else keyword, lists.get(name, ("x", "x"))))
         elif name in roles:
             by_position = roles[name] in ("x", "r") and parameter.kind is not Parameter.KEYWORD_ONLY and not slots
             slots.append(Slot(roles[name], None if by_position else keyword))

@@ -1,4 +1,4 @@
-"""Constructors that take a configuration object: one is made of its fields, of which one is the probability.
+"""Constructors that take an object that holds the probability, mostly a configuration: one is made of its fields.
 
 The class is wrapped in a subclass whose constructor takes the fields that may be the probability and builds the object,
 so that everything else sees an ordinary class. The subclass is source text, which scripts contain as well.
@@ -39,12 +39,22 @@ class _Kind:
         fields: Their names, as parameters with what is known of their types and defaults.
         field: Source of one field, with ``{name}`` and ``{value}``.
         closing: Source after them.
+        sections: Which of them stand in an object of the configuration, with the name of that.
     """
 
     opening: str
     fields: dict[str, Parameter]
     field: str = "{name}={value}"
     closing: str = ")"
+    sections: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def made(self, values: Mapping[str, str]) -> str:
+        """Return the source of an object with these values."""
+        parts: dict[str, list[str]] = {}
+        for name, value in values.items():
+            parts.setdefault(self.sections.get(name, ""), []).append(self.field.format(name=name, value=value))
+        inner = [f"{name}=SimpleNamespace({', '.join(fields)})" for name, fields in parts.items() if name]
+        return f"{self.opening}{', '.join([*parts.get('', []), *inner])}{self.closing}"
 
 
 def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
@@ -59,7 +69,7 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     if not name:
         return found.obj, found, spec
     alias = spec.name.replace(".", "_")
-    parameters = _parameters(found.obj)
+    parameters = parameters_of(found.obj)
     kind = _kind(found.obj, name, parameters[name])
     given = spec.init.get(name, {})
     declared = spec.probability.name.partition(".")[2] if spec.probability is not None else ""
@@ -89,7 +99,7 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     note = f"{name} is made of {listing(offered)}" + (f" with {values}" if values else "")
     return (
         made,
-        replace(found, lines=lines, notes=(note,)),
+        replace(found, lines=lines, notes=(*found.notes, note)),
         replace(spec, init={k: v for k, v in spec.init.items() if k != name}),
     )
 
@@ -109,7 +119,8 @@ def _ask(spec: Spec, name: str, fields: Mapping[str, Parameter], parameters: Map
         table.refuse(spec)
 
 
-def _parameters(cls: Any) -> Mapping[str, Parameter]:
+def parameters_of(cls: Any) -> Mapping[str, Parameter]:
+    """Return the parameters of what is called; none where they cannot be read."""
     try:
         return inspect.signature(cls).parameters
     except (ValueError, TypeError):
@@ -121,19 +132,20 @@ def _argument(obj: Any, spec: Spec) -> str:
     declared = spec.probability.name if spec.probability is not None else ""
     if not inspect.isclass(obj):
         return ""
-    parameters = _parameters(obj)
+    parameters = parameters_of(obj)
     if "." in declared:
         name = declared.partition(".")[0]
         if name not in parameters:
             raise UsageError(f"{spec.name} has no argument {name}; it has {listing(parameters)}.")
         return name
-    others = declared or any(words.probability(name, spec.name) for name in parameters)
+    others = declared or any(words.probability(name, spec.name) for name, p in parameters.items() if words.numeric(p))
     for name, parameter in parameters.items():
         wanted = required(parameter) or name in spec.init or (parameter.default is None and not others)
         if parameter.kind in VARIADIC or not wanted:
             continue
+        kind = _type(obj, name, parameter)
         if isinstance(spec.init.get(name, {}), dict) and (
-            set(words.words(name)) & NAMES or _is_record(_type(obj, name, parameter))
+            set(words.words(name)) & NAMES or _is_record(kind) or (not others and _drops(kind, name))
         ):
             return name
     return ""
@@ -157,6 +169,13 @@ def _is_record(kind: Any) -> bool:
     )
 
 
+def _drops(kind: Any, name: str) -> bool:
+    """Return whether a type is a class whose constructor takes a probability: a layer, or a control of several."""
+    parameters = parameters_of(kind) if inspect.isclass(kind) and kind.__module__ not in ("builtins", "typing") else {}
+    said = (words.probability(of, name) for of, parameter in parameters.items() if words.numeric(parameter))
+    return any(meaning is not None and meaning[1] > 1 for meaning in said)
+
+
 def _kind(cls: Any, name: str, parameter: Parameter) -> _Kind:
     annotated = _type(cls, name, parameter)
     origin = typing.get_origin(annotated) or annotated
@@ -173,7 +192,11 @@ def _kind(cls: Any, name: str, parameter: Parameter) -> _Kind:
     fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in read}
     if by_key or origin is dict:
         return _Kind("{", fields, "{name!r}: {value}", "}")
-    return _Kind("SimpleNamespace(", fields)
+    tree = bodies.definition_of(cls.__init__)
+    sections = bodies.sections(tree, name) if tree is not None else {}
+    inner = {field: section for section, held in sections.items() for field in held}
+    fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in (*read, *inner) if field not in sections}
+    return _Kind("SimpleNamespace(", fields, sections=inner)
 
 
 def _imported(kind: type) -> str:
@@ -185,7 +208,7 @@ def _fields_of(kind: Any) -> dict[str, Parameter]:
     if hasattr(kind, "__required_keys__"):
         hints = typing.get_type_hints(kind)
         return {name: Parameter(name, Parameter.KEYWORD_ONLY, annotation=hint) for name, hint in hints.items()}
-    return {name: found for name, found in _parameters(kind).items() if found.kind not in VARIADIC}
+    return {name: found for name, found in parameters_of(kind).items() if found.kind not in VARIADIC}
 
 
 def _read(cls: Any, name: str) -> tuple[list[str], bool]:
@@ -194,7 +217,7 @@ def _read(cls: Any, name: str) -> tuple[list[str], bool]:
     if tree is None:
         return [], False
     attributes = list(dict.fromkeys(_attributes(tree, name)))
-    keys = list(dict.fromkeys(_keys(tree, name)))
+    keys = bodies.keys(tree, name)
     return ([*attributes, *keys], bool(keys) and not attributes)
 
 
@@ -202,26 +225,7 @@ def _attributes(tree: ast.AST, name: str) -> Iterator[str]:
     yield from (found for found in bodies.attributes(tree, name) if found not in ("get", "keys", "items"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and bodies.is_name(node.func, "getattr", "hasattr"):
-            yield from _constants(node.args[1:2] if bodies.is_name(node.args[0], name) else [])
-
-
-def _keys(tree: ast.AST, name: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and bodies.is_name(node.value, name):
-            yield from _constants([node.slice])
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "get"
-            and bodies.is_name(node.func.value, name)
-        ):
-            yield from _constants(node.args[:1])
-
-
-def _constants(nodes: list[ast.expr]) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-            yield node.value
+            yield from bodies.constants(node.args[1:2] if bodies.is_name(node.args[0], name) else [])
 
 
 def _text(
@@ -235,11 +239,10 @@ def _text(
 ) -> list[str]:
     """Return the source of the subclass; it has the name of the class, which it hides."""
     values = _values(fields, given) | {field: field for field in offered}
-    inside = ", ".join(kind.field.format(name=field, value=value) for field, value in values.items())
     others = [p for p in parameters.values() if p.name != name and p.kind not in VARIADIC and p.name not in offered]
     heads = [_head(fields[field], _default(field, alias)) for field in offered]
     heads += [_head(parameter) for parameter in others]
-    passed = [f"{name}={kind.opening}{inside}{kind.closing}", *(f"{p.name}={p.name}" for p in others)]
+    passed = [f"{name}={kind.made(values)}", *(f"{p.name}={p.name}" for p in others)]
     return [
         f"class {alias}({alias}):",
         f"    def __init__(self, *, {', '.join(heads)}):",

@@ -114,7 +114,7 @@ def _failed(action: str, error: BaseException) -> Unimportable:
         text = f"{action} failed: it needs the module {error.name!r}, which is not installed"
         return Unimportable(f"{text}.", traceback.format_exc())
     text = f"{action} failed with {type(error).__name__}: {_first_line(error)}"
-    return Unimportable(f"{text.rstrip('.')}. Option -v shows where.", traceback.format_exc())
+    return Unimportable(f"{text.rstrip('.')}.", traceback.format_exc(), advice=" Option -v shows where.")
 
 
 def _siblings(name: str) -> Any:

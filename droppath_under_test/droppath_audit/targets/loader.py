@@ -7,7 +7,6 @@ import inspect
 import json
 import keyword
 import platform
-import shlex
 import sys
 import time
 import traceback
@@ -21,20 +20,25 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
-from droppath_audit.frameworks.capabilities import Keys, has, names_of
+from droppath_audit.frameworks.capabilities import Keys, Sources, has, names_of
 from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import stored_and_called
+from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
-from droppath_audit.targets.parameters import Sides
+from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
+from droppath_audit.targets.standing_in import standing_in
+from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from inspect import Parameter
+
     from droppath_audit.core.recording import Recording
     from droppath_audit.frameworks.adapter import Adapter
     from droppath_audit.frameworks.base import Framework
@@ -74,11 +78,12 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         found = replace(found, notes=("form=factory: it takes a probability, and nothing that could be dropped",))
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
-        obj, source, spec = (found.obj, found, spec) if spec.factory else configured(found, spec)
+        obj, source, spec = _driven(found, spec)
         return _describe(obj, spec, devices, started, source)
     make = _from_method(proposal, found, spec)
     items = parse(f"{spec.module}:make?{'&'.join(proposal.items)}")
-    driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode)
+    dialect = {**items.dialect, **spec.dialect}
+    driven = replace(spec, name="make", factory=True, mode=items.mode or spec.mode, dialect=dialect)
     note = f"{spec.name} is a method; it is called on a stand-in for its object"
     return _describe(make, driven, devices, started, replace(found, lines=(proposal.text.rstrip(),), notes=(note,)))
 
@@ -104,7 +109,7 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
         spec = parse(spec.text.replace("object:", f"{module}:", 1))
     here = f"# {spec.name.replace('.', '_')} is the object that was audited, {name}; it cannot be imported."
     found = Found(obj, None, import_lines(spec) if importable else (here,))
-    made, source, driven = (obj, found, spec) if spec.factory else configured(found, spec)
+    made, source, driven = _driven(found, spec)
     loaded = _describe(made, driven, devices, started, source)
     if importable:
         return loaded
@@ -127,11 +132,19 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
     method = method_of(found, spec)
     if method is not None:
         return method
-    obj, found, spec = configured(found, spec)
-    adapter = adapter_for(obj, spec.framework)
+    adapter = adapter_for(found.obj, spec.framework)
+    obj, found, spec = _driven(found, spec)
     sides = sides_of(obj, spec, adapter, has(_framework(adapter, spec), Keys))
     binding, _ = draft(spec, sides)
     return proposing.layer(binding, sides, found.lines)
+
+
+def _driven(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
+    """Return what is driven of what a SPEC names, with what that is, its lines, and what is left to say."""
+    if spec.factory:
+        return found.obj, found, spec
+    obj, made, left = configured(standing_in(found, spec), spec)
+    return obj, replace(made, obj=found.obj), left
 
 
 def query_of(items: dict[str, Any]) -> str:
@@ -189,20 +202,43 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             if not any("__call__" in vars(base) for base in cls.__mro__):
                 raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
             init = inspect.signature(obj).parameters
-            call = adapter.forward_parameters(cls)
-            called = stored_and_called(obj)
-            return Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys, called=called)
+            call, method = _call(cls, adapter)
+            sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
+            sides = _with_body(sides, method)
+            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj))
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
-            call = adapter.forward_parameters(cls)
-            return Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
-        return Sides("function", adapter.function_parameters(obj), keys=keys)
+            call, method = _call(cls, adapter)
+            sides = Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
+            return _with_body(sides, method)
+        return _with_body(Sides("function", adapter.function_parameters(obj), keys=keys), obj)
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "
             "where make(drop_prob) returns f(x, training) -> y.",
             traceback.format_exc(),
         ) from error
+
+
+def _with_body(sides: Sides, method: Any) -> Sides:
+    """Return the sides with what the body of the call does with its arguments."""
+    return replace(sides, passed=passed_on(method), tensors=tensors(method), unpacked=unpacked(method))
+
+
+def _source(cls: Any, init: Mapping[str, Parameter], keys: Keys | None) -> str:
+    """Return the argument of a constructor that takes a generator, where it must, or makes an own one without it."""
+    named = [init[name] for name in words.KEYS if name in init and words.annotated(init[name]) not in words.NUMBERS]
+    needed = [parameter.name for parameter in named if required(parameter) or calls(cls.__init__, "default_rng")]
+    return needed[0] if needed and isinstance(keys, Sources) else ""
+
+
+def _call(cls: type, adapter: Adapter) -> tuple[Mapping[str, Parameter], Any]:
+    """Return the parameters of a class's call, and its method; those of the method that it hands all on to."""
+    method = adapter.called(cls)
+    other = getattr(cls, handed_on(method) or "forward", None)
+    if other is None or not handed_on(method):
+        return adapter.forward_parameters(cls), method
+    return dict(list(inspect.signature(other).parameters.items())[1:]), other
 
 
 def method_of(found: Found, spec: Spec) -> Proposal | None:
@@ -231,9 +267,9 @@ def _from_method(proposal: Proposal, found: Found, spec: Spec) -> Any:
     if not proposal.complete:
         missing = [line.partition("=")[0].strip() for line in proposal.text.splitlines() if proposing.MARK in line]
         raise UsageError(
-            f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.\n"
-            "Run next, and fill in the marked lines of the factory that it writes:\n"
-            f"  droppath-audit propose {shlex.quote(spec.text)} -o audit_me.py"
+            f"{spec.name} is a method, and a stand-in for its object needs {', '.join(missing)}.",
+            advice="\nRun next, and fill in the marked lines of the factory that it writes:",
+            command=proposing_command(spec.text),
         )
     # Not the whole text, which would import the target a second time.
     names = {"MethodType": MethodType, "SimpleNamespace": SimpleNamespace, owner: found.owner}

@@ -22,6 +22,7 @@ SIZES = {
     "dim", "dims", "channel", "channels", "width", "size", "features", "planes", "inplanes", "embed", "hidden", "ch",
     "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output",
 }  # fmt: skip
+STACK = 2  # layers of a stack: the least of which the first and the last are not the same
 COUNTS = {"num", "number", "depth", "heads", "stride", "groups", "kernel", "layers", "index", "idx", "id", "k", "i"}
 
 
@@ -36,7 +37,11 @@ class Sides:
         attributes: What an instance holds.
         has_modes: Whether it is switched by train() and eval().
         keys: The framework, where it takes random keys.
+        source: Argument of a constructor that takes the generator to draw from, where it would make one of its own.
         called: Arguments of a constructor that are stored and called, as a branch is.
+        passed: Arguments of the call that are handed on or returned and nothing else.
+        tensors: Arguments of the call of which what only tensors have is read.
+        unpacked: Arguments of the call that hold several things, each with their names.
     """
 
     kind: str
@@ -45,7 +50,11 @@ class Sides:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     has_modes: bool = False
     keys: Keys | None = None
+    source: str = ""
     called: Set[str] = frozenset()
+    passed: Set[str] = frozenset()
+    tensors: Set[str] = frozenset()
+    unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def required(parameter: Parameter) -> bool:
@@ -100,6 +109,10 @@ def value_of(parameter: Parameter) -> str:
     annotation, said = words.annotated(parameter), set(words.words(parameter.name))
     if "bool" in annotation:
         return "false"
+    if "int" not in annotation and words.gain(parameter.name):
+        return "1.0"
+    if annotation in ("", "int") and words.stack(parameter.name):
+        return str(STACK)
     if annotation in ("", "int") and said & COUNTS:
         return "1"
     if annotation in ("", "int") and said & SIZES:

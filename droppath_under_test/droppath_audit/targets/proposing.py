@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from dataclasses import dataclass
 from inspect import Parameter
@@ -42,6 +43,23 @@ class Proposal:
         return MARK not in self.text
 
 
+def _sides(node: ast.BinOp) -> tuple[ast.expr, ast.expr]:
+    return node.left, node.right
+
+
+def _adds(function: Any, name: str) -> str:
+    """Return what a method that runs a branch on an argument makes of both: ``added``, ``skipped`` or neither."""
+    tree = bodies.definition_of(function)
+    nodes = [*ast.walk(tree)] if tree is not None else []
+    sums = [node for node in nodes if isinstance(node, ast.BinOp)]
+    if any(isinstance(node.op, ast.Sub) and bodies.is_name(node.right, name) for node in sums):
+        return "skipped"  # what the branch returns holds its input, and is what it adds to that only without it
+    if any(isinstance(node.op, ast.Add) and bodies.is_name(part, name) for node in sums for part in _sides(node)):
+        return "added"
+    returns = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    return "skipped" if any(bodies.is_name(value, name) for value in returns) else ""
+
+
 def method(owner: str, name: str, imports: Sequence[str], cls: type, function: Any) -> Proposal:
     """Return a factory that calls a method on a stand-in, which has what the method reads of ``self``.
 
@@ -66,17 +84,21 @@ def method(owner: str, name: str, imports: Sequence[str], cls: type, function: A
         else:
             held.append(f"{attribute}=...,  # {MARK}: what the method reads of self.{attribute}")
     parameters = list(inspect.signature(function).parameters.values())[1:]
+    given = _Given(parameters, function)
     told = any(words.mode(name) is not None for name in (*read, *(parameter.name for parameter in parameters)))
     made = _make(
         [],
         [
             *_lines("stand_in = SimpleNamespace", held),
             *(f"stand_in.{attribute} = MethodType({owner}.{attribute}, stand_in)" for attribute in called),
-            *_lines(f"return {owner}.{name}", ["stand_in", *_arguments(parameters, owner)]),
+            *_lines(f"return {owner}.{name}", ["stand_in", *_arguments(parameters, owner, given)]),
         ],
+        residual=given.residual,
     )
-    text = [HEADING, "", "from types import MethodType, SimpleNamespace", "", *imports, "", "", *made]
-    return Proposal("\n".join(text) + "\n", ("form=factory", *(() if told else ("training=always",))), "\n".join(made))
+    heading = HEADING.replace("f(x, training) -> y", "f(x, shortcut, training)") if given.residual else HEADING
+    text = [heading, "", "from types import MethodType, SimpleNamespace", "", *imports, "", "", *made]
+    items = ("form=residual-factory" if given.residual else "form=factory", *(() if told else ("training=always",)))
+    return Proposal("\n".join(text) + "\n", items, "\n".join(made))
 
 
 def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
@@ -104,8 +126,13 @@ def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
     return Proposal("\n".join(text) + "\n", ("form=factory", *always, *dialect))
 
 
-def _make(construct: Sequence[str], body: Sequence[str]) -> list[str]:
-    inner = ["def call(x, training):", *(f"    {line}" for line in body), "", "return call"]
+def _make(construct: Sequence[str], body: Sequence[str], *, residual: bool = False) -> list[str]:
+    inner = [
+        f"def call(x, {'shortcut, ' if residual else ''}training):",
+        *(f"    {line}" for line in body),
+        "",
+        "return call",
+    ]
     lines = [*construct, *([""] if construct else []), *inner]
     return ["def make(drop_prob):", *(f"    {line}" if line else "" for line in lines)]
 
@@ -151,7 +178,29 @@ def _given(arguments: Sequence[Argument], parameters: Mapping[str, Parameter], b
     return lines
 
 
-def _arguments(parameters: Sequence[Parameter], owner: str) -> list[str]:
+class _Given:
+    """What a method is given as its input, and as the branch where it runs one on that.
+
+    Args:
+        parameters: Of the method, without its object.
+        function: The method.
+
+    Attributes:
+        branch: Argument that takes the branch; empty where there is none.
+        residual: Whether it returns its input where it drops the branch, so that the input is a shortcut.
+        values: Source of the input and of the branch.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], function: Any) -> None:
+        needed = [parameter.name for parameter in parameters if required(parameter)]
+        self.branch = next((name for name in needed if words.function(name, in_call=True)), "")
+        inputs = [name for name in needed if name != self.branch and words.mode(name) is None]
+        how = _adds(function, inputs[0]) if self.branch and inputs else ""
+        self.residual = bool(how)
+        self.values = ("shortcut" if how else "x", f"lambda given: {'given + x' if how == 'skipped' else 'x'}")
+
+
+def _arguments(parameters: Sequence[Parameter], owner: str, given: _Given) -> list[str]:
     """Return the arguments of a method: its input, probability and mode by name, a mark for the rest."""
     lines, placed = [], False
     for parameter in parameters:
@@ -163,8 +212,10 @@ def _arguments(parameters: Sequence[Parameter], owner: str) -> list[str]:
             lines.append(f"{name}={_told(name)}")
         elif said is not None:
             lines.append(f"{name}={_asked(said[0])}")
+        elif name == given.branch:
+            lines.append(f"{name}={given.values[1]}")
         elif required(parameter) and not placed:
-            lines.append(f"{name}=x")
+            lines.append(f"{name}={given.values[0]}")
             placed = True
         elif required(parameter) and words.tensor(name) == "shortcut":
             lines.append(f"{name}={ZEROS}")

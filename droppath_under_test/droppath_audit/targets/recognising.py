@@ -6,9 +6,10 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.targets import words
-from droppath_audit.targets.parameters import VARIADIC, refuse_unknown, required
+from droppath_audit.targets.parameters import STACK, VARIADIC, refuse_unknown, required
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from inspect import Parameter
 
     from droppath_audit.targets.parameters import Sides
@@ -29,6 +30,36 @@ def makes_layers(obj: Any, spec: Spec) -> bool:
         return False
     said = words.probability(parameters[0].name, spec.name)
     return said is not None and said[0] == "drop"
+
+
+def place_of(spec: Spec, sides: Sides, given: Mapping[str, Any]) -> tuple[str, dict[str, int]]:
+    """Return the item that says which layer of a stack this is, and values for it and for the size of the stack.
+
+    A layer of a stack may drop at a share of the rate that it is given, and one of them alone at that rate: which,
+    calls have to show. Values are for arguments that must be given one. A bare ``layer`` is such an argument where
+    another says how many there are.
+
+    Args:
+        spec: What was declared; an argument that it gives a value stays as it is.
+        sides: What can be read.
+        given: Values of arguments of the constructor.
+    """
+    for prefix, parameters, told in (("init", sides.init, given), ("arg", sides.call, spec.arg)):
+        free = {
+            name: p for name, p in parameters.items()
+            if p.kind not in VARIADIC and words.annotated(p) in ("", "int") and not isinstance(p.default, (bool, str))
+        }  # fmt: skip
+        stacks = [name for name in free if words.stack(name)]
+        for name in free:
+            sure = bool(set(words.words(name)) & words.WHICH) or (bool(stacks) and name not in sides.called)
+            if words.place(name) and sure and not words.batch_index(name, spec.name):
+                if name in told:
+                    return "", {}
+                values = {name: 1, **dict.fromkeys(stacks, STACK)}
+                return f"{prefix}.{name}", {
+                    key: n for key, n in values.items() if key not in told and required(free[key])
+                }
+    return "", {}
 
 
 def branch_of(spec: Spec, sides: Sides, bound: set[str]) -> str | None:

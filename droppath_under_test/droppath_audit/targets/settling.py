@@ -23,7 +23,7 @@ from droppath_audit.targets.parameters import (
     roles_of,
     value_of,
 )
-from droppath_audit.targets.recognising import branch_of
+from droppath_audit.targets.recognising import branch_of, place_of
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
@@ -78,7 +78,12 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     name = probability.name if probability is not None else None
     constants, declared = _declarations(spec, sides, given, table)
     mode, mode_at = _mode(spec, sides, {**given, **({name: None} if name else {})}, table)
-    bound = {*constants, *({name} if place == "init" and name else ())}
+    index, values = place_of(spec, sides, given)
+    constants |= values if index.startswith("init.") else {}
+    source = sides.source if sides.source not in given else ""
+    if source:
+        table.note(f"{source} is a generator that draws from the global one, which a seed repeats")
+    bound = {*constants, *([source] if source else ()), *({name} if place == "init" and name else ())}
     if mode is not None and mode_at == "init":
         bound.add(mode.name)
     branch = branch_of(spec, sides, bound) if sides.kind == "class" else None
@@ -86,6 +91,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         _ask_for_values(sides.init, {*bound, *([branch] if branch else [])}, table)
         refuse_unknown(spec, sides.init, bound)
     asked = dict(spec.arg) if sides.kind != "function" else constants
+    asked |= values if index.startswith("arg.") else {}
     told = mode.name if mode is not None and mode_at == "call" else None
     in_call = name if place == "call" else None
     by_name = set(words.words(spec.name)) & {"residual", "skip", "shortcut"}
@@ -113,7 +119,8 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         sides.kind, spec.name, Dialect(**declared), probability, place, mode, mode_at, call,
         init_args=spec.args, init_positional=tuple(parameter.name for parameter in positional),
         init={key: value for key, value in constants.items() if key not in by_position} if is_class else {},
-        init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement,
+        init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement, index=index,
+        init_source=source,
         notes=tuple(table.notes),
         form_open="form" not in declared and (branch is not None or any(slot.role == "f" for slot in call)),
     )  # fmt: skip

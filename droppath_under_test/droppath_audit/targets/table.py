@@ -54,7 +54,7 @@ class Table:
             UsageError: It lists everything and prints the command to run next.
         """
         if self.questions:
-            raise UsageError(_message(spec, self.questions))
+            raise _open(spec, self.questions)
 
 
 def listing(names: Iterable[str]) -> str:
@@ -69,19 +69,22 @@ def completed(text: str, items: Iterable[str]) -> str:
     return text + (f"{'&' if '?' in text else '?'}{further}" if further else "")
 
 
-def _message(spec: Spec, questions: list[OpenQuestion]) -> str:
+def proposing(spec: str) -> str:
+    """Return the command that writes a factory for what a SPEC names."""
+    return f"droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
+
+
+def _open(spec: Spec, questions: list[OpenQuestion]) -> UsageError:
     lines = [f"{spec.name} is not called yet; its signature leaves open:"]
     for question in questions:
         others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
         lines.append(f"  - {question.text}" + (f": add {question.items[0]}{others}" if question.items else ""))
     whole = completed(spec.text, (question.items[0] for question in questions if question.items))
+    reason = "\n".join(lines)
     if spec.module == "object":
-        lines.append("Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'.")
-    elif all(question.items for question in questions):
-        lines += ["Run next:", f"  droppath-audit {shlex.quote(whole)}"]
-    else:
-        lines += [
-            "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:",
-            f"  droppath-audit propose {shlex.quote(whole)} -o audit_me.py",
-        ]
-    return "\n".join(lines)
+        advice = "Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'."
+        return UsageError(reason, advice=f"\n{advice}")
+    if all(question.items for question in questions):
+        return UsageError(reason, advice="\nRun next:", command=f"droppath-audit {shlex.quote(whole)}")
+    advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"
+    return UsageError(reason, advice=f"\n{advice}", command=proposing(whole))

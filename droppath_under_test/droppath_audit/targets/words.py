@@ -47,7 +47,9 @@ CONTAINERS = ("tuple", "list", "sequence", "dict", "mapping", "callable")
 NUMBERS = ("int", "float", "str", "bool")  # annotations of what is neither a tensor, nor a module, nor a key
 
 SHORTCUT = {"shortcut", "identity", "skip", "bypass", "residual", "res"}
+RESIDUAL = {"residual", "res"}  # which is the branch output beside a shortcut of another name
 OUTPUT = {"branch", "out", "output", "outputs"}
+BESIDE = {"mask", "masks", "len", "lens", "length", "lengths", "weight", "weights", "bias", "pos", "position", "index"}
 OUTPUTS = {"y", "fx", "f_x"}
 INPUT = {
     "x", "input", "inputs", "hidden", "states", "state", "tensor", "tensors", "data", "feat", "feats", "feature",
@@ -59,9 +61,17 @@ FUNCTION = {
 }  # fmt: skip
 OF_FUNCTION = {"residual", "sub", "inner", "main", "branch", "wrapped", "base", "transform", "body"}
 
+# Of an argument that says which layer of a stack it is, and of one that says how many the stack has.
+WHICH = {"idx", "index", "id", "i", "l", "current", "cur"}
+STAGES = {"layer", "block", "stage", "level"}
+STACKS = {"layers", "blocks", "stages", "levels", "depth"}
+COUNTED = {"num", "number", "n", "no", "total", "max", "hidden", "of", "all", "count"}
+
+GAINS = {"gamma", "gain", "layerscale"}
+
 INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
 
-_SHORT = {"dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
+_SHORT = {"dp": ("drop", "path"), "dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}
 _VOCABULARY = sorted(
     {word for word in DROPPING | KEEPING | NUMBER | PATHS | TRAINING | EVALUATING | FLAG if len(word) > 2},
     key=len,
@@ -144,6 +154,16 @@ def tensor(name: str) -> Tensor:
     return "input" if said and not said - INPUT else ""
 
 
+def gain(name: str) -> bool:
+    """Return whether a name means what a branch is multiplied by, with which 1 changes nothing."""
+    return bool(set(words(name)) & GAINS) or words(name) in (("layer", "scale"), ("ls",))
+
+
+def beside(name: str) -> bool:
+    """Return whether a name means what is given beside a tensor, such as its mask, and is dropped with nothing."""
+    return bool(set(words(name)) & BESIDE)
+
+
 def batch_index(name: str, of: str = "") -> bool:
     """Return whether a name means which sample each row belongs to, as graphs in a batch are told apart.
 
@@ -153,6 +173,22 @@ def batch_index(name: str, of: str = "") -> bool:
     """
     said = set(words(name))
     return ("batch" in said or "graph" in words(of)) and bool(said) and not said - INDEX
+
+
+def place(name: str) -> bool:
+    """Return whether a name means which layer of a stack it is, such as ``layer_idx``; a bare ``layer`` may mean it."""
+    said = set(words(name))
+    return bool(said & (WHICH | STAGES)) and not said - WHICH - STAGES - COUNTED and not stack(name)
+
+
+def stack(name: str) -> bool:
+    """Return whether a name means how many layers there are in a stack, such as ``num_layers``."""
+    said = words(name)
+    if name == "L" or said in (("total",), ("depth",)):
+        return True
+    counted = set(said) <= STACKS | COUNTED and set(said) & STACKS
+    # Of one layer it is the number that comes first, and the index whose number comes last: num_layer and layer_num.
+    return bool(counted) or (len(said) > 1 and said[0] in COUNTED and set(said[1:]) <= STAGES)
 
 
 def function(name: str, *, in_call: bool = False) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -205,3 +206,11 @@ def test_core_needs_the_standard_library_alone() -> None:
 def test_a_p_value_that_is_not_a_number_is_no_verdict() -> None:
     with pytest.raises(ValueError, match="judges nothing"):
         Verdict.passed(p_value=float("nan"))
+
+
+def test_a_refusal_travels_with_its_command_which_ends_its_message() -> None:
+    error = UsageError("It is open.", "a traceback", advice=" Run next:", command="droppath-audit a.py:B")
+    assert error.message == str(error) == "It is open. Run next:\n  droppath-audit a.py:B"
+    again = UsageError.from_json(json.loads(json.dumps(error.to_json())))
+    assert (again.message, again.command, again.detail) == (error.message, error.command, error.detail)
+    assert UsageError("It is wrong.").message == "It is wrong."

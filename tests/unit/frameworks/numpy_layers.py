@@ -43,6 +43,26 @@ class DropPath:
         return f"DropPath(drop_prob={self.drop_prob})"
 
 
+class HoldsAGenerator:
+    def __init__(self, drop_prob, rng=None):
+        self.drop_prob = drop_prob
+        self.rng = np.random.default_rng() if rng is None else rng
+
+    def __call__(self, x, training):
+        return keyed(x, self.drop_prob, training, self.rng)
+
+
+class MustBeGivenOne(HoldsAGenerator):
+    def __init__(self, drop_prob, generator):
+        super().__init__(drop_prob, generator)
+
+
+class DrawsFromNumPy(DropPath):
+    def __init__(self, drop_prob, rng=None):
+        super().__init__(drop_prob)
+        assert rng is None
+
+
 class Switched(DropPath):
     """Told its mode by train() and eval(), without being a layer of any framework."""
 

@@ -1,14 +1,16 @@
-"""What frameworks with ``Generators`` and with ``Keys`` owe."""
+"""What frameworks with ``Generators``, with ``Keys`` and with ``Sources`` owe."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 
 import numpy as np
 import pytest
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.capabilities import Generators, Keys
+from droppath_audit.frameworks.capabilities import Generators, Keys, Sources
 
 
 @pytest.fixture
@@ -102,3 +104,19 @@ def test_a_key_moves_no_global_generator(place, key):
     before = generators.generator_state(place.device)
     key()
     assert generators.generator_state(place.device) == before
+
+
+def test_a_source_draws_from_what_is_seeded_and_so_do_its_copies(place):
+    sources = place.need(Sources)
+    source = sources.source()
+    copies = (source, copy.copy(source), copy.deepcopy([source])[0], pickle.loads(pickle.dumps(source)))  # noqa: S301
+    drawn = set()
+    for one in copies:
+        place.framework.seed(3)
+        drawn.add(tuple(one.random(4)))
+    assert len(drawn) == 1
+    before = place.framework.generator_state(place.device)
+    source.random()
+    assert place.framework.generator_state(place.device) != before
+    place.framework.seed(4)
+    assert tuple(source.random(4)) not in drawn

@@ -17,18 +17,31 @@ def layers(place):
 
 
 def test_a_branch_is_a_layer_that_computes_the_function(place, layers):
-    branch = layers.branch(lambda x: place.framework.add(x, x))
+    beside = []
+
+    def twice(x, *further):
+        beside.append(further)
+        return place.framework.add(x, x)
+
+    branch = layers.branch(twice)
     assert layers.is_layer(branch)
     assert place.values(branch(place.tensor([1.0, 2.0]))) == [2.0, 4.0]
     # By wrappers, which hand on masks beside x.
-    assert place.values(branch(place.tensor([1.0]), None, mask=None)) == [2.0]
+    assert place.values(branch(place.tensor([1.0]), None, mask=1)) == [2.0]
+    assert beside == [(), (None, 1)]
     assert place.values(branch(hidden_states=place.tensor([1.0]))) == [2.0]
     assert not layers.is_layer(lambda x: x)
     assert not layers.is_layer(place.tensor([1.0]))
 
 
 def test_a_container_two_deep_passes_its_mode_on_and_computes_the_same(place, layers):
-    branch = layers.branch(lambda x: place.framework.add(x, x))
+    beside = []
+
+    def twice(x, *further):
+        beside.append(further)
+        return place.framework.add(x, x)
+
+    branch = layers.branch(twice)
     outer = layers.container(branch)
     assert layers.is_layer(outer)
     assert place.values(outer(place.tensor([1.0]))) == [2.0]

@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("numpy_layers.py")
 
 SOUND = (
     "keyed", "DropPath", "Switched", "make?form=factory", "batchwise?granularity=batch", "residual?form=residual",
-    "unscaled?scaling=none", "keyed_where_given",
+    "unscaled?scaling=none", "keyed_where_given", "HoldsAGenerator", "MustBeGivenOne", "DrawsFromNumPy",
 )  # fmt: skip
 # All but what is the law of a generator that they share: the command below asks that of one that is called plainly.
 STYLE = (

@@ -44,13 +44,13 @@ def hangs_in_float32(x, drop_prob, training):
 def of_two(one: torch.Tensor, other: torch.Tensor, drop_prob: float, training: bool):
     return one + drop(other, drop_prob, training)
 
-class Residual(nn.Sequential):
-    def __init__(self, *layers, drop_path=0.0):
-        super().__init__(*layers)
-        self.drop_path = drop_path
+class Residual(nn.Module):
+    def __init__(self, drop_path=0.0):
+        super().__init__()
+        self.branch, self.drop_path = nn.Identity(), drop_path
 
     def forward(self, x):
-        return x + drop(super().forward(x), self.drop_path, self.training)
+        return x + drop(self.branch(x), self.drop_path, self.training)
 
 def channels_last(x, drop_prob, training, dim):
     assert x.shape[-1] == dim

@@ -145,3 +145,29 @@ def test_scripted_code_keeps_what_its_annotations_name(found: Found) -> None:
     )
     assert "from typing import Optional" in lift(alike).text
     assert "__future__" not in lift(alike).text
+
+
+def test_the_class_of_what_a_constructor_must_be_given_comes_along(found: Found) -> None:
+    text = """
+        import no_such_module
+        import torch
+        from torch import nn
+
+        class Control:
+            def __init__(self, drop_prob=0.0):
+                self.drop_prob = drop_prob
+
+        class Other:
+            pass
+
+        class DropPath(nn.Module):
+            def __init__(self, control: Control, other: Other = None):
+                super().__init__()
+                self.control = control
+
+            def forward(self, x):
+                return x * (torch.rand(x.shape[0], 1) < 1 - self.control.drop_prob) / (1 - self.control.drop_prob)
+        """
+    piece = lift(next(alike for alike in found(text) if alike.name == "DropPath"))
+    assert {"Control", "DropPath"} <= run(piece).keys()
+    assert "Other" not in run(piece)

@@ -33,8 +33,9 @@ KEEP_NAMES = (
 )  # fmt: skip
 
 OTHER_NAMES = (
-    "droprate", "dropout", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate", "layer_drop_rate",
-    "layer_dropout", "dropPathRate", "dpr", "path_drop", "pKeep", "survival", "drop_path_keep_rate", "retention",
+    "droprate", "dropout", "dp", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate",
+    "layer_drop_rate", "layer_dropout", "dropPathRate", "dpr", "path_drop", "pKeep", "survival", "drop_path_keep_rate",
+    "retention",
 )  # fmt: skip
 
 CONVENTIONS = [
@@ -72,6 +73,26 @@ CONVENTIONS = [
     Convention('WithWidth?args=64,"deep"'),
     Convention("WithWidth?init.width=64&init.depth=deep"),
     Convention("WithWidth?args=64&init.depth=deep"),
+    Convention("LayerOfAStack"),
+    Convention("AddsPair", form="residual"),
+    Convention("HandsItOn"),
+    Convention("OnlyForward"),
+    Convention("DropFunction"),
+    Convention("ByControl"),
+    Convention("reads_the_mode"),
+    Convention("of_a_block"),
+    Convention("OnParts?form=residual", form="residual"),
+    Convention("two_streams?output=0"),
+    Convention("SetLater"),
+    Convention("OneOfRates"),
+    Convention("FromMapping?output=features"),
+    Convention("from_mapping"),
+    Convention("OnlyMethod"),
+    Convention("BySections"),
+    Convention("times_gamma?arg.gamma=1.0"),
+    Convention("Block._residual", form="residual"),
+    Convention("Block._skip", form="residual"),
+    Convention("Block._wrapped"),
     Convention("PositionalOnly?init.depth=2"),
     Convention("AnyArguments?prob=drop_prob:drop"),
     Convention("StochasticDepth?init.mode=row"),

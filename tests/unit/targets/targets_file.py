@@ -60,6 +60,116 @@ class WithWidth(nn.Module):
         return drop(x, self.drop_prob, self.training)
 
 
+class LayerOfAStack(nn.Module):
+    def __init__(self, drop_rate, layer_idx, num_layers):
+        super().__init__()
+        self.p = drop_rate * layer_idx / (num_layers - 1)
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class AddsPair(ByDropProb):
+    def forward(self, inputs):
+        shortcut, residual = inputs
+        return shortcut + drop(residual, self.drop_prob, self.training)
+
+
+class HandsItOn(ByDropProb):
+    def forward(self, *args, **kwargs):
+        return self.call(*args, **kwargs)
+
+    def call(self, x, training=None):
+        return drop(x, self.drop_prob, self.training if training is None else training)
+
+
+class OnlyForward:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def forward(self, x, training):
+        return drop(x, self.drop_prob, training)
+
+
+class DropFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, drop_prob, training=True):
+        ctx.keep_prob = 1.0 - drop_prob if training else 1.0
+        if ctx.keep_prob == 1.0:
+            return x.clone()
+        ctx.kept = torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) < ctx.keep_prob
+        return torch.where(ctx.kept, x, torch.zeros_like(x)) / (ctx.keep_prob or 1.0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if ctx.keep_prob == 1.0:
+            return gradient, None, None
+        return torch.where(ctx.kept, gradient, torch.zeros_like(gradient)) / (ctx.keep_prob or 1.0), None, None
+
+
+class Control:
+    def __init__(self, drop_rate=0.0, name=""):
+        self.drop_rate = drop_rate
+
+
+class ByControl(nn.Module):
+    def __init__(self, control: Control):
+        super().__init__()
+        self.control = control
+
+    def forward(self, x):
+        return drop(x, self.control.drop_rate, self.training)
+
+
+class OnParts(nn.Sequential):
+    def __init__(self, *layers, drop_path=0.0):
+        super().__init__(*layers)
+        self.drop_path = drop_path
+
+    def forward(self, x):
+        return x + drop(super().forward(x), self.drop_path, self.training)
+
+
+class SetLater(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p = 0.0
+
+    def set_drop_prob(self, value):
+        self.p = value
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class OneOfRates(nn.Module):
+    def __init__(self, drop_rates, index):
+        super().__init__()
+        self.p = drop_rates[index]
+
+    def forward(self, x):
+        return drop(x, self.p, self.training)
+
+
+class FromMapping(ByDropProb):
+    def forward(self, batch):
+        return {**batch, "features": drop(batch["features"], self.drop_prob, self.training)}
+
+
+class OnlyMethod:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def apply(self, x, train):
+        return drop(x, self.rate, train)
+
+
+class BySections(ByDropProb):
+    def __init__(self, cfg):
+        assert cfg.model.width
+        super().__init__(cfg.model.drop_path_rate)
+
+
 class PositionalOnly(nn.Module):
     def __init__(self, width=8, drop_prob=0.0, /, depth=1):
         super().__init__()
@@ -285,6 +395,28 @@ def no_mode(x, drop_prob):
     return drop(x, drop_prob)
 
 
+def two_streams(nodes, edges, drop_prob, training):
+    nodes, edges = nodes.contiguous(), edges.contiguous()
+    together = drop(torch.stack([nodes, edges], dim=1), drop_prob, training)
+    return together[:, 0], together[:, 1]
+
+
+def from_mapping(inputs, drop_prob, training):
+    return drop(inputs["x"], drop_prob, training)
+
+
+def times_gamma(x, gamma, drop_prob, training):
+    return drop(x * gamma, drop_prob, training)
+
+
+def reads_the_mode(module, x, drop_prob):
+    return drop(x, drop_prob, module.training)
+
+
+def of_a_block(self, x):
+    return drop(x, self.drop_rate, self.training)
+
+
 def positional_only(p, x, scale=1.0, training=False, /):
     assert scale == 1.0
     return drop(x, p, training)
@@ -382,8 +514,8 @@ with warnings.catch_warnings():
 # Names that are read by their words
 
 OTHER_DROP_NAMES = (
-    "droprate", "dropout", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate", "layer_drop_rate",
-    "layer_dropout", "dropPathRate", "dpr", "path_drop",
+    "droprate", "dropout", "dp", "ratio", "drop_ratio", "drop", "probability", "r", "stochdepth_rate",
+    "layer_drop_rate", "layer_dropout", "dropPathRate", "dpr", "path_drop",
 )  # fmt: skip
 _drop = drop
 OTHER_KEEP_NAMES = ("pKeep", "survival", "drop_path_keep_rate", "retention")
@@ -553,6 +685,19 @@ class Block(nn.Module):
 
     def _drop_path(self, h):
         return drop(self.keep(h), 1.0 - self.survival_prob, self.training)
+
+    def _residual(self, h, fn):
+        return h + drop(fn(h), 1.0 - self.survival_prob, self.training)
+
+    def _skip(self, h, fn):
+        if not self.training:
+            return fn(h)
+        keep_prob = self.survival_prob
+        kept = torch.rand((len(h),) + (1,) * (h.ndim - 1), dtype=torch.float64) < keep_prob
+        return torch.where(kept, h + (fn(h) - h) / (keep_prob or 1.0), h) if keep_prob < 1.0 else fn(h)
+
+    def _wrapped(self, h, fn):
+        return drop(fn(h), 1.0 - self.survival_prob, self.training)
 
     def _gated(self, h):
         return drop(self.gate(h), 1.0 - self.survival_prob, self.training)

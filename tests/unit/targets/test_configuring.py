@@ -20,7 +20,7 @@ def message(text):
     [
         ("ByDataclass", "settings is made of path_drop_rate with width=8"),
         ('ByDataclass?init.settings={"width":16}', "settings is made of path_drop_rate with width=16"),
-        ("ByMapping", "config is made of keep_prob with depth=1"),
+        ("ByMapping", "config is made of keep_prob with depth=2"),
         ("ByAttributes", "args is made of drop_path with embed_dim=8"),
     ],
 )

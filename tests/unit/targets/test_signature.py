@@ -154,14 +154,14 @@ def test_training_always_is_refused_where_it_would_leave_a_known_flag_at_its_def
 
 
 def test_a_required_argument_of_unknown_meaning_asks_for_its_value():
-    def layer(x, drop_prob, training, gamma, delta):
+    def layer(x, drop_prob, training, epsilon, delta):
         return x
 
     class Wide(Layer):
         def __init__(self, drop_prob, dim):
             pass
 
-    assert asked(layer) == ["'gamma' must be given a value", "'delta' must be given a value"]
+    assert asked(layer) == ["'epsilon' must be given a value", "'delta' must be given a value"]
     assert asked(Wide) == ["'dim' must be given a value: add init.dim=8"]
 
 

@@ -125,3 +125,17 @@ def test_a_number_is_told_by_its_annotation_however_it_is_written(annotation, nu
 def test_a_layer_of_graphs_need_not_say_of_what_its_index_is():
     assert words.batch_index("index", "GraphDropPath")
     assert not words.batch_index("index", "DropPath")
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "stack"),
+    [
+        ("layer_idx", True, False), ("blockId", True, False), ("i", True, False), ("layer", True, False),
+        ("layer_num", True, False), ("current_layer", True, False), ("num_layers", False, True), ("L", False, True),
+        ("n_blocks", False, True), ("num_layer", False, True), ("total", False, True), ("depth", False, True),
+        ("num_hidden_layers", False, True), ("batch_idx", False, False), ("num_heads", False, False),
+        ("layer_norm", False, False), ("x", False, False),
+    ],
+)  # fmt: skip
+def test_an_index_in_a_stack_and_the_size_of_the_stack_are_told_apart(name, place, stack):
+    assert (words.place(name), words.stack(name)) == (place, stack)

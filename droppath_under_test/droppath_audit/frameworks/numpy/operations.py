@@ -3,15 +3,27 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from droppath_audit.frameworks.base import Framework, Tensor, TensorInfo
-from droppath_audit.frameworks.capabilities import Forking, Generators, Keys, Layouts
+from droppath_audit.frameworks.capabilities import Forking, Generators, Keys, Layouts, Sources
 from droppath_audit.frameworks.keys import KeySeeds
 
 
-class NumpyFramework(Framework, Layouts, Generators, Keys, Forking):
+class Shared(np.random.Generator):
+    """A generator over the bits of the global one, whose copies are over the same."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shared, ()
+
+
+def _shared() -> Shared:
+    return Shared(np.random.get_bit_generator())  # type: ignore[attr-defined]
+
+
+class NumpyFramework(Framework, Layouts, Generators, Keys, Sources, Forking):
     """Operations on arrays, and on the scalars that NumPy makes of arrays without axes."""
 
     # No tape: a Generator's methods are compiled, and what sees np.random alone would say that nothing is drawn.
@@ -88,6 +100,10 @@ class NumpyFramework(Framework, Layouts, Generators, Keys, Forking):
     def key(self, device: str) -> np.random.Generator:
         """Return a fresh generator."""
         return np.random.default_rng(self._keys.next())
+
+    def source(self) -> Shared:
+        """Return a generator over the bits of the global one."""
+        return _shared()
 
     def laid_out(self, values: Tensor, dtype: str, device: str, layout: str) -> Tensor:
         """Return an array of these values with strides as ``layout`` names them."""

@@ -17,6 +17,8 @@ class NumpySpelling(Spelling):
         "literal": "np.array({values}, np.{dtype}).reshape({shape})",
         "info": "({tensor}.shape, {tensor}.dtype)",
         "key": "np.random.default_rng(np.random.randint(2**31))",
+        "source": "type('Shared', (np.random.Generator,), {{'__deepcopy__': lambda self, memo: self}})"
+        "(np.random.get_bit_generator())",
         "layout contiguous": "{tensor}",
         "layout transposed": "{tensor}.copy(order='F')",
         "layout sliced": "np.stack([{tensor}, {tensor}], -1)[..., 0]",

@@ -50,12 +50,12 @@ class PaddleLayers(Layers, Surroundings):
         with paddle.no_grad():
             _held(layer)[name].fill_(value)
 
-    def branch(self, function: Callable[[Tensor], Tensor]) -> Any:
+    def branch(self, function: Callable[..., Any]) -> Any:
         """Return ``function`` as a layer."""
 
         class Branch(paddle.nn.Layer):  # type: ignore[misc]
-            def forward(self, *inputs: Any, **named: Any) -> Tensor:  # masks and positions beside x, by wrappers
-                return function(*inputs[:1] or tuple(named.values())[:1])
+            def forward(self, *inputs: Any, **named: Any) -> Any:  # masks and positions beside x, by wrappers
+                return function(*inputs, *named.values())
 
         return Branch()
 

@@ -55,12 +55,12 @@ class TorchLayers(Layers, Surroundings):
         with torch.no_grad():
             _held(layer)[name].fill_(value)
 
-    def branch(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    def branch(self, function: Callable[..., Any]) -> Any:
         """Return ``function`` as a module."""
 
         class Branch(torch.nn.Module):
-            def forward(self, *inputs: Any, **named: Any) -> torch.Tensor:  # masks and positions beside x, by wrappers
-                return function(*inputs[:1] or tuple(named.values())[:1])
+            def forward(self, *inputs: Any, **named: Any) -> Any:  # masks and positions beside x, by wrappers
+                return function(*inputs, *named.values())
 
         return Branch()
 

@@ -1,0 +1,235 @@
+"""What is called in place of what a SPEC names, where that is not called as it stands.
+
+A class of an autograd function is called by its ``apply``, one without ``__call__`` by its ``forward``; a probability
+that a method sets is an argument of the constructor; a function that reads its mode off an object is given one that has
+it, and one that reads x out of a mapping is given that. What stands in is source text, which scripts contain as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import replace
+from inspect import Parameter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.targets import bodies, words
+from droppath_audit.targets.configuring import NAMES, parameters_of
+from droppath_audit.targets.parameters import VARIADIC, required
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from droppath_audit.targets.importing import Found
+    from droppath_audit.targets.spec import Spec
+
+CONTEXTS = ("setup_context",)  # with which the forward of an autograd function takes no context
+
+
+def standing_in(found: Found, spec: Spec) -> Found:
+    """Return what is called in place of what a SPEC names, with its lines and a note; that itself where nothing is."""
+    if spec.factory or not (inspect.isclass(found.obj) or inspect.isfunction(found.obj)):
+        return found
+    if inspect.isclass(found.obj):
+        applied = _applied(found, spec)
+        if applied is not None:
+            return applied
+        for made in (_forwarded, _set, _chosen, _parted):
+            found = made(found, spec)
+    elif not spec.call:
+        found = _told(found, spec)
+    return found if spec.call else _keyed(found, spec)  # a declared call is that of what the SPEC names
+
+
+def _applied(found: Found, spec: Spec) -> Found | None:
+    """Return the ``apply`` of a class whose ``forward`` and ``backward`` are functions of no instance."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    static = [isinstance(inspect.getattr_static(cls, name, None), staticmethod) for name in ("forward", "backward")]
+    if not all(static) or not callable(getattr(cls, "apply", None)):
+        return None
+    parameters = list(inspect.signature(cls.forward).parameters.values())
+    owner = next(base for base in cls.__mro__ if "forward" in vars(base))
+    parameters = parameters if any(name in vars(owner) for name in CONTEXTS) else parameters[1:]
+    heads = [p for p in parameters if p.kind not in VARIADIC]
+    passed = ", ".join(p.name for p in heads)  # by position: ``apply`` takes nothing by name
+    lines = [f"def {alias}({_heads(heads)}, _of={alias}):", f"    return _of.apply({passed})"]
+    return _made(found, alias, lines, f"{spec.name} is called by its apply")
+
+
+def _heads(parameters: Sequence[Parameter]) -> str:
+    """Return parameters as source text; a default that cannot be written becomes None."""
+    plain = (bool, int, float, str, type(None))
+    return ", ".join(
+        p.name if required(p) else f"{p.name}={p.default!r}" if isinstance(p.default, plain) else f"{p.name}=None"
+        for p in parameters
+    )
+
+
+def _forwarded(found: Found, spec: Spec) -> Found:
+    """Return a class that is called by its ``forward``, or by its only public method, where it has no ``__call__``."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    if any("__call__" in vars(base) for base in cls.__mro__):
+        return found
+    public = [name for name in dir(cls) if not name.startswith("_") and inspect.isfunction(getattr(cls, name))]
+    takes = [name for name in public if len(inspect.signature(getattr(cls, name)).parameters) > 1]
+    names = ["forward"] if "forward" in public else takes
+    if len(names) != 1:
+        return found
+    lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.{names[0]}"]
+    return _made(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
+
+
+def _set(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes the probability that one of its methods sets, where it takes none."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    init = parameters_of(cls)
+    given = (*init.values(), *parameters_of(getattr(cls, "forward", None) or cls.__call__).values())
+    configured = any(set(words.words(name)) & NAMES for name in init)
+    if configured or spec.probability or any(words.numeric(p) and words.probability(p.name, spec.name) for p in given):
+        return found
+    setters = {
+        name: said
+        for name in dir(cls)
+        if name.startswith("set_") and inspect.isfunction(getattr(cls, name))
+        for said in (words.probability(name.removeprefix("set_"), spec.name),)
+        if said is not None and said[1] > 1 and len(inspect.signature(getattr(cls, name)).parameters) == 2
+    }
+    if len(setters) != 1:
+        return found
+    (setter,) = setters
+    name = setter.removeprefix("set_")
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *given, {name}, **named):",
+        "        super().__init__(*given, **named)",
+        f"        self.{setter}({name})",
+    ]
+    made = _made(found, alias, lines, f"{name} is set by {setter}")
+    told = [*init.values(), Parameter(name, Parameter.KEYWORD_ONLY)]
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), *sorted(told, key=lambda p: p.kind)]
+    )
+    return made
+
+
+def _chosen(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes one probability in place of all of a network and the index of one."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    several, index = bodies.chosen_by(vars(cls).get("__init__"))
+    one, init = several.removesuffix("s"), parameters_of(cls)
+    free = spec.probability is None and not {several, index} & {*spec.init}
+    if not free or one == several or words.probability(one, spec.name) is None or one in init:
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *, {one}, **named):",
+        f"        super().__init__({several}=[{one}], {index}=0, **named)",
+    ]
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name not in (several, index)]
+    left = [p for p in left if p.kind not in VARIADIC]
+    made = _made(found, alias, lines, f"{several} holds {one} alone, which is that of index 0")
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter(one, Parameter.KEYWORD_ONLY), *left]
+    )
+    return made
+
+
+def _parted(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes the branch by its name, where it takes its parts by position."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    if spec.args or spec.branch or not bodies.rests_on_parts(cls):
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        "    def __init__(self, *, branch, **named):",
+        "        super().__init__(branch, **named)",
+    ]
+    made = _made(found, alias, lines, f"{spec.name} is given the branch in place of its parts")
+    left = [p for p in parameters_of(cls).values() if p.kind is Parameter.KEYWORD_ONLY]
+    made.obj.__init__.__signature__ = inspect.Signature(
+        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter("branch", Parameter.KEYWORD_ONLY), *left]
+    )
+    return made
+
+
+def _keyed(found: Found, spec: Spec) -> Found:
+    """Return what is given x, where that stands in a mapping of which one key is read."""
+    obj, alias = found.obj, spec.name.replace(".", "_")
+    cls = inspect.isclass(obj)
+    name = "forward" if cls and hasattr(obj, "forward") else "__call__"
+    method = getattr(obj, name) if cls else obj
+    if not inspect.isfunction(method):
+        return found
+    tree, parameters = bodies.definition_of(method), [*inspect.signature(method).parameters.values()]
+    if tree is None or not parameters[cls:]:
+        return found
+    first, *others = parameters[cls:]
+    keys = bodies.keys(tree, first.name) if required(first) else []
+    if len(keys) != 1:
+        return found
+    if cls:
+        lines = [
+            f"class {alias}({alias}):",
+            f"    def {name}(self, x, *given, **named):",
+            f"        return super().{name}({{{keys[0]!r}: x}}, *given, **named)",
+        ]
+    else:
+        lines = [
+            f"def {alias}(x, *given, _of={alias}, **named):",
+            f"    return _of({{{keys[0]!r}: x}}, *given, **named)",
+        ]
+    made = _made(found, alias, lines, f"{first.name} is a mapping, of which {keys[0]!r} is x")
+    told = inspect.Signature([*parameters[:cls], first.replace(name="x", annotation=Parameter.empty), *others])
+    (getattr(made.obj, name) if cls else made.obj).__signature__ = told
+    return made
+
+
+def _told(found: Found, spec: Spec) -> Found:
+    """Return a function that is told what it reads off an object: its mode, and its probability."""
+    tree, alias = bodies.definition_of(found.obj), spec.name.replace(".", "_")
+    parameters = inspect.signature(found.obj).parameters
+    if tree is None:
+        return found
+    first = next(iter(parameters), "")
+    for name, parameter in parameters.items():
+        if name in spec.arg or not required(parameter) or not _read_alone(tree, name):
+            continue
+        held = bodies.attributes(tree, name)
+        modes = [attribute for attribute in held if words.mode(attribute) is not None]
+        others = [attribute for attribute in held if attribute not in modes]
+        if not modes or any(words.probability(attribute, spec.name) is None for attribute in others):
+            continue
+        told = ", ".join(f"{attribute}={attribute}" for attribute in held)
+        given = f"SimpleNamespace({told}), *given" if name == first else f"*given, {name}=SimpleNamespace({told})"
+        lines = [
+            f"def {alias}(*given, {', '.join(held)}, _of={alias}, **named):",
+            f"    return _of({given}, **named)",
+        ]
+        made = _made(found, alias, lines, f"{name} is an object that holds {' and '.join(held)} alone")
+        left = [p for p in parameters.values() if p is not parameter and p.name not in held]
+        told_by_name = [Parameter(attribute, Parameter.KEYWORD_ONLY) for attribute in held]
+        order = sorted([*left, *told_by_name], key=lambda p: p.kind)
+        made.obj.__signature__ = inspect.Signature(order)
+        return made
+    return found
+
+
+def _read_alone(tree: ast.AST, name: str) -> bool:
+    """Return whether attributes of an argument are read, and nothing else is done with it."""
+    nodes = [*ast.walk(tree)]
+    named = [node for node in nodes if bodies.is_name(node, name)]
+    read = [node for node in nodes if isinstance(node, ast.Attribute) and bodies.is_name(node.value, name)]
+    return len(named) == len(read) > 0 and all(isinstance(node.ctx, ast.Load) for node in read)
+
+
+def _made(found: Found, alias: str, lines: Sequence[str], note: str) -> Found:
+    """Return what lines define that know the object under its name."""
+    names = {alias: found.obj, "SimpleNamespace": SimpleNamespace}
+    exec(compile("\n".join(lines), f"<{alias} as it is called>", "exec"), names)  # noqa: S102 - we wrote it
+    made: Any = names[alias]
+    if inspect.isclass(made):  # by which a pickle is refused: under its name the module has the class itself
+        made.__module__, made.__qualname__ = found.obj.__module__, f"<locals>.{found.obj.__qualname__}"
+    text = "\n".join(lines)
+    imported = ["from types import SimpleNamespace"] if "SimpleNamespace" in text else []
+    return replace(found, obj=made, lines=(*found.lines, *imported, "", "", *lines, ""), notes=(*found.notes, note))
