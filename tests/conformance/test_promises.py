@@ -51,6 +51,7 @@ class TestLawOfTheMask(Family):
         ("DP111", "decisions do not depend on the input"),
         ("DP112", "keep probability does not drift with calls"),
         ("DP113", "first decision after a seed has the law of any other"),
+        ("DP114", "every configuration of a call keeps law, values and gradients"),
     )
 
 

@@ -31,7 +31,8 @@ LAYERS = {
     "probes": {"core", "stats", "frameworks", "recordings"},
     "exact": {"core", "frameworks", "probes"},
     "fuzz": {"core", "frameworks", "probes", "scripts"},
-    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "scripts"},
+    "space": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "scripts"},
+    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "space", "scripts"},
     "targets": {"core", "frameworks", "recordings"},
     # Reads source text by the words of targets; the command audits what it finds, through the same front as a SPEC.
     "scanning": {"core", "targets"},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from droppath_audit.core.configuration import Configuration
 from droppath_audit.core.dialect import CANONICAL, Dialect
 from droppath_audit.core.effort import EFFORTS, Effort
 from droppath_audit.core.recording import BlockFacts
@@ -40,6 +41,11 @@ class Case:
     def coordinates(self) -> dict[str, str | float]:
         """What narrows the case down beyond its device: ``dtype``, ``drop_prob``."""
         return {}
+
+    @property
+    def detail(self) -> str:
+        """What was drawn for the case and is no part of its id, in words."""
+        return ""
 
     @property
     def per_call(self) -> bool:
@@ -140,7 +146,38 @@ class Cell(DtypeCase):
         return {"dtype": self.dtype, "drop_prob": self.drop_prob}
 
 
-AnyCase = Case | DtypeCase | Cell
+@dataclass(frozen=True)
+class ConfigurationCase(Case):
+    """One row of a covering array; what was drawn for it is no part of its id.
+
+    Attributes:
+        number: Of the row; its id, whatever the row holds under this seed.
+        configuration: What was drawn for it.
+    """
+
+    number: int = 0
+    configuration: Configuration = field(default_factory=Configuration)
+
+    @property
+    def slug(self) -> str:
+        """The device and the number of the row, such as ``cpu-c07``."""
+        return f"{self.device}-c{self.number:02}"
+
+    @property
+    def detail(self) -> str:
+        """The configuration."""
+        return self.configuration.describe()
+
+    def describe(self) -> str:
+        """Return the configuration for a reader."""
+        return f"{self.device}, {self.detail}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the device, as it stands in the JSON report, and the configuration in words."""
+        return {**super().to_json(), "configuration": self.detail}
+
+
+AnyCase = Case | DtypeCase | Cell | ConfigurationCase
 
 
 def _shortest(number: float) -> str:

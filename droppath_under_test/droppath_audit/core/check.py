@@ -140,6 +140,10 @@ class Check(ABC, Generic[Seen_, Case_]):
         """Yield the cases at which it runs on a device."""
         return self.where.cases(device, effort)
 
+    def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
+        """Yield the cases at which it runs on a device for this target, under this root seed."""
+        return self.cases(device, effort)
+
     def load(self, evidence: Any) -> Seen_:
         """Return the evidence that crossed the wire."""
         kind: type[Seen_] = self.evidence

@@ -35,6 +35,9 @@ class Facts:
         refuses_keep_prob_zero: Whether it refuses drop_prob = 1 and does not declare that.
         hint: What to try first, where calls have shown that something else may be meant: other roles, or a mask.
         invocation: How scripts construct and call it, or read it.
+        ranks: Ranks of x that are taken, where calls have shown that some are refused; empty for all.
+        layouts: Strides that its framework has tensors of, by name; of compiled code, those that its compiler reads.
+        surroundings: Contexts that its framework has, by name.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
         import_seconds: What importing the target took, its framework included.
@@ -63,6 +66,9 @@ class Facts:
     refuses_keep_prob_zero: bool = False
     hint: str = ""
     invocation: Invocation | Reading = field(default_factory=Invocation)
+    ranks: tuple[int, ...] = ()
+    layouts: tuple[str, ...] = ()
+    surroundings: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 HOLDS, FINDING, UNUSABLE, OPEN = 0, 1, 2, 3
 SIGNALLED = 128

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.mask_law import NO_DRAW, MaskLaw
-from droppath_audit.exact.generators import identify
+from droppath_audit.exact.generators import model_of
 from droppath_audit.exact.steps import Steps, steps
 from droppath_audit.frameworks.capabilities import Taped
 from droppath_audit.frameworks.tape import BERNOULLI, OTHER
@@ -39,8 +39,6 @@ LARGEST_SAMPLE = 256  # elements: every outcome of the generator costs a sample
 LEAST = 64  # samples of a call; fewer values are repeated
 WITNESSES, CALLS = 4096, 16  # real decisions that the law must foretell; calls where each yields one
 OTHERS = 8  # outputs other than dropped and kept that are listed
-
-_models: dict[tuple[Any, ...], Model | None] = {}
 
 
 @dataclass(frozen=True)
@@ -191,11 +189,7 @@ class _Enumeration:
         return by_number[draw.numbers]
 
     def _model(self) -> Model:
-        draw = self._draw
-        key = (draw.op, draw.kind, draw.dtype, draw.device, draw.low, draw.high, draw.probability_dtype)
-        if key not in _models:
-            _models[key] = identify(draw, self._tape.redraw)
-        model = _models[key]
+        draw, model = self._draw, model_of(self._draw, self._tape.redraw)
         if model is None:
             raise NotApplicable(
                 f"the generator behind {draw.describe()} on {draw.device} is none of those modelled; DP102 certifies "

@@ -13,7 +13,7 @@ low 53 bits of two. CUDA: Philox4x32-10 (Salmon et al. 2011, SC'11), whose word 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -196,3 +196,14 @@ def identify(draw: Draw, redraw: Callable[[Draw, int, int], Values]) -> Model | 
         ):
             return model
     return None
+
+
+def model_of(draw: Draw, redraw: Callable[[Draw, int, int], Values]) -> Model | None:
+    """Return what ``identify`` returns, found out once for each kind of draw."""
+    key = (draw.op, draw.kind, draw.dtype, draw.device, draw.low, draw.high, draw.probability_dtype)
+    if key not in _models:
+        _models[key] = identify(draw, redraw)
+    return _models[key]
+
+
+_models: dict[tuple[Any, ...], Model | None] = {}

@@ -102,6 +102,10 @@ class Autograd(Capability):
         """Return whether a gradient of x is asked for."""
 
     @abstractmethod
+    def tracking(self, x: Tensor) -> Tensor:
+        """Return a tensor of the values and strides of x of which a gradient is asked for, and that is no leaf."""
+
+    @abstractmethod
     def gradcheck(self, layer: Layer, x: Tensor, seed: int) -> str:
         """Compare the gradient of ``layer`` at ``x`` (float64), in training, with finite differences.
 
@@ -166,14 +170,16 @@ class Surroundings(Capability):
 
     Attributes:
         surroundings: Their names, such as ``no_grad``.
+        processwide: Names of those that change a setting of the whole process, such as its default dtype.
     """
 
     lacking = "has no contexts around a call"
     surroundings: tuple[str, ...]
+    processwide: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def surround(self, name: str, device: str) -> AbstractContextManager[None]:
-        """Return the context that ``surroundings`` lists by this name."""
+        """Return the context that ``surroundings`` or ``processwide`` lists by this name."""
 
 
 class GlobalSettings(Capability):

@@ -88,7 +88,7 @@ class Spelling(ABC):
     fill = Operation[str, str, str]("layer name value", "the line that sets all of what a layer stores", "Layers")
 
     def surround(self, name: str) -> str:
-        """``Surroundings``: return the expression for a context; ``x`` is bound."""
+        """``Surroundings``: return the expression for a context; ``x`` is bound, and ``nullcontext`` if it is named."""
         return self._written(f"surround {name}")
 
     def layout(self, tensor: str, layout: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+LOOKED_AT, COLUMNS = 2**14, 2**7  # elements of a large x, and of each of its samples at least
 PART = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
 
 
@@ -90,38 +91,56 @@ def violations(
     framework.seed(example.seed)
     y = layer(x, training=example.training)
 
-    found = []
-    if framework.info(y) != framework.info(x):
-        return [Violation("info", f"{framework.info(x)} became {framework.info(y)}")]
-    if not np.array_equal(framework.bits(x), before):
+    found = output_violations(target, Asked(x, values, before), y, example.drop_prob, training=example.training)
+    if example.gradient and example.training and not found and values.size and not example.special:
+        found += gradient_violations(target, layer, x, example.drop_prob, example.seed)
+    return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a layer was given: the tensor, its values, and its bytes as they were before."""
+
+    x: Tensor
+    values: npt.NDArray[Any]
+    before: npt.NDArray[np.uint8]
+
+
+def output_violations(target: Target, asked: Asked, y: Tensor, drop_prob: float, *, training: bool) -> list[Violation]:
+    """Return what an output breaks: its shape, dtype and device, its values, and what became of the input."""
+    framework, values, before, found = target.framework, asked.values, asked.before, []
+    info = framework.info(asked.x)
+    dtype, device, shape = info.dtype, info.device, info.shape
+    if framework.info(y) != info:
+        return [Violation("info", f"{info} became {framework.info(y)}")]
+    if not np.array_equal(framework.bits(asked.x), before):
         found.append(Violation("written", "x was written to"))
+    exact = drop_prob == 0.0 or (not training and target.dialect.scaling != "eval")
+    if exact and np.array_equal(framework.bits(y), before):
+        return found
     output = framework.numpy(y)
-    exact = example.drop_prob == 0.0 or (not example.training and target.dialect.scaling != "eval")
     if exact:
         if target.dialect.form == "residual":
             # The shortcut of zeros is added by the framework, which turns -0 into +0 and may spread a complex NaN.
-            shortcut = framework.tensor(np.zeros(example.shape), dtype, device)
-            same = np.array_equal(output, framework.numpy(framework.add(shortcut, x)), equal_nan=True)
+            shortcut = framework.tensor(np.zeros(shape), dtype, device)
+            same = np.array_equal(output, framework.numpy(framework.add(shortcut, asked.x)), equal_nan=True)
         else:
             differ = (framework.bits(y) != before).reshape(*values.shape, -1 if values.size else 0).any(axis=-1)
             differ &= ~(np.isnan(values) & np.isnan(output))  # which NaN it is, nobody promises
-            if dtype in PART and (example.training or target.dialect.scaling == "eval"):
+            if dtype in PART and (training or target.dialect.scaling == "eval"):
                 # A complex product with 1 mixes the parts: the sign of a zero is lost, and infinity makes NaN.
                 differ &= np.isfinite(values) & (values != output)
             same = not np.any(differ)
         if not same:
             found.append(Violation("identity", "the output is not x, bit for bit"))
-    elif not example.training:
-        low, high = evaluation_interval(
-            parts(values), example.drop_prob, part_of(dtype), scaling=target.dialect.scaling
-        )
+    elif not training:
+        values, output = looked_at(values, output)
+        low, high = evaluation_interval(parts(values), drop_prob, part_of(dtype), scaling=target.dialect.scaling)
         telling = _telling(parts(values), low, high) | (dtype not in PART)
         if not np.all(_within(parts(output), low, high) | ~telling):
             found.append(Violation("evaluation", "the evaluation output is not keep_prob times x"))
     else:
-        found += training_violations(values, output, example.drop_prob, part_of(dtype), target.dialect)
-    if example.gradient and example.training and not found and values.size and not example.special:
-        found += _gradient_violations(target, layer, example, x, dtype)
+        found += training_violations(values, output, drop_prob, part_of(dtype), target.dialect)
     return found
 
 
@@ -150,6 +169,7 @@ def training_violations(
     Elements that are zero, not finite, or so large that dividing them may overflow do not tell what became of them;
     of those only a kept one is judged, by its neighbours' fate.
     """
+    values, output = looked_at(values, output)
     x, y = parts(values), parts(output)
     if drop_prob == 1.0:
         telling = np.broadcast_to(np.isfinite(x).all(axis=-1, keepdims=True), x.shape)
@@ -180,25 +200,52 @@ def training_violations(
     return []
 
 
+def looked_at(values: npt.NDArray[Any], *others: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """Return arrays of one shape as they are; of large ones first, last and some other elements of such samples.
+
+    What rounding allows to each value is worked out in double precision, which for a million values takes longer than
+    all calls of a trial; where chunks begin and end, and which sample shares its number, is asked by other means.
+    """
+    found = (values, *others)
+    if values.size <= LOOKED_AT:
+        return found
+    batch, sample = values.shape[0], values.size // values.shape[0]
+    columns = _spread(sample, max(COLUMNS, LOOKED_AT // batch))
+    rows = _spread(batch, LOOKED_AT // columns.size)
+    return tuple(one.reshape(batch, sample)[np.ix_(rows, columns)] for one in found)
+
+
+def _spread(length: int, most: int) -> npt.NDArray[np.int64]:
+    """Return places on an axis: all, or a third of so many at either end and a third between, by chance."""
+    if length <= most:
+        return np.arange(length)
+    third, rng = max(1, most // 3), np.random.default_rng(length)
+    return np.unique(
+        np.concatenate([np.arange(third), rng.integers(0, length, third), np.arange(length - third, length)])
+    )
+
+
 def _representable(drop_prob: float, dtype: str, dialect: Dialect) -> bool:
     """Return whether the factor of kept values is a number of this dtype: where it is not, see DP205."""
     return dialect.scaling != "inverted" or drop_prob == 1.0 or 1.0 / (1.0 - drop_prob) <= FORMATS[dtype].largest
 
 
-def _gradient_violations(target: Target, layer: Layer, example: Example, x: Any, dtype: str) -> list[Violation]:
-    """Return what the backward pass breaks, by the same law applied to the cotangent.
+def gradient_violations(target: Target, layer: Layer, x: Tensor, drop_prob: float, seed: int) -> list[Violation]:
+    """Return what a pass forward and backward from a seed breaks, by the same law applied to the cotangent.
 
     Where 1/q is no number of x's dtype, a factor that overflows times a mask of zero is NaN also in sound code.
     """
     framework = target.framework
-    cotangent = np.ones(example.shape) + (1j if dtype in PART else 0)
-    framework.seed(example.seed)
-    result = gradient_of(target, layer, x, framework.tensor(cotangent, dtype, framework.info(x).device))
+    info = framework.info(x)
+    dtype = info.dtype
+    cotangent = np.ones(info.shape) + (1j if dtype in PART else 0)
+    framework.seed(seed)
+    result = gradient_of(target, layer, x, framework.tensor(cotangent, dtype, info.device))
     if result.gradient is None:
         return [Violation("gradient", result.reason)]
-    gradient = framework.numpy(result.gradient)
-    dropped = parts(framework.numpy(result.output)) == 0
-    if _representable(example.drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
+    cotangent, gradient, output = looked_at(cotangent, framework.numpy(result.gradient), framework.numpy(result.output))
+    dropped = parts(output) == 0
+    if _representable(drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
         return [Violation("gradient", "a dropped element has a gradient")]
-    found = training_violations(cotangent, gradient, example.drop_prob, part_of(dtype), target.dialect)
+    found = training_violations(cotangent, gradient, drop_prob, part_of(dtype), target.dialect)
     return [Violation("gradient", f"in the gradient: {violation.text}") for violation in found]

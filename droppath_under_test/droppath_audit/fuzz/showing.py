@@ -27,7 +27,7 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, 
         dtype: Dtype of x.
         script: Has bound tensors ``x`` and ``y``; for ``written`` an array ``before``, for ``fresh`` a tensor ``z``
             that a fresh layer gave, for ``gradient`` an array ``gradient``.
-        values: Of x, in order.
+        values: Of x, in order; none where x is random.
     """
     if kind == "raised":
         return
@@ -39,15 +39,16 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, 
     # Where rounding, overflow or x itself does not blur what became of it.
     smallest = 2.0 ** FORMATS[part_of(dtype)].min_exponent
     telling = f"telling = (abs(xs) >= {smallest!r}) & (abs(xs) < np.inf) & (abs(xs * {factor!r}) < np.inf)"
+    kept = "(b != 0)[t].tolist()" if part_of(dtype) == dtype else "[*(b.real != 0)[t], *(b.imag != 0)[t]]"
     fates = {
-        "sample": "all(len(set((b != 0)[t].tolist())) <= 1 for b, t in zip(ys, telling))",
+        "sample": f"all(len(set({kept})) <= 1 for b, t in zip(ys, telling))",
         "batch": "len(set((ys != 0)[telling].tolist())) <= 1",
         "element": "all((value.real == 0) == (value.imag == 0) for value in ys[telling].tolist())",
     }
     same = "xs.tobytes() == ys.tobytes()" if not script.invocation.takes_shortcut else (
         "np.array_equal(ys, xs + 0.0, equal_nan=True)"
     )  # fmt: skip
-    if kind == "values" and len(values) <= FEW and part_of(dtype) == dtype:
+    if kind == "values" and 0 < len(values) <= FEW and part_of(dtype) == dtype:
         low, high = kept_interval(np.array(values), drop_prob, dtype, scaling=script.at.dialect.scaling)
         script.imports("from math import inf, nan")
         exactly = [f"low, high = np.array({low.tolist()}), np.array({high.tolist()})"]

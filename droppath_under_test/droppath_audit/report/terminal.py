@@ -286,7 +286,7 @@ def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: s
                 name,
                 level,
                 f"±{design.resolves:.2g}",
-                design.quantity,
+                Text(f"{design.quantity}: {trial.case.detail}" if trial.case.detail else design.quantity),
                 f"{design.decisions:,}",
                 f"{trial.alpha:.1e}",
             )

@@ -100,6 +100,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         facts = replace(
             facts,
             fixed_shape=target.fixed_shape,
+            ranks=first.ranks,
             invocation=_invocation(facts, target),
             notes=(*facts.notes, *_shown(first, follows=follows)),
         )

@@ -86,7 +86,7 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
     effort = EFFORTS[settings.effort]
     for device in facts.devices:
         for check in catalogue().values():
-            cases = list(check.cases(device, effort))
+            cases = list(check.planned(facts, device, effort, settings.seed))
             for bare in cases if check.bound_to_dtype else _in_a_dtype_that_is_taken(cases, facts, device):
                 trial = _applied(check, bare, facts, settings)
                 dtype = trial.case.coordinates.get("dtype")

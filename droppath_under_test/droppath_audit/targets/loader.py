@@ -20,7 +20,7 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.facts import Facts
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
-from droppath_audit.frameworks.capabilities import Keys, Sources, has, names_of
+from droppath_audit.frameworks.capabilities import Keys, Layouts, Sources, Surroundings, has, names_of
 from droppath_audit.targets import proposing, words
 from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
@@ -303,7 +303,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
     if binding.keyed and keys is None:
         raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
     target = BoundTarget(obj, binding, framework)
-    version = adapter.version()
+    version, layouts, around = adapter.version(), has(framework, Layouts), has(framework, Surroundings)
     seconds = time.perf_counter() - started
     facts = Facts(
         spec=spec.text,
@@ -322,6 +322,8 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         evaluates=binding.evaluates,
         fixed_shape=binding.input,
         invocation=binding.invocation(found.lines),
+        layouts=layouts.layouts if layouts else (),
+        surroundings=(*around.surroundings, *around.processwide) if around else (),
         capabilities=names_of(framework),
         import_seconds=seconds,
         environment={

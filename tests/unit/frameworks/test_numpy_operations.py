@@ -28,7 +28,7 @@ def evaluated(expression, **names):
 
 
 def test_it_says_what_it_can_do_beyond_the_base(framework):
-    assert names_of(framework) == ("Forking", "Generators", "Keys", "Layouts")
+    assert names_of(framework) == ("Forking", "Generators", "Keys", "Layouts", "Sources")
 
 
 def test_a_long_double_is_no_dtype_where_it_is_wider_than_what_crosses(framework):

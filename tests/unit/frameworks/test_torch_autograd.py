@@ -61,3 +61,12 @@ def test_the_cotangent_comes_as_it_is(dtype):
 def test_an_output_of_another_shape_is_refused_in_the_words_of_torch():
     with pytest.raises(TargetRaised, match="Mismatch in shape"):
         FRAMEWORK.gradient(doubled, torch.ones(4, 3), torch.ones(4, 2))
+
+
+def test_an_output_of_another_dtype_is_differentiated_as_torch_does():
+    def widened(x, training):
+        return Seen.apply(x.float())
+
+    x = torch.ones(4, 3, dtype=torch.float16)
+    found = FRAMEWORK.gradient(widened, x, torch.ones(4, 3, dtype=torch.float16))
+    assert torch.equal(found.gradient, 2 * x)

@@ -71,7 +71,7 @@ def test_the_schema_refuses_what_does_not_fit(reports: list[Report], schema: jso
         {**good, "verdict": "passed"},
         {**good, "results": [{**good["results"][0], "trial": "DP1"}]},
         {**good, "results": [{**good["results"][0], "p_value": 2}]},
-        {"schema_version": "1.4", "reports": [good]},
+        {"schema_version": "1.5", "reports": [good]},
     ]
     for instance in wrong:
         assert not schema.is_valid(instance)

@@ -49,6 +49,12 @@ class PaddleAutograd(Framework, Autograd, SecondOrder, Checkpointing):
         """Return whether a gradient of x is asked for."""
         return not x.stop_gradient
 
+    def tracking(self, x: Tensor) -> Tensor:
+        """Return x inside of a graph."""
+        leaf = x.detach()
+        leaf.stop_gradient = False
+        return leaf.clone()
+
     def gradcheck(self, layer: Layer, x: Tensor, seed: int) -> str:
         """Compare the gradient with central differences, element by element, with the mask of ``seed``.
 

@@ -48,6 +48,10 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
         """Return whether a gradient of x is asked for."""
         return x.requires_grad
 
+    def tracking(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x inside of a graph."""
+        return x.detach().requires_grad_().clone()
+
     def gradcheck(self, layer: Layer, x: torch.Tensor, seed: int) -> str:
         """Run torch's gradcheck with the mask of ``seed``."""
         from torch.autograd.gradcheck import GradcheckError
@@ -136,7 +140,7 @@ def _weighed(
     Torch imports SymPy to look at the shape of a gradient that it is given, a third of a second in every process. A
     scalar needs none; what a hook returns takes the place of its gradient, as it is.
     """
-    if output.shape != cotangent.shape:
+    if (output.shape, output.dtype) != (cotangent.shape, cotangent.dtype):
         return output, leaves, cotangent  # which torch refuses in its own words
     output.register_hook(lambda _: cotangent)  # type: ignore[no-untyped-call]
     return (output.real if output.is_complex() else output).sum(), leaves, None

@@ -21,6 +21,7 @@ class TorchLayers(Layers, Surroundings):
     """What is done to modules."""
 
     surroundings = ("no_grad", "inference_mode", "autocast")
+    processwide = ("deterministic", "default_float64")
 
     def is_layer(self, obj: object) -> bool:
         """Return whether the object is a module."""
@@ -66,13 +67,29 @@ class TorchLayers(Layers, Surroundings):
 
     @contextmanager
     def surround(self, name: str, device: str) -> Iterator[None]:
-        """Enter ``no_grad``, ``inference_mode`` or ``autocast``.
+        """Enter ``no_grad``, ``inference_mode`` or ``autocast``, or change a setting of the process.
 
         Raises:
             NotApplicable: If the type of device has no autocast, with torch's reason.
         """
-        with _autocast(device) if name == "autocast" else getattr(torch, name)():
-            yield
+        if name == "deterministic":
+            before = torch.get_deterministic_debug_mode()
+            # Not use_deterministic_algorithms, which imports the settings of the compiler first.
+            torch.set_deterministic_debug_mode("error")
+            try:
+                yield
+            finally:
+                torch.set_deterministic_debug_mode(before)
+        elif name == "default_float64":
+            dtype = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float64)
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(dtype)
+        else:
+            with _autocast(device) if name == "autocast" else getattr(torch, name)():
+                yield
 
 
 def _held(layer: Any) -> dict[str, torch.Tensor]:

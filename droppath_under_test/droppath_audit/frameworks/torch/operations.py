@@ -95,8 +95,12 @@ class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, T
 
     def kept(self, tensor: torch.Tensor, batch: int) -> npt.NDArray[np.bool_]:
         """Return which samples' first element is other than zero."""
+        tensor = _tensor(tensor).detach()
+        if tensor.numel() > batch and tensor.dim() and tensor.shape[0] == batch:
+            while tensor.dim() > 1:  # without a copy of all of it, whatever its strides
+                tensor = tensor.select(1, 0)
         # Thousands of small calls are read one by one: nothing is converted that NumPy can compare.
-        array = _array(tensor) if _tensor(tensor).dtype in WIDE else self.numpy(tensor)
+        array = _array(tensor) if tensor.dtype in WIDE else self.numpy(tensor)
         kept: npt.NDArray[np.bool_] = array.reshape(batch, -1)[:, 0] != 0
         return kept
 

@@ -31,7 +31,6 @@ class TorchSpelling(Spelling):
     templates: ClassVar = {
         "seed": "torch.manual_seed({seed})",
         "ones": "torch.ones({shape}, dtype=torch.{dtype}, device={device})",
-        "random": "torch.randn({shape}, device={device}).to(torch.{dtype})",
         "literal": "torch.tensor({values}, dtype=torch.{dtype}, device={device}).reshape({shape})",
         "info": "({tensor}.shape, {tensor}.dtype, {tensor}.device)",
         "key": "torch.Generator({device}).manual_seed(int(torch.randint(2**62, ())))",
@@ -44,6 +43,8 @@ class TorchSpelling(Spelling):
         "surround no_grad": "torch.no_grad()",
         "surround inference_mode": "torch.inference_mode()",
         "surround autocast": "torch.autocast(x.device.type, torch.bfloat16)",
+        "surround deterministic": "nullcontext(torch.set_deterministic_debug_mode('error'))",
+        "surround default_float64": "nullcontext(torch.set_default_dtype(torch.float64))",
         "layout contiguous": "{tensor}",
         "layout transposed": "{tensor}.transpose(0, -1).contiguous().transpose(0, -1)",
         "layout sliced": "{tensor}.repeat_interleave(2, -1)[..., ::2] if {tensor}.dim() else {tensor}",
@@ -66,6 +67,11 @@ first, = torch.autograd.grad({y}, {x}, v, create_graph=True)
 by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first), allow_unused=True)""",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
+
+    def random(self, shape: str, dtype: str, device: str) -> str:
+        """Draw normal values; both parts of complex ones."""
+        drawn = ", dtype=torch.cfloat" if dtype.startswith("complex") else ""
+        return f"torch.randn({shape}, device={device}{drawn}).to(torch.{dtype})"
 
     def real(self, tensor: str) -> str:
         """Take the real part: torch differentiates no complex number."""

@@ -20,6 +20,7 @@ SCALED_MASK = Broken("DP205", "float16", "1/keep_prob overflows in the mask wher
 
 # x.div(keep_prob) * mask
 DIVIDED_FIRST = (
+    Broken("DP114", "", "rows at keep_prob = 0 meet x / 0, those whose mask has another fault meet that"),
     Broken("DP205", ALL, "x is divided before it is multiplied, and where that overflows infinity times 0 is NaN"),
     MULTIPLIED,
     Broken("DP301", ALL, "at keep_prob = 0 x is divided by 0, and infinity times 0 is NaN"),

@@ -24,6 +24,7 @@ SYSTEMS = (
             Broken("DP105", "float32", "the number kept is fixed: int(B · keep_prob), at least 1"),
             Broken("DP106", "float32", "of two samples exactly one is kept, of more each lessens the others' chance"),
             Broken("DP110", "float32", "a batch of 1 is never dropped, and int() takes a part of a sample from others"),
+            Broken("DP114", "", "every row in training meets the factor of its batch"),
             Broken("DP201", ALL, "the factor is B over the number kept, not 1/keep_prob"),
             Broken("DP203", "float64 float32 float16", "frequency and factor are both those of the batch at hand"),
             Broken("DP205", "float16", "the factor B overflows float16, which raises"),

@@ -24,7 +24,7 @@ INSTALL = (
 BOTH = "float64 float32"
 COMPLEX = f"{BOTH} complex64 complex128"
 NAN_AT_ZERO = (
-    *(entry if entry.check == "DP402" else replace(entry, dtypes=BOTH) for entry in DIVIDED_FIRST),
+    *(entry if entry.check in ("DP114", "DP402") else replace(entry, dtypes=BOTH) for entry in DIVIDED_FIRST),
     Broken("DP601", BOTH, "the smallest failing call has drop_prob = 1"),
 )
 
@@ -75,7 +75,6 @@ SYSTEMS = (
             NO_AXIS,
             NO_SHORTCUT,
             Broken("DP005", BOTH, "the mask has rank 4, and x of any other rank is broadcast to it"),
-            Broken("DP304", BOTH, "small tensors of other ranks as well"),
             *(entry for entry in NAN_AT_ZERO if entry.check not in ("DP205", "DP601")),
             Broken("DP601", COMPLEX, "the smallest failing call has another rank than 4"),
         ),
@@ -102,6 +101,7 @@ SYSTEMS = (
             Broken("DP101", BOTH, "every sample is kept, at any drop_prob"),
             Broken("DP102", BOTH, "the mask is keep_prob + rand itself, so that kept ones have many values"),
             Broken("DP104", BOTH, "every batch is kept as a whole"),
+            Broken("DP114", "", "the noise, in every row in training"),
             Broken("DP201", BOTH, "kept values are x times noise"),
             Broken("DP202", BOTH, "no sample is ever dropped"),
             Broken("DP203", BOTH, "the mean is x times 1 + 0.5/keep_prob"),

@@ -1,0 +1,83 @@
+"""Configuration: everything about one call that code may branch on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_SURROUNDING = "plain"
+NEW, ONCE, OFTEN, OTHERWISE = "new", "called before", "called 100 times", "called with another shape"
+FLOAT, INTEGER, SCALAR = "a float", "an integer", "a NumPy float32"
+FRESH, SWITCHED = "as constructed", "after evaluation"
+NESTED, COPIED, PICKLED = "inside of a container", "as a deep copy", "as a pickled copy"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One call.
+
+    Attributes:
+        features: Sizes of a sample.
+        batch: Samples.
+        layout: Strides of x, by the framework's names.
+        dtype: Of x.
+        drop_prob: p.
+        tracked: Whether a gradient of x is asked for.
+        surrounding: The context in which the call is made, by the framework's names; ``plain`` for none.
+        mode: How the layer came to train.
+        age: What was done with the layer before.
+        number: As what p is handed over.
+    """
+
+    features: tuple[int, ...] = (4,)
+    batch: int = 8
+    layout: str = "contiguous"
+    dtype: str = "float32"
+    drop_prob: float = 0.5
+    tracked: bool = False
+    surrounding: str = NO_SURROUNDING
+    mode: str = FRESH
+    age: str = NEW
+    number: str = FLOAT
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of x."""
+        return (self.batch, *self.features)
+
+    @property
+    def elements(self) -> int:
+        """Elements of x."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+    def describe(self) -> str:
+        """Return it in words, what is as usual left out."""
+        said = [f"x of shape {list(self.shape)}", self.dtype, f"drop_prob {self.drop_prob!r}"]
+        if self.layout != "contiguous":
+            said.append(self.layout)
+        if self.tracked:
+            said.append("tracked")
+        if self.surrounding != NO_SURROUNDING:
+            said.append(f"under {self.surrounding}")
+        if self.mode != FRESH:
+            said.append(self.mode)
+        if self.age != NEW:
+            said.append(self.age)
+        if self.number != FLOAT:
+            said.append(f"drop_prob as {self.number}")
+        return ", ".join(said)
+
+    def plainer(self) -> Iterator[Configuration]:
+        """Yield configurations in which one thing is as usual that is not now."""
+        usual = Configuration(batch=self.batch, dtype=self.dtype, drop_prob=self.drop_prob, features=self.features)
+        for each in fields(self):
+            if getattr(self, each.name) != getattr(usual, each.name):
+                yield replace(self, **{each.name: getattr(usual, each.name)})
+        if self.dtype != "float32":
+            yield replace(self, dtype="float32")

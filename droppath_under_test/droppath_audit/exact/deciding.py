@@ -1,0 +1,339 @@
+"""Which random number decides which sample, and at what keep probability: asked by numbers of our own choice.
+
+A dozen calls in one configuration, whose one draw is given chosen numbers, show what no number of random calls could:
+that no number decides two samples, and between which two neighbouring numbers the threshold lies. Assumed is that each
+sample compares one number with one threshold. That is looked at first, at the ends and at random levels that all
+numbers of a call share; where it is not so, nothing is said, and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.exact.generators import model_of
+from droppath_audit.frameworks.tape import BERNOULLI, OTHER, UNIFORM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from droppath_audit.exact.alphabets import Alphabet
+    from droppath_audit.frameworks.tape import Draw, Tape
+
+    Kept = npt.NDArray[np.bool_]
+    Numbers = npt.NDArray[np.float64]
+    Ranks = npt.NDArray[np.int64]
+
+LARGE = 2**18  # elements of x above which fewer calls are made
+LEVELS = 6  # random numbers that all of a call are set to
+CODES = 8  # calls with numbers of which half say keep; a sample that follows another number passes one in 2^8
+TELLING = 20  # further calls, beyond two for each doubling of the samples, before two samples count as one
+AROUND = 24  # numbers that are tried at the threshold, at least
+AMONG = 0.8  # of the numbers of such a call that lie there; the others are any
+COARSE = 2**17  # numbers of a draw in half precision at most
+SPREAD = 3  # neighbours of the threshold that are tried on either side
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What chosen numbers showed.
+
+    Attributes:
+        draw: The call that decides, in words; empty where there is none.
+        why_not: Why chosen numbers say nothing of the law here; empty where they do.
+        silent: Whether nothing was drawn at all.
+        low: The keep probability is not below this, where it is known.
+        high: And not above this.
+        together: Two samples (elements, where these are decided alone) that one number decides.
+        opposed: Whether it decides them in opposite ways.
+        highest: The highest number of the draw.
+        witness: A number in [0, 1) that decides wrongly, where there is one.
+        wanted: Whether it should keep.
+        upward: Whether the decision that it makes is kept by large numbers; None where all numbers are to decide alike.
+        coarse: Whether the draw has so few numbers that several states round to each.
+    """
+
+    draw: str = ""
+    why_not: str = ""
+    silent: bool = False
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(1)
+    together: tuple[int, ...] = ()
+    opposed: bool = False
+    highest: float = 1.0
+    witness: float | None = None
+    wanted: bool = False
+    upward: bool | None = None
+    coarse: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether it says between which numbers the keep probability lies."""
+        return not self.why_not and not self.together
+
+
+def decide(
+    call: Callable[[], Kept],
+    tape: Tape,
+    keep_prob: Fraction,
+    tolerance: Fraction,
+    rng: np.random.Generator,
+    *,
+    brief: bool = False,
+) -> Decided:
+    """Return what chosen numbers show of a target in one configuration.
+
+    Args:
+        call: Makes a call and returns what was kept, one entry a decision.
+        tape: Of the framework.
+        keep_prob: The keep probability that is promised.
+        tolerance: By how much it may be missed; numbers within that of the threshold decide as they like.
+        rng: Which numbers are chosen.
+        brief: Whether as few calls as possible are made: they are large, or others have shown which number decides.
+
+    Raises:
+        TargetRaised: Whatever the target raises.
+    """
+    with tape.record(values=False) as draws:
+        kept = call()
+    if not draws:
+        return Decided(silent=True, why_not="nothing is drawn from the framework's generators")
+    if len(draws) > 1:
+        return Decided(why_not=f"a call makes {len(draws)} draws")
+    (draw,) = draws
+    asked = Decided(draw.describe())
+    if draw.kind == OTHER or (draw.kind == BERNOULLI and draw.probability is None):
+        return replace(asked, why_not=f"{draw.describe()} has no single threshold")
+    if not kept.size or not draw.numbers:
+        return replace(asked, why_not="nothing is decided")
+    try:
+        numbers = _Coins(draw) if draw.kind == BERNOULLI else _Ranks(draw, tape)
+        return _Deciding(call, tape, draw, numbers, rng, brief=brief).asked(asked, keep_prob, tolerance, kept.size)
+    except NotApplicable as error:
+        return replace(asked, why_not=str(error))
+
+
+class _Coins:
+    """The numbers of a draw that decides itself: 0 and 1."""
+
+    def __init__(self, draw: Draw) -> None:
+        self._one = Fraction(draw.probability or 0.0)
+
+    def ends(self, low: npt.NDArray[np.bool_]) -> Numbers:
+        """Return a number from the lower end where asked, and from the upper elsewhere."""
+        return np.where(low, 0.0, 1.0)
+
+    def levels(self, _count: int, _rng: np.random.Generator) -> Numbers:
+        """Return numbers between the ends, ascending; there are none."""
+        return np.empty(0)
+
+    def threshold(self, upward: bool) -> tuple[Fraction, Fraction]:
+        """Return between which probabilities the keep probability lies: no number has to be tried."""
+        keep_prob = self._one if upward else 1 - self._one
+        return keep_prob, keep_prob
+
+
+class _Ranks:
+    """The numbers of a uniform draw, by their ranks in the alphabet of the generator."""
+
+    def __init__(self, draw: Draw, tape: Tape) -> None:
+        model = model_of(draw, tape.redraw)
+        found = model.alphabet(draw) if model is not None else None
+        if found is None:
+            raise NotApplicable(f"there is no model of {draw.describe()} on {draw.device}")
+        self.alphabet: Alphabet = found
+
+    def ends(self, low: npt.NDArray[np.bool_]) -> Numbers:
+        """Return the lowest number where asked, and the highest elsewhere."""
+        last = self.alphabet.size - 1
+        lowest, highest = self.alphabet.values(np.array([0, last], dtype=np.int64))
+        return np.asarray(np.where(low, lowest, highest))
+
+    def levels(self, count: int, rng: np.random.Generator) -> Numbers:
+        """Return random numbers, ascending."""
+        return self.alphabet.values(np.sort(rng.integers(0, self.alphabet.size, count)))
+
+    def rank(self, share: Fraction) -> int:
+        """Return the first rank below which at least this share of the states lies."""
+        # A whole number: comparisons of fractions take longer than all else here.
+        wanted, low, high = -(-share.numerator * self.alphabet.states // share.denominator), 0, self.alphabet.size
+        while low < high:
+            middle = (low + high) // 2
+            if self.alphabet.below(middle) >= wanted:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def share(self, rank: int) -> Fraction:
+        """Return the share of the states below a rank."""
+        return Fraction(self.alphabet.below(min(max(rank, 0), self.alphabet.size)), self.alphabet.states)
+
+
+class _Deciding:
+    """A target in one configuration, and the draw of its calls."""
+
+    def __init__(
+        self,
+        call: Callable[[], Kept],
+        tape: Tape,
+        draw: Draw,
+        numbers: _Coins | _Ranks,
+        rng: np.random.Generator,
+        *,
+        brief: bool,
+    ) -> None:
+        self._call, self._tape, self._draw, self._numbers, self._rng = call, tape, draw, numbers, rng
+        self._brief = brief
+        self._unit_interval = draw.kind == UNIFORM and (draw.low, draw.high) == (0.0, 1.0)
+
+    def asked(self, asked: Decided, keep_prob: Fraction, tolerance: Fraction, units: int) -> Decided:
+        """Return what is found out."""
+        if keep_prob in (0, 1):
+            return self._at_an_end(asked, keep_prob)
+        upward = self._directions()
+        if not self._own_numbers(upward):
+            return self._together(asked, upward, units)
+        if isinstance(self._numbers, _Coins):
+            # Of samples that decide in opposite ways one way is wrong, unless the coin is fair.
+            both = [self._numbers.threshold(bool(way)) for way in np.unique(upward)]
+            return replace(asked, low=min(low for low, _ in both), high=max(high for _, high in both))
+        return self._around(asked, self._numbers, upward, keep_prob, tolerance)
+
+    def _feed(self, numbers: Numbers) -> Kept:
+        with self._tape.replace(numbers) as drawn:
+            kept = self._call()
+        if drawn != [numbers.size]:
+            raise NotApplicable("not every call makes this one draw")
+        return kept
+
+    def _all(self, number: float) -> Kept:
+        return self._feed(np.full(self._draw.numbers, number))
+
+    def _at_an_end(self, asked: Decided, keep_prob: Fraction) -> Decided:
+        """Where all are kept, or dropped, no state of the generator may decide otherwise."""
+        low, high = (self._numbers.ends(np.array([low]))[0] for low in (True, False))
+        tried = (low, high, *self._numbers.levels(2, self._rng))
+        wrong = [float(number) for number in tried if (self._all(number) != (keep_prob == 1)).any()]
+        if not wrong:
+            return replace(asked, low=keep_prob, high=keep_prob)
+        if self._unit_interval:
+            asked = replace(asked, witness=wrong[0], wanted=keep_prob == 1)
+        if isinstance(self._numbers, _Ranks):
+            one = Fraction(1, self._numbers.alphabet.states)
+            return replace(asked, low=one, high=one) if keep_prob == 0 else replace(asked, low=1 - one, high=1 - one)
+        # A coin that never falls so in practice decides nothing, whatever it is made to show.
+        probabilities = [self._numbers.threshold(up)[0] for up in (True, False)]
+        sound = keep_prob in probabilities
+        return replace(asked, low=keep_prob, high=keep_prob) if sound else replace(asked, low=probabilities[0])
+
+    def _directions(self) -> npt.NDArray[np.bool_]:
+        """Return which decisions are kept by large numbers.
+
+        Raises:
+            NotApplicable: If a decision is not what one threshold makes of the number that all have.
+        """
+        low, high = (self._numbers.ends(np.array([low]))[0] for low in (True, False))
+        at_low, at_high = self._all(low), self._all(high)
+        if (at_low == at_high).any():
+            raise NotApplicable("the ends of the generator's range do not decide differently")
+        upward, before = at_high, at_low
+        for number in self._numbers.levels(1 if self._brief else LEVELS, self._rng):
+            now = self._all(number)
+            if (np.where(upward, before, now) & ~np.where(upward, now, before)).any():
+                raise NotApplicable("the mask neither rises nor falls with the random number")
+            before = now
+        return upward
+
+    def _codes(self, count: int) -> tuple[npt.NDArray[np.bool_], Kept]:
+        """Return calls in which half of the numbers, by chance, are low: which, and what was kept."""
+        bits = np.frombuffer(self._rng.bytes(count * (self._draw.numbers // 8 + 1)), np.uint8).reshape(count, -1)
+        low = np.unpackbits(bits, axis=1)[:, : self._draw.numbers].view(np.bool_)
+        return low, np.array([self._feed(self._numbers.ends(row)) for row in low])
+
+    def _own_numbers(self, upward: npt.NDArray[np.bool_]) -> bool:
+        """Return whether each decision follows the number in its own place."""
+        low, kept = self._codes(2 if self._brief else CODES)
+        return self._draw.numbers == upward.size and np.array_equal(kept != upward, low)
+
+    def _together(self, asked: Decided, upward: npt.NDArray[np.bool_], units: int) -> Decided:
+        """Return two decisions that are alike in every call, or always opposed."""
+        _, kept = self._codes(TELLING + 2 * max(units, self._draw.numbers).bit_length())
+        words = np.packbits(kept != upward, axis=0)
+        _, first, back = np.unique(words, axis=1, return_index=True, return_inverse=True)
+        others = np.flatnonzero(first[back.reshape(-1)] != np.arange(units))
+        if others.size:
+            one, other = int(first[back.reshape(-1)[others[0]]]), int(others[0])
+            highest = float(self._numbers.ends(np.zeros(1, dtype=np.bool_))[0])
+            opposed = bool(upward[one] != upward[other])
+            return replace(asked, together=(one, other), opposed=opposed, highest=highest)
+        return replace(asked, why_not="each decision has several numbers, or its own in another place")
+
+    def _tried(
+        self, upward: npt.NDArray[np.bool_], centre: dict[bool, Ranks], edges: dict[bool, Ranks], size: int
+    ) -> Iterator[Ranks]:
+        """Yield the ranks of calls: both edges for every decision, and numbers at the threshold among random ones."""
+        count = upward.size
+        code = self._rng.random(count) < 0.5
+        for first in (code, ~code):
+            yield _by_direction(upward, {up: ranks[first.astype(int)] for up, ranks in edges.items()})
+        for _ in range(max(1 if self._brief else 2, -(-AROUND // count))):
+            chosen = _by_direction(upward, {up: self._rng.choice(ranks, count) for up, ranks in centre.items()})
+            yield np.where(self._rng.random(count) < AMONG, chosen, self._rng.integers(0, size, count))
+
+    def _around(
+        self,
+        asked: Decided,
+        numbers: _Ranks,
+        upward: npt.NDArray[np.bool_],
+        keep_prob: Fraction,
+        tolerance: Fraction,
+    ) -> Decided:
+        """Return between which shares of the states the thresholds of all decisions lie."""
+        alphabet, centre, edges = numbers.alphabet, {}, {}
+        for up in map(bool, np.unique(upward)):
+            share = 1 - keep_prob if up else keep_prob
+            near = numbers.rank(share) + np.arange(-SPREAD, SPREAD + 1)
+            ends = [numbers.rank(share + tolerance) + 1, numbers.rank(share - tolerance) - 2]
+            centre[up], edges[up] = (np.clip(ranks, 0, alphabet.size - 1) for ranks in (near, ends))
+        kept_below, kept_above = -1, alphabet.size  # the highest rank that is kept, and the lowest, by direction
+        dropped_above, dropped_below = alphabet.size, -1
+        for ranks in self._tried(upward, centre, edges, alphabet.size):
+            kept = self._feed(alphabet.values(ranks))
+            kept_below = max(kept_below, int(ranks[kept & ~upward].max(initial=-1)))
+            dropped_above = min(dropped_above, int(ranks[~kept & ~upward].min(initial=alphabet.size)))
+            kept_above = min(kept_above, int(ranks[kept & upward].min(initial=alphabet.size)))
+            dropped_below = max(dropped_below, int(ranks[~kept & upward].max(initial=-1)))
+        lows, highs = [Fraction(0)], [Fraction(1)]
+        if not upward.all():
+            lows.append(numbers.share(kept_below + 1))
+            highs.append(numbers.share(dropped_above))
+        if upward.any():
+            lows.append(1 - numbers.share(kept_above))
+            highs.append(1 - numbers.share(dropped_below + 1))
+        asked = replace(asked, low=max(lows), high=min(highs))
+        if not self._unit_interval:
+            return asked
+        for rank, wanted, up, wrong in (
+            (kept_below, False, False, numbers.share(kept_below + 1) > keep_prob + tolerance),
+            (dropped_above, True, False, numbers.share(dropped_above) < keep_prob - tolerance),
+            (kept_above, False, True, 1 - numbers.share(kept_above) > keep_prob + tolerance),
+            (dropped_below, True, True, 1 - numbers.share(dropped_below + 1) < keep_prob - tolerance),
+        ):
+            if wrong and 0 <= rank < alphabet.size:
+                witness = float(alphabet.values(np.array([rank], dtype=np.int64))[0])
+                return replace(asked, witness=witness, wanted=wanted, upward=up, coarse=alphabet.size <= COARSE)
+        return asked
+
+
+def _by_direction(upward: npt.NDArray[np.bool_], ranks: dict[bool, Ranks]) -> Ranks:
+    """Return for each decision its entry of the array that belongs to its direction; there may be one direction."""
+    if len(ranks) == 1:
+        return next(iter(ranks.values()))
+    return np.where(upward, ranks[True], ranks[False])

@@ -1,0 +1,193 @@
+"""What is seen of a target in one configuration: its values, its gradients, and which number decides which sample."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from droppath_audit.core.configuration import FLOAT, NO_SURROUNDING, Configuration
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.exact.deciding import LARGE, Decided, decide
+from droppath_audit.frameworks.capabilities import Taped, has
+from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
+from droppath_audit.probes.pace import samples_in_time
+from droppath_audit.space.configured import Configured, has_graph
+from droppath_audit.stats.certificate import resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from droppath_audit.core.case import ConfigurationCase
+    from droppath_audit.probes.live import LiveProbe
+
+FINEST = 5e-4  # of a keep probability that is known exactly, what it may be off by away from the ends
+MISS = Fraction(1, 2**23)
+COUNTED = 2**13  # decisions that are counted where the generator is not known
+MOST = 2**23  # elements of all calls in which they are counted
+MANY = 1000  # samples from which on a loop over them may take too long
+CALLS = 4  # times as many calls as the time is for that others measure
+PLAINER = 12  # things that are made as usual, one after the other
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was seen at one drop_prob of a configuration.
+
+    Attributes:
+        at: The configuration, or the plainest one that shows the same fault.
+        violation: What a call broke, with the kind of it; empty texts where nothing.
+        training: Whether that call was one in training.
+        decided: What chosen numbers showed.
+        other_draws: Whether another drop_prob draws numbers here, where this one draws none.
+        kept: Of the decisions that were counted.
+        decisions: Counted, where chosen numbers said nothing.
+        refused: What the target, or its framework, refuses of the configuration, where it was left out.
+    """
+
+    at: Configuration
+    violation: Violation = field(default_factory=lambda: Violation("", ""))
+    training: bool = True
+    decided: Decided = field(default_factory=Decided)
+    other_draws: bool = False
+    kept: int = 0
+    decisions: int = 0
+    refused: str = ""
+
+    def alike(self, other: Found) -> bool:
+        """Return whether both show the same kind of fault."""
+        mine, others = ((one.violation.kind, bool(one.decided.together), one.decided.silent) for one in (self, other))
+        return mine == others
+
+
+def tolerance(drop_prob: float) -> Fraction:
+    """Return by how much a keep probability may be off: what a certificate resolves, or a rounding to float32."""
+    return MISS if drop_prob in (0.0, 1.0) else max(MISS, Fraction(resolution(drop_prob, FINEST)))
+
+
+class Asking:
+    """Asks a target about configurations, from one seed.
+
+    Args:
+        probe: Of the trial.
+        seed: Of the framework's generators, of x and of the numbers that are chosen.
+    """
+
+    def __init__(self, probe: LiveProbe[ConfigurationCase], seed: int) -> None:
+        self._probe, self._seed = probe, seed
+        self._framework, self._device = probe.framework, probe.at.device
+
+    def in_time(self, at: Configuration) -> Configuration:
+        """Return the configuration, with fewer samples where a loop over so many would take longer than a trial."""
+        if at.batch < MANY:
+            return at
+        most = samples_in_time(self._probe.target, lambda samples: (samples, *at.features), "float32", self._probe.at)
+        return replace(at, batch=min(at.batch, most // CALLS or 1)) if most else at
+
+    def found(self, at: Configuration) -> Found:
+        """Return what is seen in a configuration, or in the nearest one that is not refused.
+
+        A dtype, strides or a context that a framework has for some of its operations alone is no promise.
+        """
+        return self._nearest(at, self._found)
+
+    def law(self, at: Configuration) -> Found:
+        """Return what chosen numbers show there, and nothing else."""
+        return self._nearest(at, self._law)
+
+    def plainest(self, one: Found) -> Found:
+        """Return the same fault in the plainest configuration that shows it."""
+        for _ in range(PLAINER):
+            for at in one.at.plainer():
+                with suppress(NotApplicable, TargetRaised):
+                    other = self._found(at, counting=False)
+                    if one.alike(other):
+                        one = replace(other, refused=one.refused)
+                        break
+            else:
+                return one
+        return one
+
+    def _nearest(self, at: Configuration, ask: Callable[[Configuration], Found]) -> Found:
+        first: TargetRaised | None = None
+        for nearest in _less_and_less(at):
+            try:
+                return replace(ask(nearest), refused="" if first is None else str(first))
+            except TargetRaised as error:
+                first = first or error
+        return Found(at, Violation("raised", f"raised {first}"))
+
+    def _law(self, at: Configuration) -> Found:
+        rng = np.random.default_rng(self._seed)
+        configured = Configured(self._probe.target, self._device, at, rng)
+        return Found(at, decided=self._decided(configured, at, rng, brief=True))
+
+    def _found(self, at: Configuration, *, counting: bool = True) -> Found:
+        rng = np.random.default_rng(self._seed)
+        configured = Configured(self._probe.target, self._device, at, rng)
+        violation, training = self._violation(configured, at)
+        if violation is not None:
+            return Found(at, violation, training)
+        decided = self._decided(configured, at, rng)
+        one = Found(at, decided=decided)
+        # At the ends every call was looked at already.
+        inside = 0.0 < at.drop_prob < 1.0 and not (decided.known or decided.together)
+        return self._counted(one, configured) if counting and inside else one
+
+    def _violation(self, configured: Configured, at: Configuration) -> tuple[Violation | None, bool]:
+        """Return what a call in training, one in evaluation or a backward pass breaks, and whether in training."""
+        target, asked = self._probe.target, configured
+        for training in self._probe.modes:
+            self._framework.seed(self._seed)
+            y = asked.call(training=training)
+            given = Asked(asked.x, asked.values, asked.before)
+            found = output_violations(target, given, y, at.drop_prob, training=training)
+            if found:
+                return found[0], training
+        if has_graph(target, at):
+            with configured.context():
+                found = gradient_violations(target, configured.layer, configured.x, at.drop_prob, self._seed)
+            if found:
+                return found[0], True
+        return None, True
+
+    def _decided(
+        self, configured: Configured, at: Configuration, rng: np.random.Generator, *, brief: bool = False
+    ) -> Decided:
+        if has(self._framework, Taped) is None:
+            return Decided(why_not=f"{self._framework.name} does not show its draws")
+        try:
+            tape = self._probe.ask(Taped).tape()
+        except NotApplicable as error:
+            return Decided(why_not=str(error))
+        keep_prob, brief = 1 - Fraction(at.drop_prob), brief or at.elements > LARGE
+        return decide(configured.kept, tape, keep_prob, tolerance(at.drop_prob), rng, brief=brief)
+
+    def _counted(self, one: Found, configured: Configured) -> Found:
+        self._framework.seed(self._seed)
+        kept = decisions = 0
+        for _ in range(max(1, min(COUNTED, MOST // max(1, one.at.elements)))):
+            mask = configured.kept()
+            kept, decisions = kept + int(np.count_nonzero(mask)), decisions + mask.size
+            if decisions >= COUNTED:
+                break
+        return replace(one, kept=kept, decisions=decisions)
+
+
+def _less_and_less(at: Configuration) -> Iterator[Configuration]:
+    """Yield a configuration, then without its kind of number, context, strides and complex numbers, one by one."""
+    yield at
+    if at.number != FLOAT:
+        at = replace(at, number=FLOAT)
+        yield at
+    if at.surrounding != NO_SURROUNDING:
+        at = replace(at, surrounding=NO_SURROUNDING)
+        yield at
+    if at.layout != "contiguous":
+        at = replace(at, layout="contiguous")
+        yield at
+    if at.dtype.startswith("complex"):
+        yield replace(at, dtype="float32")

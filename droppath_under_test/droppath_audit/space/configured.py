@@ -1,0 +1,141 @@
+"""A target brought into one configuration: a layer with a past, an x with strides, and the context of the call."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from droppath_audit.core.configuration import (
+    COPIED,
+    INTEGER,
+    NESTED,
+    NEW,
+    NO_SURROUNDING,
+    OFTEN,
+    ONCE,
+    PICKLED,
+    SCALAR,
+    SWITCHED,
+)
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Autograd, Layouts, Surroundings, ask, has
+from droppath_audit.probes.values import moderate
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import numpy.typing as npt
+
+    from droppath_audit.core.configuration import Configuration
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer, Target
+
+CALLS = 100  # of a layer that was called often
+SMALL = 2**12  # elements of a sample of which so many calls cost nothing; of larger ones a few are made
+PERIOD = 4099  # values after which those of x repeat; no axis is a multiple of it
+COPIES = {COPIED: "deepcopy", PICKLED: "pickle"}
+PART = {"complex64": "float32", "complex128": "float64"}
+
+
+class Configured:
+    """A target in a configuration.
+
+    Args:
+        target: The target.
+        device: Where.
+        configuration: What is wanted.
+        rng: Values of x.
+
+    Raises:
+        NotApplicable: If the framework lacks something of it, or the target cannot be given this shape.
+        TargetRaised: Whatever the target raises as it is made and used before.
+
+    Attributes:
+        x: The input.
+        values: Its values, as float64 or complex128.
+        before: Its bytes.
+        layer: The layer, at the drop_prob of the configuration.
+    """
+
+    def __init__(self, target: Target, device: str, configuration: Configuration, rng: np.random.Generator) -> None:
+        if not target.takes(configuration.shape):
+            raise NotApplicable(f"the target takes no x of shape {list(configuration.shape)}")
+        self._target, self._device, self._at = target, device, configuration
+        self._framework = target.framework
+        self._drawn = _values(rng, configuration)
+        self.renew()
+        self.values = self._framework.numpy(self.x)
+        self.layer = self._with_a_past(target.make(handed(configuration)))
+
+    def renew(self) -> None:
+        """Make x again, for a target that wrote into it."""
+        at, framework = self._at, self._framework
+        if at.layout == "contiguous":
+            x = framework.tensor(self._drawn, at.dtype, self._device)
+        else:
+            x = ask(framework, Layouts).laid_out(self._drawn, at.dtype, self._device, at.layout)
+        self.x = ask(framework, Autograd).tracking(x) if at.tracked else x
+        self.before = framework.bits(self.x).copy()
+
+    def context(self) -> AbstractContextManager[None]:
+        """Return the context in which calls are made."""
+        if self._at.surrounding == NO_SURROUNDING:
+            return nullcontext()
+        return ask(self._framework, Surroundings).surround(self._at.surrounding, self._device)
+
+    def call(self, *, training: bool = True) -> Tensor:
+        """Return what the layer makes of x."""
+        with self.context():
+            return self.layer(self.x, training=training)
+
+    def kept(self) -> npt.NDArray[np.bool_]:
+        """Make a call in training and return what was kept of it: an entry a decision."""
+        y, granularity = self.call(), self._target.dialect.granularity
+        if granularity == "element":
+            return np.asarray(self._framework.numpy(y).reshape(-1) != 0)
+        kept = self._framework.kept(y, self._at.batch)
+        return kept[:1] if granularity == "batch" else kept
+
+    def _with_a_past(self, layer: Layer) -> Layer:
+        """Return the layer, or a copy of it, once it was used and switched as the configuration says."""
+        at, framework = self._at, self._framework
+        sample = self._at.elements // max(1, at.batch)
+        small = framework.ones((min(at.batch, 4), *at.features), at.dtype, self._device)
+        if at.mode == NESTED:
+            layer.nest()
+        if at.mode == SWITCHED:
+            layer(small, training=False)
+        with self.context():
+            if at.age in (ONCE, OFTEN):
+                for _ in range(1 if at.age == ONCE else CALLS if sample <= SMALL else CALLS // 20):
+                    layer(small, training=True)
+            elif at.age != NEW:
+                for shape in ((at.batch + 1, *at.features), (at.batch, *at.features[:-1])):
+                    if np.prod(shape) <= 2 * at.elements + 64 and self._target.takes(shape):
+                        layer(framework.ones(shape, at.dtype, self._device), training=True)
+        if at.mode in COPIES:
+            with suppress(NotApplicable):
+                return layer.copied(COPIES[at.mode])
+        return layer
+
+
+def handed(at: Configuration) -> Any:
+    """Return the drop_prob of a configuration as what it is handed over."""
+    return {INTEGER: int, SCALAR: np.float32}.get(at.number, float)(at.drop_prob)
+
+
+def _values(rng: np.random.Generator, at: Configuration) -> npt.NDArray[Any]:
+    """Return values of x other than zero; those of a large one repeat, since drawing them is what costs most."""
+    few = min(PERIOD, max(1, at.elements))
+    values: npt.NDArray[Any] = moderate(rng, (few,), PART.get(at.dtype, at.dtype))
+    if at.dtype in PART:
+        values = values + 1j * moderate(rng, (few,), PART[at.dtype])
+    return np.resize(values, at.elements).reshape(at.shape) if at.elements else np.empty(at.shape)
+
+
+def has_graph(target: Target, at: Configuration) -> bool:
+    """Return whether a backward pass can be run in this configuration."""
+    no_graph = at.surrounding in ("no_grad", "inference_mode")
+    return at.tracked and not no_graph and has(target.framework, Autograd) is not None

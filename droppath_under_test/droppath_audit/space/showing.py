@@ -1,0 +1,176 @@
+"""Lines of a script that bring a layer into a configuration, and show what chosen numbers showed there."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.configuration import COPIED, NEW, NO_SURROUNDING, OFTEN, OTHERWISE, PICKLED, SWITCHED
+from droppath_audit.fuzz.showing import broken_promise
+from droppath_audit.space.configured import handed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from droppath_audit.core.configuration import Configuration
+    from droppath_audit.exact.deciding import Decided
+    from droppath_audit.scripts import LiveScript
+    from droppath_audit.space.asking import Found
+
+CALLS = 100  # of a layer that was called often
+FEW = 4  # samples of calls that were made before
+CODES = 40  # calls in which two independent decisions are alike once in 10^12
+NUMBERS = 2**14  # in equal steps
+HIGHEST = 1.0 - 2.0**-24
+DEVIATIONS = 6
+MOST_CALLS, MOST_ELEMENTS = 100_000, 2**26
+COPIES = {COPIED: "copy.deepcopy(layer)", PICKLED: "pickle.loads(pickle.dumps(layer))"}
+
+
+def show(one: Found, script: LiveScript) -> None:
+    """Write a script that fails where what was found in one configuration is so."""
+    at, p, kind = one.at, one.at.drop_prob, one.violation.kind
+    if kind:
+        with placed(script, at, training=one.training):
+            if kind == "written":
+                script.add(f"before = {script.array('x', at.dtype)}.copy()")
+            script.run(handed(at), training=one.training)
+            if kind == "gradient":
+                script.backward()
+                script.read_gradient()
+        broken_promise(kind, p, at.dtype, script, ())
+    elif one.decided.together:
+        decided_together(script, at, one.decided)
+    elif one.decided.witness is not None and one.decided.coarse:
+        decided_too_often(script, at, one.decided)
+    elif one.decided.witness is not None:
+        decided_otherwise(script, at, one.decided)
+    elif one.other_draws:
+        nothing_drawn(script, at)
+    else:
+        share(script, at)
+
+
+@contextmanager
+def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> Iterator[None]:
+    """Bind ``layer`` and ``x`` as a configuration says; what is added inside runs in its context."""
+    p, fresh = handed(at), script.invocation.mode_at == "init" or not script.invocation.has_layer
+    script.layer(p, training=training)
+    if at.mode == SWITCHED and not fresh:
+        script.ones((min(at.batch, FEW), *at.features), at.dtype)
+        script.switch(p, training=False)
+        script.run(p, training=False)
+        script.switch(p, training=training)
+    if at.age != NEW:
+        script.ones((at.batch + 1 if at.age == OTHERWISE else min(at.batch, FEW), *at.features), at.dtype)
+        with _under(script, at), script.under(f"for _ in range({CALLS if at.age == OFTEN else 1}):"):
+            script.run(p, training=training)
+    script.random(at.shape, at.dtype, layout=at.layout)
+    if at.tracked:
+        script.track()
+    with _under(script, at):
+        if at.mode in COPIES and script.invocation.has_layer:
+            script.spend()
+            script.imports("import copy", "import pickle")
+            script.add(f"layer = {COPIES[at.mode]}")
+        yield
+
+
+@contextmanager
+def _under(script: LiveScript, at: Configuration) -> Iterator[None]:
+    if at.surrounding == NO_SURROUNDING:
+        yield
+        return
+    context = script.spell.surround(at.surrounding)
+    if "nullcontext" in context:
+        script.imports("from contextlib import nullcontext")
+    with script.under(f"with {context}:"):
+        yield
+
+
+def decided_otherwise(script: LiveScript, at: Configuration, decided: Decided) -> None:
+    """Fail where a number of the generator decides what it must not."""
+    assert decided.witness is not None  # noqa: S101 - asked by whoever calls
+    number, p = decided.witness, handed(at)
+    with placed(script, at):
+        script.add(*script.spell.feed("np.full(y.numel(), number)"))
+        if decided.upward is None:
+            script.add(f"number = {number!r}")
+        else:
+            # Whoever keeps large numbers where this keeps small ones is asked for the number's mirror image.
+            script.add("number = 0.0")
+            _fed(script, p, at)
+            mirrored = min(HIGHEST, 1.0 - number)
+            script.add(f"number = {number!r} if kept.all() != {decided.upward!r} else {mirrored!r}")
+        _fed(script, p, at)
+    script.add(f"assert {'kept.all()' if decided.wanted else 'not kept.any()'}, (number, kept)")
+
+
+def decided_too_often(script: LiveScript, at: Configuration, decided: Decided) -> None:
+    """Fail where, of numbers in equal steps that are rounded to the dtype of the draw, too many or too few keep."""
+    each = at.elements if script.at.dialect.granularity == "element" else 1 if script.at.per_call else at.batch
+    total, keep_prob = max(NUMBERS, each), 1.0 - at.drop_prob
+    off = max(float(decided.low) - keep_prob, keep_prob - float(decided.high)) / 2.0
+    script.add("shares, done = [], 0")
+    with placed(script, at):
+        script.add(*script.spell.feed(f"np.arange(done, done + y.numel()) % {total} / {total}"))
+        with script.under(f"for done in range(0, {total}, {each}):"):
+            _fed(script, handed(at), at)
+            script.add("shares.append(kept)")
+    script.add(
+        f"share = np.concatenate(shares)[:{total}].mean()",
+        f"print('kept', share, 'of numbers in equal steps, where', {keep_prob!r}, 'was asked for')",
+        f"assert abs(share - {keep_prob!r}) <= {off!r}",
+    )
+
+
+def decided_together(script: LiveScript, at: Configuration, decided: Decided) -> None:
+    """Fail where two decisions are alike, or always opposed, in calls with numbers from either end by chance."""
+    (one, other), sign = decided.together, "==" if decided.opposed else "!="
+    script.add("rng, apart = np.random.default_rng(0), False")
+    with placed(script, at):
+        script.add(*script.spell.feed(f"np.where(rng.random(y.numel()) < 0.5, 0.0, {decided.highest!r})"))
+        with script.under(f"for _ in range({CODES}):"):
+            _fed(script, handed(at), at)
+            script.add(f"apart |= bool(kept[{one}] {sign} kept[{other}])")
+    script.add(f"assert apart, 'samples {one} and {other} hang together'")
+
+
+def nothing_drawn(script: LiveScript, at: Configuration) -> None:
+    """Fail where a call draws no random number."""
+    with placed(script, at):
+        script.add(*script.spell.feed("None"))
+        with script.under("with feed:"):
+            script.run(handed(at))
+    script.add("assert feed.drawn, 'no random number is drawn'")
+
+
+def share(script: LiveScript, at: Configuration) -> None:
+    """Fail where, in as many calls as that takes, too many or too few decisions are kept."""
+    p = at.drop_prob
+    calls = max(3, min(MOST_CALLS, 2**18 // max(1, at.batch), MOST_ELEMENTS // max(1, at.elements)))
+    script.add("shares = []")
+    with placed(script, at), script.under(f"for _ in range({calls}):"):
+        script.run(handed(at))
+        script.add(*_kept(script, at), "shares.append(kept)")
+    width = DEVIATIONS * (p * (1.0 - p)) ** 0.5
+    script.add(
+        "shares = np.array(shares)",
+        f"print('kept', shares.mean(), 'where', {1.0 - p!r}, 'was asked for')",
+        f"assert abs(shares.mean() - {1.0 - p!r}) <= {width!r} / shares.size ** 0.5  # standard deviations",
+    )
+
+
+def _fed(script: LiveScript, drop_prob: float, at: Configuration) -> None:
+    with script.under("with feed:"):
+        script.run(drop_prob)
+    script.add(*_kept(script, at))
+
+
+def _kept(script: LiveScript, at: Configuration) -> tuple[str, ...]:
+    """Return lines that bind ``kept``, an entry a decision."""
+    y = script.array("y", at.dtype)
+    if script.at.dialect.granularity == "element":
+        return (f"kept = ({y} != 0).ravel()",)
+    first = ":1, 0" if script.at.per_call else ":, 0"
+    return (f"kept = ({y}.reshape({at.batch}, -1) != 0)[{first}]",)

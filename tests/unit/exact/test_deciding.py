@@ -1,0 +1,130 @@
+"""Deciding: which number decides which sample, and where the threshold lies, for rules of every kind."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from droppath_audit.exact.deciding import decide
+from droppath_audit.frameworks.torch.tape import TorchTape
+
+SIZE = 12
+
+
+def asked(rule, keep_prob=0.7, *, brief=False, seed=0, tolerance=Fraction(1, 2**20)):
+    """Ask about a rule that makes a mask of SIZE decisions."""
+    call = lambda: np.asarray(rule().numpy(force=True), dtype=bool)  # noqa: E731
+    return decide(call, TorchTape(), Fraction(keep_prob), tolerance, np.random.default_rng(seed), brief=brief)
+
+
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda: torch.rand(SIZE) < 0.7,
+        lambda: torch.rand(SIZE, dtype=torch.float64) < 0.7,
+        lambda: torch.rand(SIZE) >= 1 - 0.7,
+        lambda: (torch.rand(SIZE) + 0.7).floor() == 1,
+        lambda: torch.empty(SIZE).bernoulli_(0.7) == 1,
+        lambda: torch.empty(SIZE).uniform_() < 0.7,
+        lambda: torch.where(torch.arange(SIZE) % 2 == 0, torch.rand(SIZE) - 0.7, torch.zeros(SIZE)) <= 0,
+    ],
+    ids=["float32", "float64", "from above", "floor", "bernoulli", "uniform", "half of them always"],
+)
+def test_the_threshold_is_bracketed(rule, brief, request):
+    found = asked(rule, brief=brief)
+    if "half of them always" in request.node.callspec.id:
+        assert not found.known
+        assert "do not decide differently" in found.why_not
+        return
+    assert found.known
+    assert found.low <= Fraction(0.7) + Fraction(1, 2**23)
+    assert found.high >= Fraction(0.7) - Fraction(1, 2**23)
+    assert found.high - found.low <= Fraction(1, 2**18)
+    assert found.witness is None
+
+
+@pytest.mark.parametrize(("kept", "wanted", "upward"), [(0.72, False, False), (0.68, True, False)])
+def test_a_witness_says_which_number_decides_wrongly(kept, wanted, upward):
+    found = asked(lambda: torch.rand(SIZE, dtype=torch.float64) < kept)
+    assert (found.wanted, found.upward) == (wanted, upward)
+    assert min(kept, 0.7) <= found.witness <= max(kept, 0.7)
+    assert found.low > 0.7 or found.high < 0.7
+
+
+def test_one_sample_of_many_with_another_threshold_is_seen():
+    thresholds = torch.full((SIZE,), 0.7, dtype=torch.float64)
+    thresholds[5] = 0.71
+    found = asked(lambda: torch.rand(SIZE, dtype=torch.float64) < thresholds)
+    assert found.low > Fraction(0.7)
+
+
+@pytest.mark.parametrize(
+    ("rule", "opposed"),
+    [
+        (lambda: torch.rand(SIZE // 2).repeat(2) < 0.7, False),
+        (lambda: torch.rand(SIZE // 2).repeat_interleave(2) < 0.7, False),
+        (lambda: torch.rand(1).expand(SIZE) < 0.7, False),
+        (lambda: (lambda u: torch.cat([u, 1 - u]))(torch.rand(SIZE // 2)) < 0.7, True),
+        (lambda: (lambda u: torch.cat([u, u.flip(0)]))(torch.rand(SIZE)[: SIZE // 2]) < 0.7, False),
+        (lambda: torch.empty(SIZE // 2).bernoulli_(0.7).repeat(2) == 1, False),
+    ],
+    ids=["tiled", "in pairs", "one for all", "antithetic", "mirrored", "coins"],
+)
+def test_a_number_that_decides_two_samples_is_found(rule, opposed):
+    found = asked(rule)
+    assert len(found.together) == 2
+    assert found.opposed is opposed
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda: torch.rand(2 * SIZE)[:SIZE] < 0.7,
+        lambda: torch.rand(SIZE).flip(0) < 0.7,
+        lambda: (torch.rand(2, SIZE, dtype=torch.float64) < 0.7**0.5).all(dim=0),
+    ],
+    ids=["unused numbers", "in another order", "two numbers each"],
+)
+def test_unused_numbers_another_order_and_several_for_one_are_sound(rule):
+    found = asked(rule)
+    assert found.together == ()
+    assert not found.known
+    assert "several numbers" in found.why_not
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (lambda: torch.ones(SIZE, dtype=torch.bool), "nothing is drawn"),
+        (lambda: (torch.rand(SIZE) < 0.7) & (torch.rand(SIZE) < 0.99), "2 draws"),
+        (lambda: torch.randperm(SIZE) < 8, "no single threshold"),
+        (lambda: (torch.rand(SIZE) - 0.5).abs() < 0.35, "do not decide differently"),
+    ],
+)
+def test_what_is_no_threshold_is_left_to_others(rule, why):
+    found = asked(rule)
+    assert not found.known
+    assert why in found.why_not
+    assert found.silent is (why == "nothing is drawn")
+
+
+@pytest.mark.parametrize(
+    ("rule", "keep_prob", "right"),
+    [
+        (lambda: torch.rand(SIZE) < 0.0, 0, True),
+        (lambda: torch.rand(SIZE) <= 0.0, 0, False),
+        (lambda: torch.rand(SIZE) < 1.0, 1, True),
+        (lambda: torch.rand(SIZE) > 0.0, 1, False),
+        (lambda: torch.empty(SIZE).bernoulli_(0.0) == 1, 0, True),
+        (lambda: (torch.rand(SIZE, dtype=torch.bfloat16) + 1.0).floor() == 1, 1, False),
+    ],
+    ids=["<", "<=", "all", "> 0", "coins", "floor in bfloat16"],
+)
+def test_the_ends_have_no_tolerance(rule, keep_prob, right):
+    found = asked(rule, keep_prob)
+    assert (found.low == found.high == keep_prob) is right
+    assert (found.witness is None) is right
