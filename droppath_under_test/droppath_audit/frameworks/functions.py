@@ -39,6 +39,9 @@ DRIVING = tuple(f"droppath_audit.{folder}." for folder in ("frameworks", "probes
 """Where the methods of classes run between two calls of a target."""
 THEIRS = tuple(f"droppath_audit.{folder}" for folder in ("mutants", "samples", "sound"))
 
+EXTENSIONS = "__pybind11_internals"
+"""Of names in ``builtins`` under which extension modules of C++ find each other, once the first of them is imported."""
+
 _modules, _type = sys.modules, type
 _set, _delete = type.__setattr__, type.__delattr__
 _MISSING = object()
@@ -95,6 +98,8 @@ class Namespace:
         """Return whether a new name hides one that was found without it."""
         if self._is_class:
             return any(key in vars(base) for base in self._held.__mro__[1:]) and not key.startswith("__abstract")
+        if key.startswith(EXTENSIONS):
+            return False
         return self.name == "builtins" or (key in _BUILTINS and not key.startswith("__"))
 
     def narrowed(self, expressions: Iterable[str]) -> Namespace | None:

@@ -28,6 +28,9 @@ TRUSTED = 4  # calls in which the branch was run on the whole batch in order, af
 PART = "the layer runs its branch on a part of the batch"
 
 
+BY_NO_SEED = f"{PART}, and the framework's seed does not fix which (see DP501)"
+
+
 class Branch(threading.local):
     """A function of the shortcut whose value for each sample is set from outside, by each thread for itself.
 
@@ -69,7 +72,7 @@ class Branch(threading.local):
         if self._known:
             numbers = self._known.pop(0)
             if len(numbers) != self._batch(shortcut):
-                raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
+                raise NotApplicable(BY_NO_SEED)
             return self._framework.rows(output, numbers)
         if self._framework.info(shortcut).shape == self._framework.info(output).shape:
             return output
@@ -92,7 +95,7 @@ class Branch(threading.local):
         """Find out which samples the coming call will ask for, from a ``call`` that takes the shortcut.
 
         Raises:
-            NotApplicable: If samples are too small to number, or if two such calls from one state differ.
+            NotApplicable: If two such calls from one state differ.
         """
         self._known = []
         batch = self._framework.info(self.output).shape[:1]
@@ -103,12 +106,26 @@ class Branch(threading.local):
         first, second = (self._samples_of(call, shortcut) for _ in range(2))
         if all(numbers == in_order for numbers in (*first, *second)):
             self._whole += 1
-        elif told < len(in_order):
-            raise NotApplicable(f"{PART}, whose samples have too few elements to carry a number")
         elif first == second:
-            self._known = first
+            self._known = self._in_full(call, first, told, len(in_order))
         else:
-            raise NotApplicable(f"{PART}, and the framework's seed does not fix which (see DP501)")
+            raise NotApplicable(BY_NO_SEED)
+
+    def _in_full(self, call: Callable[[Tensor], Any], found: list[list[int]], told: int, batch: int) -> list[list[int]]:
+        """Return the numbers of the samples that a call asks for, of which the remainders by ``told`` are known.
+
+        Samples too small to carry a number carry a part of it in each of several calls.
+        """
+        known = told
+        while known < batch:
+            more = self._samples_of(call, _numbered(self._framework, self.output, known)[0])
+            if [len(numbers) for numbers in more] != [len(numbers) for numbers in found]:
+                raise NotApplicable(BY_NO_SEED)
+            found = [
+                [low + known * high for low, high in zip(*both, strict=True)] for both in zip(found, more, strict=True)
+            ]
+            known *= told
+        return found
 
     def _samples_of(self, call: Callable[[Tensor], Any], shortcut: Tensor) -> list[list[int]]:
         """Return the samples that a call asks for, leaving every generator as it was."""
@@ -121,7 +138,7 @@ class Branch(threading.local):
             self._notes = None
 
 
-def _numbered(framework: Framework, like: Tensor) -> tuple[Tensor, int]:
+def _numbered(framework: Framework, like: Tensor, part: int = 1) -> tuple[Tensor, int]:
     """Return a shortcut whose samples carry their numbers in their first elements, and how many of these differ.
 
     Small samples of a large batch carry the remainders of their numbers: enough to see that all come in order.
@@ -129,10 +146,11 @@ def _numbered(framework: Framework, like: Tensor) -> tuple[Tensor, int]:
     Args:
         framework: Operations on it.
         like: A tensor of its shape (B, ...), dtype and device.
+        part: What the numbers are divided by, for their higher digits.
     """
     info = framework.info(like)
     values = np.zeros((info.shape[0], int(np.prod(info.shape[1:]))))
-    number, digits = np.arange(info.shape[0]), min(DIGITS, values.shape[1])
+    number, digits = np.arange(info.shape[0]) // part, min(DIGITS, values.shape[1])
     for digit in range(digits):
         values[:, digit], number = number % BASE, number // BASE
     return framework.tensor(values.reshape(info.shape), info.dtype, info.device), BASE**digits
