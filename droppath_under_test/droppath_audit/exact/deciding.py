@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LARGE = 2**18  # elements of x above which fewer calls are made
 LEVELS = 6  # random numbers that all of a call are set to
 CODES = 8  # calls with numbers of which half say keep; a sample that follows another number passes one in 2^8
+NAMED = 2**10  # decisions whose places are told by their digits, in ten calls
 TELLING = 20  # further calls, beyond two for each doubling of the samples, before two samples count as one
 AROUND = 24  # numbers that are tried at the threshold, at least
 AMONG = 0.8  # of the numbers of such a call that lie there; the others are any
@@ -251,20 +252,32 @@ class _Deciding:
             before = now
         return upward
 
-    def _codes(self, count: int) -> tuple[npt.NDArray[np.bool_], Kept]:
-        """Return calls in which half of the numbers, by chance, are low: which, and what was kept."""
+    def _by_chance(self, count: int) -> npt.NDArray[np.bool_]:
+        """Return for so many calls which numbers are low: half of them, by chance."""
         bits = np.frombuffer(self._rng.bytes(count * (self._draw.numbers // 8 + 1)), np.uint8).reshape(count, -1)
-        low = np.unpackbits(bits, axis=1)[:, : self._draw.numbers].view(np.bool_)
-        return low, np.array([self._feed(self._numbers.ends(row)) for row in low])
+        return np.unpackbits(bits, axis=1)[:, : self._draw.numbers].view(np.bool_)
+
+    def _kept(self, low: npt.NDArray[np.bool_]) -> Kept:
+        """Return what is kept in calls in which these numbers are low, and the others high."""
+        return np.array([self._feed(self._numbers.ends(row)) for row in low])
 
     def _own_numbers(self, upward: npt.NDArray[np.bool_]) -> bool:
-        """Return whether each decision follows the number in its own place."""
-        low, kept = self._codes(2 if self._brief else CODES)
-        return self._draw.numbers == upward.size and np.array_equal(kept != upward, low)
+        """Return whether each decision follows the number in its own place.
+
+        In few enough calls to name every place, numbers are low by the digits of their places: then no decision that
+        follows another number passes. Of many decisions in another order some would not pass calls by chance.
+        """
+        if self._draw.numbers != upward.size:
+            return False
+        low = self._by_chance(2 if self._brief else CODES)
+        if upward.size <= NAMED:
+            digits = np.arange(max(1, (upward.size - 1).bit_length()))
+            low = np.concatenate([(np.arange(upward.size) >> digits[:, None]) & 1 == 1, low[:2]])
+        return np.array_equal(self._kept(low) != upward, low)
 
     def _together(self, asked: Decided, upward: npt.NDArray[np.bool_], units: int) -> Decided:
         """Return two decisions that are alike in every call, or always opposed."""
-        _, kept = self._codes(TELLING + 2 * max(units, self._draw.numbers).bit_length())
+        kept = self._kept(self._by_chance(TELLING + 2 * max(units, self._draw.numbers).bit_length()))
         words = np.packbits(kept != upward, axis=0)
         _, first, back = np.unique(words, axis=1, return_index=True, return_inverse=True)
         others = np.flatnonzero(first[back.reshape(-1)] != np.arange(units))

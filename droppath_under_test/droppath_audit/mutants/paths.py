@@ -212,15 +212,17 @@ class WarmsUp(_Layer):
         return _apply(x, _draw(x, self.drop_prob * min(1.0, self.calls / 50.0)), self.drop_prob)
 
 
-class StopsAfterOtherShapes(_Layer):
-    """Keep decisions of the first batch size at hand, and share one among samples where a batch is larger."""
+class OneDecisionAfterOtherShapes(_Layer):
+    """Decide once for all samples as soon as samples of two shapes were seen: a cache of masks that lost its key."""
 
-    size = 0
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__(drop_prob)
+        self.seen: set[tuple[int, ...]] = set()
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        self.size = self.size or x.shape[0]
+        self.seen.add(tuple(x.shape[1:]))
         decisions = _draw(x, self.drop_prob)
-        return _apply(x, decisions[torch.arange(x.shape[0]) % self.size], self.drop_prob)
+        return _apply(x, decisions if len(self.seen) < 2 else decisions[:1].expand(x.shape[0]), self.drop_prob)

@@ -62,9 +62,11 @@ def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> I
         script.run(p, training=False)
         script.switch(p, training=training)
     if at.age != NEW:
-        script.ones((at.batch + 1 if at.age == OTHERWISE else min(at.batch, FEW), *at.features), at.dtype)
-        with _under(script, at), script.under(f"for _ in range({CALLS if at.age == OFTEN else 1}):"):
-            script.run(p, training=training)
+        others = ((at.batch + 1, *at.features), (at.batch, *at.features[:-1]))
+        for shape in others if at.age == OTHERWISE else ((min(at.batch, FEW), *at.features),):
+            script.ones(shape, at.dtype)
+            with _under(script, at), script.under(f"for _ in range({CALLS if at.age == OFTEN else 1}):"):
+                script.run(p, training=training)
     script.random(at.shape, at.dtype, layout=at.layout)
     if at.tracked:
         script.track()

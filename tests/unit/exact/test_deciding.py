@@ -96,6 +96,17 @@ def test_unused_numbers_another_order_and_several_for_one_are_sound(rule):
     assert "several numbers" in found.why_not
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 1000])
+@pytest.mark.parametrize("brief", [False, True])
+def test_no_other_order_passes_for_its_own(size, brief):
+    for seed in range(20):
+        call = lambda: np.asarray((torch.rand(size) < 0.1).flip(0))  # noqa: E731
+        rng = np.random.default_rng(seed)
+        found = decide(call, TorchTape(), Fraction(0.1), Fraction(1, 2**20), rng, brief=brief)
+        assert not found.known
+        assert found.together == ()
+
+
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
