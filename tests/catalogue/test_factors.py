@@ -26,7 +26,7 @@ HELD = {
     "tracked": (("untracked",), "tracked_draws_in_its_dtype"),
     "surrounding": ((NO_SURROUNDING,), "unscaled_under_no_grad"),
     "mode": ((FRESH,), "UnpicklesWithoutFactor"),
-    "age": ((NEW,), "OneDecisionAfterOtherShapes"),
+    "age": ((NEW,), "OneDecisionOnceABatchShrinks"),
     "number": ((FLOAT,), "takes_floats_alone"),
 }
 IN_THE_SUITE = "tracked"

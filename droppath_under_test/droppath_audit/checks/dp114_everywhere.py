@@ -79,7 +79,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         "takes_floats_alone",
         "UnpicklesWithoutFactor",
         "WarmsUp",
-        "OneDecisionAfterOtherShapes",
+        "OneDecisionOnceABatchShrinks",
     )
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:

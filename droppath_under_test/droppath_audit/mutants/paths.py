@@ -212,17 +212,15 @@ class WarmsUp(_Layer):
         return _apply(x, _draw(x, self.drop_prob * min(1.0, self.calls / 50.0)), self.drop_prob)
 
 
-class OneDecisionAfterOtherShapes(_Layer):
-    """Decide once for all samples as soon as samples of two shapes were seen: a cache of masks that lost its key."""
+class OneDecisionOnceABatchShrinks(_Layer):
+    """Decide once for all samples as soon as a batch is one smaller than the last: a buffer that is cut, wrongly."""
 
-    def __init__(self, drop_prob: float) -> None:
-        super().__init__(drop_prob)
-        self.seen: set[tuple[int, ...]] = set()
+    last, cut = 0, False
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        self.seen.add(tuple(x.shape[1:]))
+        self.cut, self.last = self.cut or self.last == x.shape[0] + 1, x.shape[0]
         decisions = _draw(x, self.drop_prob)
-        return _apply(x, decisions if len(self.seen) < 2 else decisions[:1].expand(x.shape[0]), self.drop_prob)
+        return _apply(x, decisions[:1].expand(x.shape[0]) if self.cut else decisions, self.drop_prob)
