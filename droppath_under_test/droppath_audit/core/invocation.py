@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 from droppath_audit.core.arrangement import Arrangement
 
 Role = Literal["x", "r", "p", "training", "f", "key", "b", "branch", "source", "constant", "list"]
+
+
+def kept(drop_prob: Any) -> Any:
+    """Return 1 - p as a number of p's own kind, one of NumPy's among them; what is no number as it is."""
+    number = isinstance(drop_prob, Real) and not isinstance(drop_prob, bool)
+    return type(drop_prob)(1) - drop_prob if number else drop_prob
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Invocation:
 
     def argument(self, drop_prob: object) -> object:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
-        return 1.0 - drop_prob if self.keep and isinstance(drop_prob, float) else drop_prob
+        return kept(drop_prob) if self.keep else drop_prob
 
     def flag(self, training: bool) -> bool:
         """Return the mode argument that asks for this mode."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.arrangement import Arrangement
-from droppath_audit.core.invocation import Argument, Invocation
+from droppath_audit.core.invocation import Argument, Invocation, kept
 from droppath_audit.targets import words
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Binding:
     def argument(self, drop_prob: float) -> float:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""
         keep = self.probability is not None and self.probability.meaning == "keep"
-        return 1.0 - drop_prob if keep and isinstance(drop_prob, float) else drop_prob
+        return kept(drop_prob) if keep else drop_prob
 
     def flag(self, training: bool) -> bool:
         """Return the mode argument that asks for this mode."""

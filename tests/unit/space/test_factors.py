@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from droppath_audit.checks import catalogue
+from droppath_audit.core import invocation
 from droppath_audit.core.configuration import INTEGER, SCALAR
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.space.covering import covering
@@ -59,6 +60,14 @@ def test_every_class_of_every_factor_is_met_and_what_cannot_meet_is_named_by_no_
         assert {row[name] for row in rows} == set(classes)
     assert len(rows) <= 100
     assert not any(all(row[k] == v for k, v in combination.items()) for row in rows for combination in impossible)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(0.25, 0.75), (1, 0), (np.float32(0.25), np.float32(0.75)), ("x", "x"), (True, True)]
+)
+def test_a_rate_to_keep_is_handed_over_as_the_same_kind_of_number(given, kept):
+    assert invocation.kept(given) == kept
+    assert type(invocation.kept(given)) is type(kept)
 
 
 def test_other_seeds_draw_other_values():
