@@ -13,7 +13,7 @@ from droppath_audit.core.case import Cell
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.core.verdict import Outcome
-from droppath_audit.exact import enumeration
+from droppath_audit.exact import enumeration, generators
 from droppath_audit.exact.enumeration import Enumerated, enumerate_mask
 from droppath_audit.mutants import mutants
 from droppath_audit.probes.live import LiveProbe
@@ -224,8 +224,8 @@ def test_samples_that_one_number_tears_apart_are_left_to_the_check_of_granularit
 
 
 def test_an_unknown_generator_falls_back_to_sampling_and_says_so(monkeypatch) -> None:
-    monkeypatch.setattr(enumeration, "identify", lambda draw, redraw: None)
-    monkeypatch.setattr(enumeration, "_models", {})
+    monkeypatch.setattr(generators, "identify", lambda draw, redraw: None)
+    monkeypatch.setattr(generators, "_models", {})
     report = audit("droppath_reference:DropPath", only=("DP103[cpu-float32-p0.1]",), effort="quick")
     (result,) = report.results
     assert result.outcome is Outcome.NOT_APPLICABLE
