@@ -30,6 +30,7 @@ import numpy as np
 from droppath_audit.core.case import ConfigurationCase
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
+from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
 from droppath_audit.space.asking import COUNTED, Asking, Found, tolerance
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-DTYPES = ("float64", "float32", "float16", "bfloat16", "complex64")
+ASKED = (*DTYPES, "complex64")
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
 
 
@@ -90,8 +91,8 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         """Yield the rows of a covering array for this target."""
         dtypes = tuple(
             dtype
-            for dtype in facts.dtypes or DTYPES
-            if dtype in DTYPES and dtype in facts.devices[device] and dtype not in facts.refused
+            for dtype in facts.dtypes or ASKED
+            if dtype in ASKED and dtype in facts.devices[device] and dtype not in facts.refused
         )
         if not dtypes:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,10 +52,7 @@ class Configuration:
     @property
     def elements(self) -> int:
         """Elements of x."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return prod(self.shape)
 
     def describe(self) -> str:
         """Return it in words, what is as usual left out."""

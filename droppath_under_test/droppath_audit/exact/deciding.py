@@ -134,10 +134,9 @@ class _Coins:
         """Return numbers between the ends, ascending; there are none."""
         return np.empty(0)
 
-    def threshold(self, upward: bool) -> tuple[Fraction, Fraction]:
-        """Return between which probabilities the keep probability lies: no number has to be tried."""
-        keep_prob = self._one if upward else 1 - self._one
-        return keep_prob, keep_prob
+    def keep_prob(self, upward: bool) -> Fraction:
+        """Return the keep probability: no number has to be tried."""
+        return self._one if upward else 1 - self._one
 
 
 class _Ranks:
@@ -203,8 +202,8 @@ class _Deciding:
             return self._together(asked, upward, units)
         if isinstance(self._numbers, _Coins):
             # Of samples that decide in opposite ways one way is wrong, unless the coin is fair.
-            both = [self._numbers.threshold(bool(way)) for way in np.unique(upward)]
-            return replace(asked, low=min(low for low, _ in both), high=max(high for _, high in both))
+            both = [self._numbers.keep_prob(bool(way)) for way in np.unique(upward)]
+            return replace(asked, low=min(both), high=max(both))
         return self._around(asked, self._numbers, upward, keep_prob, tolerance)
 
     def _feed(self, numbers: Numbers) -> Kept:
@@ -230,7 +229,7 @@ class _Deciding:
             one = Fraction(1, self._numbers.alphabet.states)
             return replace(asked, low=one, high=one) if keep_prob == 0 else replace(asked, low=1 - one, high=1 - one)
         # A coin that never falls so in practice decides nothing, whatever it is made to show.
-        probabilities = [self._numbers.threshold(up)[0] for up in (True, False)]
+        probabilities = [self._numbers.keep_prob(up) for up in (True, False)]
         sound = keep_prob in probabilities
         return replace(asked, low=keep_prob, high=keep_prob) if sound else replace(asked, low=probabilities[0])
 

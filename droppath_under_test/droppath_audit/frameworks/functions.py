@@ -117,10 +117,6 @@ class Namespace:
         part._read = _getter(part._keys)
         return part
 
-    def picture(self) -> tuple[Mapping[str, Any], Callable[[Mapping[str, Any]], tuple[Any, ...]], tuple[Any, ...], int]:
-        """Return the names as they are now, what reads those that are watched, what it read, and how many there are."""
-        return self._names, self._read, self._values, self._size
-
     def put_back(self, key: str, value: Any) -> None:
         """Put back what a name stood for."""
         if self._is_class:
@@ -151,7 +147,6 @@ class Functions:
 
     def __init__(self, namespaces: Mapping[str, Any], aside: Container[str] = ()) -> None:
         self._namespaces = [Namespace(name, held, aside) for name, held in {**_python(), **namespaces}.items()]
-        self._pictures: list[Any] | None = None
         self._known = frozenset(_modules)
         self._loaded = {space.name: _modules[space.name] for space in self._namespaces if space.name in _modules}
 
@@ -166,15 +161,12 @@ class Functions:
     def narrowed(self, expressions: Set[str]) -> Functions:
         """Return a picture of those namespaces and modules that these expressions of changes are about."""
         part = copy(self)
-        part._pictures = None
         part._namespaces = [found for space in self._namespaces if (found := space.narrowed(expressions)) is not None]
         part._loaded = {name: module for name, module in self._loaded.items() if _module(name)[0] in expressions}
         return part
 
     def changes(self) -> tuple[Change, ...]:
         """Return what is another function, or another module, than before."""
-        if self._intact() and not any(self._swapped()):
-            return ()
         found = [space.change(*parts) for space, parts in self._replaced()]
         modules = [Change(f"sys.modules[{name!r}] is another module", *_module(name)) for name in self._swapped()]
         return (*found, *modules)
@@ -188,16 +180,7 @@ class Functions:
 
     def _current(self) -> bool:
         loaded = _modules.keys() == self._known and not any(self._swapped())
-        return loaded and self._intact()
-
-    def _intact(self) -> bool:
-        """Return whether no namespace was touched; in one loop, since it is asked after every trial."""
-        if self._pictures is None:
-            self._pictures = [space.picture() for space in self._namespaces]
-        try:
-            return all(len(names) == size and read(names) == values for names, read, values, size in self._pictures)
-        except KeyError:
-            return False
+        return loaded and all(space.intact() for space in self._namespaces)
 
     def _replaced(self) -> Iterator[tuple[Namespace, tuple[str, Any, Any]]]:
         for space in [space for space in self._namespaces if not space.intact()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,15 @@ from droppath_audit.core.configuration import (
     NESTED,
     NEW,
     NO_SURROUNDING,
-    OFTEN,
     ONCE,
+    OTHERWISE,
     PICKLED,
     SCALAR,
     SWITCHED,
 )
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Autograd, Layouts, Surroundings, ask, has
+from droppath_audit.fuzz.oracle import part_of
 from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Tensor
     from droppath_audit.frameworks.target import Layer, Target
 
+FEW = 4  # samples of calls that were made before
 CALLS = 100  # of a layer that was called often
 SMALL = 2**12  # elements of a sample of which so many calls cost nothing; of larger ones a few are made
 PERIOD = 4099  # values after which those of x repeat; no axis is a multiple of it
 COPIES = {COPIED: "deepcopy", PICKLED: "pickle"}
-PART = {"complex64": "float32", "complex128": "float64"}
 
 
 class Configured:
@@ -64,20 +66,10 @@ class Configured:
             raise NotApplicable(f"the target takes no x of shape {list(configuration.shape)}")
         self._target, self._device, self._at = target, device, configuration
         self._framework = target.framework
-        self._drawn = _values(rng, configuration)
-        self.renew()
+        self.x = self._laid_out(_values(rng, configuration))
         self.values = self._framework.numpy(self.x)
+        self.before = self._framework.bits(self.x).copy()
         self.layer = self._with_a_past(target.make(handed(configuration)))
-
-    def renew(self) -> None:
-        """Make x again, for a target that wrote into it."""
-        at, framework = self._at, self._framework
-        if at.layout == "contiguous":
-            x = framework.tensor(self._drawn, at.dtype, self._device)
-        else:
-            x = ask(framework, Layouts).laid_out(self._drawn, at.dtype, self._device, at.layout)
-        self.x = ask(framework, Autograd).tracking(x) if at.tracked else x
-        self.before = framework.bits(self.x).copy()
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context in which calls are made."""
@@ -98,27 +90,48 @@ class Configured:
         kept = self._framework.kept(y, self._at.batch)
         return kept[:1] if granularity == "batch" else kept
 
+    def _laid_out(self, values: npt.NDArray[Any]) -> Tensor:
+        """Return x with these values, as the configuration lays it out and tracks it."""
+        at, framework = self._at, self._framework
+        if at.layout == "contiguous":
+            x = framework.tensor(values, at.dtype, self._device)
+        else:
+            x = ask(framework, Layouts).laid_out(values, at.dtype, self._device, at.layout)
+        return ask(framework, Autograd).tracking(x) if at.tracked else x
+
     def _with_a_past(self, layer: Layer) -> Layer:
         """Return the layer, or a copy of it, once it was used and switched as the configuration says."""
         at, framework = self._at, self._framework
-        sample = self._at.elements // max(1, at.batch)
-        small = framework.ones((min(at.batch, 4), *at.features), at.dtype, self._device)
         if at.mode == NESTED:
             layer.nest()
         if at.mode == SWITCHED:
-            layer(small, training=False)
+            layer(framework.ones(few(at), at.dtype, self._device), training=False)
         with self.context():
-            if at.age in (ONCE, OFTEN):
-                for _ in range(1 if at.age == ONCE else CALLS if sample <= SMALL else CALLS // 20):
-                    layer(small, training=True)
-            elif at.age != NEW:
-                for shape in ((at.batch + 1, *at.features), (at.batch, *at.features[:-1])):
-                    if np.prod(shape) <= 2 * at.elements + 64 and self._target.takes(shape):
-                        layer(framework.ones(shape, at.dtype, self._device), training=True)
+            for shape, calls in earlier(at):
+                # Not every target takes another shape, and none of twice the size is tried.
+                if at.age != OTHERWISE or (prod(shape) <= 2 * at.elements + 64 and self._target.takes(shape)):
+                    x = framework.ones(shape, at.dtype, self._device)
+                    for _ in range(calls):
+                        layer(x, training=True)
         if at.mode in COPIES:
             with suppress(NotApplicable):
                 return layer.copied(COPIES[at.mode])
         return layer
+
+
+def few(at: Configuration) -> tuple[int, ...]:
+    """Return the shape of a batch of few samples like those of a configuration."""
+    return (min(at.batch, FEW), *at.features)
+
+
+def earlier(at: Configuration) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """Return the shapes of x that a layer was called with before, each with the number of calls."""
+    if at.age == NEW:
+        return ()
+    if at.age == OTHERWISE:
+        return ((at.batch + 1, *at.features), 1), ((at.batch, *at.features[:-1]), 1)
+    often = CALLS if prod(at.features) <= SMALL else CALLS // 20
+    return ((few(at), 1 if at.age == ONCE else often),)
 
 
 def handed(at: Configuration) -> Any:
@@ -128,10 +141,11 @@ def handed(at: Configuration) -> Any:
 
 def _values(rng: np.random.Generator, at: Configuration) -> npt.NDArray[Any]:
     """Return values of x other than zero; those of a large one repeat, since drawing them is what costs most."""
-    few = min(PERIOD, max(1, at.elements))
-    values: npt.NDArray[Any] = moderate(rng, (few,), PART.get(at.dtype, at.dtype))
-    if at.dtype in PART:
-        values = values + 1j * moderate(rng, (few,), PART[at.dtype])
+    number = min(PERIOD, max(1, at.elements))
+    part = part_of(at.dtype)
+    values: npt.NDArray[Any] = moderate(rng, (number,), part)
+    if at.dtype != part:
+        values = values + 1j * moderate(rng, (number,), part)
     return np.resize(values, at.elements).reshape(at.shape) if at.elements else np.empty(at.shape)
 
 

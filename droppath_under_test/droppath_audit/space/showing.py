@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.configuration import COPIED, NEW, NO_SURROUNDING, OFTEN, OTHERWISE, PICKLED, SWITCHED
+from droppath_audit.core.configuration import COPIED, NO_SURROUNDING, PICKLED, SWITCHED
 from droppath_audit.fuzz.showing import broken_promise
-from droppath_audit.space.configured import handed
+from droppath_audit.space.configured import earlier, few, handed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from droppath_audit.scripts import LiveScript
     from droppath_audit.space.asking import Found
 
-CALLS = 100  # of a layer that was called often
-FEW = 4  # samples of calls that were made before
 CODES = 40  # calls in which two independent decisions are alike once in 10^12
 NUMBERS = 2**14  # in equal steps
 HIGHEST = 1.0 - 2.0**-24
@@ -57,16 +55,14 @@ def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> I
     p, fresh = handed(at), script.invocation.mode_at == "init" or not script.invocation.has_layer
     script.layer(p, training=training)
     if at.mode == SWITCHED and not fresh:
-        script.ones((min(at.batch, FEW), *at.features), at.dtype)
+        script.ones(few(at), at.dtype)
         script.switch(p, training=False)
         script.run(p, training=False)
         script.switch(p, training=training)
-    if at.age != NEW:
-        others = ((at.batch + 1, *at.features), (at.batch, *at.features[:-1]))
-        for shape in others if at.age == OTHERWISE else ((min(at.batch, FEW), *at.features),):
-            script.ones(shape, at.dtype)
-            with _under(script, at), script.under(f"for _ in range({CALLS if at.age == OFTEN else 1}):"):
-                script.run(p, training=training)
+    for shape, calls in earlier(at):
+        script.ones(shape, at.dtype)
+        with _under(script, at), script.under(f"for _ in range({calls}):"):
+            script.run(p, training=training)
     script.random(at.shape, at.dtype, layout=at.layout)
     if at.tracked:
         script.track()

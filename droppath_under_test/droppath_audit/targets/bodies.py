@@ -32,6 +32,11 @@ def is_name(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
+def _arguments(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the arguments of a function that have names of their own."""
+    return {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+
+
 def attributes(tree: ast.AST, name: str) -> list[str]:
     """Return the attributes of a name that are read or written, in order, each once."""
     found = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_name(node.value, name)]
@@ -123,8 +128,7 @@ def tensors(function: Any) -> set[str]:
     tree = definition_of(function)
     if tree is None:
         return set()
-    arguments = (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)
-    return {argument.arg for argument in arguments if OF_TENSORS & {*attributes(tree, argument.arg)}}
+    return {name for name in _arguments(tree) if OF_TENSORS & {*attributes(tree, name)}}
 
 
 def rests_on_parts(cls: type) -> bool:
@@ -150,7 +154,7 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
     tree = definition_of(function)
     if tree is None:
         return {}
-    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    arguments = _arguments(tree)
     found: dict[str, dict[int, str]] = {}
     for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)):
         if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
@@ -202,9 +206,8 @@ def passed_on(function: Any) -> set[str]:
             else ()
         )
     }
-    arguments = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
     used = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in handed}
-    return arguments - used
+    return _arguments(tree) - used
 
 
 def calls(function: Any, name: str) -> bool:
