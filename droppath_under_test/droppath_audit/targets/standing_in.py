@@ -105,12 +105,8 @@ def _set(found: Found, spec: Spec) -> Found:
         "        super().__init__(*given, **named)",
         f"        self.{setter}({name})",
     ]
-    made = _made(found, alias, lines, f"{name} is set by {setter}")
     told = [*init.values(), Parameter(name, Parameter.KEYWORD_ONLY)]
-    made.obj.__init__.__signature__ = inspect.Signature(
-        [Parameter("self", Parameter.POSITIONAL_ONLY), *sorted(told, key=lambda p: p.kind)]
-    )
-    return made
+    return _built_from(sorted(told, key=lambda p: p.kind), _made(found, alias, lines, f"{name} is set by {setter}"))
 
 
 def _chosen(found: Found, spec: Spec) -> Found:
@@ -129,10 +125,7 @@ def _chosen(found: Found, spec: Spec) -> Found:
     left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name not in (several, index)]
     left = [p for p in left if p.kind not in VARIADIC]
     made = _made(found, alias, lines, f"{several} holds {one} alone, which is that of index 0")
-    made.obj.__init__.__signature__ = inspect.Signature(
-        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter(one, Parameter.KEYWORD_ONLY), *left]
-    )
-    return made
+    return _built_from([Parameter(one, Parameter.KEYWORD_ONLY), *left], made)
 
 
 def _parted(found: Found, spec: Spec) -> Found:
@@ -147,10 +140,7 @@ def _parted(found: Found, spec: Spec) -> Found:
     ]
     made = _made(found, alias, lines, f"{spec.name} is given the branch in place of its parts")
     left = [p for p in parameters_of(cls).values() if p.kind is Parameter.KEYWORD_ONLY]
-    made.obj.__init__.__signature__ = inspect.Signature(
-        [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter("branch", Parameter.KEYWORD_ONLY), *left]
-    )
-    return made
+    return _built_from([Parameter("branch", Parameter.KEYWORD_ONLY), *left], made)
 
 
 def _keyed(found: Found, spec: Spec) -> Found:
@@ -221,6 +211,13 @@ def _read_alone(tree: ast.AST, name: str) -> bool:
     named = [node for node in nodes if bodies.is_name(node, name)]
     read = [node for node in nodes if isinstance(node, ast.Attribute) and bodies.is_name(node.value, name)]
     return len(named) == len(read) > 0 and all(isinstance(node.ctx, ast.Load) for node in read)
+
+
+def _built_from(parameters: Sequence[Parameter], made: Found) -> Found:
+    """Return what was made, a class, whose constructor says that it takes these parameters."""
+    own = Parameter("self", Parameter.POSITIONAL_ONLY)
+    made.obj.__init__.__signature__ = inspect.Signature([own, *parameters])
+    return made
 
 
 def _made(found: Found, alias: str, lines: Sequence[str], note: str) -> Found:
