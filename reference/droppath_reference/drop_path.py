@@ -9,6 +9,8 @@ evaluation the layer is the identity. This is the form of EfficientNet and of mo
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor, nn
 
@@ -49,7 +51,8 @@ def drop_path(
 
     Raises:
         ValueError: If ``drop_prob`` lies outside [0, 1] or is NaN, or an option is unknown.
-        TypeError: If ``drop_prob`` is not an int or float, or ``x`` is of an integer or boolean dtype.
+        TypeError: If ``drop_prob`` is no real number (NumPy's scalars are), or ``x`` is of an integer or boolean
+            dtype.
     """
     _validate_drop_prob(drop_prob)
     _validate_option("granularity", granularity, GRANULARITIES)
@@ -57,7 +60,7 @@ def drop_path(
     if not (x.is_floating_point() or x.is_complex()):
         raise TypeError(f"x must be of a floating or complex dtype, got {x.dtype}")
 
-    keep_prob = 1.0 - drop_prob
+    keep_prob = 1.0 - float(drop_prob)
     if drop_prob == 0.0:
         return x
     if not training:
@@ -182,8 +185,8 @@ def _parts(y: Tensor) -> Tensor:
 
 
 def _validate_drop_prob(drop_prob: float) -> None:
-    if isinstance(drop_prob, bool) or not isinstance(drop_prob, (int, float)):
-        raise TypeError(f"drop_prob must be a float, got {drop_prob!r} of type {type(drop_prob).__name__}")
+    if isinstance(drop_prob, bool) or not isinstance(drop_prob, Real):
+        raise TypeError(f"drop_prob must be a real number, got {drop_prob!r} of type {type(drop_prob).__name__}")
     if not 0.0 <= drop_prob <= 1.0:
         raise ValueError(f"drop_prob must lie in [0, 1], got {drop_prob!r}")
 

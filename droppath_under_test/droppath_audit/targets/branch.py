@@ -81,7 +81,9 @@ class Branch(threading.local):
         raise NotApplicable(f"{PART} now, and did not before")
 
     def _alike(self) -> bool:
-        """Return whether all samples are the same and nobody asks for their gradients, so that any of them will do."""
+        """Return whether any sample will do: they have no elements, or are the same and nobody asks for gradients."""
+        if 0 in self._framework.info(self.output).shape[1:]:
+            return True
         autograd = has(self._framework, Autograd)
         if autograd is not None and autograd.tracked(self.output):
             return False

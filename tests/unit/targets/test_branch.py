@@ -61,10 +61,11 @@ def outputs(function, rows=6, features=4, drop_prob=0.5, dtype="float32"):
     return x, target.make(drop_prob)(x, training=True)
 
 
-def test_every_kept_sample_gets_its_own_branch_output():
-    x, y = outputs(sparse, rows=64)
+@pytest.mark.parametrize(("rows", "features"), [(64, 4), (300, 1)])
+def test_every_kept_sample_gets_its_own_branch_output(rows, features):
+    x, y = outputs(sparse, rows=rows, features=features)
     kept = (y != 0).any(dim=1)
-    assert 0 < int(kept.sum()) < 64
+    assert 0 < int(kept.sum()) < rows
     assert torch.equal(y[kept], 2 * x[kept])
 
 
@@ -121,7 +122,6 @@ def test_a_branch_that_always_sees_the_whole_batch_is_soon_trusted():
     [
         (own_generator, 64, 4, "does not fix which"),
         (normalised, 6, 4, "something else than samples"),
-        (sparse, 300, 1, "too few elements to carry a number"),
     ],
 )
 def test_what_cannot_be_matched_does_not_apply(function, rows, features, reason):
@@ -149,6 +149,12 @@ def test_a_sound_layer_that_runs_the_branch_on_kept_samples_alone_has_no_finding
     only = ("DP00*", "DP104", "DP2*", "DP301", "DP304", "DP401", "DP402", "DP601")
     report = audit(sparse, effort="quick", only=only, **CALL)
     assert [result.trial.id for result in report.findings] == []
+
+
+def test_samples_without_elements_need_no_matching_where_their_gradients_count():
+    target = load_object(sparse, CALL).target
+    x = torch.ones(64, 0)
+    assert target.framework.gradient(target.make(0.5), x, x).gradient.shape == (64, 0)
 
 
 def test_samples_that_are_alike_are_matched_where_their_gradients_count():
