@@ -10,6 +10,7 @@ evaluation the layer is the identity. This is the form of EfficientNet and of mo
 from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -184,7 +185,7 @@ def _parts(y: Tensor) -> Tensor:
     return torch.view_as_real(y) if y.is_complex() else y
 
 
-def _validate_drop_prob(drop_prob: float) -> None:
+def _validate_drop_prob(drop_prob: Any) -> None:
     if isinstance(drop_prob, bool) or not isinstance(drop_prob, Real):
         raise TypeError(f"drop_prob must be a real number, got {drop_prob!r} of type {type(drop_prob).__name__}")
     if not 0.0 <= drop_prob <= 1.0:

@@ -1,0 +1,101 @@
+"""A target's own code: what is followed, what is not, and the numbers in it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from droppath_audit.targets.own_code import numbers, own_functions
+
+CHUNK = 2**20
+SIZES = {"small": 321, "large": 4321}
+ELSEWHERE = ModuleType("elsewhere")
+exec("def far(x):\n    return x * 999_983\n", vars(ELSEWHERE))  # noqa: S102 - a module of another package
+
+
+def helper(x, most=777):
+    return x[:most]
+
+
+def names_a_few(x, drop_prob, training):
+    if x.numel() > CHUNK or x.shape[0] << 3 > 1 << 17:
+        return helper(x) * -0.125
+    return [part * SIZES["small"] for part in x if (lambda y: y.numel() == 19)(part)]
+
+
+class Base(torch.nn.Module):
+    def chunk(self):
+        return 48
+
+
+class Layer(Base):
+    limit = 4096
+
+    def forward(self, x):
+        return names_a_few(x, 0.3, True) if x.shape[0] < self.limit else self.rest(x)
+
+    @staticmethod
+    def rest(x):
+        return ELSEWHERE.far(x)
+
+    @property
+    def rate(self):
+        return 0.0625
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def inner(*given):
+        return function(*given)
+
+    return inner
+
+
+def test_names_are_followed_within_the_package_and_its_folder_alone():
+    names = {function.__name__ for function in own_functions(Layer)}
+    assert names == {"forward", "rest", "rate", "chunk", "names_a_few", "helper"}
+
+
+@pytest.mark.parametrize(
+    "made", [Layer, Layer(), functools.partial(Layer), torch.compile(Layer(), backend="eager"), Layer().forward]
+)
+def test_whatever_holds_a_function_is_looked_behind(made):
+    assert {"names_a_few", "helper"} <= {function.__name__ for function in own_functions(made)}
+
+
+def test_a_wrapped_function_is_that_function():
+    assert own_functions(wrapped(helper)) == (helper,)
+
+
+def test_numbers_are_those_of_code_constants_defaults_tables_and_classes():
+    found = numbers(own_functions(Layer))
+    assert {2**20, 2**17, 3, 777, 0.125, 321, 4321, 19, 4096, 48, 0.3, 0.0625} <= {abs(number) for number in found}
+    assert 999_983 not in found
+    assert len(found) == len({(type(number), number) for number in found})
+
+
+def test_what_has_no_code_has_no_numbers():
+    assert own_functions(len) == ()
+    assert numbers(own_functions(torch.relu)) == ()
+
+
+def test_a_framework_is_not_followed_beyond_the_module():
+    assert {function.__module__ for function in own_functions(torch.nn.Dropout)} == {"torch.nn.modules.dropout"}
+
+
+def test_a_package_is_followed_from_module_to_module(tmp_path, monkeypatch):
+    package = tmp_path / "parcel_of_two"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "one.py").write_text("from . import two\ndef layer(x, p, training):\n    return two.other(x)\n")
+    (package / "two.py").write_text("def other(x):\n    return x[:1234]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    from parcel_of_two.one import layer
+
+    assert 1234 in numbers(own_functions(layer))
+    for name in [name for name in sys.modules if name.startswith("parcel_of_two")]:
+        del sys.modules[name]
