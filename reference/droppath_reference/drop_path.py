@@ -188,7 +188,7 @@ def _parts(y: Tensor) -> Tensor:
 def _validate_drop_prob(drop_prob: Any) -> None:
     if isinstance(drop_prob, bool) or not isinstance(drop_prob, Real):
         raise TypeError(f"drop_prob must be a real number, got {drop_prob!r} of type {type(drop_prob).__name__}")
-    if not 0.0 <= drop_prob <= 1.0:
+    if not 0.0 <= float(drop_prob) <= 1.0:
         raise ValueError(f"drop_prob must lie in [0, 1], got {drop_prob!r}")
 
 
