@@ -177,7 +177,42 @@ class ConfigurationCase(Case):
         return {**super().to_json(), "configuration": self.detail}
 
 
-AnyCase = Case | DtypeCase | Cell | ConfigurationCase
+@dataclass(frozen=True)
+class ConstantCase(Case):
+    """A number in the target's own code.
+
+    Attributes:
+        constant: The number.
+        configurations: In which it is tried; none where the code holds no number to try.
+    """
+
+    constant: float = 0.0
+    configurations: tuple[Configuration, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The number as it is usually written."""
+        if not self.configurations:
+            return "none"
+        return str(int(self.constant)) if self.constant.is_integer() else _shortest(self.constant)
+
+    @property
+    def slug(self) -> str:
+        """The device and the number, such as ``cpu-65536``."""
+        return f"{self.device}-{self.told}"
+
+    def describe(self) -> str:
+        """Return the number for a reader."""
+        if not self.configurations:
+            return f"{self.device}, no number in the code"
+        return f"{self.device}, around {self.told}, which stands in the code"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the device, as it stands in the JSON report, and the number."""
+        return {**super().to_json(), "constant": self.constant}
+
+
+AnyCase = Case | DtypeCase | Cell | ConfigurationCase | ConstantCase
 
 
 def _shortest(number: float) -> str:

@@ -31,6 +31,7 @@ class Configuration:
         mode: How the layer came to train.
         age: What was done with the layer before.
         number: As what p is handed over.
+        calls: How often the layer was called before, beside what its age says.
     """
 
     features: tuple[int, ...] = (4,)
@@ -43,6 +44,7 @@ class Configuration:
     mode: str = FRESH
     age: str = NEW
     number: str = FLOAT
+    calls: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,6 +71,8 @@ class Configuration:
             said.append(self.age)
         if self.number != FLOAT:
             said.append(f"drop_prob as {self.number}")
+        if self.calls:
+            said.append(f"after {self.calls} calls")
         return ", ".join(said)
 
     def plainer(self) -> Iterator[Configuration]:

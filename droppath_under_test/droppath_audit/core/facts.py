@@ -40,6 +40,7 @@ class Facts:
         surroundings: Contexts that its framework has, by name.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
+        numbers: In the target's own code, those nearest to it first.
         import_seconds: What importing the target took, its framework included.
         environment: Versions and platform, for the report.
         importable: Whether ``spec`` can be given to a command; False for local objects.
@@ -70,6 +71,7 @@ class Facts:
     layouts: tuple[str, ...] = ()
     surroundings: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
     importable: bool = True

@@ -53,6 +53,7 @@ class Decided:
         high: And not above this.
         together: Two samples (elements, where these are decided alone) that one number decides.
         opposed: Whether it decides them in opposite ways.
+        stuck: A decision that no number changes, where others follow theirs.
         highest: The highest number of the draw.
         witness: A number in [0, 1) that decides wrongly, where there is one.
         wanted: Whether it should keep.
@@ -67,6 +68,7 @@ class Decided:
     high: Fraction = Fraction(1)
     together: tuple[int, ...] = ()
     opposed: bool = False
+    stuck: int | None = None
     highest: float = 1.0
     witness: float | None = None
     wanted: bool = False
@@ -76,7 +78,12 @@ class Decided:
     @property
     def known(self) -> bool:
         """Whether it says between which numbers the keep probability lies."""
-        return not self.why_not and not self.together
+        return not self.why_not and not self.dependent
+
+    @property
+    def dependent(self) -> bool:
+        """Whether not every decision follows a number of its own."""
+        return bool(self.together) or self.stuck is not None
 
 
 def decide(
@@ -197,7 +204,12 @@ class _Deciding:
         """Return what is found out."""
         if keep_prob in (0, 1):
             return self._at_an_end(asked, keep_prob)
-        upward = self._directions()
+        at_low, at_high = self._at_ends()
+        if (at_low == at_high).any():
+            if (at_low == at_high).all():
+                return replace(asked, why_not="the ends of the generator's range do not decide differently")
+            return replace(asked, stuck=int(np.argmax(at_low == at_high)), highest=self._end(low=False))
+        upward = self._directions(at_low, at_high)
         if not self._own_numbers(upward):
             return self._together(asked, upward, units)
         if isinstance(self._numbers, _Coins):
@@ -218,7 +230,7 @@ class _Deciding:
 
     def _at_an_end(self, asked: Decided, keep_prob: Fraction) -> Decided:
         """Where all are kept, or dropped, no state of the generator may decide otherwise."""
-        low, high = (self._numbers.ends(np.array([low]))[0] for low in (True, False))
+        low, high = self._end(low=True), self._end(low=False)
         tried = (low, high, *self._numbers.levels(2, self._rng))
         wrong = [float(number) for number in tried if (self._all(number) != (keep_prob == 1)).any()]
         if not wrong:
@@ -233,16 +245,20 @@ class _Deciding:
         sound = keep_prob in probabilities
         return replace(asked, low=keep_prob, high=keep_prob) if sound else replace(asked, low=probabilities[0])
 
-    def _directions(self) -> npt.NDArray[np.bool_]:
+    def _end(self, *, low: bool) -> float:
+        """Return the lowest number, or the highest."""
+        return float(self._numbers.ends(np.array([low]))[0])
+
+    def _at_ends(self) -> tuple[Kept, Kept]:
+        """Return what is kept where all numbers are the lowest, and where all are the highest."""
+        return self._all(self._end(low=True)), self._all(self._end(low=False))
+
+    def _directions(self, at_low: Kept, at_high: Kept) -> npt.NDArray[np.bool_]:
         """Return which decisions are kept by large numbers.
 
         Raises:
             NotApplicable: If a decision is not what one threshold makes of the number that all have.
         """
-        low, high = (self._numbers.ends(np.array([low]))[0] for low in (True, False))
-        at_low, at_high = self._all(low), self._all(high)
-        if (at_low == at_high).any():
-            raise NotApplicable("the ends of the generator's range do not decide differently")
         upward, before = at_high, at_low
         for number in self._numbers.levels(1 if self._brief else LEVELS, self._rng):
             now = self._all(number)
@@ -282,9 +298,8 @@ class _Deciding:
         others = np.flatnonzero(first[back.reshape(-1)] != np.arange(units))
         if others.size:
             one, other = int(first[back.reshape(-1)[others[0]]]), int(others[0])
-            highest = float(self._numbers.ends(np.zeros(1, dtype=np.bool_))[0])
             opposed = bool(upward[one] != upward[other])
-            return replace(asked, together=(one, other), opposed=opposed, highest=highest)
+            return replace(asked, together=(one, other), opposed=opposed, highest=self._end(low=False))
         return replace(asked, why_not="each decision has several numbers, or its own in another place")
 
     def _tried(

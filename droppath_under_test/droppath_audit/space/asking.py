@@ -21,7 +21,7 @@ from droppath_audit.stats.certificate import resolution
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from droppath_audit.core.case import ConfigurationCase
+    from droppath_audit.core.case import ConfigurationCase, ConstantCase
     from droppath_audit.probes.live import LiveProbe
 
 FINEST = 5e-4  # of a keep probability that is known exactly, what it may be off by away from the ends
@@ -59,7 +59,7 @@ class Found:
 
     def alike(self, other: Found) -> bool:
         """Return whether both show the same kind of fault."""
-        mine, others = ((one.violation.kind, bool(one.decided.together), one.decided.silent) for one in (self, other))
+        mine, others = ((one.violation.kind, one.decided.dependent, one.decided.silent) for one in (self, other))
         return mine == others
 
 
@@ -76,7 +76,7 @@ class Asking:
         seed: Of the framework's generators, of x and of the numbers that are chosen.
     """
 
-    def __init__(self, probe: LiveProbe[ConfigurationCase], seed: int) -> None:
+    def __init__(self, probe: LiveProbe[ConfigurationCase] | LiveProbe[ConstantCase], seed: int) -> None:
         self._probe, self._seed = probe, seed
         self._framework, self._device = probe.framework, probe.at.device
 
@@ -134,7 +134,7 @@ class Asking:
         decided = self._decided(configured, at, rng)
         one = Found(at, decided=decided)
         # At the ends every call was looked at already.
-        inside = 0.0 < at.drop_prob < 1.0 and not (decided.known or decided.together)
+        inside = 0.0 < at.drop_prob < 1.0 and not (decided.known or decided.dependent)
         return self._counted(one, configured) if counting and inside else one
 
     def _violation(self, configured: Configured, at: Configuration) -> tuple[Violation | None, bool]:

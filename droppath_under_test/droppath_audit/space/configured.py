@@ -126,12 +126,13 @@ def few(at: Configuration) -> tuple[int, ...]:
 
 def earlier(at: Configuration) -> tuple[tuple[tuple[int, ...], int], ...]:
     """Return the shapes of x that a layer was called with before, each with the number of calls."""
+    counted = ((few(at), at.calls),) if at.calls else ()
     if at.age == NEW:
-        return ()
+        return counted
     if at.age == OTHERWISE:
-        return ((at.batch + 1, *at.features), 1), ((at.batch, *at.features[:-1]), 1)
+        return ((at.batch + 1, *at.features), 1), ((at.batch, *at.features[:-1]), 1), *counted
     often = CALLS if prod(at.features) <= SMALL else CALLS // 20
-    return ((few(at), 1 if at.age == ONCE else often),)
+    return (few(at), 1 if at.age == ONCE else often), *counted
 
 
 def handed(at: Configuration) -> Any:

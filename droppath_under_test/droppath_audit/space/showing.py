@@ -39,6 +39,8 @@ def show(one: Found, script: LiveScript) -> None:
         broken_promise(kind, p, at.dtype, script, ())
     elif one.decided.together:
         decided_together(script, at, one.decided)
+    elif one.decided.stuck is not None:
+        decided_by_nothing(script, at, one.decided)
     elif one.decided.witness is not None and one.decided.coarse:
         decided_too_often(script, at, one.decided)
     elif one.decided.witness is not None:
@@ -132,6 +134,16 @@ def decided_together(script: LiveScript, at: Configuration, decided: Decided) ->
             _fed(script, handed(at), at)
             script.add(f"apart |= bool(kept[{one}] {sign} kept[{other}])")
     script.add(f"assert apart, 'samples {one} and {other} hang together'")
+
+
+def decided_by_nothing(script: LiveScript, at: Configuration, decided: Decided) -> None:
+    """Fail where a decision is the same whether all numbers are the lowest or the highest."""
+    with placed(script, at):
+        script.add(*script.spell.feed("np.full(y.numel(), number)"), "number = 0.0")
+        _fed(script, handed(at), at)
+        script.add(f"number, before = {decided.highest!r}, kept")
+        _fed(script, handed(at), at)
+    script.add(f"assert kept[{decided.stuck}] != before[{decided.stuck}], 'no number decides'")
 
 
 def nothing_drawn(script: LiveScript, at: Configuration) -> None:

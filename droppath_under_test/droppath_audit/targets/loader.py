@@ -28,6 +28,7 @@ from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
+from droppath_audit.targets.own_code import numbers, own_functions
 from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
@@ -325,6 +326,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         layouts=layouts.layouts if layouts else (),
         surroundings=(*around.surroundings, *around.processwide) if around else (),
         capabilities=names_of(framework),
+        numbers=numbers(own_functions(found.obj)),
         import_seconds=seconds,
         environment={
             "python": platform.python_version(),

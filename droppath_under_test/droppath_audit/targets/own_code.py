@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_FUNCTIONS = 200  # whoever's package is a whole world is followed so far
+EXACT = 2**53  # below it every whole number is a float
 MOST_HELD = 16  # numbers of a module's own list, or table, that are read
 INSTALLED = {"site-packages", "dist-packages"}
 # Whose functions call each other without end, and change no layer's mind.
@@ -46,10 +47,10 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
             continue
         met.add(id(one))
         if isinstance(one, FunctionType):
-            if home.owns(one.__globals__.get("__name__", ""), one.__code__.co_filename):
+            if home.owns(_module_of(one), one.__code__.co_filename):
                 found[one] = None
             waiting.extend(_named(one))
-        elif inspect.isclass(one) and home.owns(one.__module__, _file_of(one)):
+        elif inspect.isclass(one) and home.owns(str(one.__module__), _file_of(one)):
             waiting.extend(member for base in one.__mro__ for member in _methods(base))
     return tuple(found)
 
@@ -58,14 +59,13 @@ def numbers(functions: Iterable[FunctionType]) -> tuple[float, ...]:
     """Return the numbers in the code of functions, each once, in the order in which they are met.
 
     Those are literals, folded ones (``2**16``, ``1 << 20``) and signed ones, defaults of parameters, and constants of
-    a module or a class, alone or in a list or table, that the code names. Whole numbers are of type int.
+    a module or a class, alone or in a list or table, that the code names.
     """
-    found: dict[tuple[type, float], None] = {}
+    found: dict[float, None] = {}
     for function in functions:
         for value in _values(function):
-            for number in _plain(value):
-                found[type(number), number] = None
-    return tuple(number for _, number in found)
+            found.update(dict.fromkeys(_plain(value)))
+    return tuple(found)
 
 
 class _Home:
@@ -88,8 +88,13 @@ class _Home:
 
 def _home(obj: Any) -> _Home | None:
     if isinstance(obj, FunctionType):
-        return _Home(obj.__globals__.get("__name__", ""), obj.__code__.co_filename)
-    return _Home(obj.__module__, _file_of(obj)) if inspect.isclass(obj) else None
+        return _Home(_module_of(obj), obj.__code__.co_filename)
+    return _Home(str(obj.__module__), _file_of(obj)) if inspect.isclass(obj) else None
+
+
+def _module_of(function: FunctionType) -> str:
+    """Return where a function was written, whatever a decorator says."""
+    return str(function.__globals__.get("__name__") or "")
 
 
 def _file_of(cls: type) -> str:
@@ -110,9 +115,9 @@ def _behind(obj: Any) -> Any:
             break
     if isinstance(obj, (FunctionType, ModuleType)) or inspect.isclass(obj):
         return obj
-    held = getattr(obj, "__dict__", {})
+    modules = getattr(obj, "__dict__", {}).get("_modules")
     # What torch.compile returns of a module holds it.
-    return type(next((inner["_orig_mod"] for inner in (held, held.get("_modules", {})) if "_orig_mod" in inner), obj))
+    return type(modules["_orig_mod"] if isinstance(modules, dict) and "_orig_mod" in modules else obj)
 
 
 def _methods(cls: type) -> Iterator[FunctionType]:
@@ -181,10 +186,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _plain(value: Any) -> Iterator[float]:
-    """Yield a number, or those of a short list or table."""
-    if type(value) in (int, float):
-        yield value
-    elif isinstance(value, (tuple, list, set, frozenset, dict)) and len(value) <= MOST_HELD:
-        for part in value.values() if isinstance(value, dict) else value:
-            if type(part) in (int, float):
-                yield part
+    """Yield a number, or those of a short list or table, as a float where it is one."""
+    held: tuple[Any, ...] = (value,)
+    if isinstance(value, (tuple, list, set, frozenset, dict)) and len(value) <= MOST_HELD:
+        held = tuple(value.values() if isinstance(value, dict) else value)
+    for part in held:
+        if type(part) is float or (type(part) is int and abs(part) < EXACT):
+            yield float(part)
