@@ -183,26 +183,28 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
 def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
     """Return calls at the trial's case, for a target that raised or died before there was evidence.
 
-    The first calls it. Where that shows nothing, another differentiates, with a further call between, another
-    evaluates, and the last calls it at every drop_prob.
+    The first calls it. Where that shows nothing, the next calls it at every drop_prob, the ends included, another
+    differentiates, with a further call between, and the last evaluates.
     """
     features = (4,) if facts.fixed_shape is None else facts.smallest or facts.fixed_shape[1:]
-    p = trial.case.coordinates.get("drop_prob", 0.5)
+    first = trial.case.coordinates.get("drop_prob", 0.5)
+    ends = (0.0, 1.0) if facts.dialect.keep_prob_zero != "raises" else (0.0,)
     found: list[Script] = []
-    for training, tracked in ((True, False), (True, True), (False, False)):
+    for rates, training, tracked in (
+        ((first,), True, False),
+        ((*INTERIOR, *ends), True, False),
+        ((first,), True, True),
+        ((first,), False, False),
+    ):
         script = script_for(facts, trial.case, features)
         if not isinstance(script, LiveScript) or (tracked and "Autograd" not in facts.capabilities):
             continue
-        if tracked:
-            script.layer(p)
-            script.ones(script.shape(8))
-            script.differentiate(p, script.call(p))
-        else:
-            script.plain(p, script.shape(8), training=training)
-        found.append(script)
-    script = script_for(facts, trial.case, features)
-    if isinstance(script, LiveScript):
-        for p in INTERIOR:
-            script.plain(p, script.shape(8))
+        for p in rates:
+            if tracked:
+                script.layer(p)
+                script.ones(script.shape(8))
+                script.differentiate(p, script.call(p))
+            else:
+                script.plain(p, script.shape(8), training=training)
         found.append(script)
     return found

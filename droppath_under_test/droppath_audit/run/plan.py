@@ -75,11 +75,24 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
             budget is divided into.
     """
     trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
-    if sum(trial.design is not None for trial in trials) > TRIALS_PER_AUDIT:
+    # Every one has its share, whether it is asked for or not; designs, which take time, those alone that are.
+    if sum(_takes_a_share(trial) for trial in trials) > TRIALS_PER_AUDIT:
         raise UsageError(
             f"This audit has more than {TRIALS_PER_AUDIT} statistical trials, into which the budget is divided."
         )
-    return _selected(trials, settings)
+    return tuple(_designed(trial, facts) for trial in _selected(trials, settings))
+
+
+def _takes_a_share(trial: Trial) -> bool:
+    return not trial.reason and catalogue()[trial.check].statistical
+
+
+def _designed(trial: Trial, facts: Facts) -> Trial:
+    """Return a trial with its design, where it has one, or the reason why it can resolve nothing."""
+    if not _takes_a_share(trial):
+        return trial
+    design = catalogue()[trial.check].design(trial.case, trial.alpha)
+    return (_as_large_as_it_is if facts.recording is None else _as_long_as_it_is)(trial, design)
 
 
 def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
@@ -92,10 +105,7 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
                 dtype = trial.case.coordinates.get("dtype")
                 if not trial.reason and dtype is not None:
                     trial = trial.not_applicable(_why_not(str(dtype), facts, device, refused=not check.judges_dtypes))
-                if trial.reason or not check.statistical:
-                    yield trial
-                else:
-                    yield _as_large_as_it_is(trial, check.design(trial.case, trial.alpha))
+                yield trial
 
 
 def _why_not(dtype: str, facts: Facts, device: str, *, refused: bool = True) -> str:
@@ -125,12 +135,7 @@ def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
         if not cases:
             trial = _trial(check, Case(RECORDED, effort=effort), facts, settings)
             yield trial.not_applicable(check.not_recorded if check.recorded is None else check.recorded.lacking)
-        for bare in cases:
-            trial = _applied(check, bare, facts, settings)
-            if trial.reason or not check.statistical:
-                yield trial
-            else:
-                yield _as_long_as_it_is(trial, check.design(trial.case, trial.alpha))
+        yield from (_applied(check, bare, facts, settings) for bare in cases)
 
 
 def _trial(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -> Trial:
