@@ -52,6 +52,7 @@ class TestLawOfTheMask(Family):
         ("DP112", "keep probability does not drift with calls"),
         ("DP113", "first decision after a seed has the law of any other"),
         ("DP114", "every configuration of a call keeps law, values and gradients"),
+        ("DP115", "law, values and gradients hold around every number in the code"),
     )
 
 
