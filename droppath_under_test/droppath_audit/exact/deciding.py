@@ -1,9 +1,9 @@
 """Which random number decides which sample, and at what keep probability: asked by numbers of our own choice.
 
-A dozen calls in one configuration, whose one draw is given chosen numbers, show what no number of random calls could:
-that no number decides two samples, and between which two neighbouring numbers the threshold lies. Assumed is that each
-sample compares one number with one threshold. That is looked at first, at the ends and at random levels that all
-numbers of a call share; where it is not so, nothing is said, and why.
+A dozen calls in one configuration, whose one draw (or several of one kind) is given chosen numbers, show what no number
+of random calls could: that no number decides two samples, and between which two neighbouring numbers the threshold
+lies. Assumed is that each sample compares one number with one threshold. That is looked at first, at the ends and at
+random levels that all numbers of a call share; where it is not so, nothing is said, and why.
 """
 
 from __future__ import annotations
@@ -112,17 +112,20 @@ def decide(
         kept = call()
     if not draws:
         return Decided(silent=True, why_not="nothing is drawn from the framework's generators")
-    if len(draws) > 1:
-        return Decided(why_not=f"a call makes {len(draws)} draws")
-    (draw,) = draws
-    asked = Decided(draw.describe())
+    alike = {replace(draw, shape=()) for draw in draws}
+    if len(alike) > 1:
+        return Decided(why_not=f"a call makes {len(draws)} draws of different kinds")
+    # Draws of one kind, for the parts of a batch say, are one, whose numbers come in their order.
+    draw = replace(draws[0], shape=(sum(draw.numbers for draw in draws),))
+    asked = Decided(f"{len(draws)} times {draw.describe()}" if len(draws) > 1 else draw.describe())
     if draw.kind == OTHER or (draw.kind == BERNOULLI and draw.probability is None):
         return replace(asked, why_not=f"{draw.describe()} has no single threshold")
     if not kept.size or not draw.numbers:
         return replace(asked, why_not="nothing is decided")
     try:
         numbers = _Coins(draw) if draw.kind == BERNOULLI else _Ranks(draw, tape)
-        return _Deciding(call, tape, draw, numbers, rng, brief=brief).asked(asked, keep_prob, tolerance, kept.size)
+        deciding = _Deciding(call, tape, draw, numbers, rng, draws=len(draws), brief=brief)
+        return deciding.asked(asked, keep_prob, tolerance, kept.size)
     except NotApplicable as error:
         return replace(asked, why_not=str(error))
 
@@ -194,10 +197,11 @@ class _Deciding:
         numbers: _Coins | _Ranks,
         rng: np.random.Generator,
         *,
+        draws: int,
         brief: bool,
     ) -> None:
         self._call, self._tape, self._draw, self._numbers, self._rng = call, tape, draw, numbers, rng
-        self._brief = brief
+        self._draws, self._brief = draws, brief
         self._unit_interval = draw.kind == UNIFORM and (draw.low, draw.high) == (0.0, 1.0)
 
     def asked(self, asked: Decided, keep_prob: Fraction, tolerance: Fraction, units: int) -> Decided:
@@ -206,9 +210,7 @@ class _Deciding:
             return self._at_an_end(asked, keep_prob)
         at_low, at_high = self._at_ends()
         if (at_low == at_high).any():
-            if (at_low == at_high).all():
-                return replace(asked, why_not="the ends of the generator's range do not decide differently")
-            return replace(asked, stuck=int(np.argmax(at_low == at_high)), highest=self._end(low=False))
+            return self._same_at_both_ends(asked, at_low == at_high, units)
         upward = self._directions(at_low, at_high)
         if not self._own_numbers(upward):
             return self._together(asked, upward, units)
@@ -219,10 +221,10 @@ class _Deciding:
         return self._around(asked, self._numbers, upward, keep_prob, tolerance)
 
     def _feed(self, numbers: Numbers) -> Kept:
-        with self._tape.replace(numbers) as drawn:
+        with self._tape.replace(numbers, in_turn=self._draws > 1) as drawn:
             kept = self._call()
-        if drawn != [numbers.size]:
-            raise NotApplicable("not every call makes this one draw")
+        if (len(drawn), sum(drawn)) != (self._draws, numbers.size):
+            raise NotApplicable("not every call makes the same draws")
         return kept
 
     def _all(self, number: float) -> Kept:
@@ -290,9 +292,27 @@ class _Deciding:
             low = np.concatenate([(np.arange(upward.size) >> digits[:, None]) & 1 == 1, low[:2]])
         return np.array_equal(self._kept(low) != upward, low)
 
+    def _same_at_both_ends(self, asked: Decided, same: npt.NDArray[np.bool_], units: int) -> Decided:
+        """Return a decision that no number changes, if each of the others follows a number.
+
+        What makes a seed of its numbers, say, has decisions that are the same at both ends by chance.
+        """
+        low = self._telling(units)
+        kept = self._kept(low)
+        numbers, decisions = (np.packbits(each, axis=0).T for each in (np.concatenate([low, ~low], axis=1), kept))
+        follows = {row.tobytes() for row in numbers}
+        constant = (kept == kept[0]).all(axis=0)
+        if same.all() or not (constant[same].all() and all(row.tobytes() in follows for row in decisions[~same])):
+            return replace(asked, why_not="the ends of the generator's range do not decide differently")
+        return replace(asked, stuck=int(np.argmax(same)), highest=self._end(low=False))
+
+    def _telling(self, units: int) -> npt.NDArray[np.bool_]:
+        """Return for as many calls as tell any two numbers, or decisions, apart which numbers are low."""
+        return self._by_chance(TELLING + 2 * max(units, self._draw.numbers).bit_length())
+
     def _together(self, asked: Decided, upward: npt.NDArray[np.bool_], units: int) -> Decided:
         """Return two decisions that are alike in every call, or always opposed."""
-        kept = self._kept(self._by_chance(TELLING + 2 * max(units, self._draw.numbers).bit_length()))
+        kept = self._kept(self._telling(units))
         words = np.packbits(kept != upward, axis=0)
         _, first, back = np.unique(words, axis=1, return_index=True, return_inverse=True)
         others = np.flatnonzero(first[back.reshape(-1)] != np.arange(units))
@@ -355,7 +375,10 @@ class _Deciding:
         ):
             if wrong and 0 <= rank < alphabet.size:
                 witness = float(alphabet.values(np.array([rank], dtype=np.int64))[0])
-                return replace(asked, witness=witness, wanted=wanted, upward=up, coarse=alphabet.size <= COARSE)
+                coarse = alphabet.size <= COARSE
+                if coarse and self._draws > 1:  # numbers in equal steps would have to be dealt out to them
+                    return asked
+                return replace(asked, witness=witness, wanted=wanted, upward=up, coarse=coarse)
         return asked
 
 

@@ -67,15 +67,16 @@ class Tape(Protocol):
     def record(self, *, values: bool = True) -> AbstractContextManager[list[Draw]]:
         """Return a context that yields the list to which every draw is added, with its values if asked."""
 
-    def replace(self, values: npt.NDArray[np.float64]) -> AbstractContextManager[list[int]]:
+    def replace(self, values: npt.NDArray[np.float64], *, in_turn: bool = False) -> AbstractContextManager[list[int]]:
         """Return a context in which every draw has these values in place of its own.
 
         Args:
             values: Float64 numbers that the draw's dtype holds, in logical order of the tensor drawn.
+            in_turn: Whether draws take from them one after the other, as many as they are large.
 
         Returns:
             A context that yields the list to which the numbers drawn are added, one entry a draw. A draw of another
-            size than ``values`` keeps its own.
+            size than ``values``, or than what is left of them, keeps its own.
 
         Raises:
             NotApplicable: In the context, after ``MOST_DRAWS`` draws: a target that draws until it likes what it gets

@@ -42,11 +42,50 @@ def test_the_threshold_is_bracketed(rule, brief):
     assert found.witness is None
 
 
+def in_parts(*thresholds, size=SIZE // 4):
+    return torch.cat([torch.rand(size, dtype=torch.float64) < threshold for threshold in thresholds])
+
+
+def test_draws_of_one_kind_are_one_whose_numbers_come_in_order():
+    found = asked(lambda: in_parts(0.7, 0.7, 0.7, 0.7))
+    assert found.draw.startswith("4 times rand")
+    assert found.known
+    assert found.low <= Fraction(0.7) <= found.high
+
+
+def test_a_part_with_another_threshold_is_seen():
+    found = asked(lambda: in_parts(0.7, 0.7, 0.71, 0.7))
+    assert found.low > Fraction(0.7)
+    assert 0.7 <= found.witness <= 0.71
+
+
+def test_a_part_whose_decisions_are_another_part_s_is_seen():
+    def copied():
+        part = torch.rand(SIZE // 2) < 0.7
+        return torch.cat([torch.rand(SIZE // 2) < 0.7, part, part])
+
+    found = asked(copied)
+    assert found.together == (SIZE // 2, SIZE)
+
+
 @pytest.mark.parametrize("always", [True, False])
 def test_a_decision_that_no_number_changes_is_seen(always):
     spared = torch.arange(SIZE) == 3
     found = asked(lambda: torch.where(spared, always, torch.rand(SIZE) < 0.7))
     assert (found.stuck, found.known) == (3, False)
+
+
+def test_decisions_that_are_the_same_at_both_ends_by_chance_are_none_that_no_number_changes():
+    def seeded():
+        seed = int(torch.rand(1, dtype=torch.float64).item() * 1e6)
+        return torch.rand(SIZE, generator=torch.Generator().manual_seed(seed)) < 0.7
+
+    assert asked(seeded).stuck is None
+
+
+def test_a_decision_for_which_no_number_is_drawn_is_seen():
+    found = asked(lambda: torch.cat([torch.rand(SIZE - 1) < 0.7, torch.ones(1, dtype=torch.bool)]))
+    assert found.stuck == SIZE - 1
 
 
 def test_where_no_number_changes_anything_nothing_is_said():
@@ -119,7 +158,8 @@ def test_no_other_order_passes_for_its_own(size, brief):
     ("rule", "why"),
     [
         (lambda: torch.ones(SIZE, dtype=torch.bool), "nothing is drawn"),
-        (lambda: (torch.rand(SIZE) < 0.7) & (torch.rand(SIZE) < 0.99), "2 draws"),
+        (lambda: (torch.rand(SIZE) < 0.7) & (torch.rand(SIZE) < 0.99), "several numbers"),
+        (lambda: (torch.rand(SIZE) < 0.7) & (torch.randint(99, (SIZE,)) > 0), "2 draws of different kinds"),
         (lambda: torch.randperm(SIZE) < 8, "no single threshold"),
         (lambda: (torch.rand(SIZE) - 0.5).abs() < 0.35, "do not decide differently"),
     ],

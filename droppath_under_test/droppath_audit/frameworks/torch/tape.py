@@ -57,8 +57,8 @@ class TorchTape:
             yield draws
 
     @contextmanager
-    def replace(self, values: npt.NDArray[np.float64]) -> Iterator[list[int]]:
-        """Give every draw of their number these values."""
+    def replace(self, values: npt.NDArray[np.float64], *, in_turn: bool = False) -> Iterator[list[int]]:
+        """Give every draw of their number these values, or each as many of them as it is large."""
         numbers: list[int] = []
         fed = torch.from_numpy(values)
 
@@ -66,11 +66,13 @@ class TorchTape:
             result = call()
             name = op.overloadpacket.__name__
             drawn = _drawn(name, result)
+            first = sum(numbers) if in_turn else 0
             numbers.append(drawn.numel())
             if len(numbers) > MOST_DRAWS:
                 raise NotApplicable("the target draws again until it has other numbers than those it is given")
-            if drawn.numel() == fed.numel():
-                drawn.copy_(fed.view(drawn.shape))
+            mine = fed[first : first + drawn.numel()] if in_turn else fed
+            if drawn.numel() == mine.numel():
+                drawn.copy_(mine.view(drawn.shape))
                 if name == "native_dropout":
                     _apply_dropout(result, arguments)
             return result
