@@ -30,7 +30,7 @@ from droppath_audit.core.selection import WHOLE_CALLS
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.calls import widest
 from droppath_audit.probes.certifying import resolved
-from droppath_audit.probes.dependence import Proposal, Table, correlation, most_suspicious, paired, table
+from droppath_audit.probes.dependence import Proposal, Table, correlation, most_suspicious, paired, places, table
 from droppath_audit.probes.patterns import counts_of_patterns, probabilities_of_patterns
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.chi_square import MINIMUM_EXPECTED, ChiSquare, goodness_of_fit
@@ -160,7 +160,7 @@ class Neighbours(Check[Seen, Cell]):
         if fit is not None and fit.p_value < seen.p_value:
             _show_patterns(script)
             return
-        first, second, pairs, least = _pairs(proposal)
+        first, second, pairs, least = places(proposal)
         # Enough for eleven standard deviations.
         calls = max(least, math.ceil((11.0 / max(abs(correlation(seen.table)), 2e-3)) ** 2 / pairs))
         script.add("pairs = []")
@@ -212,18 +212,6 @@ def _tests(at: Cell, windows: int) -> int:
 def _looked_at(width: int) -> int:
     """Return how many relations are searched in a recording: lags, mirror images and, in small batches, pairs."""
     return width // 2 + 2 * width - 1 + (width * (width - 1) // 2 if width <= PAIRED else 0)
-
-
-def _pairs(proposal: Proposal) -> tuple[str, str, int, int]:
-    """Return the positions of a mask that a relation pairs, as two indices, the pairs of a call, and calls to show."""
-    batch, offset = proposal.batch, proposal.offset
-    if proposal.kind == "lag":
-        return f":-{offset[0]}", f"{offset[0]}:", batch - offset[0], 8
-    if proposal.kind == "pair":
-        return str(offset[0]), str(offset[1]), 1, 4096
-    low, high = max(0, offset[0] - batch + 1), min(offset[0], batch - 1)
-    half = (high - low + 1) // 2
-    return f"{low}:{low + half}", f"{high}:{high - half}:-1", half, 8
 
 
 def _show_patterns(script: Script) -> None:

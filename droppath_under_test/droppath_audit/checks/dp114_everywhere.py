@@ -32,10 +32,10 @@ from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
-from droppath_audit.space.asking import COUNTED, Asking, Found
+from droppath_audit.space.asking import COUNTED, COUNTED_CALLS, Asking, Found
 from droppath_audit.space.covering import covering
 from droppath_audit.space.factors import factors_of
-from droppath_audit.space.judging import broken
+from droppath_audit.space.judging import TESTS, broken
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 ASKED = (*DTYPES, "complex64")
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
+TWICE = 2  # drop_probs of a trial at which decisions may be counted
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ class Everywhere(Check[Seen, ConfigurationCase]):
     def design(self, at: ConfigurationCase, alpha: float) -> Design:
         """Say what counting resolves where the generator is not known."""
         q = 1.0 - at.configuration.drop_prob
-        resolves = detectable_binomial(COUNTED, q, alpha, BETA) if 0.0 < q < 1.0 else 1.0 / COUNTED
-        return Design(resolves, "keep probability, if counted", COUNTED)
+        decisions = min(COUNTED, COUNTED_CALLS * (1 if at.per_call else at.configuration.batch))
+        resolves = detectable_binomial(decisions, q, alpha / (TWICE * TESTS), BETA) if 0.0 < q < 1.0 else 1.0 / COUNTED
+        return Design(resolves, "keep probability, if counted", decisions)
 
     def collect(self, probe: LiveProbe[ConfigurationCase]) -> Seen:
         """Ask at the drop_prob of the row, and for the law of the mask at another one."""
@@ -128,7 +130,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
     def judge(self, seen: Seen, at: ConfigurationCase, alpha: float) -> Verdict:
         """Fail on what is exact at once, and on counts by an exact test."""
         for one in seen.found:
-            promised, observed, p_value = broken(one, alpha)
+            promised, observed, p_value = broken(one, alpha, len(seen.found))
             if observed:
                 return Verdict.failed(f"{observed}: {one.at.describe()}", promised=promised, p_value=p_value)
         counted = sum(one.decisions for one in seen.found)

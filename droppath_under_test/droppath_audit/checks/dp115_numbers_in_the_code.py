@@ -31,7 +31,7 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.space.asking import COUNTED, Asking, Found
 from droppath_audit.space.constants import around, tried
-from droppath_audit.space.judging import broken
+from droppath_audit.space.judging import TESTS, broken
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -87,7 +87,9 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
 
     def design(self, at: ConstantCase, alpha: float) -> Design:
         """Say what counting resolves where the generator is not known."""
-        return Design(detectable_binomial(COUNTED, 0.5, alpha / MOST, BETA), "keep probability, if counted", COUNTED)
+        return Design(
+            detectable_binomial(COUNTED, 0.5, alpha / (MOST * TESTS), BETA), "keep probability, if counted", COUNTED
+        )
 
     def collect(self, probe: LiveProbe[ConstantCase]) -> Seen:
         """Ask in every configuration, until one is wrong."""
@@ -104,7 +106,7 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
     def judge(self, seen: Seen, at: ConstantCase, alpha: float) -> Verdict:
         """Fail on what is exact at once, and on counts by an exact test each."""
         for one in seen.found:
-            promised, observed, p_value = broken(one, alpha / MOST)
+            promised, observed, p_value = broken(one, alpha, MOST)
             if observed:
                 return Verdict.failed(f"{observed}: {one.at.describe()}", promised=promised, p_value=p_value)
         counted = sum(one.decisions for one in seen.found)

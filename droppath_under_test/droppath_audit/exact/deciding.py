@@ -34,6 +34,7 @@ LARGE = 2**18  # elements of x above which fewer calls are made
 LEVELS = 6  # random numbers that all of a call are set to
 CODES = 8  # calls with numbers of which half say keep; a sample that follows another number passes one in 2^8
 NAMED = 2**10  # decisions whose places are told by their digits, in ten calls
+BOTH = 8  # calls of these in which a decision must fall either way before it is said to hang together with another
 TELLING = 20  # further calls, beyond two for each doubling of the samples, before two samples count as one
 AROUND = 24  # numbers that are tried at the threshold, at least
 AMONG = 0.8  # of the numbers of such a call that lie there; the others are any
@@ -313,9 +314,12 @@ class _Deciding:
     def _together(self, asked: Decided, upward: npt.NDArray[np.bool_], units: int) -> Decided:
         """Return two decisions that are alike in every call, or always opposed."""
         kept = self._kept(self._telling(units))
+        # What hardly ever falls one way, since many numbers at an end must meet for it, is alike by being constant.
+        often = kept.sum(axis=0)
+        telling = np.minimum(often, len(kept) - often) >= BOTH
         words = np.packbits(kept != upward, axis=0)
         _, first, back = np.unique(words, axis=1, return_index=True, return_inverse=True)
-        others = np.flatnonzero(first[back.reshape(-1)] != np.arange(units))
+        others = np.flatnonzero((first[back.reshape(-1)] != np.arange(units)) & telling)
         if others.size:
             one, other = int(first[back.reshape(-1)[others[0]]]), int(others[0])
             opposed = bool(upward[one] != upward[other])

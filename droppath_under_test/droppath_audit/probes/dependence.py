@@ -123,6 +123,18 @@ def paired(masks: Masks, proposal: Proposal) -> tuple[Masks, Masks]:
     return masks[:, i], masks[:, j]
 
 
+def places(proposal: Proposal) -> tuple[str, str, int, int]:
+    """Return the positions of a mask that a relation pairs, as two indices, the pairs of a call, and calls to show."""
+    batch, offset = proposal.batch, proposal.offset
+    if proposal.kind == "lag":
+        return f":-{offset[0]}", f"{offset[0]}:", batch - offset[0], 8
+    if proposal.kind == "pair":
+        return str(offset[0]), str(offset[1]), 1, 4096
+    low, high = max(0, offset[0] - batch + 1), min(offset[0], batch - 1)
+    half = (high - low + 1) // 2
+    return f"{low}:{low + half}", f"{high}:{high - half}:-1", half, 8
+
+
 def added(tables: Iterable[Table]) -> Table:
     """Return the sum of tables, cell by cell."""
     both, first, second, neither = (sum(cells) for cells in zip(*tables, strict=True))

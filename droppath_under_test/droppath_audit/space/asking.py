@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.core.configuration import FLOAT, NO_SURROUNDING, Configuration
+from droppath_audit.core.configuration import FLOAT, NEW, NO_SURROUNDING, Configuration
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.exact.deciding import LARGE, Decided, decide
 from droppath_audit.frameworks.capabilities import Taped, has
 from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
+from droppath_audit.probes.dependence import Proposal, Table, most_suspicious, paired, table
 from droppath_audit.probes.pace import samples_in_time
 from droppath_audit.space.configured import Configured, has_graph
 from droppath_audit.stats.certificate import resolution
@@ -21,13 +22,18 @@ from droppath_audit.stats.certificate import resolution
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy.typing as npt
+
     from droppath_audit.core.case import ConfigurationCase, ConstantCase
+    from droppath_audit.frameworks.tape import Tape
     from droppath_audit.probes.live import LiveProbe
 
 FINEST = 5e-4  # of a keep probability that is known exactly, what it may be off by away from the ends
 MISS = Fraction(1, 2**23)
 COUNTED = 2**13  # decisions that are counted where the generator is not known
+COUNTED_CALLS = 2**11  # in which they are, at most
 MOST = 2**23  # elements of all calls in which they are counted
+PAIRED = 64  # samples of a call of which every pair is looked at, rather than those a lag apart
 MANY = 1000  # samples from which on a loop over them may take too long
 CALLS = 4  # times as many calls as the time is for that others measure
 PLAINER = 12  # things that are made as usual, one after the other
@@ -45,6 +51,8 @@ class Found:
         other_draws: Whether another drop_prob draws numbers here, where this one draws none.
         kept: Of the decisions that were counted.
         decisions: Counted, where chosen numbers said nothing.
+        proposal: Two of these that looked dependent in half of the calls, and
+        table: how often both were kept in the other half.
         refused: What the target, or its framework, refuses of the configuration, where it was left out.
     """
 
@@ -55,6 +63,8 @@ class Found:
     other_draws: bool = False
     kept: int = 0
     decisions: int = 0
+    proposal: Proposal | None = None
+    table: Table = (0, 0, 0, 0)
     refused: str = ""
 
     def alike(self, other: Found) -> bool:
@@ -95,7 +105,7 @@ class Asking:
         return self._nearest(at, self._found)
 
     def law(self, at: Configuration) -> Found:
-        """Return what chosen numbers show there, and nothing else."""
+        """Return what chosen numbers show there, or what is counted where they show nothing."""
         return self._nearest(at, self._law)
 
     def plainest(self, one: Found) -> Found:
@@ -123,7 +133,9 @@ class Asking:
     def _law(self, at: Configuration) -> Found:
         rng = np.random.default_rng(self._seed)
         configured = Configured(self._probe.target, self._device, at, rng)
-        return Found(at, decided=self._decided(configured, at, rng, brief=True))
+        one = Found(at, decided=self._decided(configured, at, rng, brief=True))
+        said = one.decided.known or one.decided.dependent or one.decided.silent
+        return one if said else self._counted(one)
 
     def _found(self, at: Configuration, *, counting: bool = True) -> Found:
         rng = np.random.default_rng(self._seed)
@@ -135,7 +147,7 @@ class Asking:
         one = Found(at, decided=decided)
         # At the ends every call was looked at already.
         inside = 0.0 < at.drop_prob < 1.0 and not (decided.known or decided.dependent)
-        return self._counted(one, configured) if counting and inside else one
+        return self._counted(one) if counting and inside else one
 
     def _violation(self, configured: Configured, at: Configuration) -> tuple[Violation | None, bool]:
         """Return what a call in training, one in evaluation or a backward pass breaks, and whether in training."""
@@ -164,17 +176,41 @@ class Asking:
         except NotApplicable as error:
             return Decided(why_not=str(error))
         keep_prob, brief = 1 - Fraction(at.drop_prob), brief or at.elements > LARGE
-        return decide(configured.kept, tape, keep_prob, tolerance(at.drop_prob), rng, brief=brief)
+        decided = decide(configured.kept, tape, keep_prob, tolerance(at.drop_prob), rng, brief=brief)
+        if decided.silent and self._draws_at_first(tape, at):
+            return replace(decided, silent=False, why_not="numbers are drawn in some calls alone, and kept for others")
+        return decided
 
-    def _counted(self, one: Found, configured: Configured) -> Found:
+    def _draws_at_first(self, tape: Tape, at: Configuration) -> bool:
+        """Return whether the first call of a layer draws, in this configuration."""
+        new = replace(at, age=NEW, calls=0)
+        configured = Configured(self._probe.target, self._device, new, np.random.default_rng(self._seed))
+        with tape.record(values=False) as draws:
+            configured.call()
+        return bool(draws)
+
+    def _counted(self, one: Found) -> Found:
+        """Return what is counted in some calls: how much is kept, and of two decisions how often both are.
+
+        Of a layer that was given no chosen numbers: some keep numbers for later calls.
+        """
+        configured = Configured(self._probe.target, self._device, one.at, np.random.default_rng(self._seed))
         self._framework.seed(self._seed)
+        masks: list[npt.NDArray[np.bool_]] = []
         kept = decisions = 0
-        for _ in range(max(1, min(COUNTED, MOST // max(1, one.at.elements)))):
-            mask = configured.kept()
+        for _ in range(max(1, min(COUNTED_CALLS, MOST // max(1, one.at.elements)))):
+            masks.append(mask := configured.kept())
             kept, decisions = kept + int(np.count_nonzero(mask)), decisions + mask.size
-            if decisions >= COUNTED:
+            if len(masks) > 1 and decisions >= COUNTED:
                 break
-        return replace(one, kept=kept, decisions=decisions)
+        counted = replace(one, kept=kept, decisions=decisions)
+        half, units = len(masks) // 2, masks[0].size
+        if half == 0 or units < 2 or any(mask.size != units for mask in masks):
+            return counted
+        # Searched in one half and tested in the other, so that nothing is corrected for.
+        searched, tested = np.array(masks[:half]), np.array(masks[half:])
+        proposal = most_suspicious(searched, *[searched] * (units <= PAIRED))
+        return replace(counted, proposal=proposal, table=table(*paired(tested, proposal)))
 
 
 def _less_and_less(at: Configuration) -> Iterator[Configuration]:

@@ -22,6 +22,7 @@ LEAST = 3  # below which a number is no size that other calls do not have
 NEAR = 0.01  # of a probability, in relation to it
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
 SEVERAL = 8  # samples of which each is decided for itself
+MANY = 67  # samples of which some are left over, in whatever parts they are taken
 BYTES = 4  # of a float32
 
 
@@ -45,11 +46,11 @@ def around(constant: float, facts: Facts, dtype: str, rng: np.random.Generator) 
         constant: A number that `tried` returns.
         facts: The target.
         dtype: Of x.
-        rng: Draws the drop_prob of what is tried for its size.
+        rng: Draws the drop_prob of what is tried for its size, and whether a gradient is asked for.
     """
     usual = facts.fixed_shape[1:] if facts.fixed_shape is not None else ()
-    tracked = "Autograd" in facts.capabilities
-    plain = Configuration(features=usual or (4,), batch=SEVERAL, dtype=dtype, tracked=tracked)
+    gradients = "Autograd" in facts.capabilities
+    plain = Configuration(features=usual or (4,), batch=SEVERAL, dtype=dtype, tracked=gradients)
     if 0.0 < constant < 1.0:
         yield from (replace(plain, drop_prob=p) for p in _rates(constant))
         return
@@ -57,8 +58,11 @@ def around(constant: float, facts: Facts, dtype: str, rng: np.random.Generator) 
     shapes = _shapes(size) if facts.fixed_shape is None else _samples(size, usual)
     for shape in dict.fromkeys(shapes):
         if prod(shape) <= MOST and (not facts.ranks or len(shape) in facts.ranks):
-            drop_prob = float(rng.uniform(*INSIDE))
-            yield replace(plain, features=shape[1:], batch=shape[0], drop_prob=drop_prob)
+            drop_prob, drawn = float(rng.uniform(*INSIDE)), bool(rng.random() < 0.5)
+            one = replace(plain, features=shape[1:], batch=shape[0], drop_prob=drop_prob)
+            # Beyond a size both are tried: what works in parts often does so where no graph is in its way.
+            for tracked in (True, False) if shape[0] == MANY and len(shape) == 2 else (drawn,):
+                yield replace(one, tracked=gradients and tracked)
     if size <= MOST_CALLS:
         yield replace(plain, calls=size - 1)
 
@@ -76,10 +80,12 @@ def _shapes(size: int) -> Iterator[tuple[int, ...]]:
         yield near, 3  # samples
         yield _several(near)
         yield from ((SEVERAL, near), (3, 2, near), (3, near, 2), (2, near, 2, 2), (2, 2, 2, near))
-    yield SEVERAL, size // SEVERAL + 1  # as many elements, and a few more
+    yield from ((MANY, 2, size), (MANY, size, 2), (MANY, size, 2, 2))
+    yield MANY, size // MANY + 1  # as many elements, and a few more
     for near in (size // BYTES - 1, size // BYTES, size // BYTES + 1):
         if near >= LEAST:
             yield _several(near)
+    yield MANY, size // BYTES // MANY + 1
 
 
 def _samples(size: int, features: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from droppath_audit.probes.dependence import correlation
 from droppath_audit.space.asking import tolerance
-from droppath_audit.stats.exact import binomial_test
+from droppath_audit.stats.exact import binomial_test, hypergeometric_test
 
 if TYPE_CHECKING:
     from droppath_audit.space.asking import Found
 
 
-def broken(one: Found, size: float) -> tuple[str, str, float | None]:
-    """Return what is promised, what was seen of it, in words, and p; two empty texts where it holds."""
+TESTS = 2  # of what is counted: its share, and whether two decisions hang together
+
+
+def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | None]:
+    """Return what is promised, what was seen of it, in words, and p; two empty texts where it holds.
+
+    Args:
+        one: What was found.
+        size: Of all tests together.
+        others: Things found that are judged together, this one among them; p is corrected for their number.
+    """
     p, decided = one.at.drop_prob, one.decided
     q = 1 - Fraction(p)
     if one.violation.kind:
@@ -37,6 +47,13 @@ def broken(one: Found, size: float) -> tuple[str, str, float | None]:
         return "", "", None
     if one.other_draws and 0.0 < p < 1.0:
         return "a random decision", "no random number is drawn, and at another drop_prob one is", None
-    if one.decisions and 0.0 < p < 1.0 and (p_value := binomial_test(one.kept, one.decisions, 1.0 - p)) < size:
+    if not one.decisions or not 0.0 < p < 1.0:
+        return "", "", None
+    p_value = min(1.0, TESTS * others * binomial_test(one.kept, one.decisions, 1.0 - p))
+    if p_value <= size:
         return f"keep_prob {1.0 - p:.6g}", f"kept {one.kept} of {one.decisions} decisions", p_value
-    return "", "", None
+    p_value = min(1.0, TESTS * others * hypergeometric_test(*one.table)) if one.proposal is not None else 1.0
+    if one.proposal is None or p_value > size:
+        return "", "", None
+    found = f"{one.proposal.describe()}: correlation {correlation(one.table):+.4f} in {sum(one.table)} fresh pairs"
+    return "independent decisions", found, p_value

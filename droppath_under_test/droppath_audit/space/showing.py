@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.configuration import COPIED, NO_SURROUNDING, PICKLED, SWITCHED
 from droppath_audit.fuzz.showing import broken_promise
+from droppath_audit.probes.dependence import correlation, places
 from droppath_audit.space.configured import earlier, few, handed
+from droppath_audit.stats.exact import binomial_test, hypergeometric_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from droppath_audit.core.configuration import Configuration
     from droppath_audit.exact.deciding import Decided
+    from droppath_audit.probes.dependence import Proposal, Table
     from droppath_audit.scripts import LiveScript
     from droppath_audit.space.asking import Found
 
@@ -21,6 +25,7 @@ CODES = 40  # calls in which two independent decisions are alike once in 10^12
 NUMBERS = 2**14  # in equal steps
 HIGHEST = 1.0 - 2.0**-24
 DEVIATIONS = 6
+DISTANCE, LEAST = 11.0, 2e-3  # standard deviations that a correlation is shown in, and the least that is
 MOST_CALLS, MOST_ELEMENTS = 100_000, 2**26
 COPIES = {COPIED: "copy.deepcopy(layer)", PICKLED: "pickle.loads(pickle.dumps(layer))"}
 
@@ -47,6 +52,8 @@ def show(one: Found, script: LiveScript) -> None:
         decided_otherwise(script, at, one.decided)
     elif one.other_draws:
         nothing_drawn(script, at)
+    elif one.proposal is not None and hypergeometric_test(*one.table) < binomial_test(one.kept, one.decisions, 1.0 - p):
+        correlated(script, at, one.proposal, one.table)
     else:
         share(script, at)
 
@@ -169,6 +176,18 @@ def share(script: LiveScript, at: Configuration) -> None:
         f"print('kept', shares.mean(), 'where', {1.0 - p!r}, 'was asked for')",
         f"assert abs(shares.mean() - {1.0 - p!r}) <= {width!r} / shares.size ** 0.5  # standard deviations",
     )
+
+
+def correlated(script: LiveScript, at: Configuration, proposal: Proposal, counts: Table) -> None:
+    """Fail where two decisions are correlated, in as many calls as show that."""
+    first, second, pairs, least = places(proposal)
+    calls = max(least, ceil((DISTANCE / max(abs(correlation(counts)), LEAST)) ** 2 / pairs))
+    script.add("pairs = []")
+    with placed(script, at), script.under(f"for _ in range({calls}):"):
+        script.run(handed(at))
+        script.add(*_kept(script, at), f"pairs.append([kept[{first}], kept[{second}]])")
+    script.add("first, second = (np.array(part) for part in zip(*pairs))")
+    script.correlate("first", "second", proposal.describe())
 
 
 def _fed(script: LiveScript, drop_prob: float, at: Configuration) -> None:

@@ -189,7 +189,7 @@ def _plain(value: Any) -> Iterator[float]:
     """Yield a number, or those of a short list or table, as a float where it is one."""
     held: tuple[Any, ...] = (value,)
     if isinstance(value, (tuple, list, set, frozenset, dict)) and len(value) <= MOST_HELD:
-        held = tuple(value.values() if isinstance(value, dict) else value)
+        held = (*value, *value.values()) if isinstance(value, dict) else tuple(value)
     for part in held:
         if type(part) is float or (type(part) is int and abs(part) < EXACT):
             yield float(part)

@@ -12,7 +12,7 @@ import torch
 from droppath_audit.targets.own_code import numbers, own_functions
 
 CHUNK = 2**20
-SIZES = {"small": 321, "large": 4321}
+SIZES = {"small": 321, "large": 4321, 55: "keys"}
 ELSEWHERE = ModuleType("elsewhere")
 exec("def far(x):\n    return x * 999_983\n", vars(ELSEWHERE))  # noqa: S102 - a module of another package
 
@@ -73,7 +73,7 @@ def test_a_wrapped_function_is_that_function():
 
 def test_numbers_are_those_of_code_constants_defaults_tables_and_classes():
     found = numbers(own_functions(Layer))
-    assert {2**20, 2**17, 3, 777, 0.125, 321, 4321, 19, 4096, 48, 0.3, 0.0625} <= {abs(number) for number in found}
+    assert {2**20, 2**17, 3, 777, 0.125, 321, 4321, 55, 19, 4096, 48, 0.3, 0.0625} <= {abs(number) for number in found}
     assert 999_983 not in found
     assert len(found) == len(set(found))
 
