@@ -21,25 +21,19 @@ Seen in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
-from zlib import crc32
-
-import numpy as np
 
 from droppath_audit.core.case import ConfigurationCase
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
-from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
-from droppath_audit.space.asking import COUNTED, Asking, Found, tolerance
-from droppath_audit.space.covering import covering
-from droppath_audit.space.factors import factors_of
+from droppath_audit.space.asking import COUNTED, Asking, Found
+from droppath_audit.space.judging import broken
+from droppath_audit.space.planning import planned
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
-from droppath_audit.stats.exact import binomial_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +44,6 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-ASKED = (*DTYPES, "complex64")
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
 
 
@@ -89,18 +82,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
 
     def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
         """Yield the rows of a covering array for this target."""
-        dtypes = tuple(
-            dtype
-            for dtype in facts.dtypes or ASKED
-            if dtype in ASKED and dtype in facts.devices[device] and dtype not in facts.refused
-        )
-        if not dtypes:
-            return
-        rng = np.random.default_rng([seed, crc32(b"DP114")])  # the same on every device
-        factors = factors_of(facts, dtypes)
-        rows, _ = covering(factors.classes, factors.allowed, rng, strength=effort.pick(2, 2, 3), frugal=("elements",))
-        for number, row in enumerate(rows):
-            configuration = factors.drawn(row, rng)
+        for number, configuration in enumerate(planned(facts, device, effort, seed)):
             yield ConfigurationCase(device, effort=effort, number=number, configuration=configuration)
 
     def design(self, at: ConfigurationCase, alpha: float) -> Design:
@@ -129,7 +111,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
     def judge(self, seen: Seen, at: ConfigurationCase, alpha: float) -> Verdict:
         """Fail on what is exact at once, and on counts by an exact test."""
         for one in seen.found:
-            promised, observed, p_value = _broken(one, alpha)
+            promised, observed, p_value = broken(one, alpha)
             if observed:
                 return Verdict.failed(f"{observed}: {one.at.describe()}", promised=promised, p_value=p_value)
         counted = sum(one.decisions for one in seen.found)
@@ -139,32 +121,5 @@ class Everywhere(Check[Seen, ConfigurationCase]):
 
     def show(self, seen: Seen, at: ConfigurationCase, script: LiveScript) -> None:
         """Make the call, and compare or count."""
-        one = next((one for one in seen.found if _broken(one, 1e-6)[1]), seen.found[0])
+        one = next((one for one in seen.found if broken(one, 1e-6)[1]), seen.found[0])
         show(one, script)
-
-
-def _broken(one: Found, size: float) -> tuple[str, str, float | None]:
-    """Return what is promised, what was seen of it, in words, and p; two empty texts where it holds."""
-    p, decided = one.at.drop_prob, one.decided
-    q = 1 - Fraction(p)
-    if one.violation.kind:
-        return "every deterministic promise", one.violation.text, None
-    if decided.together:
-        which, how = " and ".join(map(str, decided.together)), ", in opposite ways" if decided.opposed else ""
-        return (
-            "a random number of its own for each decision",
-            f"one random number makes decisions {which}{how} ({decided.draw})",
-            None,
-        )
-    if decided.known:
-        off = tolerance(p)
-        if decided.low > q + off or decided.high < q - off or (q in (0, 1) and decided.low != q):
-            low, high = float(decided.low), float(decided.high)
-            kept = f"keeps {low:.9g} exactly" if low == high else f"keeps between {low:.9g} and {high:.9g}"
-            return f"keep_prob {float(q):.9g}", f"{kept} ({decided.draw})", None
-        return "", "", None
-    if one.other_draws and 0.0 < p < 1.0:
-        return "a random decision", "no random number is drawn, and at another drop_prob one is", None
-    if one.decisions and 0.0 < p < 1.0 and (p_value := binomial_test(one.kept, one.decisions, 1.0 - p)) < size:
-        return f"keep_prob {1.0 - p:.6g}", f"kept {one.kept} of {one.decisions} decisions", p_value
-    return "", "", None

@@ -177,7 +177,18 @@ class ConfigurationCase(Case):
         return {**super().to_json(), "configuration": self.detail}
 
 
-AnyCase = Case | DtypeCase | Cell | ConfigurationCase
+@dataclass(frozen=True)
+class RowsCase(Case):
+    """All rows of a covering array, for a check that goes through them together.
+
+    Attributes:
+        rows: What was drawn for each.
+    """
+
+    rows: tuple[Configuration, ...] = ()
+
+
+AnyCase = Case | DtypeCase | Cell | ConfigurationCase | RowsCase
 
 
 def _shortest(number: float) -> str:

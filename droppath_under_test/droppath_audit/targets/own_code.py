@@ -54,6 +54,28 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     return tuple(found)
 
 
+def arguments(obj: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the arguments of a target's constructor and call, each with its default, and the names of the call's.
+
+    Args:
+        obj: As for ``own_functions``.
+    """
+    start = _behind(obj)
+    functions = [start] if isinstance(start, FunctionType) else []
+    if inspect.isclass(start):
+        members = [inspect.getattr_static(start, name, None) for name in ("__init__", "forward", "__call__")]
+        functions = [one for one in members if isinstance(one, FunctionType)][:2]
+    found: dict[str, Any] = {}
+    names: tuple[str, ...] = ()
+    for function in functions:
+        given = inspect.signature(function, follow_wrapped=False).parameters.values()
+        named = [one for one in given if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+        named = named[1:] if inspect.isclass(start) else named
+        found |= {one.name: one.default for one in named}
+        names = tuple(one.name for one in named)
+    return found, names
+
+
 def numbers(functions: Iterable[FunctionType]) -> tuple[float, ...]:
     """Return the numbers in the code of functions, each once, in the order in which they are met.
 
@@ -81,9 +103,11 @@ class _Home:
         """Return whether code of this module, in this file, belongs to the target's own."""
         if self._alone:
             return module == self._alone
-        return module.partition(".")[0] == self._top or (
-            self._folder is not None and file != "" and self._folder in Path(file).parents
-        )
+        if module.partition(".")[0] == self._top:
+            return True
+        # What is installed below the folder, in an environment of the project, is others'.
+        path = Path(file)
+        return self._folder is not None and self._folder in path.parents and not INSTALLED & set(path.parts)
 
 
 def _home(obj: Any) -> _Home | None:
