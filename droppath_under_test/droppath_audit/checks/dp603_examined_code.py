@@ -19,7 +19,7 @@ Seen in
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import RowsCase
@@ -131,22 +131,12 @@ class ExaminedCode(Check[Seen, RowsCase]):
                     if watch.open and not turn.over():
                         examining.do(action)
                         watch.gains(None)
-            found = tuple(_judged(probe, beyond[:MOST_JUDGED]))
+            found = tuple(_broken(probe, beyond[:MOST_JUDGED]))
         return watch.seen(found, stopped=probe.clock.stopped)
 
     def judge(self, seen: Seen, at: RowsCase, alpha: float) -> Verdict:
         """Fail on what is broken where only this check looks, and on what was never reached."""
-        for one in seen.found:
-            promised, observed, _ = broken(one, 0.0)
-            where = f"{one.at.describe()}, which runs code that no planned configuration does"
-            return Verdict.failed(f"{observed}: {where}", promised=promised, level=Level.MUST)
-        if not seen.never:
-            return Verdict.passed(_told(seen))
-        told = "; ".join(_where(never.way) for never in seen.never[:MOST_TOLD])
-        more = f"; {len(seen.never) - MOST_TOLD} further ones" if len(seen.never) > MOST_TOLD else ""
-        if seen.stopped:
-            return Verdict.inconclusive(f"time ran out before all was tried: {told}{more}; {_told(seen)}")
-        return Verdict.failed(f"{told}{more}; {_told(seen)}")
+        return replace(_judged(seen), brief=f"{seen.taken} of {seen.ways} branches examined")
 
     def show(self, seen: Seen, at: RowsCase, script: LiveScript) -> None:
         """Make the call that is broken, or watch what the first condition comes to in a call that decides it."""
@@ -222,7 +212,7 @@ def _among(rows: Sequence[Configuration], at: Configuration) -> bool:
     )
 
 
-def _judged(probe: LiveProbe[RowsCase], beyond: Sequence[Configuration]) -> Iterator[Found]:
+def _broken(probe: LiveProbe[RowsCase], beyond: Sequence[Configuration]) -> Iterator[Found]:
     """Yield what is broken in configurations, each in the plainest one that shows it."""
     asking = Asking(probe, int(probe.rng.integers(2**31)))  # type: ignore[arg-type]
     for at in beyond:
@@ -231,6 +221,20 @@ def _judged(probe: LiveProbe[RowsCase], beyond: Sequence[Configuration]) -> Iter
             # What raises is for others to judge.
             if found.violation.kind != "raised" and broken(found, 0.0)[1]:
                 yield asking.plainest(found)
+
+
+def _judged(seen: Seen) -> Verdict:
+    for one in seen.found:
+        promised, observed, _ = broken(one, 0.0)
+        where = f"{one.at.describe()}, which runs code that no planned configuration does"
+        return Verdict.failed(f"{observed}: {where}", promised=promised, level=Level.MUST)
+    if not seen.never:
+        return Verdict.passed(_told(seen))
+    told = "; ".join(_where(never.way) for never in seen.never[:MOST_TOLD])
+    more = f"; {len(seen.never) - MOST_TOLD} further ones" if len(seen.never) > MOST_TOLD else ""
+    if seen.stopped:
+        return Verdict.inconclusive(f"time ran out before all was tried: {told}{more}; {_told(seen)}")
+    return Verdict.failed(f"{told}{more}; {_told(seen)}")
 
 
 def _where(way: Way) -> str:

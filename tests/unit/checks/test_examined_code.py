@@ -145,6 +145,11 @@ def test_an_option_that_nobody_asks_for_is_told_and_no_finding():
     assert other.outcome is Outcome.PASS
 
 
+def test_the_report_says_beside_the_check_how_much_was_examined():
+    verdict = judged(mutants()["leaves_sparse_ones_alone"])
+    assert verdict.brief == "3 of 4 branches examined"
+
+
 def test_without_time_nothing_is_said_of_what_was_not_reached():
     verdict = judged(mutants()["leaves_sparse_ones_alone"], at(seconds=1e-9))
     assert verdict.outcome is Outcome.INCONCLUSIVE
