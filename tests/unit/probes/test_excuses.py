@@ -11,13 +11,15 @@ from droppath_audit.probes.conditions import Conditions
 SMALL = 3
 
 
-def helper(x, deep=False, *, kind="plain", many=1):
+def helper(x, deep=False, wide=0, *, kind="plain", many=1):
     if deep:
         x = x + 1
     if kind == "plain":
         x = x + 2
     if many > 2:
         x = x + 3
+    if wide > 1:
+        x = x + 4
     return x
 
 
@@ -27,6 +29,7 @@ class Layer:
         self.mode = mode
         self.factor = 1.0 if scale else 0.5
         self.calls = 0
+        self.either = scale
         self.first, self.rest = several, 7
 
     def forward(self, x, beside=None):
@@ -52,6 +55,12 @@ class Layer:
             x = x + 9
         if beside is not None:
             x = x + 10
+        if self.either:
+            x = x + 13
+        try:
+            self.either = x.ndim
+        except AttributeError:
+            x = x + 14
         if x is None:
             raise ValueError
         if x.bad:
@@ -61,7 +70,7 @@ class Layer:
         if is_scripting():
             x = x + 12
         if x.fine:
-            return helper(x, self.mode == "column", many=x.ndim)
+            return helper(x, self.mode == "column", x.ndim, many=x.ndim)
         raise ValueError
 
 
@@ -104,6 +113,9 @@ def excuses():
         ("kind == 'plain'", False, "option"),  # no call gives it
         ("kind == 'plain'", True, ""),
         ("many > 2", True, ""),  # it is given what x is
+        ("wide > 1", True, ""),  # and so is this, by its place
+        ("self.either", True, ""),  # an option at first, and then something else
+        ("", None, "handles"),
     ],
 )
 def test_what_need_not_be_reached(condition, wanted, kind, excuses):

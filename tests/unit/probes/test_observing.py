@@ -69,6 +69,23 @@ def matches(x):
     return 3
 
 
+def is_left_from_inside(x, flag=True):
+    while x and flag:
+        x -= 1
+        if x == 2:
+            return x
+    return 0
+
+
+# fmt: off
+def over_lines(x, flag=True):
+    if (x > 3
+            and flag):
+        return 1
+    return 2
+# fmt: on
+
+
 def with_one_inside(x):
     def inner(y):
         if y:
@@ -84,9 +101,11 @@ def taken(function, *calls):
     with observed(conditions.codes) as ran:
         for arguments in calls:
             function(*arguments)
-    return {
+    found = {
         (one.way.line - function.__code__.co_firstlineno, one.way.wanted): one.taken(ran) for one in conditions.ways
     }
+    assert len(found) == len(conditions.ways)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -115,6 +134,9 @@ def test_every_way_of_a_condition_is_told_from_the_other(calls, ways):
         (raises_in_its_condition, 1, {(2, True): 1, (2, False): 0, (4, None): 0}),
         (matches, 1, {(2, None): 1, (4, None): 0}),
         (matches, [1, 2], {(2, None): 0, (4, None): 1}),
+        (is_left_from_inside, 5, {(1, True): 1, (1, False): 0, (3, True): 1, (3, False): 1}),
+        (over_lines, 5, {(1, True): 1, (1, False): 0}),
+        (over_lines, 0, {(1, True): 0, (1, False): 1}),
         (with_one_inside, 1, {(2, True): 1, (2, False): 0}),
     ],
 )
