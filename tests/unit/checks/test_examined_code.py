@@ -141,6 +141,7 @@ def test_an_option_that_nobody_asks_for_is_told_and_no_finding():
     verdict = judged("droppath_reference:DropPath")
     assert verdict.outcome is Outcome.PASS
     assert "not asked for: scaling, granularity" in verdict.observed.replace("branch, ", "")
+    assert "never called" not in verdict.observed
     other = judged("droppath_reference:DropPath?scaling=eval&granularity=element")
     assert other.outcome is Outcome.PASS
 
