@@ -33,7 +33,7 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     Args:
         obj: A class, a function, an instance, or what partly applies or wraps one of these.
     """
-    start = _behind(obj)
+    start = _written(_behind(obj))
     home = _home(start)
     if home is None:
         return ()
@@ -57,6 +57,8 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
 def arguments(obj: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the arguments of a target's constructor and call, each with its default, and the names of the call's.
 
+    Those that take any further ones, ``*args`` and ``**kwargs``, are named among the first alone.
+
     Args:
         obj: As for ``own_functions``.
     """
@@ -69,10 +71,9 @@ def arguments(obj: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     names: tuple[str, ...] = ()
     for function in functions:
         given = inspect.signature(function, follow_wrapped=False).parameters.values()
-        named = [one for one in given if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-        named = named[1:] if inspect.isclass(start) else named
-        found |= {one.name: one.default for one in named}
-        names = tuple(one.name for one in named)
+        own = list(given)[1:] if inspect.isclass(start) else list(given)
+        found |= {one.name: one.default for one in own}
+        names = tuple(one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD))
     return found, names
 
 
@@ -137,6 +138,15 @@ def _behind(obj: Any) -> Any:
     held = getattr(obj, "__dict__", {})
     # What torch.compile returns of a module holds it.
     return type(next((inner["_orig_mod"] for inner in (held, held.get("_modules", {})) if "_orig_mod" in inner), obj))
+
+
+def _written(start: Any) -> Any:
+    """Return what somebody wrote: a function that was made to stand in for it is of no module, and names it."""
+    if not isinstance(start, FunctionType) or "__name__" in start.__globals__:
+        return start
+    held = (*(start.__defaults__ or ()), *(start.__kwdefaults__ or {}).values(), *start.__globals__.values())
+    written = (one for one in map(_behind, held) if isinstance(one, FunctionType) or inspect.isclass(one))
+    return next((one for one in written if one.__module__ not in (None, "builtins", "types")), start)
 
 
 def _methods(cls: type) -> Iterator[FunctionType]:

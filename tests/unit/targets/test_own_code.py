@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from droppath_audit.targets.loader import load
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
 
 CHUNK = 2**20
@@ -117,6 +118,20 @@ def test_what_is_installed_below_the_folder_of_a_file_is_not_its_own(tmp_path, m
         del sys.modules[name]
 
 
+class Holder(torch.nn.Module):
+    def drop_path(self, x, drop_prob: float = 0.0, training: bool = False):
+        if drop_prob == 0.0 or not training:
+            return x
+        mask = torch.rand(x.shape[0], *[1] * (x.ndim - 1)) >= drop_prob
+        return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+
+def test_what_stands_in_for_a_target_is_looked_behind():
+    target = load(f"{__file__}:Holder.drop_path").target
+    assert target.obj.__name__ == "make"
+    assert "Holder.drop_path" in {function.__qualname__ for function in target.own_code().functions}
+
+
 def test_arguments_are_those_of_constructor_and_call_with_their_defaults():
     class Told:
         def __init__(self, rate, mode="row"):
@@ -132,6 +147,8 @@ def test_arguments_are_those_of_constructor_and_call_with_their_defaults():
         "x": inspect.Parameter.empty,
         "beside": None,
         "flag": True,
+        "more": inspect.Parameter.empty,
+        "others": inspect.Parameter.empty,
     }
     assert called == ("x", "beside", "flag")
     assert arguments(wrapped(helper)) == ({"x": inspect.Parameter.empty, "most": 777}, ("x", "most"))
