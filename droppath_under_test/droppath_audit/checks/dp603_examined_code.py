@@ -5,9 +5,10 @@ What it checks
     DP114's covering array, then in every rank, dtype, layout and context by itself, at numbers that stand in the code,
     on empty, integer, special and subclassed x, with bad probabilities, copied, pickled, switched, changed, at effort
     thorough checkpointed. Each way of each condition is to be taken. What was reached by none of the rows is judged
-    there, as DP114 judges (MUST). Branches that only raise or warn, handlers of exceptions, code for scripting, compiling and
-    other devices, and what depends on options that the SPEC leaves alone are told and no finding. Compiled code is
-    observed as it is written. Before Python 3.12, branches are arcs between lines: those of one line are not seen.
+    there, as DP114 judges (MUST). Branches that only raise or warn, handlers of exceptions, code for scripting,
+    compiling and other devices, and what depends on options that the SPEC leaves alone are told and no finding.
+    Compiled code is observed as it is written. Before Python 3.12, branches are arcs between lines: those of one line
+    are not seen.
 Why it matters
     What no call has executed, no check has judged: an audit that passes says nothing of it.
 How to fix
