@@ -13,6 +13,7 @@ from droppath_audit import audit
 from droppath_audit.checks import catalogue, dp114_everywhere
 from droppath_audit.core.configuration import FLOAT, FRESH, NEW, NO_SURROUNDING
 from droppath_audit.mutants import mutants
+from droppath_audit.space import planning
 from droppath_audit.space.factors import factors_of
 
 # What a factor is held at, and the mutant that it is there for.
@@ -54,7 +55,7 @@ def test_without_a_factor_its_mutant_passes(factor, monkeypatch):
         factors = factors_of(facts, dtypes)
         return replace(factors, classes={**factors.classes, factor: held})
 
-    monkeypatch.setattr(dp114_everywhere, "factors_of", without)
+    monkeypatch.setattr(planning, "factors_of", without)
     if factor == "drop_prob":  # one inside is asked in every row, for the law alone
         monkeypatch.setattr(dp114_everywhere, "INSIDE", (0.1, 0.5))
     assert not found(mutant)

@@ -112,6 +112,7 @@ class TestFuzzing(Family):
     PROMISES = (
         ("DP601", "any tensor keeps every promise"),
         ("DP602", "a layer that has lived is like a fresh one"),
+        ("DP603", "every branch of its code was executed"),
     )
 
 

@@ -22,20 +22,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from zlib import crc32
-
-import numpy as np
 
 from droppath_audit.core.case import ConfigurationCase
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
-from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
 from droppath_audit.space.asking import COUNTED, COUNTED_CALLS, Asking, Found
-from droppath_audit.space.covering import covering
-from droppath_audit.space.factors import factors_of
 from droppath_audit.space.judging import TESTS, broken
+from droppath_audit.space.planning import planned
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -49,7 +44,6 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-ASKED = (*DTYPES, "complex64")
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
 TWICE = 2  # drop_probs of a trial at which decisions may be counted
 
@@ -89,18 +83,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
 
     def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
         """Yield the rows of a covering array for this target."""
-        dtypes = tuple(
-            dtype
-            for dtype in facts.dtypes or ASKED
-            if dtype in ASKED and dtype in facts.devices[device] and dtype not in facts.refused
-        )
-        if not dtypes:
-            return
-        rng = np.random.default_rng([seed, crc32(b"DP114")])  # the same on every device
-        factors = factors_of(facts, dtypes)
-        rows, _ = covering(factors.classes, factors.allowed, rng, strength=effort.pick(2, 2, 3), frugal=("elements",))
-        for number, row in enumerate(rows):
-            configuration = factors.drawn(row, rng)
+        for number, configuration in enumerate(planned(facts, device, effort, seed)):
             yield ConfigurationCase(device, effort=effort, number=number, configuration=configuration)
 
     def design(self, at: ConfigurationCase, alpha: float) -> Design:

@@ -212,7 +212,18 @@ class ConstantCase(Case):
         return {**super().to_json(), "constant": self.constant}
 
 
-AnyCase = Case | DtypeCase | Cell | ConfigurationCase | ConstantCase
+@dataclass(frozen=True)
+class RowsCase(Case):
+    """All rows of a covering array, for a check that goes through them together.
+
+    Attributes:
+        rows: What was drawn for each.
+    """
+
+    rows: tuple[Configuration, ...] = ()
+
+
+AnyCase = Case | DtypeCase | Cell | ConfigurationCase | ConstantCase | RowsCase
 
 
 def _shortest(number: float) -> str:

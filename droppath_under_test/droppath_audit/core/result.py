@@ -63,7 +63,7 @@ class Result:
 
     @property
     def level(self) -> Level:
-        """What it weighs: the check's level, or the lesser one of a failure by little."""
+        """What it weighs: the check's level, or that of its verdict."""
         return self.trial.level if self.verdict.level is None else self.verdict.level
 
     @property

@@ -33,8 +33,9 @@ class Verdict:
         p_value: Probability, for a correct target, of evidence at least this strong against it; for a certificate
             min(1, 1/e). None for deterministic checks.
         hint: What to try, where the evidence itself suggests it (the option that declares another dialect).
-        level: What a failure weighs where that is less than the check's level: a promise that is broken by little.
-            None for the check's own.
+        level: What a failure weighs where that is not the check's level: less, of a promise that is broken by little;
+            more, of one that the check comes upon and that weighs more than its own. None for the check's own.
+        brief: What the report says beside the check, in a few words; empty for nothing.
 
     Raises:
         ValueError: If the p-value is NaN, which compares as a pass at every level.
@@ -46,6 +47,7 @@ class Verdict:
     p_value: float | None = None
     hint: str = ""
     level: Level | None = None
+    brief: str = ""
 
     def __post_init__(self) -> None:
         if self.p_value is not None and math.isnan(self.p_value):

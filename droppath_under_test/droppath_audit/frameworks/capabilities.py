@@ -363,6 +363,10 @@ class Compiling(Capability):
         """Return a context that begins without compiled code, and in which no limit makes code run uncompiled."""
 
     @abstractmethod
+    def eagerly(self) -> AbstractContextManager[None]:
+        """Return a context in which what is compiled runs as it is written."""
+
+    @abstractmethod
     def tried(self) -> bool:
         """Return whether, since ``compiled_anew`` began, code was to be compiled."""
 

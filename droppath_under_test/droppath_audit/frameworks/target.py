@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework, Tensor
+    from droppath_audit.frameworks.own_code import OwnCode
     from droppath_audit.frameworks.settings import Change
 
 
@@ -104,6 +105,9 @@ class Target(Protocol):
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Return whether samples of this shape can be given to it, and have no rank that calls have shown refused."""
+
+    def own_code(self) -> OwnCode:
+        """Return what is known of its own code."""
 
     def is_probability(self, name: str) -> bool:
         """Return whether something that a layer stores is the probability, by its name."""

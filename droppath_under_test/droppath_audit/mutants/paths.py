@@ -224,3 +224,12 @@ class OneDecisionOnceABatchShrinks(_Layer):
         self.cut, self.last = self.cut or self.last == x.shape[0] + 1, x.shape[0]
         decisions = _draw(x, self.drop_prob)
         return _apply(x, decisions[:1].expand(x.shape[0]) if self.cut else decisions, self.drop_prob)
+
+
+def leaves_sparse_ones_alone(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Return sparse tensors as they are, in a path that was written for graphs and that no audit takes."""
+    if drop_prob == 0.0 or not training:
+        return x
+    if x.is_sparse:
+        return x
+    return _apply(x, _draw(x, drop_prob), drop_prob)

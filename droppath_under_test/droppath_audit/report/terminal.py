@@ -225,6 +225,7 @@ def _checks(width: int, results: Sequence[Result]) -> Table:
         heavy = worst is not Outcome.FAIL or any(row.bad and row.level is Level.MUST for row in rows)
         word = Text(str(worst) if heavy else "warn", style=STYLES[worst])
         note = Text(rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran), style="dim")
+        note = note or Text(ran[0].verdict.brief, style="dim") if ran else note
         count = Text(f"{passed}/{len(ran)}" if ran else "", justify="right")
         if name != family:
             medium.add_row(Text(f"  {name}"))

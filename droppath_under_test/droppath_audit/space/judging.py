@@ -21,7 +21,7 @@ def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | 
 
     Args:
         one: What was found.
-        size: Of all tests together.
+        size: Of all tests together; 0 where what was counted is not judged.
         others: Things found that are judged together, this one among them; p is corrected for their number.
     """
     p, decided = one.at.drop_prob, one.decided
@@ -50,10 +50,10 @@ def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | 
     if not one.decisions or not 0.0 < p < 1.0:
         return "", "", None
     p_value = min(1.0, TESTS * others * binomial_test(one.kept, one.decisions, 1.0 - p))
-    if p_value <= size:
+    if p_value < size:
         return f"keep_prob {1.0 - p:.6g}", f"kept {one.kept} of {one.decisions} decisions", p_value
     p_value = min(1.0, TESTS * others * hypergeometric_test(*one.table)) if one.proposal is not None else 1.0
-    if one.proposal is None or p_value > size:
+    if one.proposal is None or p_value >= size:
         return "", "", None
     found = f"{one.proposal.describe()}: correlation {correlation(one.table):+.4f} in {sum(one.table)} fresh pairs"
     return "independent decisions", found, p_value

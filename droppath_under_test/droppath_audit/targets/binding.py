@@ -10,6 +10,8 @@ from droppath_audit.core.invocation import Argument, Invocation, kept
 from droppath_audit.targets import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.core.invocation import Role
     from droppath_audit.targets.items import Mode, Probability
@@ -139,6 +141,21 @@ class Binding:
         return tuple(
             dict.fromkeys(n for n in given if isinstance(n, int) and not isinstance(n, bool) and 1 < n <= LARGEST)
         )
+
+    def options(self, defaults: Mapping[str, Any], called: Sequence[str]) -> dict[str, Any]:
+        """Return the arguments that are the same in every call, with what the SPEC gives them, or else their defaults.
+
+        Args:
+            defaults: Arguments of constructor and call, each with its default.
+            called: Names of the call's arguments, in order.
+        """
+        told = [argument.name for argument in (self.probability, self.mode) if argument is not None]
+        slots = [(slot.keyword or "".join(called[number : number + 1]), slot) for number, slot in enumerate(self.call)]
+        asked = {*told, self.init_branch, self.init_source, *(name for name, slot in slots if slot.role != "constant")}
+        if self.kind == "factory":
+            asked |= set(list(defaults)[:1])  # which takes the probability, by whatever name
+        given = {name: slot.value for name, slot in slots if slot.role == "constant"} | self.init
+        return {name: given.get(name, default) for name, default in defaults.items() if name not in asked}
 
     def argument(self, drop_prob: float) -> float:
         """Return the probability argument that asks for this drop_prob; what is no number is passed as it is."""

@@ -11,11 +11,13 @@ import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Keys, Layers, Sources, ask, has
+from droppath_audit.frameworks.own_code import OwnCode
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 from droppath_audit.targets.outputs import chosen, tensors_in
+from droppath_audit.targets.own_code import arguments, numbers, own_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +106,11 @@ class BoundTarget:
         """Return whether samples of this shape can be given to it, and have no rank that calls have shown refused."""
         ranks = self.binding.ranks
         return self.can_be_given(shape) and (not ranks or len(shape) in ranks)
+
+    def own_code(self) -> OwnCode:
+        """Return what is known of its own code."""
+        functions = own_functions(self.obj)
+        return OwnCode(functions, self.binding.options(*arguments(self.obj)), numbers(functions))
 
     def is_probability(self, name: str) -> bool:
         """Return whether something that a layer stores is the probability, by its name."""

@@ -34,7 +34,7 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     Args:
         obj: A class, a function, an instance, or what partly applies or wraps one of these.
     """
-    start = _behind(obj)
+    start = _written(_behind(obj))
     home = _home(start)
     if home is None:
         return ()
@@ -53,6 +53,29 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
         elif inspect.isclass(one) and home.owns(str(one.__module__), _file_of(one)):
             waiting.extend(member for base in one.__mro__ for member in _methods(base))
     return tuple(found)
+
+
+def arguments(obj: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the arguments of a target's constructor and call, each with its default, and the names of the call's.
+
+    Those that take any further ones, ``*args`` and ``**kwargs``, are named among the first alone.
+
+    Args:
+        obj: As for ``own_functions``.
+    """
+    start = _behind(obj)
+    functions = [start] if isinstance(start, FunctionType) else []
+    if inspect.isclass(start):
+        members = [inspect.getattr_static(start, name, None) for name in ("__init__", "forward", "__call__")]
+        functions = [one for one in members if isinstance(one, FunctionType)][:2]
+    found: dict[str, Any] = {}
+    names: tuple[str, ...] = ()
+    for function in functions:
+        given = inspect.signature(function, follow_wrapped=False).parameters.values()
+        own = list(given)[1:] if inspect.isclass(start) else list(given)
+        found |= {one.name: one.default for one in own}
+        names = tuple(one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD))
+    return found, names
 
 
 def numbers(functions: Iterable[FunctionType]) -> tuple[float, ...]:
@@ -81,9 +104,11 @@ class _Home:
         """Return whether code of this module, in this file, belongs to the target's own."""
         if self._alone:
             return module == self._alone
-        return module.partition(".")[0] == self._top or (
-            self._folder is not None and file != "" and self._folder in Path(file).parents
-        )
+        if module.partition(".")[0] == self._top:
+            return True
+        # What is installed below the folder, in an environment of the project, is others'.
+        path = Path(file)
+        return self._folder is not None and self._folder in path.parents and not INSTALLED & set(path.parts)
 
 
 def _home(obj: Any) -> _Home | None:
@@ -118,6 +143,15 @@ def _behind(obj: Any) -> Any:
     modules = getattr(obj, "__dict__", {}).get("_modules")
     # What torch.compile returns of a module holds it.
     return type(modules["_orig_mod"] if isinstance(modules, dict) and "_orig_mod" in modules else obj)
+
+
+def _written(start: Any) -> Any:
+    """Return what somebody wrote: a function that was made to stand in for it is of no module, and names it."""
+    if not isinstance(start, FunctionType) or "__name__" in start.__globals__:
+        return start
+    held = (*(start.__defaults__ or ()), *(start.__kwdefaults__ or {}).values(), *start.__globals__.values())
+    written = (one for one in map(_behind, held) if isinstance(one, FunctionType) or inspect.isclass(one))
+    return next((one for one in written if one.__module__ not in (None, "builtins", "types")), start)
 
 
 def _methods(cls: type) -> Iterator[FunctionType]:

@@ -37,3 +37,26 @@ def test_compiled_code_misreads_the_layout_that_is_left_out_and_no_other(tmp_pat
         [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True, timeout=300
     )
     assert tuple(json.loads(ran.stdout)) == TorchCompiling.misread
+
+
+EAGERLY = """
+import json, torch, torch._dynamo
+from droppath_audit.frameworks.torch.operations import TorchFramework
+
+framework, compiled, tried = TorchFramework(), torch.compile(torch.neg, backend="eager"), []
+with framework.compiled_anew():
+    with framework.eagerly():
+        compiled(torch.ones(3))
+    tried.append(framework.tried())
+    compiled(torch.ones(3))
+    tried.append(framework.tried())
+print(json.dumps(tried))
+"""
+
+
+def test_what_is_compiled_can_be_run_as_it_is_written() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", EAGERLY], env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert json.loads(ran.stdout) == [False, True]

@@ -214,6 +214,12 @@ def test_inconclusive_trials_are_listed(events: Events) -> None:
     assert "exit 3" in text
 
 
+def test_what_a_verdict_says_in_brief_stands_beside_its_check(events: Events) -> None:
+    seen = {"taken": 3, "ways": 4, "branches": True, "never": [], "excused": [], "never_called": []}
+    text = shown(events({}, "DP603", otherwise=Collected(seen)))
+    assert re.search(r"DP603 examined-code +pass +1/1 +3 of 4 branches examined", text)
+
+
 def test_a_terminal_gets_colour_and_progress(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from types import ModuleType
 
 import pytest
 import torch
 
-from droppath_audit.targets.own_code import numbers, own_functions
+from droppath_audit.targets.loader import load
+from droppath_audit.targets.own_code import arguments, numbers, own_functions
 
 CHUNK = 2**20
 SIZES = {"small": 321, "large": 4321, 55: "keys"}
@@ -99,3 +101,55 @@ def test_a_package_is_followed_from_module_to_module(tmp_path, monkeypatch):
     assert 1234 in numbers(own_functions(layer))
     for name in [name for name in sys.modules if name.startswith("parcel_of_two")]:
         del sys.modules[name]
+
+
+def test_what_is_installed_below_the_folder_of_a_file_is_not_its_own(tmp_path, monkeypatch):
+    """A project holds the environment in which it runs."""
+    inside = tmp_path / "environment" / "site-packages"
+    inside.mkdir(parents=True)
+    (inside / "installed_below.py").write_text("def far(x):\n    return x\n")
+    (tmp_path / "in_a_project.py").write_text("from installed_below import far\n\ndef layer(x):\n    return far(x)\n")
+    monkeypatch.syspath_prepend(str(inside))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from in_a_project import layer
+
+    assert [function.__name__ for function in own_functions(layer)] == ["layer"]
+    for name in ("in_a_project", "installed_below"):
+        del sys.modules[name]
+
+
+class Holder(torch.nn.Module):
+    def drop_path(self, x, drop_prob: float = 0.0, training: bool = False):
+        if drop_prob == 0.0 or not training:
+            return x
+        mask = torch.rand(x.shape[0], *[1] * (x.ndim - 1)) >= drop_prob
+        return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+
+def test_what_stands_in_for_a_target_is_looked_behind():
+    target = load(f"{__file__}:Holder.drop_path").target
+    assert target.obj.__name__ == "make"
+    assert "Holder.drop_path" in {function.__qualname__ for function in target.own_code().functions}
+
+
+def test_arguments_are_those_of_constructor_and_call_with_their_defaults():
+    class Told:
+        def __init__(self, rate, mode="row"):
+            pass
+
+        def __call__(self, x, beside=None, *more, flag=True, **others):
+            pass
+
+    given, called = arguments(Told)
+    assert given == {
+        "rate": inspect.Parameter.empty,
+        "mode": "row",
+        "x": inspect.Parameter.empty,
+        "beside": None,
+        "flag": True,
+        "more": inspect.Parameter.empty,
+        "others": inspect.Parameter.empty,
+    }
+    assert called == ("x", "beside", "flag")
+    assert arguments(wrapped(helper)) == ({"x": inspect.Parameter.empty, "most": 777}, ("x", "most"))
+    assert arguments(len) == ({}, ())

@@ -61,6 +61,17 @@ class TorchCompiling(Compiling):
                 stack.enter_context(inductor.patch({"compile_threads": 1}))
             yield
 
+    @contextmanager
+    def eagerly(self) -> Iterator[None]:
+        """Run the original of whatever was compiled."""
+        if not self.compiler_loaded:
+            yield
+            return
+        import torch
+
+        with torch.compiler.set_stance("force_eager"):
+            yield
+
     def tried(self) -> bool:
         """Return whether a frame was to be compiled; of a full graph only what it captured is counted."""
         return self._counted("frames", "total") > 0 or self._counted("stats", "calls_captured") > 0

@@ -155,7 +155,7 @@ def change(tmp_path, monkeypatch):
     [
         ("checks/dp106_neighbours", {"DP106"}),
         ("probes/patterns", {"DP106"}),
-        ("exact/words", {"DP103", "DP114", "DP115"}),  # imported by what it imports
+        ("exact/words", {"DP103", "DP114", "DP115", "DP603"}),  # imported by what it imports
         ("fuzz/strategies", {"DP601", "DP602"}),
         ("scripts/concurrency", {"DP504"}),
         ("stats/mean", {"DP203"}),
