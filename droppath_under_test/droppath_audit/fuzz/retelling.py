@@ -63,7 +63,6 @@ class Retelling:
         """
         script, fresh = self._script, fresh or kind == "fresh"
         script.spend()
-        script.imports("import copy", "import pickle")
         script.add("layers = []")
         for position, step in enumerate(steps):
             script.add(f"# {words(step)}")
@@ -126,8 +125,7 @@ class Retelling:
             return
         if step.action in ("deepcopy", "pickle"):
             self._states.append(self._states[index])
-            how = "copy.deepcopy({})" if step.action == "deepcopy" else "pickle.loads(pickle.dumps({}))"
-            script.add(f"layers.append({how.format(f'layers[{index}]')})")
+            script.add(f"layers.append({script.copied(f'layers[{index}]', step.action)})")
             return
         state = self._states[index]
         if step.action in ("train", "eval"):

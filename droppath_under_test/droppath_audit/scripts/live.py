@@ -124,6 +124,18 @@ class LiveScript(Script):
             self.spend()
         self.add(*self._calling.switching(drop_prob, training=training))
 
+    def copied(self, name: str, how: str) -> str:
+        """Return the expression for a copy of a layer, made by ``deepcopy`` or ``pickle``."""
+        if how == "deepcopy":
+            self.imports("import copy")
+            return f"copy.deepcopy({name})"
+        self.imports("import pickle")
+        if any("runpy" in line for line in self.invocation.imports):
+            # Where pickle looks for the class of a layer from a file, which is no module that it could import.
+            self.imports("from types import SimpleNamespace")
+            self.add(f"sys.modules.setdefault(type({name}).__module__, SimpleNamespace(**globals()))")
+        return f"pickle.loads(pickle.dumps({name}))"
+
     def assign(self, drop_prob: object) -> None:
         """Set the attribute of ``layer`` that holds the probability."""
         self.spend()
@@ -215,16 +227,18 @@ class LiveScript(Script):
         """Ask for the gradient of ``x``."""
         self.add(self.spell.track("x"))
 
-    def backward(self, cotangent: float = 1.0) -> None:
+    def backward(self, cotangent: float = 1.0, dtype: str = "") -> None:
         """Run the backward pass from the sum of ``y``; fails where ``y`` is no part of a graph.
 
         Args:
             cotangent: What each element is multiplied by before; of complex ones real and imaginary part are 1.
+            dtype: Of ``y``; by default that of the case.
         """
+        complex_ = (dtype or self._dtype).startswith("complex")
         summed = "y" if cotangent == 1.0 else f"({cotangent!r} * y)"
         self.add(
             f"assert {self.spell.tracked('y')}, 'the output is not part of a graph'",
-            self.spell.backward(self.spell.real("((1 - 1j) * y)") if self._dtype.startswith("complex") else summed),
+            self.spell.backward(self.spell.real("((1 - 1j) * y)") if complex_ else summed),
         )
 
     def differentiate(self, drop_prob: object, *between: str, training: bool = True) -> None:
@@ -241,11 +255,15 @@ class LiveScript(Script):
         self.backward()
         self.read_gradient()
 
-    def read_gradient(self) -> None:
-        """Bind ``gradient`` to what a backward pass left of ``x``; fails where it left nothing."""
+    def read_gradient(self, dtype: str = "") -> None:
+        """Bind ``gradient`` to what a backward pass left of ``x``; fails where it left nothing.
+
+        Args:
+            dtype: Of ``x``; by default that of the case.
+        """
         self.add(
             f"assert {self.spell.gradient('x')} is not None, {REACHES}",
-            f"gradient = {self.array(self.spell.gradient('x'))}",
+            f"gradient = {self.array(self.spell.gradient('x'), dtype)}",
         )
 
     def each(

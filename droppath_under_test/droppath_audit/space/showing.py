@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.configuration import COPIED, NO_SURROUNDING, PICKLED, SWITCHED
+from droppath_audit.core.configuration import NESTED, NO_SURROUNDING, SWITCHED
 from droppath_audit.fuzz.showing import broken_promise
 from droppath_audit.probes.dependence import correlation, places
-from droppath_audit.space.configured import earlier, few, handed
+from droppath_audit.space.configured import COPIES, earlier, few, handed
 from droppath_audit.stats.exact import binomial_test, hypergeometric_test
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ HIGHEST = 1.0 - 2.0**-24
 DEVIATIONS = 6
 DISTANCE, LEAST = 11.0, 2e-3  # standard deviations that a correlation is shown in, and the least that is
 MOST_CALLS, MOST_ELEMENTS = 100_000, 2**26
-COPIES = {COPIED: "copy.deepcopy(layer)", PICKLED: "pickle.loads(pickle.dumps(layer))"}
 
 
 def show(one: Found, script: LiveScript) -> None:
@@ -39,8 +38,8 @@ def show(one: Found, script: LiveScript) -> None:
                 script.add(f"before = {script.array('x', at.dtype)}.copy()")
             script.run(handed(at), training=one.training)
             if kind == "gradient":
-                script.backward()
-                script.read_gradient()
+                script.backward(dtype=at.dtype)
+                script.read_gradient(at.dtype)
         broken_promise(kind, p, at.dtype, script, ())
     elif one.decided.together:
         decided_together(script, at, one.decided)
@@ -63,6 +62,9 @@ def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> I
     """Bind ``layer`` and ``x`` as a configuration says; what is added inside runs in its context."""
     p, fresh = handed(at), script.invocation.mode_at == "init" or not script.invocation.has_layer
     script.layer(p, training=training)
+    if at.mode == NESTED and not fresh:
+        switches = ("outer.eval()", "outer.train()") if training else ("outer.train()", "outer.eval()")
+        script.add(f"outer = {script.spell.container('layer')}", *switches)
     if at.mode == SWITCHED and not fresh:
         script.ones(few(at), at.dtype)
         script.switch(p, training=False)
@@ -78,8 +80,7 @@ def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> I
     with _under(script, at):
         if at.mode in COPIES and script.invocation.has_layer:
             script.spend()
-            script.imports("import copy", "import pickle")
-            script.add(f"layer = {COPIES[at.mode]}")
+            script.add(f"layer = {script.copied('layer', COPIES[at.mode])}")
         yield
 
 
