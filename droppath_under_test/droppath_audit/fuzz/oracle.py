@@ -184,8 +184,9 @@ def training_violations(
     zero, kept = telling & (y == 0), telling & (y != 0) & _within(y, low, high)
     if np.any(telling & ~zero & ~kept):
         where = np.argwhere(telling & ~zero & ~kept)[0]
-        became = f"x = {x[tuple(where)]:.6g} became {y[tuple(where)]:.6g}"
-        return [Violation("values", f"{became}, which is neither 0 nor what a kept value is")]
+        given, returned, wanted = (float(each[tuple(where)]) for each in (x, y, low))
+        became = "came back as it is" if given == returned else f"became {returned:.6g}"
+        return [Violation("values", f"x = {given:.6g} {became}, which is neither 0 nor a kept value, {wanted:.6g}")]
     if dialect.granularity == "element":
         groups = (-1, x.shape[-1])
     elif dialect.granularity == "batch" or values.ndim == 0:
@@ -248,4 +249,7 @@ def gradient_violations(target: Target, layer: Layer, x: Tensor, drop_prob: floa
     if _representable(drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
         return [Violation("gradient", "a dropped element has a gradient")]
     found = training_violations(cotangent, gradient, drop_prob, part_of(dtype), target.dialect)
-    return [Violation("gradient", f"in the gradient: {violation.text}") for violation in found]
+    return [
+        Violation("gradient", f"in the gradient: {violation.text.replace('x =', 'a cotangent of', 1)}")
+        for violation in found
+    ]
