@@ -29,7 +29,7 @@ from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
 from droppath_audit.space.asking import COUNTED, COUNTED_CALLS, Asking, Found
-from droppath_audit.space.judging import TESTS, broken
+from droppath_audit.space.judging import TESTS, broken, exactly_broken
 from droppath_audit.space.planning import planned
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
@@ -100,14 +100,14 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         found = asking.found(at)
         if at.batch < wanted.batch:
             found = replace(found, refused=f"more than {at.batch} samples take too long")
-        if found.violation.kind or found.decided.dependent:
-            found = asking.plainest(found)
-        if found.violation.kind:
-            return Seen((found,))
+        if exactly_broken(found):
+            return Seen((asking.plainest(found, exactly_broken),))
         if at.elements > LARGE and 0.0 < found.at.drop_prob < 1.0 and not found.decided.silent:
             return Seen((found,))  # calls are dear, and one drop_prob has shown the law
         young = replace(found.at, age=NEW if found.at.age == OFTEN else found.at.age, number=FLOAT)
         other = asking.law(replace(young, drop_prob=float(probe.rng.uniform(*INSIDE))))
+        if exactly_broken(other):
+            other = asking.plainest(other, exactly_broken)
         return Seen((replace(found, other_draws=found.decided.silent and not other.decided.silent), other))
 
     def judge(self, seen: Seen, at: ConfigurationCase, alpha: float) -> Verdict:

@@ -31,7 +31,7 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.space.asking import COUNTED, Asking, Found
 from droppath_audit.space.constants import around, tried
-from droppath_audit.space.judging import TESTS, broken
+from droppath_audit.space.judging import TESTS, broken, exactly_broken
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -98,8 +98,8 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
         for wanted in probe.at.configurations:
             with suppress(NotApplicable):  # a shape that the target does not take
                 one = asking.found(asking.in_time(wanted))
-                if one.violation.kind or one.decided.dependent:
-                    return Seen((*found, asking.plainest(one)))
+                if exactly_broken(one):
+                    return Seen((*found, asking.plainest(one, exactly_broken)))
                 found.append(one)
         return Seen(tuple(found))
 

@@ -35,7 +35,7 @@ from droppath_audit.probes.excuses import OPTION
 from droppath_audit.probes.observing import SEES_BRANCHES, observed
 from droppath_audit.space.asking import Asking, Found
 from droppath_audit.space.examining import Examining
-from droppath_audit.space.judging import broken
+from droppath_audit.space.judging import broken, exactly_broken
 from droppath_audit.space.planning import planned
 from droppath_audit.space.showing import placed, show
 
@@ -220,8 +220,8 @@ def _broken(probe: LiveProbe[RowsCase], beyond: Sequence[Configuration]) -> Iter
         with suppress(NotApplicable, TargetRaised):
             found = asking.found(asking.in_time(at))
             # What raises is for others to judge.
-            if found.violation.kind != "raised" and broken(found, 0.0)[1]:
-                yield asking.plainest(found)
+            if found.violation.kind != "raised" and exactly_broken(found):
+                yield asking.plainest(found, exactly_broken)
 
 
 def _judged(seen: Seen) -> Verdict:

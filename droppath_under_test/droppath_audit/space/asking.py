@@ -108,13 +108,18 @@ class Asking:
         """Return what chosen numbers show there, or what is counted where they show nothing."""
         return self._nearest(at, self._law)
 
-    def plainest(self, one: Found) -> Found:
-        """Return the same fault in the plainest configuration that shows it."""
+    def plainest(self, one: Found, wrong: Callable[[Found], bool]) -> Found:
+        """Return the same fault in the plainest configuration that shows it.
+
+        Args:
+            one: What shows it now.
+            wrong: Whether something is broken of what was found, without counting.
+        """
         for _ in range(PLAINER):
             for at in one.at.plainer():
                 with suppress(NotApplicable, TargetRaised):
                     other = self._found(at, counting=False)
-                    if one.alike(other):
+                    if one.alike(other) and wrong(other):
                         one = replace(other, refused=one.refused)
                         break
             else:

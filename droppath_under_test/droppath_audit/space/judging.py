@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 TESTS = 2  # of what is counted: its share, and whether two decisions hang together
 
 
+def exactly_broken(one: Found) -> bool:
+    """Return whether something is broken that does not rest on what was counted."""
+    return bool(broken(one, 0.0)[1])
+
+
 def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | None]:
     """Return what is promised, what was seen of it, in words, and p; two empty texts where it holds.
 
