@@ -65,6 +65,7 @@ class TestValues(Family):
         ("DP204", "variance is what the scale makes it"),
         ("DP205", "overflow stays where it is"),
         ("DP206", "dropping clears infinities and NaN"),
+        ("DP207", "what another sample holds changes nothing"),
     )
 
 
@@ -111,6 +112,7 @@ class TestFuzzing(Family):
     PROMISES = (
         ("DP601", "any tensor keeps every promise"),
         ("DP602", "a layer that has lived is like a fresh one"),
+        ("DP604", "a layer that is old is like a fresh one"),
     )
 
 
