@@ -152,6 +152,10 @@ class GuardedLayer:
         """Return a copy behind the same guard."""
         return GuardedLayer(self._guard.run(self._bare.copied, how), self._guard)
 
+    def as_it_stands(self) -> GuardedLayer:
+        """Return the layer in the mode that it is in, behind the same guard."""
+        return GuardedLayer(self._bare.as_it_stands(), self._guard)
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._bare, name)
         return partial(self._guard.run, method) if callable(method) else method

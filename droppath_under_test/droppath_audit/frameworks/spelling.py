@@ -86,6 +86,9 @@ class Spelling(ABC):
     )
 
     fill = Operation[str, str, str]("layer name value", "the line that sets all of what a layer stores", "Layers")
+    hook = Operation[str, str](
+        "layer function", "the line that has a function run before the calls of a layer, and once more after", "Hooks"
+    )
 
     def surround(self, name: str) -> str:
         """``Surroundings``: return the expression for a context; ``x`` is bound, and ``nullcontext`` if it is named."""

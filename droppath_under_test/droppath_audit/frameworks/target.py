@@ -10,6 +10,29 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.settings import Change
 
 
+class Manners(Protocol):
+    """What others do with a layer beside calling it.
+
+    Raises:
+        TargetRaised: Whatever the implementation raises, in any method.
+    """
+
+    def unchained(self) -> tuple[str, ...]:
+        """Return the methods that switch its mode and return something else than the layer."""
+
+    def hook(self) -> None:
+        """Have functions of others run before and after its calls."""
+
+    def missed(self) -> tuple[str, ...]:
+        """Return the names of those that have not run."""
+
+    def mark(self) -> None:
+        """Give it an attribute."""
+
+    def marked(self) -> bool:
+        """Return whether it has that attribute."""
+
+
 class Layer(Protocol):
     """One instance of the target with its drop_prob fixed.
 
@@ -31,6 +54,20 @@ class Layer(Protocol):
 
         Raises:
             NotApplicable: If there is no object to copy, or none that could be.
+        """
+
+    def as_it_stands(self) -> Layer:
+        """Return the same layer, whose calls find the mode that it is in, whatever they ask for.
+
+        Raises:
+            NotApplicable: If it has no mode.
+        """
+
+    def manners(self) -> Manners:
+        """Return what others may do with the layer.
+
+        Raises:
+            NotApplicable: If there is no layer, or the framework has no hooks.
         """
 
     def set_drop_prob(self, drop_prob: float) -> None:

@@ -40,6 +40,7 @@ class TorchSpelling(Spelling):
         "stored": "list({layer}.state_dict())",
         "convert": "{layer}.to(device={device}, dtype=torch.{dtype})",
         "fill": "dict([*{layer}.named_parameters(), *{layer}.named_buffers()])[{name}].data.fill_({value})",
+        "hook": "{layer}.register_forward_pre_hook({function}), {layer}.register_forward_hook({function})",
         "surround no_grad": "torch.no_grad()",
         "surround inference_mode": "torch.inference_mode()",
         "surround autocast": "torch.autocast(x.device.type, torch.bfloat16)",

@@ -1,0 +1,76 @@
+"""Manners of a layer: how it is copied, and what others may hang onto it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.errors import NotApplicable
+from droppath_audit.frameworks.capabilities import Layers, ask, has
+from droppath_audit.frameworks.manners import Hooks
+from droppath_audit.frameworks.theirs import theirs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.frameworks.base import Framework
+
+MARK = "given_by_somebody_else"
+
+
+def set_mode(layer: Any, training: bool) -> None:
+    """Switch a layer's mode unless it is in it already."""
+    if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
+        # Not train(training): classes that are no layers have a train() without arguments.
+        layer.train() if training else layer.eval()
+
+
+def _pickled(instance: Any) -> Any:
+    if "<locals>" in type(instance).__qualname__:
+        raise NotApplicable("a class defined inside a function cannot be pickled")
+    return pickle.loads(pickle.dumps(instance))  # noqa: S301 - it was written a moment ago
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": _pickled}
+
+
+class BoundManners:
+    """What others do with a layer beside calling it; see ``frameworks.target``.
+
+    Args:
+        instance: The layer itself.
+        framework: Its framework.
+
+    Raises:
+        NotApplicable: If it is no layer, or the framework has no hooks.
+    """
+
+    def __init__(self, instance: Any, framework: Framework) -> None:
+        layers = has(framework, Layers)
+        if layers is None or not layers.is_layer(instance):
+            raise NotApplicable("what is no layer has no manners of one")
+        self._instance, self._hooks = instance, ask(framework, Hooks)
+
+    def unchained(self) -> tuple[str, ...]:
+        """Return the methods that switch its mode and return something else than the layer."""
+        with theirs():
+            return self._hooks.unchained(self._instance)
+
+    def hook(self) -> None:
+        """Have functions of others run before and after its calls."""
+        with theirs():
+            self._hooks.hook(self._instance)
+
+    def missed(self) -> tuple[str, ...]:
+        """Return the names of those that have not run."""
+        return self._hooks.missed(self._instance)
+
+    def mark(self) -> None:
+        """Give it an attribute."""
+        with theirs():
+            setattr(self._instance, MARK, MARK)
+
+    def marked(self) -> bool:
+        """Return whether it has that attribute."""
+        return getattr(self._instance, MARK, None) == MARK
