@@ -133,6 +133,10 @@ class GuardedTarget:
         """Return the same target with other fields of its binding, behind the same guard."""
         return cast("Target", GuardedTarget(self.bare.prepared(**fields), self._guard))
 
+    def untold(self) -> Target:
+        """Return the same target, whose constructor is not told the probability, behind the same guard."""
+        return cast("Target", GuardedTarget(self.bare.untold(), self._guard))
+
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance, behind the guard as well."""
         return cast("Layer", GuardedLayer(self._guard.run(self.bare.make, drop_prob), self._guard))

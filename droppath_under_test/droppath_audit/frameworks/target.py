@@ -120,6 +120,8 @@ class Target(Protocol):
     """Whether a call that was given several tensors has not treated them alike."""
     index: str
     """Item that would say which layer of a stack it is, without its value; empty where there is none."""
+    default: tuple[Any, ...]
+    """The drop_prob that its constructor takes where it is told none; empty where it must be told."""
     left_at_import: tuple[Change, ...]
     """What its import changed in the process."""
 
@@ -132,6 +134,9 @@ class Target(Protocol):
 
     def prepared(self, **fields: Any) -> Target:
         """Return the same target with other fields of its binding: what calls have shown of it."""
+
+    def untold(self) -> Target:
+        """Return the same target, whose constructor is not told the probability."""
 
     def at(self, index: int) -> Target:
         """Return the layer of this index in a stack."""

@@ -14,7 +14,7 @@ from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
-from droppath_audit.targets.manners import COPIES, BoundManners, set_mode
+from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class BoundTarget:
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.sizes = binding.sizes()
+        self.default = own_default(obj, binding)
 
     def declaring(self, **fields: str) -> BoundTarget:
         """Return the same target with other fields of its dialect."""
@@ -93,6 +94,10 @@ class BoundTarget:
         """Return whether something that a layer stores is the probability, by its name."""
         declared = self.binding.probability.name if self.binding.probability is not None else ""
         return name == declared or words.probability(name.rpartition(".")[2], self.binding.name) is not None
+
+    def untold(self) -> BoundTarget:
+        """Return the same target, whose constructor is not told the probability."""
+        return self.prepared(probability_at="default")
 
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import NotApplicable
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from droppath_audit.frameworks.base import Framework
+    from droppath_audit.targets.binding import Binding
 
 MARK = "given_by_somebody_else"
 
@@ -33,6 +36,17 @@ def _pickled(instance: Any) -> Any:
 
 
 COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": _pickled}
+
+
+def own_default(obj: Any, binding: Binding) -> tuple[Any, ...]:
+    """Return the drop_prob that a constructor takes where it is told none; nothing where it must be told."""
+    if binding.kind != "class" or binding.probability_at != "init" or binding.probability is None:
+        return ()
+    with suppress(ValueError, TypeError):
+        parameter = inspect.signature(obj).parameters.get(binding.probability.name)
+        if parameter is not None and type(parameter.default) in (int, float, type(None)):
+            return (binding.argument(parameter.default),)
+    return ()
 
 
 class BoundManners:
