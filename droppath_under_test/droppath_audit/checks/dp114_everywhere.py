@@ -30,12 +30,11 @@ import numpy as np
 from droppath_audit.core.case import ConfigurationCase
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.configuration import FLOAT, NEW, OFTEN
-from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.exact.deciding import LARGE
 from droppath_audit.space.asking import COUNTED, Asking, Found, tolerance
 from droppath_audit.space.covering import covering
-from droppath_audit.space.factors import factors_of
+from droppath_audit.space.factors import ASKED, factors_of
 from droppath_audit.space.showing import show
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_binomial
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-ASKED = (*DTYPES, "complex64")
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
 
 
