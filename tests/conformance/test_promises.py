@@ -116,6 +116,12 @@ class TestFuzzing(Family):
     )
 
 
+class TestPlatforms(Family):
+    """What surrounds a call changes nothing of what it does."""
+
+    PROMISES = (("DP705", "transforms of functions change nothing"),)
+
+
 class TestCost(Family):
     """What the layer costs beyond the multiplication."""
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from droppath_audit.frameworks.capabilities import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from droppath_audit.frameworks.base import Tensor
 
 
 class Hooks(Capability):
@@ -24,3 +29,29 @@ class Hooks(Capability):
     @abstractmethod
     def unchained(self, layer: Any) -> tuple[str, ...]:
         """Return the methods that switch the layer's mode and return something else than the layer."""
+
+
+class Transforms(Capability):
+    """Functions of functions: calls over an axis of their own, derivatives, and calls with other parameters.
+
+    What the framework refuses of the operations of a layer raises ``NotApplicable``; what the layer raises is
+    ``TargetRaised``.
+    """
+
+    lacking = "has no transforms of functions"
+
+    @abstractmethod
+    def mapped(self, call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Return ``call`` of each entry along the first axis of x, together, each with random numbers of its own."""
+
+    @abstractmethod
+    def with_gradient(self, call: Callable[[Tensor], Tensor], x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``call`` of x, and the gradient of x, of the transform that differentiates backward."""
+
+    @abstractmethod
+    def with_tangent(self, call: Callable[[Tensor], Tensor], x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``call`` of x, and its derivative in a direction, of the transform that differentiates forward."""
+
+    @abstractmethod
+    def functional(self, layer: Any, x: Tensor) -> Tensor:
+        """Return what a layer makes of x when it is called with its parameters as an argument."""

@@ -123,6 +123,16 @@ class Spelling(ABC):
         "call how", "the expression that runs a call on ``x`` under checkpointing", "Checkpointing"
     )
 
+    def transformed(self, how: str, call: str, times: str) -> str:
+        """``Transforms``: return the line that binds ``y``, and any ``derivative``, to what a transformed call gives.
+
+        Args:
+            how: ``vmap`` over so many times ``x``, ``functional_call``, ``grad`` of the sum, or ``jvp`` along ones.
+            call: On ``x``.
+            times: How often.
+        """
+        return self._written(f"transformed {how}", call=call, times=times)
+
     def feed(self, values: str) -> tuple[str, ...]:
         """``Taped``: return lines that bind ``feed``, a context in which draws have these values.
 

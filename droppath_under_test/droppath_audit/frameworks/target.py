@@ -26,6 +26,13 @@ class Manners(Protocol):
     def missed(self) -> tuple[str, ...]:
         """Return the names of those that have not run."""
 
+    def functional(self, x: Tensor) -> Tensor:
+        """Return what it makes of x, in its mode, when it is called with its parameters as an argument.
+
+        Raises:
+            NotApplicable: If it is called otherwise than with x, or the framework refuses that.
+        """
+
     def mark(self) -> None:
         """Give it an attribute."""
 

@@ -191,7 +191,7 @@ class BoundLayer:
         Raises:
             NotApplicable: If there is no layer, or the framework has no hooks.
         """
-        return BoundManners(self._object(True), self._framework)
+        return BoundManners(self._object(True), self._framework, plain=self._only_x)
 
     def set_drop_prob(self, drop_prob: float) -> None:
         """Assign to the attribute that is named as the probability argument.

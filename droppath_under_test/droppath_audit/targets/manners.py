@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Layers, ask, has
-from droppath_audit.frameworks.manners import Hooks
+from droppath_audit.frameworks.manners import Hooks, Transforms
 from droppath_audit.frameworks.theirs import theirs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from droppath_audit.frameworks.base import Framework
+    from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.targets.binding import Binding
 
 MARK = "given_by_somebody_else"
@@ -55,16 +55,18 @@ class BoundManners:
     Args:
         instance: The layer itself.
         framework: Its framework.
+        plain: Whether it is called with x alone.
 
     Raises:
         NotApplicable: If it is no layer, or the framework has no hooks.
     """
 
-    def __init__(self, instance: Any, framework: Framework) -> None:
+    def __init__(self, instance: Any, framework: Framework, *, plain: bool) -> None:
         layers = has(framework, Layers)
         if layers is None or not layers.is_layer(instance):
             raise NotApplicable("what is no layer has no manners of one")
         self._instance, self._hooks = instance, ask(framework, Hooks)
+        self._framework, self._plain = framework, plain
 
     def unchained(self) -> tuple[str, ...]:
         """Return the methods that switch its mode and return something else than the layer."""
@@ -79,6 +81,16 @@ class BoundManners:
     def missed(self) -> tuple[str, ...]:
         """Return the names of those that have not run."""
         return self._hooks.missed(self._instance)
+
+    def functional(self, x: Tensor) -> Tensor:
+        """Return what it makes of x, in its mode, when it is called with its parameters as an argument.
+
+        Raises:
+            NotApplicable: If it is called otherwise than with x, or the framework refuses that.
+        """
+        if not self._plain:
+            raise NotApplicable("the layer is called otherwise than with x alone")
+        return ask(self._framework, Transforms).functional(self._instance, x)
 
     def mark(self) -> None:
         """Give it an attribute."""

@@ -20,6 +20,7 @@ from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.tape import TorchTape
+from droppath_audit.frameworks.torch.transforms import TorchTransforms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64
 
 
 class TorchFramework(
-    TorchAutograd, TorchLayers, TorchHooks, TorchLayouts, TorchCompiling, TorchSettings, Taped, Forking
+    TorchAutograd, TorchLayers, TorchHooks, TorchTransforms, TorchLayouts, TorchCompiling, TorchSettings, Taped, Forking
 ):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 

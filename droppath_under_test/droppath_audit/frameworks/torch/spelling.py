@@ -66,6 +66,12 @@ class TorchSpelling(Spelling):
 v = torch.ones_like({y}).requires_grad_()
 first, = torch.autograd.grad({y}, {x}, v, create_graph=True)
 by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first), allow_unused=True)""",
+        "transformed vmap": "y = torch.func.vmap(lambda x: {call}, randomness='different')(torch.stack([x] * {times}))",
+        "transformed grad": "derivative, y = torch.func.grad("
+        "lambda x: (lambda y: (y.sum(), y))({call}), has_aux=True)(x)",
+        "transformed jvp": "y, derivative = torch.func.jvp(lambda x: {call}, (x,), (torch.ones_like(x),))",
+        "transformed functional_call": "y = torch.func.functional_call("
+        "layer, dict([*layer.named_parameters(), *layer.named_buffers()]), (x,))",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
