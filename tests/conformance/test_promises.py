@@ -31,6 +31,7 @@ class TestInterfaceAndMode(Family):
         ("DP007", "a bad probability is refused"),
         ("DP008", "a layer can be copied, stored and changed"),
         ("DP009", "integers are refused or scaled"),
+        ("DP010", "subclasses of tensors come back as such"),
     )
 
 

@@ -55,3 +55,21 @@ class Transforms(Capability):
     @abstractmethod
     def functional(self, layer: Any, x: Tensor) -> Tensor:
         """Return what a layer makes of x when it is called with its parameters as an argument."""
+
+
+class Subclasses(Capability):
+    """Tensors of classes that others have derived."""
+
+    lacking = "has no subclasses of tensors"
+
+    @abstractmethod
+    def own(self, x: Tensor) -> Tensor:
+        """Return x as an instance of a subclass that has nothing of its own."""
+
+    @abstractmethod
+    def noticed(self, x: Tensor) -> bool:
+        """Return whether an operation has seen the class of what ``own`` returned."""
+
+    @abstractmethod
+    def alike(self, x: Tensor, y: Tensor) -> bool:
+        """Return whether both are instances of one class, exactly."""

@@ -99,6 +99,7 @@ class Spelling(ABC):
         return self._written(f"layout {layout}", tensor=tensor)
 
     strides = Operation[str]("tensor", "the expression for the strides of a tensor", "Layouts")
+    subclassed = Operation[str]("tensor", "the line that makes a tensor an instance of a subclass", "Subclasses")
     version = Operation[str]("tensor", "the expression for how often a tensor was written to", "WriteCounts")
     track = Operation[str]("tensor", "the line that asks for the gradient of a tensor", "Autograd")
     tracked = Operation[str]("tensor", "the expression for whether a tensor is part of a graph", "Autograd")

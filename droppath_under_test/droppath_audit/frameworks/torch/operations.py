@@ -19,6 +19,7 @@ from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.settings import TorchSettings
+from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
 from droppath_audit.frameworks.torch.tape import TorchTape
 from droppath_audit.frameworks.torch.transforms import TorchTransforms
 
@@ -38,7 +39,16 @@ INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64
 
 
 class TorchFramework(
-    TorchAutograd, TorchLayers, TorchHooks, TorchTransforms, TorchLayouts, TorchCompiling, TorchSettings, Taped, Forking
+    TorchAutograd,
+    TorchLayers,
+    TorchHooks,
+    TorchTransforms,
+    TorchSubclasses,
+    TorchLayouts,
+    TorchCompiling,
+    TorchSettings,
+    Taped,
+    Forking,
 ):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 

@@ -57,6 +57,7 @@ class TorchSpelling(Spelling):
         "layout conjugated": "{tensor}.conj().resolve_conj().conj()",
         "layout negated": "torch._neg_view(-{tensor})",
         "strides": "{tensor}.stride()",
+        "subclassed": "{tensor} = {tensor}.as_subclass(type('Own', (torch.Tensor,), {{}}))",
         "version": "{tensor}._version",
         "track": "{tensor}.requires_grad_()",
         "tracked": "{tensor}.requires_grad",

@@ -25,7 +25,7 @@ class TorchTransforms(Transforms):
     def mapped(self, call: Callable[[Any], Any], x: torch.Tensor) -> torch.Tensor:
         """Map over the first axis, with different randomness."""
         with _refusing("vmap"):
-            return torch.func.vmap(call, randomness="different")(x)
+            return torch.func.vmap(call, randomness="different")(x)  # type: ignore[no-any-return]
 
     def with_gradient(
         self, call: Callable[[Any], Any], x: torch.Tensor, cotangent: torch.Tensor
@@ -46,7 +46,8 @@ class TorchTransforms(Transforms):
         """Push a tangent through."""
         with _refusing("jvp"), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch scripts its own decompositions at first
-            return torch.func.jvp(call, (x,), (tangent,))  # type: ignore[no-any-return]
+            found = torch.func.jvp(call, (x,), (tangent,))
+        return found[0], found[1]
 
     def functional(self, layer: Any, x: torch.Tensor) -> torch.Tensor:
         """Call the module with its own parameters and buffers."""

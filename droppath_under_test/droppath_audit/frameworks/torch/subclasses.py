@@ -1,0 +1,39 @@
+"""Subclasses of torch's tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from droppath_audit.frameworks.manners import Subclasses
+
+
+class Own(torch.Tensor):
+    """A tensor of a class of its own, which counts the operations that see it."""
+
+    operations = 0
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count, and do what every subclass does; its shape and the like are asked for by others as well."""
+        Own.operations += getattr(func, "__name__", "") != "__get__"
+        return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+
+
+class TorchSubclasses(Subclasses):
+    """What is given in the place of plain tensors."""
+
+    def own(self, x: torch.Tensor) -> torch.Tensor:
+        """Return a view of another class."""
+        found = x.as_subclass(Own)
+        Own.operations = 0
+        return found
+
+    def noticed(self, x: torch.Tensor) -> bool:
+        """Return whether any operation was counted since."""
+        return Own.operations > 0
+
+    def alike(self, x: torch.Tensor, y: torch.Tensor) -> bool:
+        """Compare the types."""
+        return type(x) is type(y)
