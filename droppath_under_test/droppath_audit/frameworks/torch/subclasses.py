@@ -8,6 +8,9 @@ import torch
 
 from droppath_audit.frameworks.manners import Subclasses
 
+ASKED = ("shape", "dtype", "device", "requires_grad")
+"""Attributes that others than the target ask for as well."""
+
 
 class Own(torch.Tensor):
     """A tensor of a class of its own, which counts the operations that see it."""
@@ -16,9 +19,14 @@ class Own(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count, and do what every subclass does; its shape and the like are asked for by others as well."""
-        Own.operations += getattr(func, "__name__", "") != "__get__"
+        """Count, and do what every subclass does."""
+        Own.operations += getattr(getattr(func, "__self__", None), "__name__", "") not in ASKED
         return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+
+    def as_subclass(self, cls: Any) -> Any:
+        """Count, which torch does not let a function of the class do, and return another view."""
+        Own.operations += 1
+        return super().as_subclass(cls)
 
 
 class TorchSubclasses(Subclasses):
