@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 DROP_PROB, DECISIONS = 0.5, 64
 SWITCHES, FIRST = 500, 64  # FIRST switches, or twice as many calls, after which it is looked at first
 CALLS = (2**13, 100_000, 100_000)  # at quick, standard and thorough effort
-SECONDS = (0.5, 0.9, 0.9)  # of processor time that ageing takes at most
+SECONDS = (0.5, 0.8, 0.8)  # of processor time that ageing takes at most
 ALIKE = "alike"
 
 
