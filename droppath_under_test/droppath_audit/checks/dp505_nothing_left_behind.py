@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.case import DtypeCase
@@ -41,7 +42,7 @@ from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.growth import FILES, Growth, growth_of, traced
 from droppath_audit.probes.live import LiveProbe
 from droppath_audit.scripts import leaving
-from droppath_audit.space.configured import Configured, handed, has_graph
+from droppath_audit.space.configured import Configured, handed, has_graph, plainest
 from droppath_audit.space.factors import configurations
 from droppath_audit.space.showing import placed
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 DROP_PROBS = (0.0, 0.3, 1.0)
 BATCHES = (4, 1024)
-SHARE, PLAINER = 0.3, 12  # of the time, for configurations; things that are made as usual, one after the other
+SHARE = 0.3  # of the time, for configurations
 AGED = 0.3  # the drop_prob of the layer that grows old
 MOST = 6  # changes that a verdict tells
 
@@ -251,19 +252,19 @@ class _Watch:
                 break
             self._configured(at)
         for number, left in enumerate(self.left):
-            self.left[number] = self._at_its_plainest(left)
+            again = partial(self._left_in, left.expression)
+            self.left[number] = replace(left, when=plainest(left.when, again))
+        if self.tracked is not None:
+            self.tracked = plainest(self.tracked, self._tracked_in)
 
-    def _at_its_plainest(self, left: Left) -> Left:
-        """Return what was left behind after the plainest configuration that leaves it as well."""
-        for _ in range(PLAINER):
-            for at in left.when.at.plainer() if left.when.at is not None else ():
-                found = self._configured(at).get(left.expression)
-                if found is not None:
-                    left = replace(left, when=found)
-                    break
-            else:
-                return left
-        return left
+    def _left_in(self, expression: str, at: Configuration) -> When | None:
+        return self._configured(at).get(expression)
+
+    def _tracked_in(self, at: Configuration) -> When | None:
+        before, self.tracked = self.tracked, None
+        self._configured(at)
+        found, self.tracked = self.tracked, before
+        return found
 
     def _configured(self, at: Configuration) -> dict[str, When]:
         """Call in a configuration, and return after what something was left behind, by its expression."""

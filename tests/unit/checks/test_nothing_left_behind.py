@@ -65,6 +65,8 @@ def test_a_tracked_output_on_one_path_is_a_broken_should():
     ((outcome, must, observed),) = found(target)
     assert (outcome, must) == ("fail", False)
     assert "the output is tracked although x is not" in observed
+    assert " under " not in observed
+    assert "float16" not in observed
 
 
 def test_quick_effort_looks_at_some_configurations_too():
