@@ -64,7 +64,11 @@ class Subclasses(Capability):
 
     @abstractmethod
     def own(self, x: Tensor) -> Tensor:
-        """Return x as an instance of a subclass that has nothing of its own."""
+        """Return x as an instance of a subclass that has nothing of its own.
+
+        Raises:
+            NotApplicable: If x is an instance of a subclass already.
+        """
 
     @abstractmethod
     def noticed(self, x: Tensor) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.manners import Subclasses
 
 ASKED = ("shape", "dtype", "device", "requires_grad")
@@ -34,6 +35,8 @@ class TorchSubclasses(Subclasses):
 
     def own(self, x: torch.Tensor) -> torch.Tensor:
         """Return a view of another class."""
+        if type(x) is not torch.Tensor:
+            raise NotApplicable(f"tensors there are of the class {type(x).__name__} already")
         found = x.as_subclass(Own)
         Own.operations = 0
         return found
