@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+import droppath_audit.frameworks.manners  # noqa: F401 - further capabilities
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
 from droppath_audit.frameworks.capabilities import Capability

@@ -31,6 +31,7 @@ class TestInterfaceAndMode(Family):
         ("DP007", "a bad probability is refused"),
         ("DP008", "a layer can be copied, stored and changed"),
         ("DP009", "integers are refused or scaled"),
+        ("DP010", "subclasses of tensors come back as such"),
     )
 
 
@@ -66,6 +67,7 @@ class TestValues(Family):
         ("DP204", "variance is what the scale makes it"),
         ("DP205", "overflow stays where it is"),
         ("DP206", "dropping clears infinities and NaN"),
+        ("DP207", "what another sample holds changes nothing"),
     )
 
 
@@ -113,7 +115,14 @@ class TestFuzzing(Family):
         ("DP601", "any tensor keeps every promise"),
         ("DP602", "a layer that has lived is like a fresh one"),
         ("DP603", "every branch of its code was executed"),
+        ("DP604", "a layer that is old is like a fresh one"),
     )
+
+
+class TestPlatforms(Family):
+    """What surrounds a call changes nothing of what it does."""
+
+    PROMISES = (("DP705", "transforms of functions change nothing"),)
 
 
 class TestCost(Family):

@@ -36,15 +36,22 @@ if TYPE_CHECKING:
 PROMISED = "a gradient of zeros that reaches x"
 
 
+BATCHES = (16, 15)
+
+
 @dataclass(frozen=True)
 class Seen:
-    """Elements of gradients: all, those that are no finite numbers, other than zero; or why there is no gradient."""
+    """Elements of gradients: all, those that are no finite numbers, other than zero; or why there is no gradient.
+
+    ``odd``: whether it takes an odd batch.
+    """
 
     reason: str
     elements: int
     not_finite: int
     nonzero: int
     features: tuple[int, ...]
+    odd: bool = False
 
 
 class KeepProbZeroBackward(Check[Seen, DtypeCase]):
@@ -55,7 +62,12 @@ class KeepProbZeroBackward(Check[Seen, DtypeCase]):
         "the recording has no gradients in training at drop_prob = 1",
     )
     needs = (Autograd,)
-    mutants = ("floor_mask", "fresh_zeros_at_keep_prob_zero", "nan_backward_at_keep_prob_zero")
+    mutants = (
+        "floor_mask",
+        "fresh_zeros_at_keep_prob_zero",
+        "nan_backward_at_keep_prob_zero",
+        "gradient_in_pairs",
+    )
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:
         """A target that declares to refuse keep_prob = 0 has no gradient there."""
@@ -65,15 +77,17 @@ class KeepProbZeroBackward(Check[Seen, DtypeCase]):
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Look at every element of the gradient."""
         elements = not_finite = nonzero = 0
-        reason, features = "", tuple[int, ...]()
-        for calls in probe.gradients(Request(16, moderate, wide=True), drop_prob=1.0):
-            reason, features = calls.reason, calls.shape[1:]
+        reason, features, odd = "", tuple[int, ...](), False
+        for calls in probe.gradients(*(Request(batch, moderate, wide=True) for batch in BATCHES), drop_prob=1.0):
+            if reason or not_finite or nonzero:
+                break
+            reason, features, odd = calls.reason, calls.shape[1:], bool(calls.shape[0] % 2)
             if calls.gradient is not None:
                 finite = np.isfinite(calls.gradient)
                 elements += finite.size
                 not_finite += int(np.count_nonzero(~finite))
                 nonzero += int(np.count_nonzero(calls.gradient[finite]))
-        return Seen(reason, elements, not_finite, nonzero, features)
+        return Seen(reason, elements, not_finite, nonzero, features, odd)
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail where the gradient is missing or has an element other than zero."""
@@ -89,4 +103,5 @@ class KeepProbZeroBackward(Check[Seen, DtypeCase]):
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
         """Print gradients at drop_prob = 1."""
         zero = "assert (gradients == 0).all()"
-        script.each("print(gradients)", zero, drop_prob=1.0, shape=(256, *seen.features), gradients=True)
+        shape = (255 if seen.odd else 256, *seen.features)
+        script.each("print(gradients)", zero, drop_prob=1.0, shape=shape, gradients=True)

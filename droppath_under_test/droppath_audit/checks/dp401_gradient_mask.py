@@ -3,7 +3,8 @@
 What it checks
     For random x and random cotangents, the gradient of a dropped element is exactly zero and that of a kept one
     lies in the hull of the roundings of cotangent/keep_prob; which is which is read off the output of the same pass.
-    Every second backward pass waits until the layer has been called once in evaluation.
+    Batches are even and odd. Some backward passes wait until the layer has been called once in evaluation, and some
+    until its drop_prob was set to something else.
 Why it matters
     A backward pass that draws a second mask, or forgets the factor, trains: towards something else. Losses fall,
     and accuracy is a little worse than it could be. One that looks at the layer's mode or drop_prob when it runs
@@ -16,7 +17,7 @@ Seen in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from droppath_audit.scripts.script import Script
 
 BATCH = 512
+EVALUATED = "a call in evaluation"
+CHANGED = "another drop_prob"
 SHOWN = 2**19  # elements of a script: enough to meet what happens to one sample in thousands
 PROMISED = "cotangent times the forward's own mask and factor"
 
@@ -56,7 +59,8 @@ class Seen:
         dropped_with_gradient: Dropped ones whose gradient is not zero.
         kept_wrong: Kept ones whose gradient is off.
         example: Cotangent and gradient of one of these.
-        between: Whether it takes a call in evaluation before the backward pass.
+        between: What must come between forward and backward pass for that; empty where nothing has to.
+        odd: Whether it takes an odd batch.
     """
 
     features: tuple[int, ...]
@@ -67,7 +71,8 @@ class Seen:
     dropped_with_gradient: int = 0
     kept_wrong: int = 0
     example: tuple[float, float] | None = None
-    between: bool = False
+    between: str = ""
+    odd: bool = False
 
 
 class GradientMask(Check[Seen, Cell]):
@@ -79,21 +84,33 @@ class GradientMask(Check[Seen, Cell]):
         lambda case: case.decisions > 0,
     )
     needs = (Autograd,)
-    mutants = ("gradient_with_another_mask", "gradient_without_factor", "detached_from_the_graph", "LooksAtItsModeLate")
+    mutants = (
+        "gradient_with_another_mask",
+        "gradient_without_factor",
+        "detached_from_the_graph",
+        "LooksAtItsModeLate",
+        "LooksAtItsRateLate",
+        "gradient_in_pairs",
+    )
 
     def collect(self, probe: Probe[Cell]) -> Seen:
         """Compare gradients with outputs, element by element."""
         at, evaluates = probe.at, isinstance(probe, LiveProbe) and probe.target.evaluates
-        number = at.effort.pick(2, 4, 16) * (8 if at.per_call else 1)
-        requests = [
-            Request(BATCH, moderate, wide=True, evaluated=evaluates and bool(turn % 2)) for turn in range(number)
-        ]
+        number = at.effort.pick(1, 2, 8) * (8 if at.per_call else 1)
+        plain = Request(BATCH, moderate, wide=True)
+        turns = (
+            plain,
+            replace(plain, batch=BATCH - 1),
+            replace(plain, evaluated=evaluates),
+            replace(plain, changed=_other(at)),
+        )
+        requests = [request for _ in range(number) for request in turns]
         elements = dropped = kept = dropped_with_gradient = kept_wrong = 0
-        example, between, features = None, False, tuple[int, ...]()
+        example, between, odd, features = None, "", False, tuple[int, ...]()
         for calls in probe.gradients(*requests):
             features, gradient = calls.shape[1:], calls.gradient
             if gradient is None:
-                return Seen(features, calls.reason)
+                return Seen(features, calls.reason, odd=bool(calls.shape[0] % 2))
             low, high = gradient_interval(calls.cotangent, calls.drop_prob, calls.dtype, scaling=at.dialect.scaling)
             gone, there = calls.readable & (calls.y == calls.base), calls.readable & (calls.y != calls.base)
             stray, wrong = gone & (gradient != 0), there & ~((low <= gradient) & (gradient <= high))
@@ -110,11 +127,11 @@ class GradientMask(Check[Seen, Cell]):
             if example is None and wrong.any():
                 cotangents = np.broadcast_to(calls.cotangent, gradient.shape)
                 example = (float(cotangents[wrong][0]), float(gradient[wrong][0]))
-            if not at.blocks and not between and (stray.any() or wrong.any()):
-                if not requests[calls.first].evaluated:
-                    break  # what is wrong without that call needs no look at what it adds
-                between = True
-        return Seen(features, "", elements, dropped, kept, dropped_with_gradient, kept_wrong, example, between)
+            if not at.blocks and (stray.any() or wrong.any()):
+                request, odd = requests[calls.first], bool(calls.shape[0] % 2)
+                between = EVALUATED if request.evaluated else CHANGED if request.changed is not None else ""
+                break  # what is wrong without more needs no look at what that adds
+        return Seen(features, "", elements, dropped, kept, dropped_with_gradient, kept_wrong, example, between, odd)
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
         """Fail on a single element whose gradient is not what its output says."""
@@ -130,7 +147,8 @@ class GradientMask(Check[Seen, Cell]):
                 f"such as {gradient:.6g} for a cotangent of {cotangent:.6g}"
             )
         if observed:
-            where = "after a call in evaluation before the backward pass, " if seen.between else ""
+            where = f"with {seen.between} before the backward pass, " if seen.between else ""
+            where += "in an odd batch, " if seen.odd else ""
             return Verdict.failed(where + "; ".join(observed), promised=PROMISED)
         return Verdict.passed(f"{seen.elements} of {seen.elements} gradients agree with their outputs")
 
@@ -143,16 +161,18 @@ class GradientMask(Check[Seen, Cell]):
             "print(wrong.sum(), 'of', wrong.size, 'gradients are not the mask of the output times the factor')",
             "assert not wrong.any()",
         ]
-        shape = (max(BATCH, SHOWN // max(1, prod(seen.features))), *seen.features)
+        shape = (max(BATCH, SHOWN // max(1, prod(seen.features))) - seen.odd, *seen.features)
         if isinstance(script, LiveScript):
             cotangent = seen.example[0] if seen.example is not None else 1.0
             low, high = map(float, gradient_interval(cotangent, p, at.dtype, scaling=at.dialect.scaling))
             script.imports("from math import inf, nan")
             script.layer(p)
-            script.ones((BATCH, *seen.features) if seen.reason else shape)
+            script.ones((BATCH - seen.odd, *seen.features) if seen.reason else shape)
             script.track()
             script.run(p)
-            if seen.between:
+            if seen.between == CHANGED:
+                script.assign(_other(at))
+            elif seen.between:
                 script.switch(p, training=False)
                 script.add(script.call(p, training=False))
             script.backward(cotangent)
@@ -165,3 +185,8 @@ class GradientMask(Check[Seen, Cell]):
             )
         else:
             script.each(*body, shape=shape, xs=True, gradients=True)
+
+
+def _other(at: Cell) -> float:
+    """Return a drop_prob that is far from the cell's."""
+    return 0.9 if at.drop_prob < 0.5 else 0.1

@@ -1,10 +1,10 @@
 """DP402 gradcheck: with its mask held fixed, the gradient agrees with finite differences, also where x is zero.
 
 What it checks
-    In float64, at drop_prob 0, 0.1, 0.5, 0.9 and 1, the framework's own gradient check perturbs every element of x
-    and compares the change of the output with the gradient. The generator is seeded before every evaluation, so that
-    all of them have the same mask. Some elements of x are zero. A target whose mask the framework's seed does not fix
-    is not applicable (see DP501).
+    In float64, on even and odd batches, at drop_prob 0, 0.1, 0.5, 0.9 and 1, the framework's own gradient check
+    perturbs every element of x and compares the change of the output with the gradient. The generator is seeded before
+    every evaluation, so that all of them have the same mask. Some elements of x are zero. A target whose mask the
+    framework's seed does not fix is not applicable (see DP501).
 Why it matters
     It is the definition of a gradient. It finds what a comparison with the output cannot, such as a backward pass
     that takes "the output is zero" for "dropped".
@@ -17,7 +17,6 @@ Seen in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,12 @@ class Gradcheck(Check[Seen, Cell]):
     driven = "it must be called again with its mask held fixed and x moved"
     needs = (Autograd,)
     together = True  # torch.autograd.gradcheck imports SymPy
-    mutants = ("mask_read_off_the_output", "gradient_with_another_mask", "gradient_without_factor")
+    mutants = (
+        "mask_read_off_the_output",
+        "gradient_with_another_mask",
+        "gradient_without_factor",
+        "gradient_in_pairs",
+    )
 
     def collect(self, probe: LiveProbe[Cell]) -> Seen:
         """Run the framework's gradient check with a few masks."""
@@ -73,16 +77,19 @@ class Gradcheck(Check[Seen, Cell]):
         layer, shape = probe.make(), probe.shape(min(BATCH, max(1, LARGEST // size)))
         values = moderate(probe.rng, shape, probe.dtype)
         values.reshape(-1)[::3] = 0.0
-        # New tensors each time: a target that writes to its input breaks DP004, not this promise.
-        x = partial(probe.tensor, values)
+
+        def x(batch: int = shape[0]) -> Tensor:
+            # New tensors each time: a target that writes to its input breaks DP004, not this promise.
+            return probe.tensor(values[:batch])
+
         masks = probe.at.effort.pick(2, 3, 16)
         if not _repeats(probe.framework, layer, x, int(probe.rng.integers(2**31))):
             raise NotApplicable("the framework's seed does not fix the mask (see DP501)")
-        for _ in range(masks):
-            seed = int(probe.rng.integers(2**31))
-            difference = probe.ask(Autograd).gradcheck(layer, x(), seed)
+        for turn in range(masks):
+            seed, batch = int(probe.rng.integers(2**31)), max(1, shape[0] - turn % 2)
+            difference = probe.ask(Autograd).gradcheck(layer, x(batch), seed)
             if difference:
-                return Seen(masks, shape, difference, seed)
+                return Seen(masks, (batch, *shape[1:]), difference, seed)
         return Seen(masks, shape)
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:

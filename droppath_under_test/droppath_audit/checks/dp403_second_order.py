@@ -1,10 +1,10 @@
 """DP403 second-order: the gradient can be differentiated again: by x that gives zero, by its cotangent mask/keep_prob.
 
 What it checks
-    The layer is linear in x, so its gradient does not depend on x and is linear in its cotangent. In every dtype, at
-    drop_prob 0, 0.3 and 0.9, the gradient is built as part of the graph and differentiated in a random direction: the
-    derivative by x is zero or absent, that by the cotangent is zero where the output was dropped and in the hull of
-    the roundings of direction/keep_prob where it was kept.
+    The layer is linear in x, so its gradient does not depend on x and is linear in its cotangent. In every dtype, on
+    even and odd batches, at drop_prob 0, 0.3 and 0.9, the gradient is built as part of the graph and differentiated in
+    a random direction: the derivative by x is zero or absent, that by the cotangent is zero where the output was
+    dropped and in the hull of the roundings of direction/keep_prob where it was kept.
 Why it matters
     Gradient penalties, meta-learning and Hessian products differentiate through a gradient. A hand-written backward
     pass that leaves the graph makes them raise, or, worse, lets a penalty go without any effect.
@@ -44,13 +44,17 @@ PROMISED = "a second derivative of zero by x, and of mask/keep_prob by the cotan
 
 @dataclass(frozen=True)
 class Derivatives:
-    """What was seen at one drop_prob: elements, those that are wrong, and why there is no second derivative."""
+    """What was seen at one drop_prob: elements, those that are wrong, and why there is no second derivative.
+
+    ``odd``: whether it takes an odd batch.
+    """
 
     drop_prob: float
     elements: int
     by_x: int
     by_cotangent: int
     reason: str
+    odd: bool = False
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -83,6 +87,7 @@ class SecondOrderGradients(Check[Seen, DtypeCase]):
         "gradient_from_a_ratio",
         "backward_in_numpy",
         "mask_forgotten_the_second_time",
+        "gradient_in_pairs",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
@@ -102,10 +107,11 @@ class SecondOrderGradients(Check[Seen, DtypeCase]):
 
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Differentiate twice at the first drop_prob at which that went wrong."""
-        p = next(one.drop_prob for one in seen.found if one.wrong)
+        first = next(one for one in seen.found if one.wrong)
+        p = first.drop_prob
         low, high = map(float, gradient_interval(1.0, p, at.dtype, scaling=at.dialect.scaling))
         script.layer(p)
-        script.ones((512, *seen.features))
+        script.ones((511 if first.odd else 512, *seen.features))
         script.track()
         script.run(p)
         with script.must_not_raise("the gradient cannot be differentiated"):
@@ -123,9 +129,14 @@ def _derivatives(probe: LiveProbe[DtypeCase], drop_prob: float) -> Derivatives:
     target, framework, layer, at = probe.target, probe.framework, probe.make(drop_prob), probe.at
     batch = SEVERAL if at.per_call else BATCH
     shape = probe.declared(batch) if at.sample > 1 else probe.shape(batch)  # fewer samples where they are large
+    batch = shape[0]
     elements = wrong_by_x = wrong_by_cotangent = 0
-    reason = ""
-    for _ in range(at.effort.pick(2, 4, 16) * (8 if at.per_call else 1)):
+    reason, odd = "", False
+    for turn in range(at.effort.pick(2, 4, 16) * (8 if at.per_call else 1)):
+        if wrong_by_x or wrong_by_cotangent:
+            break
+        shape = (max(1, batch - turn % 2), *shape[1:])
+        odd = bool(shape[0] % 2)
         values = [moderate(probe.rng, shape, probe.dtype) for _ in range(3)]
         x, cotangent, direction = map(probe.tensor, values)
         if gradient_of(target, layer, x, cotangent).gradient is None:
@@ -146,4 +157,4 @@ def _derivatives(probe: LiveProbe[DtypeCase], drop_prob: float) -> Derivatives:
         elements += dropped.size
         wrong_by_cotangent += int(np.count_nonzero(~right))
         wrong_by_x += 0 if result.by_x is None else int(np.count_nonzero(framework.numpy(result.by_x)))
-    return Derivatives(drop_prob, elements, wrong_by_x, wrong_by_cotangent, reason)
+    return Derivatives(drop_prob, elements, wrong_by_x, wrong_by_cotangent, reason, odd)

@@ -43,12 +43,16 @@ DECISIONS, CALLS, DROP_PROB = 64, 8, 0.5
 
 @dataclass(frozen=True)
 class Way:
-    """What was seen in one way of checkpointing: elements, those whose masks differ, and why there is no gradient."""
+    """What was seen in one way of checkpointing: elements, those whose masks differ, and why there is no gradient.
+
+    ``odd``: whether it takes an odd batch.
+    """
 
     how: str
     elements: int
     differ: int
     reason: str
+    odd: bool = False
 
     @property
     def wrong(self) -> str:
@@ -78,6 +82,7 @@ class RecomputedMask(Check[Seen, DtypeCase]):
         "DropsInTurns",
         "seeds_from_the_clock",
         "gradient_with_another_mask",
+        "gradient_in_pairs",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
@@ -101,10 +106,11 @@ class RecomputedMask(Check[Seen, DtypeCase]):
 
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Compare both masks in the first way in which they differ."""
-        how = next(way.how for way in seen.ways if way.wrong)
+        first = next(way for way in seen.ways if way.wrong)
+        how, batch = first.how, max(1, seen.shape[0] - first.odd)
         script.layer(DROP_PROB)
         with script.under(f"for _ in range({_calls(at)}):"):
-            script.ones(seen.shape)
+            script.ones((batch, *seen.shape[1:]))
             script.track()
             with script.must_not_raise("recomputing failed"):
                 script.add(f"y = {script.spell.checkpoint(script.call(DROP_PROB), how)}")
@@ -124,13 +130,18 @@ def _way(probe: LiveProbe[DtypeCase], x: Tensor, how: str) -> Way:
     """Run a fresh layer in one way, until that is impossible."""
     layer, framework = probe.make(DROP_PROB), probe.framework
     elements = differ = 0
-    for _ in range(_calls(probe.at)):
+    batch, *features = framework.info(x).shape
+    fewer = probe.ones((max(1, batch - 1), *features))
+    for turn in range(_calls(probe.at)):
+        if differ:
+            return Way(how, elements, differ, "", odd=turn % 2 == 0)  # of the turn before
+        given = fewer if turn % 2 else x
         try:
-            result = checkpointed_gradient_of(probe.target, layer, x, x, how)
+            result = checkpointed_gradient_of(probe.target, layer, given, given, how)
         except TargetRaised as error:
-            return Way(how, elements, differ, f"raised {error}")
+            return Way(how, elements, differ, f"raised {error}", odd=bool(turn % 2))
         if result.gradient is None:
-            return Way(how, elements, differ, result.reason)
+            return Way(how, elements, differ, result.reason, odd=bool(turn % 2))
         dropped, without = (framework.numpy(tensor) == 0 for tensor in (result.output, result.gradient))
         elements += dropped.size
         differ += int(np.count_nonzero(dropped != without))

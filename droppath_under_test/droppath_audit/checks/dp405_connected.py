@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-SITUATIONS = ((0.5, 1), (0.5, 2), (1.0, 1), (1.0, 16))  # drop_prob, samples
+SITUATIONS = ((0.5, 1), (0.5, 2), (0.5, 3), (1.0, 1), (1.0, 16), (1.0, 17))  # drop_prob, samples
 CALLS = 256  # at most, in search of batches that were dropped
 ENOUGH = 4  # of those
 EVALUATED, SAMPLES = 0.3, 4  # drop_prob and samples in evaluation
@@ -91,6 +91,7 @@ class Connected(Check[Seen, DtypeCase]):
         "fresh_zeros_for_a_dropped_batch",
         "SkipsADroppedBranch",
         "detached_in_evaluation",
+        "gradient_in_pairs",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:

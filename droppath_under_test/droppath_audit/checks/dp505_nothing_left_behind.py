@@ -6,8 +6,10 @@ What it checks
     default dtype and device, threads, deterministic mode, gradient mode and other modes, autocast, hooks, backends,
     the arithmetic of floats, functions of the framework, NumPy and Python that were replaced, environment, working
     directory, standard streams, signals, limits, warnings filters, threads and processes that still run. x is asked
-    for no gradient, given no hook and no attribute. In float32, longer and longer runs of calls measure whether memory
-    or open files grow (SHOULD). An untracked x gives an untracked output (SHOULD).
+    for no gradient, given no hook and no attribute. An untracked x gives an untracked output (SHOULD). So it is looked
+    in a covering array of configurations, too: ranks, sizes, batches, strides, dtypes, contexts, modes and pasts, any
+    two of which meet (at quick effort each of them is there). In float32, longer and longer runs of calls measure
+    whether memory or open files grow (SHOULD).
 Why it matters
     What a layer leaves behind changes code that has never heard of it: every tensor made later is double, every model
     of the process runs deterministically, the next relative path is not found. Memory that grows ends a run of days.
@@ -21,11 +23,13 @@ Seen in
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check
+from droppath_audit.core.configuration import Configuration
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
@@ -34,9 +38,13 @@ from droppath_audit.frameworks.capabilities import Autograd, Compiling, GlobalSe
 from droppath_audit.frameworks.guarded import unguarded
 from droppath_audit.frameworks.process_state import ProcessState
 from droppath_audit.frameworks.settings import Change, told
+from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.growth import FILES, Growth, growth_of, traced
 from droppath_audit.probes.live import LiveProbe
 from droppath_audit.scripts import leaving
+from droppath_audit.space.configured import Configured, handed, has_graph, plainest
+from droppath_audit.space.factors import configurations
+from droppath_audit.space.showing import placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +55,7 @@ if TYPE_CHECKING:
 
 DROP_PROBS = (0.0, 0.3, 1.0)
 BATCHES = (4, 1024)
+SHARE = 0.3  # of the time, for configurations
 AGED = 0.3  # the drop_prob of the layer that grows old
 MOST = 6  # changes that a verdict tells
 
@@ -63,6 +72,7 @@ class When:
         tracked: Whether a gradient of x was asked for.
         batch: Samples of x.
         calls: How many calls had been made with it by then.
+        at: The configuration of the call, where it is none of those that are always made.
     """
 
     step: str
@@ -71,8 +81,12 @@ class When:
     tracked: bool = False
     batch: int = BATCHES[0]
     calls: int = 1
+    at: Configuration | None = None
 
     def __str__(self) -> str:
+        if self.at is not None:
+            what = "a backward pass" if self.step == "backward" else "a call"
+            return f"{what} in {'training' if self.training else 'evaluation'} with {self.at.describe()}"
         p = f"at drop_prob {self.drop_prob:g}"
         if self.step == "import":
             return "the import of the target"
@@ -132,6 +146,9 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
         "KeepsEveryMask",
         "KeepsEveryGraph",
         "DrawsInTheBackground",
+        "widens_the_default_for_odd_maps",
+        "tracks_tokens_of_large_batches",
+        "tracks_what_strided_calls_return",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
@@ -143,6 +160,8 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
             watch.note(change, When("import"))
         for drop_prob in probe.accepted(*DROP_PROBS):
             watch.lives(drop_prob, BATCHES[:1] if watch.compiled else BATCHES)
+        if probe.at.dtype == "float32" and not (watch.left or watch.compiled):
+            watch.surroundings()
         grown, aged = watch.ages() if probe.at.dtype == "float32" else ((), 0)
         return Seen(tuple(watch.left), watch.looks, grown, aged, watch.differentiates, watch.tracked)
 
@@ -168,10 +187,17 @@ class NothingLeftBehind(Check[Seen, DtypeCase]):
             script.imports(*first.imports)
             if first.when.step == "import":
                 leaving.imported(script, first.expression, first.imports)
+            elif first.when.at is not None:
+                with placed(script, first.when.at, training=first.when.training):
+                    leaving.around(script, first.expression, handed(first.when.at), first.when)
             else:
                 leaving.compared(script, first.expression, first.when)
         elif seen.grown:
             leaving.grows(script, seen.grown[0].what, AGED, BATCHES[0], tracked=seen.differentiated)
+        elif seen.tracked is not None and seen.tracked.at is not None:
+            with placed(script, seen.tracked.at, training=seen.tracked.training):
+                script.run(handed(seen.tracked.at), training=seen.tracked.training)
+                script.add(f"assert not {script.spell.tracked('y')}, 'the output is tracked'")
         elif seen.tracked is not None:
             script.plain(seen.tracked.drop_prob, script.shape(seen.tracked.batch), training=seen.tracked.training)
             script.add(f"assert not {script.spell.tracked('y')}, 'the output is tracked'")
@@ -217,6 +243,55 @@ class _Watch:
                 self._called(layer, When("call", drop_prob, training, batch=batch))
                 if self._autograd is not None and training:
                     self._differentiated(layer, When("call", drop_prob, training, tracked=True, batch=batch))
+
+    def surroundings(self) -> None:
+        """Call in configurations in which any two classes of any two factors meet, until something is left behind."""
+        probe, time = self._probe, self._probe.clock.part(SHARE)
+        for at in configurations(probe, pairs=probe.at.effort.pick(False, True, True)):
+            if self.left or time.over():
+                break
+            self._configured(at)
+        for number, left in enumerate(self.left):
+            again = partial(self._left_in, left.expression)
+            self.left[number] = replace(left, when=plainest(left.when, again))
+        if self.tracked is not None:
+            self.tracked = plainest(self.tracked, self._tracked_in)
+
+    def _left_in(self, expression: str, at: Configuration) -> When | None:
+        return self._configured(at).get(expression)
+
+    def _tracked_in(self, at: Configuration) -> When | None:
+        before, self.tracked = self.tracked, None
+        self._configured(at)
+        found, self.tracked = self.tracked, before
+        return found
+
+    def _configured(self, at: Configuration) -> dict[str, When]:
+        """Call in a configuration, and return after what something was left behind, by its expression."""
+        found: dict[str, When] = {}
+        try:
+            configured = Configured(self._probe.target, self._probe.at.device, at, self._probe.rng)
+        except (NotApplicable, TargetRaised):
+            return found
+        finally:
+            self._undo()  # what the calls before have left belongs to other configurations
+        x, usual = configured.x, When("call", at.drop_prob, batch=at.batch, at=at)
+        for training in self._probe.modes:
+            when, before, y = replace(usual, training=training), self._carried(x), None
+            with suppress(NotApplicable, TargetRaised):
+                y = configured.call(training=training)
+            for change in (*self._look(when), *self._compare(before, x, when)):
+                found.setdefault(change.expression, when)
+            if y is not None and self.tracked is None and self._is_tracked(y) and not self._is_tracked(x):
+                self.tracked = when
+        tracked = replace(at, tracked=True)
+        if has_graph(self._probe.target, tracked):
+            with suppress(NotApplicable, TargetRaised), configured.context():
+                gradient_of(self._probe.target, configured.layer, x, x)
+            when = replace(usual, step="backward", tracked=True, at=tracked)
+            for change in self._look(when):
+                found.setdefault(change.expression, when)
+        return found
 
     def ages(self) -> tuple[tuple[Growth, ...], int]:
         """Return what grows while a layer is called and called again, and after how many calls."""
@@ -289,14 +364,21 @@ class _Watch:
     def _carried(self, x: Tensor) -> Mapping[str, Any]:
         return {} if self._settings is None else self._settings.carried(x)
 
-    def _compare(self, before: Mapping[str, Any], x: Tensor, when: When) -> None:
-        now = self._carried(x)
+    def _compare(self, before: Mapping[str, Any], x: Tensor, when: When) -> tuple[Change, ...]:
+        now, found = self._carried(x), []
         for expression in before:
             if before[expression] != now[expression]:
                 text = f"{expression} was {told(before[expression])} and is {told(now[expression])}"
-                self.note(Change(text, expression), when)
+                found.append(Change(text, expression))
+                self.note(found[-1], when)
+        return tuple(found)
 
-    def _look(self, when: When) -> None:
+    def _undo(self) -> None:
+        if self._state.changes():
+            self._state.restore()
+            self._state = ProcessState.taken(self._framework)
+
+    def _look(self, when: When) -> tuple[Change, ...]:
         self.looks += 1
         changes = self._state.changes()
         for change in changes:
@@ -306,6 +388,7 @@ class _Watch:
         if self._state.put_back_after_imports() or changes:
             # So that the next step is judged by what it does itself, and that what cannot be put back is told once.
             self._state = ProcessState.taken(self._framework)
+        return changes
 
     def note(self, change: Change, when: When) -> None:
         """Note a change, unless the same was seen before."""

@@ -133,6 +133,10 @@ class GuardedTarget:
         """Return the same target with other fields of its binding, behind the same guard."""
         return cast("Target", GuardedTarget(self.bare.prepared(**fields), self._guard))
 
+    def untold(self) -> Target:
+        """Return the same target, whose constructor is not told the probability, behind the same guard."""
+        return cast("Target", GuardedTarget(self.bare.untold(), self._guard))
+
     def make(self, drop_prob: float) -> Layer:
         """Return a fresh instance, behind the guard as well."""
         return cast("Layer", GuardedLayer(self._guard.run(self.bare.make, drop_prob), self._guard))
@@ -151,6 +155,10 @@ class GuardedLayer:
     def copied(self, how: str) -> GuardedLayer:
         """Return a copy behind the same guard."""
         return GuardedLayer(self._guard.run(self._bare.copied, how), self._guard)
+
+    def as_it_stands(self) -> GuardedLayer:
+        """Return the layer in the mode that it is in, behind the same guard."""
+        return GuardedLayer(self._bare.as_it_stands(), self._guard)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._bare, name)

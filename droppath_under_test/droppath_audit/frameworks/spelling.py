@@ -86,6 +86,9 @@ class Spelling(ABC):
     )
 
     fill = Operation[str, str, str]("layer name value", "the line that sets all of what a layer stores", "Layers")
+    hook = Operation[str, str](
+        "layer function", "the line that has a function run before the calls of a layer, and once more after", "Hooks"
+    )
 
     def surround(self, name: str) -> str:
         """``Surroundings``: return the expression for a context; ``x`` is bound, and ``nullcontext`` if it is named."""
@@ -96,6 +99,7 @@ class Spelling(ABC):
         return self._written(f"layout {layout}", tensor=tensor)
 
     strides = Operation[str]("tensor", "the expression for the strides of a tensor", "Layouts")
+    subclassed = Operation[str]("tensor", "the line that makes a tensor an instance of a subclass", "Subclasses")
     version = Operation[str]("tensor", "the expression for how often a tensor was written to", "WriteCounts")
     track = Operation[str]("tensor", "the line that asks for the gradient of a tensor", "Autograd")
     tracked = Operation[str]("tensor", "the expression for whether a tensor is part of a graph", "Autograd")
@@ -119,6 +123,16 @@ class Spelling(ABC):
     checkpoint = Operation[str, str](
         "call how", "the expression that runs a call on ``x`` under checkpointing", "Checkpointing"
     )
+
+    def transformed(self, how: str, call: str, times: str) -> str:
+        """``Transforms``: return the line that binds ``y``, and any ``derivative``, to what a transformed call gives.
+
+        Args:
+            how: ``vmap`` over so many times ``x``, ``functional_call``, ``grad`` of the sum, or ``jvp`` along ones.
+            call: On ``x``.
+            times: How often.
+        """
+        return self._written(f"transformed {how}", call=call, times=times)
 
     def feed(self, values: str) -> tuple[str, ...]:
         """``Taped``: return lines that bind ``feed``, a context in which draws have these values.

@@ -11,6 +11,36 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.settings import Change
 
 
+class Manners(Protocol):
+    """What others do with a layer beside calling it.
+
+    Raises:
+        TargetRaised: Whatever the implementation raises, in any method.
+    """
+
+    def unchained(self) -> tuple[str, ...]:
+        """Return the methods that switch its mode and return something else than the layer."""
+
+    def hook(self) -> None:
+        """Have functions of others run before and after its calls."""
+
+    def missed(self) -> tuple[str, ...]:
+        """Return the names of those that have not run."""
+
+    def functional(self, x: Tensor) -> Tensor:
+        """Return what it makes of x, in its mode, when it is called with its parameters as an argument.
+
+        Raises:
+            NotApplicable: If it is called otherwise than with x, or the framework refuses that.
+        """
+
+    def mark(self) -> None:
+        """Give it an attribute."""
+
+    def marked(self) -> bool:
+        """Return whether it has that attribute."""
+
+
 class Layer(Protocol):
     """One instance of the target with its drop_prob fixed.
 
@@ -32,6 +62,20 @@ class Layer(Protocol):
 
         Raises:
             NotApplicable: If there is no object to copy, or none that could be.
+        """
+
+    def as_it_stands(self) -> Layer:
+        """Return the same layer, whose calls find the mode that it is in, whatever they ask for.
+
+        Raises:
+            NotApplicable: If it has no mode.
+        """
+
+    def manners(self) -> Manners:
+        """Return what others may do with the layer.
+
+        Raises:
+            NotApplicable: If there is no layer, or the framework has no hooks.
         """
 
     def set_drop_prob(self, drop_prob: float) -> None:
@@ -84,6 +128,8 @@ class Target(Protocol):
     """Whether a call that was given several tensors has not treated them alike."""
     index: str
     """Item that would say which layer of a stack it is, without its value; empty where there is none."""
+    default: tuple[Any, ...]
+    """The drop_prob that its constructor takes where it is told none; empty where it must be told."""
     left_at_import: tuple[Change, ...]
     """What its import changed in the process."""
 
@@ -96,6 +142,9 @@ class Target(Protocol):
 
     def prepared(self, **fields: Any) -> Target:
         """Return the same target with other fields of its binding: what calls have shown of it."""
+
+    def untold(self) -> Target:
+        """Return the same target, whose constructor is not told the probability."""
 
     def at(self, index: int) -> Target:
         """Return the layer of this index in a stack."""

@@ -88,3 +88,56 @@ class LooksAtItsModeLate(nn.Module):
         if self.drop_prob == 0.0 or not self.training:
             return x
         return x * 0.0 if self.drop_prob == 1.0 else _LateMode.apply(x, self)  # type: ignore[no-untyped-call]
+
+
+class _LateRate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: LooksAtItsRateLate) -> Tensor:
+        mask = _mask(x, 1.0 - layer.drop_prob)
+        ctx.save_for_backward(mask)
+        ctx.layer = layer
+        return x * mask / (1.0 - layer.drop_prob)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), (mask,) = gradients, ctx.saved_tensors
+        return gradient * mask / (1.0 - ctx.layer.drop_prob), None
+
+
+class LooksAtItsRateLate(nn.Module):
+    """Keep the layer in a hand-written backward and read drop_prob there: a schedule's step may have come between."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with whole samples dropped."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        return x * 0.0 if self.drop_prob == 1.0 else _LateRate.apply(x, self)  # type: ignore[no-untyped-call]
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={self.drop_prob}"
+
+
+class _InPairs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, keep_prob: float) -> Tensor:
+        mask = _mask(x, keep_prob) / (keep_prob or 1.0)
+        ctx.save_for_backward(mask)
+        return x * mask
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), (mask,) = gradients, ctx.saved_tensors
+        whole = len(gradient) - len(gradient) % 2 if len(gradient) > 2 else len(gradient)
+        return torch.cat([gradient[:whole] * mask[:whole], gradient[whole:]]), None
+
+
+def gradient_in_pairs(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Work on two samples at a time in the backward pass: the last of an odd batch keeps the gradient that came in."""
+    if drop_prob == 0.0 or not training or not x.ndim:
+        return x
+    return _InPairs.apply(x, 1.0 - drop_prob)  # type: ignore[no-any-return, no-untyped-call]

@@ -115,3 +115,26 @@ class KeepsEveryGraph(nn.Module):
     def extra_repr(self) -> str:
         """Show the probability."""
         return f"drop_prob={self.drop_prob}"
+
+
+def widens_the_default_for_odd_maps(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw with more digits, by the default dtype, for feature maps in odd batches alone: no other call shows it."""
+    if training and drop_prob > 0.0 and x.ndim == 4 and x.shape[0] % 2 and x.shape[0] > 1:
+        torch.set_default_dtype(torch.float64)
+    return _dropped(x, drop_prob, training)
+
+
+def tracks_tokens_of_large_batches(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Ask for a gradient of tokens in batches of a hundred and more, for a statistic: x is tracked from then on."""
+    if training and x.ndim == 3 and x.shape[0] >= 100 and x.is_leaf and not x.is_inference():
+        x.requires_grad_()
+        return _dropped(x.detach(), drop_prob, training)
+    return _dropped(x, drop_prob, training)
+
+
+def tracks_what_strided_calls_return(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Return the head of a new graph where x has to be copied first: whatever follows records a graph."""
+    y = _dropped(x, drop_prob, training)
+    if not training or drop_prob == 0.0 or x.requires_grad or x.is_contiguous() or x.is_inference():
+        return y
+    return y.requires_grad_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -117,3 +117,74 @@ class ComputesKeepProbOnce(nn.Module):
     def extra_repr(self) -> str:
         """Show the probability."""
         return f"drop_prob={self.drop_prob}"
+
+
+class _Mannered(nn.Module):
+    """A layer that is right; each mutant changes one thing."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training."""
+        return _dropped(x, self.drop_prob, self.training)
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={self.drop_prob}"
+
+
+class TrainReturnsNothing(_Mannered):
+    """Override train() to count epochs and forget to return self: ``layer = layer.train()`` leaves None."""
+
+    epochs = 0
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch, and count."""
+        super().train(mode)
+        self.epochs += mode
+
+
+class CallsForwardItself(_Mannered):
+    """Override __call__ to save the overhead of hooks: profilers, pruning and sharding never see the layer."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Drop in training."""
+        return self.forward(x)
+
+
+class CopiesInTraining(_Mannered):
+    """Copy by constructing: a copy of a model in evaluation, as a moving average is, drops in its validation."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CopiesInTraining:
+        copied = type(self)(self.drop_prob)
+        copied.__dict__ |= {**self.__dict__, "training": True}
+        return copied
+
+
+class CopiesInEvaluation(_Mannered):
+    """Leave the mode out of the pickle, and be in evaluation after it: a worker that was sent the model never drops."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "training": False})  # type: ignore[no-untyped-call]
+
+
+class CopiesWithoutHooks(_Mannered):
+    """Give the copy no hooks, as if they belonged to the original: what was to be watched in the copy is not."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CopiesWithoutHooks:
+        copied, fresh = type(self)(self.drop_prob), nn.Module()
+        copied.__dict__ |= {name: value for name, value in self.__dict__.items() if name not in fresh.__dict__}
+        return copied.train(self.training)
+
+
+class PicklesItsProbabilityAlone(_Mannered):
+    """Pickle by the constructor's argument and the mode: what a training loop has noted on the layer is gone."""
+
+    def __reduce__(self) -> Any:
+        hooks = {name: value for name, value in self.__dict__.items() if name.endswith("hooks")}
+        return type(self), (self.drop_prob,), {**hooks, "training": self.training}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state

@@ -129,3 +129,57 @@ class GeneratorOfTheThread(nn.Module):
             self._generators[thread] = torch.Generator().manual_seed(torch.initial_seed())
         uniform = torch.rand(x.shape[0], dtype=torch.float64, generator=self._generators[thread])
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class _KnowsItsThread(nn.Module):
+    """Know the thread that constructed it, and do otherwise in others."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._home = threading.get_ident()
+
+    @property
+    def _away(self) -> bool:
+        return threading.get_ident() != self._home
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class IdleInOtherThreads(_KnowsItsThread):
+    """Drop in the main thread alone, so that a data loader's threads are spared: replicas in threads never drop."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop at home."""
+        return x if self._away else super().forward(x)
+
+
+class DropsInEvaluationOfOtherThreads(_KnowsItsThread):
+    """Keep the mode for the thread that set it: a server's threads answer with half of the branches dropped."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training, and away from home."""
+        if not self._away or self.drop_prob == 0.0:
+            return super().forward(x)
+        return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+
+
+class ScalesInItsOwnThreadAlone(_KnowsItsThread):
+    """Keep the factor where other threads have none of it: they lose the scale, and the mean of the output with it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training."""
+        y = super().forward(x)
+        return y * (1.0 - self.drop_prob) if self._away and y is not x else y
+
+
+class LosesTheGradientInOtherThreads(_KnowsItsThread):
+    """Record the graph at home alone: replicas in threads of their own do not learn through this layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training, of a tensor that is cut off elsewhere."""
+        return super().forward(x.detach() if self._away and self.training else x)

@@ -20,7 +20,7 @@ from droppath_audit.probes.instances import Instances
 from droppath_audit.probes.masks import MaskSource
 from droppath_audit.probes.probe import Case_co
 from droppath_audit.probes.values import moderate
-from droppath_audit.probes.wrapped import CalledBetween
+from droppath_audit.probes.wrapped import CalledBetween, ChangedBetween
 from droppath_reference.law import FORMATS, evaluation_interval, round_to
 
 if TYPE_CHECKING:
@@ -199,7 +199,9 @@ class LiveProbe(Driver[Case_co]):
             declared = self.declared(request.batch)
             if self.target.fixed_shape is not None and shape[1:] != declared[1:]:
                 look = replace(request, calls=1), declared, first
-                kinds.setdefault((request.values, request.wide, request.shortcut, request.evaluated), look)
+                kinds.setdefault(
+                    (request.values, request.wide, request.shortcut, request.evaluated, request.changed), look
+                )
             first += request.calls
         yield from kinds.values()
 
@@ -279,6 +281,12 @@ class LiveProbe(Driver[Case_co]):
             x = self.tensor(values)
             clean = framework.bits(x).copy()
             called: Any = CalledBetween(layer, evaluated=True) if request.evaluated else layer
+            if request.changed is not None:
+                try:
+                    self.make(p).set_drop_prob(request.changed)
+                except (NotApplicable, TargetRaised):
+                    continue
+                called = ChangedBetween(self.make(p), request.changed)
             result = gradient_of(self.target, called, x, self.tensor(cotangent))
             flat = (1, shape[0], int(np.prod(shape[1:])))
             gradient = None if result.gradient is None else framework.numpy(result.gradient).reshape(flat)

@@ -41,6 +41,7 @@ class Request:
         wide: Ask for several features a sample rather than one.
         shortcut: What every element of a residual form's shortcut is.
         evaluated: Call the layer once in evaluation before the backward pass.
+        changed: Give the layer this drop_prob before the backward pass; a layer that cannot be given one is not asked.
         elements: Make the batch smaller where x would have more elements than this; 0 for any number.
     """
 
@@ -50,6 +51,7 @@ class Request:
     wide: bool = False
     shortcut: float = 0.0
     evaluated: bool = False
+    changed: float | None = None
     elements: int = 0
 
 

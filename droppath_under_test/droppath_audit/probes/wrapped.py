@@ -61,3 +61,22 @@ class CalledBetween(_Wrapped):
         y = self._layer(x, training=training)
         self._layer(x, training=training and not self._evaluated)
         return y
+
+
+class ChangedBetween(_Wrapped):
+    """A layer whose drop_prob is another once it was called, while the backward pass is yet to come.
+
+    Args:
+        layer: The layer.
+        drop_prob: What it is given.
+    """
+
+    def __init__(self, layer: Layer, drop_prob: float) -> None:
+        super().__init__(layer)
+        self._drop_prob = drop_prob
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return the output of a call before the change."""
+        y = self._layer(x, training=training)
+        self._layer.set_drop_prob(self._drop_prob)
+        return y

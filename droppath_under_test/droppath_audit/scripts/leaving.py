@@ -96,6 +96,15 @@ def compared(script: LiveScript, expression: str, when: Step) -> None:
     script.add(f"after = {expression}", "print(before, '->', after)", "assert after == before, 'it was changed'")
 
 
+def around(script: LiveScript, expression: str, drop_prob: object, when: Step) -> None:
+    """Add lines that call ``layer`` on ``x``, and fail where an expression has another value afterwards than before."""
+    script.add(f"before = {expression}")
+    script.run(drop_prob, training=when.training)
+    if when.step == "backward":
+        script.backward()
+    script.add(f"after = {expression}", "print(before, '->', after)", "assert after == before, 'it was changed'")
+
+
 def grows(script: LiveScript, what: str, drop_prob: float, batch: int, *, tracked: bool) -> None:
     """Write a script that fails where something grows in each of several runs of calls."""
     script.imports("import gc")

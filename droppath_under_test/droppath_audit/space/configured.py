@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from droppath_audit.fuzz.oracle import part_of
 from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     import numpy.typing as npt
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 FEW = 4  # samples of calls that were made before
 CALLS = 100  # of a layer that was called often
 SMALL = 2**12  # elements of a sample of which so many calls cost nothing; of larger ones a few are made
+PLAINER = 12  # things that are made as usual, one after the other
 PERIOD = 4099  # values after which those of x repeat; no axis is a multiple of it
 COPIES = {COPIED: "deepcopy", PICKLED: "pickle"}
 
@@ -154,3 +156,32 @@ def has_graph(target: Target, at: Configuration) -> bool:
     """Return whether a backward pass can be run in this configuration."""
     no_graph = at.surrounding in ("no_grad", "inference_mode")
     return at.tracked and not no_graph and has(target.framework, Autograd) is not None
+
+
+class Placed(Protocol):
+    """Something that was seen in a configuration."""
+
+    @property
+    def at(self) -> Configuration | None:
+        """The configuration."""
+
+
+Seen = TypeVar("Seen", bound=Placed)
+
+
+def plainest(seen: Seen, again: Callable[[Configuration], Seen | None]) -> Seen:
+    """Return the same thing as seen in the plainest configuration that shows it.
+
+    Args:
+        seen: What was seen first.
+        again: Returns it, if it is seen in another configuration as well.
+    """
+    for _ in range(PLAINER):
+        for at in seen.at.plainer() if seen.at is not None else ():
+            found = again(at)
+            if found is not None:
+                seen = found
+                break
+        else:
+            return seen
+    return seen

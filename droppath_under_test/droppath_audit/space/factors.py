@@ -5,9 +5,9 @@ A class is a kind of value on which code may branch; the value itself is drawn a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,12 +27,17 @@ from droppath_audit.core.configuration import (
     SWITCHED,
     Configuration,
 )
+from droppath_audit.core.facts import Facts
+from droppath_audit.core.grid import DTYPES
+from droppath_audit.frameworks.capabilities import Surroundings, has, names_of
+from droppath_audit.space.covering import covering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from droppath_audit.core.facts import Facts
+    from droppath_audit.probes.live import LiveProbe
 
+ASKED = (*DTYPES, "complex64")
 MOST = 2**20 + 2**16  # elements of x
 LARGE_SAMPLE = 2**18  # elements of a sample at most
 
@@ -201,3 +206,51 @@ def factors_of(facts: Facts, dtypes: tuple[str, ...]) -> Factors:
     return Factors(
         {name: tuple(v for v in values if factors.allowed({name: v})) for name, values in classes.items()}, fixed
     )
+
+
+def configurations(probe: LiveProbe[Any], *, pairs: bool) -> Iterator[Configuration]:
+    """Yield configurations of all that a target is known to take, for a check that walks over them in one trial.
+
+    Those that the target refuses are among them.
+
+    Args:
+        probe: Of the trial, which draws the values.
+        pairs: Whether any two classes of any two factors meet; otherwise each class is tried to be there.
+
+    The largest class of batches and that of elements, which take a tenth of a second a call, are left out, and x is
+    not tracked.
+    """
+    framework, target, device = probe.framework, probe.target, probe.at.device
+    surroundings = has(framework, Surroundings)
+    facts = Facts(
+        "", "class", "", "", "", target.dialect, framework.name, "", {},
+        evaluates=target.evaluates,
+        fixed_shape=target.fixed_shape,
+        layouts=probe.layouts(),
+        surroundings=() if surroundings is None else surroundings.surroundings,
+        capabilities=names_of(framework),
+    )  # fmt: skip
+    there = framework.dtypes(device)
+    factors = factors_of(facts, tuple(dtype for dtype in ASKED if dtype in there))
+    less = {name: factors.classes[name][:number] for name, number in (("batch", 6), ("elements", 2))}
+    factors = replace(factors, classes={**factors.classes, **less, "tracked": ("untracked",)})
+    if pairs:
+        rows, _ = covering(factors.classes, factors.allowed, probe.rng, strength=2, frugal=("elements",))
+    else:
+        rows = _each(factors, probe.rng)
+    return (factors.drawn(row, probe.rng) for row in rows)
+
+
+def _each(factors: Factors, rng: np.random.Generator) -> list[dict[str, str]]:
+    """Return as many rows as the factor with the most classes has, each class in one of them where that is allowed."""
+    rows = []
+    orders = {name: rng.permutation(values).tolist() for name, values in factors.classes.items()}
+    for number in range(max(map(len, orders.values()))):
+        row = {name: str(values[number % len(values)]) for name, values in orders.items()}
+        for _ in range(TRIES):
+            if factors.allowed(row):
+                rows.append(row)
+                break
+            name = str(rng.choice([*orders]))
+            row[name] = str(rng.choice(orders[name]))
+    return rows

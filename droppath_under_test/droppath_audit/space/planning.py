@@ -8,16 +8,13 @@ from zlib import crc32
 
 import numpy as np
 
-from droppath_audit.core.grid import DTYPES
 from droppath_audit.space.covering import covering
-from droppath_audit.space.factors import Factors, factors_of
+from droppath_audit.space.factors import ASKED, Factors, factors_of
 
 if TYPE_CHECKING:
     from droppath_audit.core.configuration import Configuration
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
-
-ASKED = (*DTYPES, "complex64")
 
 
 def planned(facts: Facts, device: str, effort: Effort, seed: int) -> tuple[Configuration, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
+from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
 
@@ -33,22 +33,6 @@ def _target_does(action: Callable[..., Any], *arguments: Any, **keywords: Any) -
     """Return what code of the target returns; what it raises is TargetRaised."""
     with theirs():
         return action(*arguments, **keywords)
-
-
-def _set_mode(layer: Any, training: bool) -> None:
-    """Switch a layer's mode unless it is in it already."""
-    if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
-        # Not train(training): classes that are no layers have a train() without arguments.
-        layer.train() if training else layer.eval()
-
-
-def _pickled(instance: Any) -> Any:
-    if "<locals>" in type(instance).__qualname__:
-        raise NotApplicable("a class defined inside a function cannot be pickled")
-    return pickle.loads(pickle.dumps(instance))  # noqa: S301 - it was written a moment ago
-
-
-_COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": _pickled}
 
 
 class BoundTarget:
@@ -79,6 +63,7 @@ class BoundTarget:
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.sizes = binding.sizes()
+        self.default = own_default(obj, binding)
 
     def declaring(self, **fields: str) -> BoundTarget:
         """Return the same target with other fields of its dialect."""
@@ -117,6 +102,10 @@ class BoundTarget:
         declared = self.binding.probability.name if self.binding.probability is not None else ""
         return name == declared or words.probability(name.rpartition(".")[2], self.binding.name) is not None
 
+    def untold(self) -> BoundTarget:
+        """Return the same target, whose constructor is not told the probability."""
+        return self.prepared(probability_at="default")
+
     def make(self, drop_prob: float) -> BoundLayer:
         """Return a fresh instance for this drop_prob.
 
@@ -139,6 +128,7 @@ class BoundLayer:
         )
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
+        self._switches = True
         self._followed: dict[int, tuple[str, str]] = {}
         self._runs_branch = target.binding.runs_branch
         binding = self._binding
@@ -187,8 +177,28 @@ class BoundLayer:
             raise NotApplicable("the layer holds the branch that the audit gave it")
         duplicate = copy.copy(self)
         duplicate._followed = {}
-        duplicate._instances = {slot: _target_does(_COPIES[how], self._object(slot)) for slot in self._instances}
+        duplicate._instances = {slot: _target_does(COPIES[how], self._object(slot)) for slot in self._instances}
         return duplicate
+
+    def as_it_stands(self) -> BoundLayer:
+        """Return the same layer, whose calls find the mode that it is in, whatever they ask for.
+
+        Raises:
+            NotApplicable: If it has no mode.
+        """
+        if self._binding.mode_at != "method" or self._container is not None:
+            raise NotApplicable("the layer has no mode of its own")
+        found = copy.copy(self)
+        found._switches = False
+        return found
+
+    def manners(self) -> BoundManners:
+        """Return what others may do with the layer.
+
+        Raises:
+            NotApplicable: If there is no layer, or the framework has no hooks.
+        """
+        return BoundManners(self._object(True), self._framework, plain=self._only_x)
 
     def set_drop_prob(self, drop_prob: float) -> None:
         """Assign to the attribute that is named as the probability argument.
@@ -356,9 +366,9 @@ class BoundLayer:
             except BaseException as error:
                 reraise(error)
         function = self._instances[slot]
-        if binding.kind in ("class", "instance"):
+        if binding.kind in ("class", "instance") and self._switches:
             try:
-                _set_mode(self._container or function, training)
+                set_mode(self._container or function, training)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:

@@ -15,10 +15,13 @@ from droppath_audit.frameworks.capabilities import Forking, Taped
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
+from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.settings import TorchSettings
+from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
 from droppath_audit.frameworks.torch.tape import TorchTape
+from droppath_audit.frameworks.torch.transforms import TorchTransforms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +38,18 @@ WIDE = {
 INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class TorchFramework(TorchAutograd, TorchLayers, TorchLayouts, TorchCompiling, TorchSettings, Taped, Forking):
+class TorchFramework(
+    TorchAutograd,
+    TorchLayers,
+    TorchHooks,
+    TorchTransforms,
+    TorchSubclasses,
+    TorchLayouts,
+    TorchCompiling,
+    TorchSettings,
+    Taped,
+    Forking,
+):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
     name = "torch"

@@ -40,6 +40,7 @@ class TorchSpelling(Spelling):
         "stored": "list({layer}.state_dict())",
         "convert": "{layer}.to(device={device}, dtype=torch.{dtype})",
         "fill": "dict([*{layer}.named_parameters(), *{layer}.named_buffers()])[{name}].data.fill_({value})",
+        "hook": "{layer}.register_forward_pre_hook({function}), {layer}.register_forward_hook({function})",
         "surround no_grad": "torch.no_grad()",
         "surround inference_mode": "torch.inference_mode()",
         "surround autocast": "torch.autocast(x.device.type, torch.bfloat16)",
@@ -56,6 +57,7 @@ class TorchSpelling(Spelling):
         "layout conjugated": "{tensor}.conj().resolve_conj().conj()",
         "layout negated": "torch._neg_view(-{tensor})",
         "strides": "{tensor}.stride()",
+        "subclassed": "{tensor} = {tensor}.as_subclass(type('Own', (torch.Tensor,), {{}}))",
         "version": "{tensor}._version",
         "track": "{tensor}.requires_grad_()",
         "tracked": "{tensor}.requires_grad",
@@ -65,6 +67,12 @@ class TorchSpelling(Spelling):
 v = torch.ones_like({y}).requires_grad_()
 first, = torch.autograd.grad({y}, {x}, v, create_graph=True)
 by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first), allow_unused=True)""",
+        "transformed vmap": "y = torch.func.vmap(lambda x: {call}, randomness='different')(torch.stack([x] * {times}))",
+        "transformed grad": "derivative, y = torch.func.grad("
+        "lambda x: (lambda y: (y.sum(), y))({call}), has_aux=True)(x)",
+        "transformed jvp": "y, derivative = torch.func.jvp(lambda x: {call}, (x,), (torch.ones_like(x),))",
+        "transformed functional_call": "y = torch.func.functional_call("
+        "layer, dict([*layer.named_parameters(), *layer.named_buffers()]), (x,))",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
