@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Keys, Layers, Sources, ask, has
+from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
 from droppath_audit.frameworks.own_code import OwnCode
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
+from droppath_audit.targets.constructing import constructed
 from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
@@ -231,10 +232,8 @@ class BoundLayer:
 
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint; none for what is no layer."""
-        instance, layers = self._object(True), has(self._framework, Layers)
-        if layers is None or not layers.is_layer(instance):
-            return ()
-        return _target_does(layers.stored, instance)  # type: ignore[no-any-return]
+        layers = self._layers(self._object(True))
+        return () if layers is None else _target_does(layers.stored, self._object(True))
 
     def first_tensor(self, x: Tensor) -> int | str | None:
         """Return where the first tensor is in what a call in training returns; None where nothing is to be chosen."""
@@ -246,23 +245,25 @@ class BoundLayer:
 
     def numbers(self) -> tuple[str, ...]:
         """Return the names of the floating numbers that the layer stores; none for what is no layer."""
-        layers = has(self._framework, Layers)
-        if self._binding.kind not in ("class", "instance") or layers is None:
+        if self._binding.kind not in ("class", "instance"):
             return ()
-        instance = self._instance(True)
-        return _target_does(layers.numbers, instance) if layers.is_layer(instance) else ()
+        layers = self._layers(self._instance(True))
+        return () if layers is None else _target_does(layers.numbers, self._instance(True))
 
     def holds(self) -> tuple[str, ...]:
         """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
-        instance, layers = self._instance(True), has(self._framework, Layers)
-        if layers is None or not layers.is_layer(instance):
-            return ()
-        parts = _target_does(layers.parts, instance)
+        layers = self._layers(self._instance(True))
+        parts = () if layers is None else _target_does(layers.parts, self._instance(True))
         return tuple(f"{place} ({name})" for place, name in parts if words.drops_paths(name))
 
     def text(self) -> str:
         """Return the layer's repr."""
         return _target_does(repr, self._object(True))  # type: ignore[no-any-return]
+
+    def _layers(self, instance: Any) -> Layers | None:
+        """Return the operations on layers of a framework; None where there are none, or this is no layer."""
+        layers = has(self._framework, Layers)
+        return layers if layers is not None and layers.is_layer(instance) else None
 
     def _object(self, slot: bool) -> Any:
         if self._binding.kind not in ("class", "instance"):
@@ -360,7 +361,9 @@ class BoundLayer:
         slot = training if binding.mode_at == "init" else True
         if slot not in self._instances:
             try:
-                self._instances[slot] = self._construct(training)
+                self._instances[slot] = constructed(
+                    self._target.obj, binding, self._framework, self._drop_prob, self._branch, training=training
+                )
             except (KeyboardInterrupt, NotApplicable):
                 raise
             except BaseException as error:
@@ -374,33 +377,3 @@ class BoundLayer:
             except BaseException as error:
                 reraise(error)
         return function
-
-    def _construct(self, training: bool) -> Callable[..., Any]:
-        binding, obj = self._binding, self._target.obj
-        argument = binding.argument(self._drop_prob)
-        if binding.kind == "function":
-            return obj  # type: ignore[no-any-return]
-        if binding.kind == "factory":
-            return obj(argument)  # type: ignore[no-any-return]
-        assert binding.probability is not None  # noqa: S101 - only a factory has none
-        if binding.kind == "instance":
-            duplicate = copy.deepcopy(obj)
-            if binding.probability_at == "attribute":
-                setattr(duplicate, binding.probability.name, argument)
-            return self._neutral(duplicate)  # type: ignore[no-any-return]
-        keywords = dict(binding.init)
-        if binding.probability_at == "init":
-            keywords[binding.probability.name] = argument
-        if binding.mode is not None and binding.mode_at == "init":
-            keywords[binding.mode.name] = binding.flag(training)
-        if binding.init_source:
-            keywords[binding.init_source] = ask(self._framework, Sources).source()
-        if binding.init_branch is not None:
-            keywords[binding.init_branch] = ask(self._framework, Layers).branch(self._branch)
-        positional = [keywords.pop(name) for name in binding.init_positional]
-        return self._neutral(obj(*binding.init_args, *positional, **keywords))  # type: ignore[no-any-return]
-
-    def _neutral(self, instance: Any) -> Any:
-        for name, value in self._binding.neutral.items():
-            ask(self._framework, Layers).fill(instance, name, value)
-        return instance
