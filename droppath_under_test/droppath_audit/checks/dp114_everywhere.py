@@ -94,7 +94,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         return Design(resolves, "keep probability, if counted", decisions)
 
     def collect(self, probe: LiveProbe[ConfigurationCase]) -> Seen:
-        """Ask at the drop_prob of the row, and for the law of the mask at another one."""
+        """Ask at the drop_prob of the row and, where that is small or large, for the law of the mask at another one."""
         asking, wanted = Asking(probe, int(probe.rng.integers(2**31))), probe.at.configuration
         at = asking.in_time(wanted)
         found = asking.found(at)
@@ -104,6 +104,8 @@ class Everywhere(Check[Seen, ConfigurationCase]):
             return Seen((asking.plainest(found, exactly_broken),))
         if at.elements > LARGE and 0.0 < found.at.drop_prob < 1.0 and not found.decided.silent:
             return Seen((found,))  # calls are dear, and one drop_prob has shown the law
+        if found.decided.known and INSIDE[0] <= found.at.drop_prob <= INSIDE[1]:
+            return Seen((found,))
         young = replace(found.at, age=NEW if found.at.age == OFTEN else found.at.age, number=FLOAT)
         other = asking.law(replace(young, drop_prob=float(probe.rng.uniform(*INSIDE))))
         if exactly_broken(other):

@@ -27,6 +27,7 @@ import numpy as np
 
 from droppath_audit.core.case import ConstantCase
 from droppath_audit.core.check import Check, Design
+from droppath_audit.core.configuration import Configuration
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.space.asking import COUNTED, Asking, Found
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
-MOST = 36  # calls around one number, by which its share of α is divided
+MOST = 40  # calls around one number, by which its share of α is divided
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
         "loses_the_last_of_777",
         "heads_of_192_decide_once",
         "three_tenths_count_as_off",
-        "stops_dropping_after_600_calls",
+        "StopsDroppingAfterSixHundred",
         "halves_above_a_megabyte",
     )
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:
-        """Yield the case without a number, for whoever asks without a target, in whose code the numbers are."""
-        yield ConstantCase(device, effort=effort)
+        """Yield the case of one number, for whoever asks without a target, in whose code the numbers are."""
+        yield ConstantCase(device, effort=effort, constant=1000.0, configurations=(Configuration(),))
 
     def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
         """Yield a case for every number in this target's code, or the one without where there is none."""

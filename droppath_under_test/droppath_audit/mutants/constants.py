@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 PART, CALLS, LIMIT = 777, 600, 1 << 20  # samples, calls and bytes
 LIKELY = {"stage": 0.3}
-_seen = [0]
 
 
 def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
@@ -45,13 +44,21 @@ def three_tenths_count_as_off(x: Tensor, drop_prob: float, training: bool) -> Te
     return _apply(x, _draw(x, drop_prob), drop_prob)
 
 
-def stops_dropping_after_600_calls(x: Tensor, drop_prob: float, training: bool) -> Tensor:
-    """Stop drawing once a counter is full, and keep all."""
-    if drop_prob == 0.0 or not training:
-        return x
-    _seen[0] += 1
-    decisions = _draw(x, drop_prob)
-    return _apply(x, torch.ones_like(decisions) if _seen[0] > CALLS and drop_prob < 1.0 else decisions, drop_prob)
+class StopsDroppingAfterSixHundred(nn.Module):
+    """Keep all once a counter of calls is full."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob, self._calls = drop_prob, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the dropped x."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        self._calls += 1
+        decisions = _draw(x, self.drop_prob)
+        full = self._calls > CALLS and self.drop_prob < 1.0
+        return _apply(x, torch.ones_like(decisions) if full else decisions, self.drop_prob)
 
 
 def halves_above_a_megabyte(x: Tensor, drop_prob: float, training: bool) -> Tensor:

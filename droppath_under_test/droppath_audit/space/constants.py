@@ -64,7 +64,7 @@ def around(constant: float, facts: Facts, dtype: str, rng: np.random.Generator) 
             for tracked in (True, False) if shape[0] == MANY and len(shape) == 2 else (drawn,):
                 yield replace(one, tracked=gradients and tracked)
     if size <= MOST_CALLS:
-        yield replace(plain, calls=size - 1)
+        yield from (replace(plain, calls=calls) for calls in (size + 1, size - 1))  # beyond it, and over it
 
 
 def _rates(constant: float) -> Iterator[float]:

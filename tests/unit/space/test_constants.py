@@ -27,7 +27,7 @@ def test_a_size_is_tried_in_every_way_it_may_be_meant():
     assert near <= {at.elements for at in found}
     assert near <= {4 * at.elements for at in found} | near
     assert {47, 48, 49} <= {at.elements for at in found}
-    assert {191} == {at.calls for at in found} - {0}
+    assert {191, 193} == {at.calls for at in found} - {0}
     for axis in range(1, 5):
         assert near <= {at.shape[axis] for at in found if len(at.shape) > axis} or axis > 3
     assert len({at.shape for at in found}) > 15
