@@ -6,7 +6,8 @@ What it checks
     used for before. Any two classes of any two factors meet in some row, any three at effort thorough; the values are
     drawn afresh for every seed. In each row the law is asked exactly: the one draw of a call is given numbers of our
     choice, which shows between which two neighbouring numbers the threshold lies, and that no number decides two
-    samples. Where the generator is not known, decisions are counted. Values, evaluation and gradients are compared with
+    samples. Where the generator is not known, decisions are counted. Real draws must not make the same decisions again
+    in the next calls, and must follow the framework's seed. Values, evaluation and gradients are compared with
     what is promised, bit by bit.
 Why it matters
     Layers have paths: for feature maps and tokens, for strided tensors, for large and for odd batches, for tracked
@@ -75,6 +76,9 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         "UnpicklesWithoutFactor",
         "WarmsUp",
         "OneDecisionOnceABatchShrinks",
+        "maps_begin_their_generator_again",
+        "MapsHaveTheirOwnGenerator",
+        "maps_share_a_generator",
     )
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:

@@ -233,3 +233,50 @@ def leaves_sparse_ones_alone(x: Tensor, drop_prob: float, training: bool) -> Ten
     if x.is_sparse:
         return x
     return _apply(x, _draw(x, drop_prob), drop_prob)
+
+
+def maps_begin_their_generator_again(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw for feature maps from a generator of the layer's own, which each call makes anew."""
+    if drop_prob == 0.0 or not training:
+        return x
+    if x.ndim != 4:
+        return _apply(x, _draw(x, drop_prob), drop_prob)
+    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=torch.Generator().manual_seed(torch.initial_seed()))
+    return _apply(x, numbers < 1.0 - drop_prob, drop_prob)
+
+
+class MapsHaveTheirOwnGenerator(nn.Module):
+    """Draw for feature maps from a generator of the layer's own, which nobody seeds."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob, self._generator = drop_prob, torch.Generator()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what cannot be copied."""
+        return {name: value for name, value in self.__dict__.items() if name != "_generator"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a generator of the copy's own."""
+        self.__dict__.update(state, _generator=torch.Generator())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the dropped x."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        own = self._generator if x.ndim == 4 else None
+        numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=own)
+        return _apply(x, numbers < 1.0 - self.drop_prob, self.drop_prob)
+
+
+_shared: list[torch.Generator] = []
+
+
+def maps_share_a_generator(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw for feature maps from one generator of the module's, so that all layers go on with its numbers."""
+    if drop_prob == 0.0 or not training:
+        return x
+    if not _shared:
+        _shared.append(torch.Generator())
+    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=_shared[0] if x.ndim == 4 else None)
+    return _apply(x, numbers < 1.0 - drop_prob, drop_prob)

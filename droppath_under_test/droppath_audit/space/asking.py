@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import ceil, log2
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,9 @@ MOST = 2**23  # elements of all calls in which they are counted
 PAIRED = 64  # samples of a call of which every pair is looked at, rather than those a lag apart
 MANY = 1000  # samples from which on a loop over them may take too long
 CALLS = 4  # times as many calls as the time is for that others measure
+CERTAIN = 64  # bits: independent decisions repeat by chance once in 2 to their number
+SMALL = 2**14  # elements of x for which a layer is made again to be asked under another seed
+REPEATED = 64  # calls at most, and as many again, in which that many bits are looked for
 PLAINER = 12  # things that are made as usual, one after the other
 
 
@@ -47,6 +51,10 @@ class Found:
         at: The configuration, or the plainest one that shows the same fault.
         violation: What a call broke, with the kind of it; empty texts where nothing.
         training: Whether that call was one in training.
+        repeats: Calls after which as many again made the same decisions; 0 where they did not.
+        unseeded: Calls of a new layer whose decisions are the same under another seed; 0 where they are not.
+        unrepeated: Calls of a new layer whose decisions are others under the same seed, where those for the usual x
+            are not; 0 where they are the same.
         decided: What chosen numbers showed.
         other_draws: Whether another drop_prob draws numbers here, where this one draws none.
         kept: Of the decisions that were counted.
@@ -59,6 +67,9 @@ class Found:
     at: Configuration
     violation: Violation = field(default_factory=lambda: Violation("", ""))
     training: bool = True
+    repeats: int = 0
+    unseeded: int = 0
+    unrepeated: int = 0
     decided: Decided = field(default_factory=Decided)
     other_draws: bool = False
     kept: int = 0
@@ -69,7 +80,17 @@ class Found:
 
     def alike(self, other: Found) -> bool:
         """Return whether both show the same kind of fault."""
-        mine, others = ((one.violation.kind, one.decided.dependent, one.decided.silent) for one in (self, other))
+        mine, others = (
+            (
+                one.violation.kind,
+                one.repeats > 0,
+                one.unseeded > 0,
+                one.unrepeated > 0,
+                one.decided.dependent,
+                one.decided.silent,
+            )
+            for one in (self, other)
+        )
         return mine == others
 
 
@@ -148,6 +169,17 @@ class Asking:
         violation, training = self._violation(configured, at)
         if violation is not None:
             return Found(at, violation, training)
+        # Before any number is chosen for it, which some layers would keep.
+        if calls := self._telling(at):
+            if self._repeats(configured, calls):
+                return Found(at, repeats=calls)
+            if at.elements <= SMALL:
+                unseeded, unrepeated = self._seeded(at, calls)
+                if unseeded:
+                    return Found(at, unseeded=calls)
+                # What no seed fixes anywhere is found elsewhere.
+                if unrepeated and self._repeats_usually(at.drop_prob):
+                    return Found(at, unrepeated=calls)
         decided = self._decided(configured, at, rng)
         one = Found(at, decided=decided)
         # At the ends every call was looked at already.
@@ -170,6 +202,48 @@ class Asking:
             if found:
                 return found[0], True
         return None, True
+
+    def _telling(self, at: Configuration) -> int:
+        """Return in how many calls independent decisions are never those of as many others; 0 where too many are."""
+        p, units = at.drop_prob, self._units(at)
+        same = p * p + (1.0 - p) ** 2
+        if not 0.0 < same < 1.0 or not units:
+            return 0
+        calls = ceil(CERTAIN / (-log2(same) * units))
+        if calls > REPEATED or 2 * calls * at.elements > max(MOST, 2 * at.elements):
+            return 0
+        return calls
+
+    def _repeats(self, configured: Configured, calls: int) -> bool:
+        """Return whether so many calls make the decisions of as many before.
+
+        What seeds a generator anew in every call decides as each of its calls should, and always alike.
+        """
+        self._framework.seed(self._seed)
+        first, second = ([configured.kept() for _ in range(calls)] for _ in range(2))
+        return all(map(np.array_equal, first, second))
+
+    def _seeded(self, at: Configuration, calls: int) -> tuple[bool, bool]:
+        """Return whether new layers make the same decisions under two seeds, and others under the same seed."""
+        made = []
+        for seed in (self._seed, self._seed + 1, self._seed):
+            self._framework.seed(seed)
+            new = replace(at, age=NEW, calls=0)
+            configured = Configured(self._probe.target, self._device, new, np.random.default_rng(self._seed))
+            made.append([configured.kept() for _ in range(calls)])
+        first, other, again = made
+        return all(map(np.array_equal, first, other)), not all(map(np.array_equal, first, again))
+
+    def _repeats_usually(self, drop_prob: float) -> bool:
+        """Return whether the framework's seed fixes the decisions for the usual x."""
+        usual = Configuration(drop_prob=drop_prob)
+        calls = self._telling(usual) if self._probe.target.takes(usual.shape) else 0
+        return calls > 0 and not self._seeded(usual, calls)[1]
+
+    def _units(self, at: Configuration) -> int:
+        """Return the decisions of a call."""
+        granularity = self._probe.target.dialect.granularity
+        return at.elements if granularity == "element" else 1 if granularity == "batch" else at.batch
 
     def _decided(
         self, configured: Configured, at: Configuration, rng: np.random.Generator, *, brief: bool = False

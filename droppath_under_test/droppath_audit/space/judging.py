@@ -33,6 +33,21 @@ def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | 
     q = 1 - Fraction(p)
     if one.violation.kind:
         return "every deterministic promise", one.violation.text, None
+    if one.repeats:
+        before = (
+            "a call makes the decisions of the call"
+            if one.repeats == 1
+            else f"{one.repeats} calls make those of as many"
+        )
+        return "decisions made anew in each call", f"{before} before", None
+    if one.unseeded:
+        found = "new layers make the same decisions under two seeds of the framework"
+        return "decisions that follow the framework's seed", found, None
+    if one.unrepeated:
+        found = (
+            "new layers make other decisions under the same seed of the framework, which they do not for the usual x"
+        )
+        return "decisions that follow the framework's seed", found, None
     if decided.together:
         which, how = " and ".join(map(str, decided.together)), ", in opposite ways" if decided.opposed else ""
         return (

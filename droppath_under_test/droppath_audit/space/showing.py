@@ -41,6 +41,12 @@ def show(one: Found, script: LiveScript) -> None:
                 script.backward(dtype=at.dtype)
                 script.read_gradient(at.dtype)
         broken_promise(kind, p, at.dtype, script, ())
+    elif one.repeats:
+        repeated(script, at, one.repeats)
+    elif one.unseeded:
+        under_seeds(script, at, one.unseeded, (1, 2), "!=")
+    elif one.unrepeated:
+        under_seeds(script, at, one.unrepeated, (1, 1), "==")
     elif one.decided.together:
         decided_together(script, at, one.decided)
     elif one.decided.stuck is not None:
@@ -94,6 +100,26 @@ def _under(script: LiveScript, at: Configuration) -> Iterator[None]:
         script.imports("from contextlib import nullcontext")
     with script.under(f"with {context}:"):
         yield
+
+
+def repeated(script: LiveScript, at: Configuration, calls: int) -> None:
+    """Fail where calls make the decisions of as many before."""
+    script.add("made = []")
+    with placed(script, at), script.under(f"for _ in range({2 * calls}):"):
+        script.run(handed(at))
+        script.add(*_kept(script, at), "made.append(kept.tolist())")
+    script.add(f"assert made[:{calls}] != made[{calls}:], 'the same decisions again'")
+
+
+def under_seeds(script: LiveScript, at: Configuration, calls: int, seeds: tuple[int, int], sign: str) -> None:
+    """Fail where what new layers decide under two seeds is the same, or not the same."""
+    script.add("made = []")
+    with script.under(f"for seed in {seeds}:"):
+        script.add(script.spell.seed("seed"), "made.append([])")
+        with placed(script, at), script.under(f"for _ in range({calls}):"):
+            script.run(handed(at))
+            script.add(*_kept(script, at), "made[-1].append(kept.tolist())")
+    script.add(f"assert made[0] {sign} made[1], 'the decisions do not follow the seed'")
 
 
 def decided_otherwise(script: LiveScript, at: Configuration, decided: Decided) -> None:
