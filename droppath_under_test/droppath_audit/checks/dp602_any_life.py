@@ -2,7 +2,7 @@
 
 What it checks
     A state machine of Hypothesis constructs layers, switches their mode, calls them once or many times, runs backward
-    passes (also after another forward pass of the same layer), changes drop_prob, converts to float64, float32,
+    passes (also after other forward passes of the same layer), changes drop_prob, converts to float64, float32,
     float16 and bfloat16, makes deep and pickled copies, and seeds. After every step every layer that lives, the copies
     and the copied included, must keep the law of its drop_prob, mode and dtype, and give bit for bit what a fresh
     layer gives with the same seed (where that fixes the masks of a fresh one). A failing life is cut to its

@@ -1,11 +1,11 @@
 """DP604 any-age: after hundreds of switches and a hundred thousand calls a layer does what a fresh one does.
 
 What it checks
-    A layer is switched 500 times between training and evaluation, with a call each time, and then called 100,000
-    times on one sample (8,192 times at quick effort), or as often as a second allows; the result says how often. After
-    the switches, and whenever the number of calls has doubled, it is looked at: training must drop some of 64 samples
-    and keep some (all are alike by chance once in 2^63), scale what it keeps, and, where a seed fixes the masks, give
-    bit for bit what a fresh layer gives with that seed; evaluation must give x.
+    A layer is switched 1,000 times (500 at quick effort) between training and evaluation, with a call each time, and
+    then called 100,000 times on one sample (8,192 at quick effort), or as often as a second allows; the result says how
+    often. After the switches, and whenever the number of calls has doubled, it is looked at: training must drop some of
+    64 samples and keep some (all are alike by chance once in 2^63), scale what it keeps, and, where a seed fixes the
+    masks, give bit for bit what a fresh layer gives with that seed; evaluation must give x.
 Why it matters
     A run has millions of calls and thousands of switches. What counts calls and overflows, fills a table, or gives up
     after a while, is right in every test that is shorter, and wrong for the rest of the run.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from droppath_audit.scripts import LiveScript
 
 DROP_PROB, DECISIONS = 0.5, 64
-SWITCHES, FIRST = 500, 64  # FIRST switches, or twice as many calls, after which it is looked at first
+SWITCHES, FIRST = (500, 1000, 1000), 64  # FIRST switches, or twice as many calls, after which it is looked at first
 CALLS = (2**13, 100_000, 100_000)  # at quick, standard and thorough effort
 SECONDS = (0.5, 0.8, 0.8)  # of processor time that ageing takes at most
 ALIKE = "alike"
@@ -104,18 +104,18 @@ class AnyAge(Check[Seen, DtypeCase]):
             raise NotApplicable(f"a fresh layer breaks its promises already (see DP601): {found[0][0].text}")
         x, deadline = probe.ones((1, *looking.features)), time.process_time() + effort.pick(*SECONDS)
         switches = calls = 0
-        most, late = effort.pick(*CALLS), False
+        most, most_switches, late = effort.pick(*CALLS), effort.pick(*SWITCHES), False
 
         def seen(found: tuple[tuple[Violation, ...], bool, int]) -> Seen:
             return Seen(Age(switches, calls), late, looking.repeatable, looking.features, *found)
 
         next_look = FIRST
-        while probe.target.evaluates and switches < SWITCHES and not late:
+        while probe.target.evaluates and switches < most_switches and not late:
             for training in (False, True):
                 layer(x, training=training)
             switches, late = switches + 2, time.process_time() > deadline
-            if switches >= next_look or switches == SWITCHES:
-                next_look = SWITCHES
+            if switches >= next_look or switches == most_switches:
+                next_look *= 4
                 if (found := looking.found(layer))[0]:
                     return seen(found)
         next_look = 2 * FIRST

@@ -29,6 +29,7 @@ DROP_PROBS = (0.5, 0.3, 0.0, 1.0, 0.9)
 FIRST_DTYPE = "float32"
 MOST = 2  # layers that live at once
 ALL_CALLS = (1, 2, 7, 40)
+BETWEEN = 12  # calls between a forward and its backward pass, over which gradients are accumulated
 MAKES = ("construct", "deepcopy", "pickle")
 
 
@@ -40,7 +41,7 @@ class Step:
         action: ``construct``, ``train``, ``eval``, ``forward``, ``backward``, ``assign``, ``convert``, ``deepcopy`` or
             ``pickle``.
         layer: The number of the layer it is done to, or copied from; of a constructed one its own.
-        argument: drop_prob, dtype, number of calls, or whether another call comes between forward and backward.
+        argument: drop_prob, dtype, number of calls, or whether other calls come between forward and backward.
         seed: Seed of what is looked at afterwards.
     """
 
@@ -202,7 +203,7 @@ class Life:
             for _ in range(argument):
                 living.layer(x, training=living.training)
         elif step.action == "backward":
-            layer: Any = CalledBetween(living.layer) if argument else living.layer
+            layer: Any = CalledBetween(living.layer, times=BETWEEN) if argument else living.layer
             example = world.example(living, step.seed, gradient=True)
             if world.sound(living.drop_prob, living.dtype, training=True):
                 return violations(world.target, example, living.dtype, world.device, layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from droppath_audit.fuzz.lives import FIRST_DTYPE, Step
+from droppath_audit.fuzz.lives import BETWEEN, FIRST_DTYPE, Step
 from droppath_audit.fuzz.oracle import values_of
 from droppath_audit.fuzz.showing import broken_promise
 from droppath_audit.fuzz.strategies import Example
@@ -23,7 +23,7 @@ def words(step: Step) -> str:
         "assign": f"({step.argument!r})",
         "convert": f"({step.argument})",
         "forward": f"({step.argument} times)",
-        "backward": "(after another forward)" if step.argument else "()",
+        "backward": "(after other forwards)" if step.argument else "()",
     }.get(step.action, "()")
     return f"{step.layer}.{step.action}{detail}"
 
@@ -141,7 +141,8 @@ class Retelling:
                 self._literal(state, step.seed)
             else:
                 script.ones(self._shape, state.dtype)
-            script.differentiate(state.drop_prob, *([script.call(state.drop_prob)] if argument else []))
+            between = (f"for _ in range({BETWEEN}):", f"    {script.call(state.drop_prob)}")
+            script.differentiate(state.drop_prob, *(between if argument else ()))
         elif step.action == "assign":
             self._states[index] = replace(state, drop_prob=argument)
             script.add(f"layer = layers[{index}]")

@@ -45,21 +45,23 @@ class OfTheShortcut(_Wrapped):
 
 
 class CalledBetween(_Wrapped):
-    """A layer that is called once more after each call, while the backward pass is yet to come.
+    """A layer that is called again after each call, while the backward pass is yet to come.
 
     Args:
         layer: The layer.
-        evaluated: Whether that call is one in evaluation, as in a validation; otherwise its mode is that of the first.
+        evaluated: Whether those calls are in evaluation, as in a validation; otherwise their mode is that of the first.
+        times: How many there are: gradients are accumulated over some.
     """
 
-    def __init__(self, layer: Layer, *, evaluated: bool = False) -> None:
+    def __init__(self, layer: Layer, *, evaluated: bool = False, times: int = 1) -> None:
         super().__init__(layer)
-        self._evaluated = evaluated
+        self._evaluated, self._times = evaluated, times
 
     def __call__(self, x: Tensor, *, training: bool) -> Tensor:
         """Return the output of the first call."""
         y = self._layer(x, training=training)
-        self._layer(x, training=training and not self._evaluated)
+        for _ in range(self._times):
+            self._layer(x, training=training and not self._evaluated)
         return y
 
 
