@@ -69,7 +69,7 @@ def test_a_target_that_counts_its_calls_is_never_worn_out(tmp_path: Path, isolat
 def test_a_layer_that_steps_aside_while_it_is_compiled_is_found_in_every_trial(tmp_path: Path, isolated) -> None:
     file = tmp_path / "aside.py"
     file.write_text(ASIDE.format(layer="Aside"), encoding="utf-8")
-    together = isolated(f"{file}:make?form=factory", "DP003[cpu-float32]", "DP301[cpu-bfloat16]")
+    together = isolated(f"{file}:make?form=factory", "DP003", "DP301[cpu-bfloat16]")
     assert len(together.results) > 1
     assert {result.outcome for result in together.results} == {Outcome.FAIL}
     alone = isolated(f"{file}:make?form=factory", "DP301[cpu-bfloat16]")
@@ -79,7 +79,7 @@ def test_a_layer_that_steps_aside_while_it_is_compiled_is_found_in_every_trial(t
 def test_a_correct_layer_passes_compiled(tmp_path: Path, isolated) -> None:
     file = tmp_path / "compiled.py"
     file.write_text(ASIDE.format(layer="DropPath"), encoding="utf-8")
-    report = isolated(f"{file}:make?form=factory", "DP003[cpu-float64]", "DP101[cpu-float32]", "DP301[cpu-float16]")
+    report = isolated(f"{file}:make?form=factory", "DP003", "DP101[cpu-float32]", "DP301[cpu-float16]")
     assert {result.outcome for result in report.results} == {Outcome.PASS}
 
 
