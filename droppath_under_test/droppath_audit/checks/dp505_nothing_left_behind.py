@@ -299,7 +299,7 @@ class _Watch:
         if layer is None:
             return (), 0
         x = self._probe.ones(self._probe.shape(BATCHES[0]))
-        effort, made = self._probe.at.effort, 0
+        effort, made, looks = self._probe.at.effort, 0, self.looks
 
         def run(calls: int) -> None:
             nonlocal made
@@ -318,6 +318,8 @@ class _Watch:
                 return growth_of(run, allocated, effort.pick(512, 1024, 4096), effort.seconds / 3)
             except TargetRaised:
                 return (), made  # other checks judge what raises
+            finally:
+                self.looks = looks  # how many runs memory needs is chance
 
     def _made(self, drop_prob: float) -> Layer | None:
         try:

@@ -78,6 +78,7 @@ def growth_of(
 ) -> tuple[tuple[Growth, ...], int]:
     """Return what grows with calls, and how many calls were made to see it.
 
+    Where nothing does, those are the calls up to the last run that had to be: whether others followed is chance.
     Memory must be ``traced``.
 
     Args:
@@ -88,11 +89,12 @@ def growth_of(
     """
     deadline = time.monotonic() + seconds
     run(FIRST // 2)  # what is prepared in the first calls is no growth
-    calls, made, before, streaks = FIRST, FIRST // 2, None, dict[str, int]()
+    calls, made, before, streaks, enough = FIRST, FIRST // 2, None, dict[str, int](), 0
     used = _used(allocated)
     while True:
         run(calls)
         made += calls
+        enough = enough or (made if calls >= least_calls else 0)
         now = _used(allocated)
         streaks = {what: streaks.get(what, 0) + 1 for what in now if _grew(now[what] - used[what], what, calls)}
         growing = [what for what in streaks if streaks[what] >= RUNS]
@@ -106,7 +108,7 @@ def growth_of(
         growing = []  # too few calls to tell from a cache that fills up
     where = _where(before) if before is not None and PYTHON in growing else ""
     grown = [Growth(what, (now[what] - used[what]) / calls, made, where if what == PYTHON else "") for what in growing]
-    return tuple(grown), made
+    return tuple(grown), made if grown else enough or made
 
 
 def _grew(by: int, what: str, calls: int) -> bool:
