@@ -104,12 +104,8 @@ class _LateRate(torch.autograd.Function):
         return gradient * mask / (1.0 - ctx.layer.drop_prob), None
 
 
-class LooksAtItsRateLate(nn.Module):
+class LooksAtItsRateLate(LooksAtItsModeLate):
     """Keep the layer in a hand-written backward and read drop_prob there: a schedule's step may have come between."""
-
-    def __init__(self, drop_prob: float) -> None:
-        super().__init__()
-        self.drop_prob = drop_prob
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with whole samples dropped."""

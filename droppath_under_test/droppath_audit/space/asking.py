@@ -228,8 +228,7 @@ class Asking:
         made = []
         for seed in (self._seed, self._seed + 1, self._seed):
             self._framework.seed(seed)
-            new = replace(at, age=NEW, calls=0)
-            configured = Configured(self._probe.target, self._device, new, np.random.default_rng(self._seed))
+            configured = self._configured(replace(at, age=NEW, calls=0))
             made.append([configured.kept() for _ in range(calls)])
         first, other, again = made
         return all(map(np.array_equal, first, other)), not all(map(np.array_equal, first, again))
@@ -260,10 +259,13 @@ class Asking:
             return replace(decided, silent=False, why_not="numbers are drawn in some calls alone, and kept for others")
         return decided
 
+    def _configured(self, at: Configuration) -> Configured:
+        """Return the target in a configuration, made anew."""
+        return Configured(self._probe.target, self._device, at, np.random.default_rng(self._seed))
+
     def _draws_at_first(self, tape: Tape, at: Configuration) -> bool:
         """Return whether the first call of a layer draws, in this configuration."""
-        new = replace(at, age=NEW, calls=0)
-        configured = Configured(self._probe.target, self._device, new, np.random.default_rng(self._seed))
+        configured = self._configured(replace(at, age=NEW, calls=0))
         with tape.record(values=False) as draws:
             configured.call()
         return bool(draws)
@@ -273,7 +275,7 @@ class Asking:
 
         Of a layer that was given no chosen numbers: some keep numbers for later calls.
         """
-        configured = Configured(self._probe.target, self._device, one.at, np.random.default_rng(self._seed))
+        configured = self._configured(one.at)
         self._framework.seed(self._seed)
         masks: list[npt.NDArray[np.bool_]] = []
         kept = decisions = 0
