@@ -56,6 +56,10 @@ class Configuration:
         """Elements of x."""
         return prod(self.shape)
 
+    def decisions(self, granularity: str) -> int:
+        """Return the decisions of a call: one a sample, one an element, or one for the batch."""
+        return {"element": self.elements, "batch": 1}.get(granularity, self.batch)
+
     def describe(self) -> str:
         """Return it in words, what is as usual left out."""
         said = [f"x of shape {list(self.shape)}", self.dtype, f"drop_prob {self.drop_prob!r}"]

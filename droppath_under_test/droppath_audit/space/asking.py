@@ -205,7 +205,7 @@ class Asking:
 
     def _telling(self, at: Configuration) -> int:
         """Return in how many calls independent decisions are never those of as many others; 0 where too many are."""
-        p, units = at.drop_prob, self._units(at)
+        p, units = at.drop_prob, at.decisions(self._probe.target.dialect.granularity)
         same = p * p + (1.0 - p) ** 2
         if not 0.0 < same < 1.0 or not units:
             return 0
@@ -238,11 +238,6 @@ class Asking:
         usual = Configuration(drop_prob=drop_prob)
         calls = self._telling(usual) if self._probe.target.takes(usual.shape) else 0
         return calls > 0 and not self._seeded(usual, calls)[1]
-
-    def _units(self, at: Configuration) -> int:
-        """Return the decisions of a call."""
-        granularity = self._probe.target.dialect.granularity
-        return at.elements if granularity == "element" else 1 if granularity == "batch" else at.batch
 
     def _decided(
         self, configured: Configured, at: Configuration, rng: np.random.Generator, *, brief: bool = False

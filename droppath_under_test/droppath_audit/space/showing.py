@@ -142,7 +142,7 @@ def decided_otherwise(script: LiveScript, at: Configuration, decided: Decided) -
 
 def decided_too_often(script: LiveScript, at: Configuration, decided: Decided) -> None:
     """Fail where, of numbers in equal steps that are rounded to the dtype of the draw, too many or too few keep."""
-    each = at.elements if script.at.dialect.granularity == "element" else 1 if script.at.per_call else at.batch
+    each = at.decisions(script.at.dialect.granularity)
     total, keep_prob = max(NUMBERS, each), 1.0 - at.drop_prob
     off = max(float(decided.low) - keep_prob, keep_prob - float(decided.high)) / 2.0
     script.add("shares, done = [], 0")
