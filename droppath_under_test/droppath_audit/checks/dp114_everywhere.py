@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from droppath_audit.scripts import LiveScript
 
 INSIDE = (0.1, 0.9)  # where numbers must be drawn
+TELLING = (5e-4, 0.9995)  # drop_probs whose own law tells what this one's would
 TWICE = 2  # drop_probs of a trial at which decisions may be counted
 
 
@@ -108,7 +109,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
             return Seen((asking.plainest(found, exactly_broken),))
         if at.elements > LARGE and 0.0 < found.at.drop_prob < 1.0 and not found.decided.silent:
             return Seen((found,))  # calls are dear, and one drop_prob has shown the law
-        if found.decided.known and INSIDE[0] <= found.at.drop_prob <= INSIDE[1]:
+        if found.decided.known and TELLING[0] <= found.at.drop_prob <= TELLING[1]:
             return Seen((found,))
         young = replace(found.at, age=NEW if found.at.age == OFTEN else found.at.age, number=FLOAT)
         other = asking.law(replace(young, drop_prob=float(probe.rng.uniform(*INSIDE))))

@@ -233,7 +233,7 @@ def _elsewhere(probe: LiveProbe[DtypeCase], layer: Layer) -> Elsewhere:
     target, framework = probe.target, probe.framework
     batch, calls = (2, DECISIONS) if probe.at.per_call else (DECISIONS, 1)
     x = probe.tensor(moderate(probe.rng, probe.shape(batch, wide=True), probe.dtype))
-    asked = Asked(x, framework.numpy(x), framework.bits(x).copy())
+    asked = Asked(x, framework.numpy(x), framework.bits(x))
     seed = int(probe.rng.integers(2**31))
 
     def looked(training: bool) -> tuple[Violation, ...]:

@@ -219,7 +219,7 @@ class _Looking:
         fates: list[npt.NDArray[np.bool_]] = []
         for _ in range(self._calls):
             x = self._x()
-            asked = Asked(x, framework.numpy(x), framework.bits(x).copy())
+            asked = Asked(x, framework.numpy(x), framework.bits(x))
             y = layer(x, training=training)
             if found := output_violations(target, asked, y, DROP_PROB, training=training):
                 return found

@@ -182,7 +182,7 @@ class _Asking:
 
     def _output(self, x: Tensor, y: Tensor, *, training: bool) -> list[Violation]:
         framework = self._probe.framework
-        asked = Asked(x, framework.numpy(x), framework.bits(x).copy())
+        asked = Asked(x, framework.numpy(x), framework.bits(x))
         return output_violations(self._probe.target, asked, y, DROP_PROB, training=training)
 
     def _one_fate(self, y: Tensor) -> list[Violation]:

@@ -36,10 +36,10 @@ CODES = 8  # calls with numbers of which half say keep; a sample that follows an
 NAMED = 2**10  # decisions whose places are told by their digits, in ten calls
 BOTH = 8  # calls of these in which a decision must fall either way before it is said to hang together with another
 TELLING = 20  # further calls, beyond two for each doubling of the samples, before two samples count as one
-AROUND = 24  # numbers that are tried at the threshold, at least
-AMONG = 0.8  # of the numbers of such a call that lie there; the others are any
-COARSE = 2**17  # numbers of a draw in half precision at most
 SPREAD = 3  # neighbours of the threshold that are tried on either side
+AROUND = 3 * (2 * SPREAD + 1) // 2  # numbers that are tried there, at least: each of these, and others
+AMONG = 0.8  # of the other numbers, those that are neighbours as well; the rest are any
+COARSE = 2**17  # numbers of a draw in half precision at most
 
 
 @dataclass(frozen=True)
@@ -334,9 +334,14 @@ class _Deciding:
         code = self._rng.random(count) < 0.5
         for first in (code, ~code):
             yield _by_direction(upward, {up: ranks[first.astype(int)] for up, ranks in edges.items()})
-        for _ in range(max(1 if self._brief else 2, -(-AROUND // count))):
-            chosen = _by_direction(upward, {up: self._rng.choice(ranks, count) for up, ranks in centre.items()})
-            yield np.where(self._rng.random(count) < AMONG, chosen, self._rng.integers(0, size, count))
+        calls = max(1 if self._brief else 2, -(-AROUND // count))
+        wide = 2 * SPREAD + 1
+        # Which neighbour of the threshold each number is, or wide for any number: each is one of them, wherever.
+        near = np.where(self._rng.random((calls, count)) < AMONG, self._rng.integers(0, wide, (calls, count)), wide)
+        near.flat[self._rng.choice(near.size, wide, replace=False)] = np.arange(wide)
+        for row in near:
+            chosen = _by_direction(upward, {up: np.append(ranks, 0)[row] for up, ranks in centre.items()})
+            yield np.where(row < wide, chosen, self._rng.integers(0, size, count))
 
     def _around(
         self,

@@ -69,7 +69,7 @@ class Framework(ABC):
 
     @abstractmethod
     def bits(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
-        """Return the bytes of the values in logical order, for comparisons bit for bit."""
+        """Return a copy of the bytes of the values in logical order, for comparisons bit for bit."""
 
     @abstractmethod
     def info(self, tensor: Tensor) -> TensorInfo:

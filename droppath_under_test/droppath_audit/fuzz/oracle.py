@@ -86,7 +86,7 @@ def violations(
     framework = target.framework
     x = laid_out(framework, example, dtype, device)
     values = framework.numpy(x)
-    before = framework.bits(x).copy()
+    before = framework.bits(x)
     layer = layer or target.make(example.drop_prob)
     framework.seed(example.seed)
     y = layer(x, training=example.training)
@@ -213,7 +213,10 @@ def looked_at(values: npt.NDArray[Any], *others: npt.NDArray[Any]) -> tuple[npt.
     batch, sample = values.shape[0], values.size // values.shape[0]
     columns = _spread(sample, max(COLUMNS, LOOKED_AT // batch))
     rows = _spread(batch, LOOKED_AT // columns.size)
-    return tuple(one.reshape(batch, sample)[np.ix_(rows, columns)] for one in found)
+    # By all its axes: to see an array of other strides as a matrix would copy it.
+    within = np.unravel_index(columns, values.shape[1:]) if values.ndim > 1 else ()
+    at = (rows[:, np.newaxis], *within) if within else (rows,)
+    return tuple(one[at].reshape(rows.size, columns.size) for one in found)
 
 
 def _spread(length: int, most: int) -> npt.NDArray[np.int64]:
@@ -239,16 +242,19 @@ def gradient_violations(target: Target, layer: Layer, x: Tensor, drop_prob: floa
     framework = target.framework
     info = framework.info(x)
     dtype = info.dtype
-    cotangent = np.ones(info.shape) + (1j if dtype in PART else 0)
+    one = np.ones(1) + (1j if dtype in PART else 0)
     framework.seed(seed)
-    result = gradient_of(target, layer, x, framework.tensor(cotangent, dtype, info.device))
+    ones = framework.ones(info.shape, dtype, info.device)
+    cotangent = framework.multiply(ones, framework.tensor(one, dtype, info.device)) if dtype in PART else ones
+    result = gradient_of(target, layer, x, cotangent)
     if result.gradient is None:
         return [Violation("gradient", result.reason)]
-    cotangent, gradient, output = looked_at(cotangent, framework.numpy(result.gradient), framework.numpy(result.output))
+    gradient, output = looked_at(framework.numpy(result.gradient), framework.numpy(result.output))
     dropped = parts(output) == 0
     if _representable(drop_prob, part_of(dtype), target.dialect) and np.any(parts(gradient)[dropped] != 0):
         return [Violation("gradient", "a dropped element has a gradient")]
-    found = training_violations(cotangent, gradient, drop_prob, part_of(dtype), target.dialect)
+    given = np.broadcast_to(one, gradient.shape)
+    found = training_violations(given, gradient, drop_prob, part_of(dtype), target.dialect)
     return [
         Violation("gradient", f"in the gradient: {violation.text.replace('x =', 'a cotangent of', 1)}")
         for violation in found

@@ -41,7 +41,7 @@ class ReusedInput:
         self._framework, self._make, self._counted = framework, make, has(framework, WriteCounts)
         self._tensor = make()
         self._version = self._writes()
-        self._clean = framework.bits(self._tensor).copy()
+        self._clean = framework.bits(self._tensor)
         self._looks = 5  # at all values; frameworks that count writes are asked every time
         self._written = False
 

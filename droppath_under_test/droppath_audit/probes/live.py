@@ -167,7 +167,7 @@ class LiveProbe(Driver[Case_co]):
     ) -> Iterator[Calls]:
         values = self._values(request.values, shape)
         x, shortcut = self.tensor(values), self._shortcut(values, request)
-        clean = self.framework.bits(x).copy()
+        clean = self.framework.bits(x)
         step, time = max(1, TOGETHER // max(1, values.size)), self.clock.part()
         for start in range(0, request.calls, step):
             outputs: list[Tensor] = []
@@ -279,7 +279,7 @@ class LiveProbe(Driver[Case_co]):
             cotangent = self._values(moderate, shape)
             values = self._values(request.values, shape)
             x = self.tensor(values)
-            clean = framework.bits(x).copy()
+            clean = framework.bits(x)
             called: Any = CalledBetween(layer, evaluated=True) if request.evaluated else layer
             if request.changed is not None:
                 try:
@@ -306,7 +306,7 @@ class LiveProbe(Driver[Case_co]):
                 break
             x = self._values(request.values, shape)
             tensor = self.tensor(x)
-            clean = framework.bits(tensor).copy()
+            clean = framework.bits(tensor)
             if not training and p < 1.0:
                 with suppress(TargetRaised):  # in training, which other checks say
                     layer(

@@ -70,7 +70,7 @@ class Configured:
         self._framework = target.framework
         self.x = self._laid_out(_values(rng, configuration))
         self.values = self._framework.numpy(self.x)
-        self.before = self._framework.bits(self.x).copy()
+        self.before = self._framework.bits(self.x)
         self.layer = self._with_a_past(target.make(handed(configuration)))
 
     def context(self) -> AbstractContextManager[None]:

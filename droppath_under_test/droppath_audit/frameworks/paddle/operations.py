@@ -79,8 +79,8 @@ class PaddleFramework(PaddleAutograd, PaddleGenerators, PaddleLayers, PaddleLayo
         return np.asarray(array.astype(np.complex128 if dtype.startswith("complex") else np.float64))
 
     def bits(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
-        """Return the bytes of the values in logical order."""
-        return np.ascontiguousarray(tensor.detach().numpy()).reshape(-1).view(np.uint8)
+        """Return a copy of the bytes of the values, in logical order."""
+        return np.array(tensor.detach().numpy(), order="C").reshape(-1).view(np.uint8)
 
     def info(self, tensor: Tensor) -> TensorInfo:
         """Return shape, dtype and device.

@@ -111,8 +111,7 @@ class TorchFramework(
         """Return which samples' first element is other than zero."""
         tensor = _tensor(tensor).detach()
         if tensor.numel() > batch and tensor.dim() and tensor.shape[0] == batch:
-            while tensor.dim() > 1:  # without a copy of all of it, whatever its strides
-                tensor = tensor.select(1, 0)
+            tensor = tensor[(slice(None), *[0] * (tensor.dim() - 1))]  # no copy of all of it, whatever its strides
         # Thousands of small calls are read one by one: nothing is converted that NumPy can compare.
         array = _array(tensor) if tensor.dtype in WIDE else self.numpy(tensor)
         kept: npt.NDArray[np.bool_] = array.reshape(batch, -1)[:, 0] != 0
