@@ -17,12 +17,23 @@ from pathlib import Path
 from droppath_audit.checks import catalogue
 from droppath_audit.run.processes import cores
 from tools import DOCS, ROOT
-from tools.calibrating.asking import all_answers
+from tools.calibrating.asking import Numbers, all_answers
 from tools.calibrating.page import Page
 from tools.calibrating.scratch import Scratch
 
 PAGE = DOCS / "calibration.md"
 SCRATCH = ROOT / "build" / "calibration"
+
+
+def whole(text: str) -> int:
+    """Return a number of at least zero.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if int(text) < 0:
+        raise ValueError
+    return int(text)
 
 
 def positive(text: str) -> int:
@@ -43,7 +54,8 @@ def main() -> int:
     parser.add_argument(
         "--audits", type=positive, default=1000, help="quick audits of the reference and sound variants"
     )
-    parser.add_argument("--synthetic", type=positive, default=2000, help="audits of the synthetic target")
+    parser.add_argument("--standard", type=whole, default=100, help="standard audits of these")
+    parser.add_argument("--synthetic", type=whole, default=2000, help="audits of the synthetic target")
     parser.add_argument("--jobs", type=positive, default=cores(), help="processes at a time")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for results of interrupted runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="what to write")
@@ -53,7 +65,8 @@ def main() -> int:
         parser.error("--only: the page is about all checks; name another file with --page")
     checks = tuple(check for check in catalogue() if check in (options.only or catalogue()))
     scratch = Scratch(options.scratch)
-    measured = all_answers(options.seeds, options.audits, options.synthetic, scratch, options.jobs, checks)
+    numbers = Numbers(options.seeds, options.audits, options.standard, options.synthetic)
+    measured = all_answers(numbers, scratch, options.jobs, checks)
     page = Page(measured)
     options.page.write_text(page.text, encoding="utf-8")
     sys.stderr.write(f"{options.page} is written\n")

@@ -48,25 +48,27 @@ def kills(job: Kill) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Audit:
-    """A quick audit.
+    """An audit.
 
     Attributes:
         spec: SPEC of what is audited.
         seed: Root seed.
         checks: Ids of the checks to ask.
+        effort: Name of its effort.
     """
 
     spec: str
     seed: int
     checks: tuple[str, ...]
+    effort: str = "quick"
 
 
 def audited(job: Audit) -> dict[str, dict[str, Any]]:
-    """Return, by check, what a quick audit says under a root seed."""
+    """Return, by check, what an audit says under a root seed."""
     from droppath_audit.run.plan import Settings
     from droppath_audit.targets.loader import load
 
-    return summary(results(load(job.spec), Settings("quick", job.seed, only=job.checks)), job.checks)
+    return summary(results(load(job.spec), Settings(job.effort, job.seed, only=job.checks)), job.checks)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,29 @@ from tools.calibrating.page import BUDGET
 from tools.calibrating.questions import Part, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tools.calibrating.scratch import Scratch
 
 CHUNK = 20  # synthetic audits a process
-SHARE_OF_REFERENCE = 4  # one quick audit in so many is the reference's
+SHARE_OF_REFERENCE = 4  # one audit in so many is the reference's
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How much is measured.
+
+    Attributes:
+        seeds: Root seeds under which every mutant is killed.
+        quick: Quick audits of the reference and sound variants.
+        standard: Standard audits of these.
+        synthetic: Audits of the synthetic target.
+    """
+
+    seeds: int
+    quick: int
+    standard: int
+    synthetic: int
 
 
 def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
@@ -52,10 +69,21 @@ def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def all_answers(
-    seeds: int, audits: int, synthetic: int, scratch: Scratch, workers: int, checks: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return all answers: kills by mutant and seed, quick audits by SPEC, synthetic audits, and what was lost."""
+def audit_questions(
+    sound: Sequence[Subject], effort: str, number: int, checks: tuple[str, ...], scratch: Scratch
+) -> dict[str, list[Question]]:
+    """Ask the checks to audit the first of the sound subjects in one audit of four, and the others in turn."""
+    asked: dict[str, list[Question]] = {one.name: [] for one in sound}
+    for seed in range(number):
+        others = seed - seed // SHARE_OF_REFERENCE - 1
+        one = sound[0 if seed % SHARE_OF_REFERENCE == 0 else 1 + others % (len(sound) - 1)]
+        key = f"audit/{effort}/{scratch.digests.subject(one)}/{seed}"
+        asked[one.name].append(Question(key, checks, partial(Audit, one.spec, seed, effort=effort)))
+    return asked
+
+
+def all_answers(numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[str, ...]) -> dict[str, Any]:
+    """Return all answers: kills by mutant and seed, audits by SPEC and effort, synthetic audits, and what was lost."""
     everyone = [replace(one, claims=tuple(check for check in one.claims if check in checks)) for one in subjects()]
     lost = list[str]()
 
@@ -67,20 +95,19 @@ def all_answers(
 
     claimed = [one for one in everyone if one.claims]
     by_mutant = answered(
-        "kills", kills, {one.name: [kill_question(one, seed, scratch) for seed in range(seeds)] for one in claimed}
+        "kills",
+        kills,
+        {one.name: [kill_question(one, seed, scratch) for seed in range(numbers.seeds)] for one in claimed},
     )
 
     sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
-    asked: dict[str, list[Question]] = {one.name: [] for one in sound}
-    for number in range(audits):
-        others = number - number // SHARE_OF_REFERENCE - 1
-        one = sound[0 if number % SHARE_OF_REFERENCE == 0 else 1 + others % (len(sound) - 1)]
-        key = f"audit/{scratch.digests.subject(one)}/{number}"
-        asked[one.name].append(Question(key, checks, partial(Audit, one.spec, number)))
-    by_variant = answered("quick audits", audited, asked)
+    by_effort = {
+        effort: answered(f"{effort} audits", audited, audit_questions(sound, effort, number, checks, scratch))
+        for effort, number in (("quick", numbers.quick), ("standard", numbers.standard))
+    }
 
     drawing = tuple(check for check in statistical() if check in checks)
-    chunks = [range(start, min(start + CHUNK, synthetic)) for start in range(0, synthetic, CHUNK)]
+    chunks = [range(start, min(start + CHUNK, numbers.synthetic)) for start in range(0, numbers.synthetic, CHUNK)]
     drawn = answered(
         f"synthetic audits, {CHUNK} at a time",
         synthetic_audits,
@@ -92,10 +119,14 @@ def all_answers(
         },
     )["synthetic"]
     return {
-        "seeds": seeds,
+        "checks": checks,
+        "seeds": numbers.seeds,
         "claims": {one.name: one.claims for one in claimed},
         "kills": by_mutant,
-        "audits": {name: [together(answer) for answer in found] for name, found in by_variant.items()},
+        "audits": {
+            effort: {name: [together(answer) for answer in found] for name, found in by_variant.items()}
+            for effort, by_variant in by_effort.items()
+        },
         "synthetic": [
             together(dict(zip(answer, one, strict=True)))
             for answer in drawn

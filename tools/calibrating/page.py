@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import droppath_audit
+from droppath_audit.checks import catalogue
 from droppath_audit.stats.exact import binomial_interval
 from tools.calibrating.scratch import versions
 from tools.calibrating.uniformity import THRESHOLDS, RateTest, excesses, largest_excess
@@ -33,8 +34,11 @@ class Page:
             f"source. droppath-audit {droppath_audit.__version__}, {used}. No verdict here depends on time: trials run "
             "without the time limits of an audit.",
         ]
+        if len(measured["checks"]) < len(catalogue()):
+            self._say(f"Of these checks alone: {', '.join(measured['checks'])}.")
         self._kills(measured)
-        self._alarms(measured["audits"])
+        for effort, audits in measured["audits"].items():
+            self._alarms(effort, audits)
         self._p_values(measured)
         self._budget(measured["synthetic"])
 
@@ -63,17 +67,19 @@ class Page:
             *rows,
         )
 
-    def _alarms(self, audits: dict[str, list[dict[str, Any]]]) -> None:
+    def _alarms(self, effort: str, audits: dict[str, list[dict[str, Any]]]) -> None:
         number = sum(map(len, audits.values()))
+        if not number:
+            return
         alarms = sum(bool(one["alarms"]) for found in audits.values() for one in found)
         for name, found in audits.items():
             self.wrong += [f"{name}: alarm {alarm}" for one in found for alarm in one["alarms"]]
             self.wrong += [f"{name}: {trial} is inconclusive" for one in found for trial in one["open"]]
-        highest = binomial_interval(alarms, number, 0.1)[1] if number else 1.0
+        highest = binomial_interval(alarms, number, 0.1)[1]
         self._say(
-            "## False alarms",
+            f"## False alarms at effort {effort}",
             "",
-            f"{number} audits of correct code at effort quick and the default budget, each with a root seed of its "
+            f"{number} audits of correct code at effort {effort} and the default budget, each with a root seed of its "
             f"own, 0 to {number - 1}: {alarms} raised an alarm (a broken MUST). The rate lies below {highest:.2g} "
             "(exact, 95 %).",
             "",
@@ -87,7 +93,7 @@ class Page:
         )
 
     def _p_values(self, measured: dict[str, Any]) -> None:
-        groups = {"the reference": measured["audits"]["the reference"], "synthetic": measured["synthetic"]}
+        groups = {"the reference": measured["audits"]["quick"]["the reference"], "synthetic": measured["synthetic"]}
         collected: list[tuple[str, str, list[float]]] = []
         for name, audits in groups.items():
             by_check: dict[str, list[float]] = {}

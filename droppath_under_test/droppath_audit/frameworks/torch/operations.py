@@ -111,7 +111,8 @@ class TorchFramework(
         """Return which samples' first element is other than zero."""
         tensor = _tensor(tensor).detach()
         if tensor.numel() > batch and tensor.dim() and tensor.shape[0] == batch:
-            tensor = tensor[(slice(None), *[0] * (tensor.dim() - 1))]  # no copy of all of it, whatever its strides
+            first: Any = (slice(None), *[0] * (tensor.dim() - 1))
+            tensor = tensor[first]  # without a copy of all of it, whatever its strides
         # Thousands of small calls are read one by one: nothing is converted that NumPy can compare.
         array = _array(tensor) if tensor.dtype in WIDE else self.numpy(tensor)
         kept: npt.NDArray[np.bool_] = array.reshape(batch, -1)[:, 0] != 0

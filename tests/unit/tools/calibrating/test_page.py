@@ -14,7 +14,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.selftest import processes
 from tools.calibrating import questions, scratch
 from tools.calibrating.__main__ import main
-from tools.calibrating.asking import all_answers, kill_question
+from tools.calibrating.asking import Numbers, all_answers, kill_question
 from tools.calibrating.page import Page
 from tools.calibrating.questions import Part, Question
 from tools.calibrating.scratch import Digests, Scratch
@@ -27,10 +27,14 @@ def quick(p_values=(), alarms=()):
 def measured(**changes):
     rng = np.random.default_rng(np.random.SeedSequence(0))
     return {
+        "checks": tuple(catalogue()),
         "seeds": 3,
         "claims": {"floor_mask": ("DP101", "DP102")},
         "kills": {"floor_mask": [{"DP101": "DP101[x]", "DP102": "DP102[x]"}] * 3},
-        "audits": {"the reference": [quick(rng.random(10)) for _ in range(100)], "other_way": [quick()] * 50},
+        "audits": {
+            "quick": {"the reference": [quick(rng.random(10)) for _ in range(100)], "other_way": [quick()] * 50},
+            "standard": {"the reference": [quick()] * 7},
+        },
         "synthetic": [quick(rng.random(10)) for _ in range(2000)],
         "lost": [],
     } | changes
@@ -42,8 +46,10 @@ def test_a_page_of_what_is_as_it_should_be():
     assert "Every figure is as it should be." in page.text
     assert "| `floor_mask` | DP101 3, DP102 3 |" in page.text
     assert "6 of 6 kills by 2 claims on 1 mutants" in page.text
-    assert "150 audits of correct code" in page.text
-    assert "0 raised an alarm" in page.text
+    assert "150 audits of correct code at effort quick" in page.text
+    assert "7 audits of correct code at effort standard" in page.text
+    assert page.text.count("0 raised an alarm") == 2
+    assert "Of these checks alone" not in page.text
     assert "| those of an audit, budget/2^14 | 2000 | 0 | 20 |" in page.text
 
 
@@ -60,16 +66,22 @@ def test_a_seed_without_an_answer_is_not_counted_as_a_kill():
 
 
 def test_an_alarm_is_named():
-    audits = measured()["audits"] | {"other_way": [quick()] * 49 + [quick(alarms=["DP301[cpu]: NaN"])]}
-    page = Page(measured(audits=audits))
-    assert page.wrong == ["other_way: alarm DP301[cpu]: NaN"]
-    assert "1 raised an alarm" in page.text
+    for effort in ("quick", "standard"):
+        audits = measured()["audits"]
+        audits[effort]["other_way"] = [quick()] * 49 + [quick(alarms=["DP301[cpu]: NaN"])]
+        page = Page(measured(audits=audits))
+        assert page.wrong == ["other_way: alarm DP301[cpu]: NaN"]
+        assert "1 raised an alarm" in page.text
+
+
+def test_a_page_of_some_checks_says_which():
+    assert "Of these checks alone: DP101, DP114." in Page(measured(checks=("DP101", "DP114"))).text
 
 
 def test_p_values_that_are_too_small_are_named():
     rng = np.random.default_rng(np.random.SeedSequence(0))
     audits = {"the reference": [quick(rng.random((2, 10)).min(axis=0)) for _ in range(100)]}
-    page = Page(measured(audits=audits))
+    page = Page(measured(audits={"quick": audits}))
     assert "the reference: p-values of DP101 are smaller than they may be" in page.wrong
 
 
@@ -240,11 +252,15 @@ def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(tmp_path,
             yield job, dict.fromkeys(job.checks, "" if hasattr(job, "hints") else {"alarms": [], "open": [], "p": []})
 
     monkeypatch.setattr(questions, "answers", instead)
-    found = all_answers(2, 30, 20, Scratch(tmp_path), 1, ("DP402",))
+    found = all_answers(Numbers(2, 30, 10, 20), Scratch(tmp_path), 1, ("DP402",))
     assert {job.checks for job in asked} == {("DP402",)}
     claimed = {one.name: ("DP402",) for one in subjects() if "DP402" in one.claims}
     assert found["claims"] == claimed
-    assert len(asked) == 2 * len(claimed) + 30
+    assert len(asked) == 2 * len(claimed) + 30 + 10
+    assert {effort: sum(map(len, one.values())) for effort, one in found["audits"].items()} == {
+        "quick": 30,
+        "standard": 10,
+    }
     assert found["synthetic"] == [], "it draws nothing that is counted"
 
 
