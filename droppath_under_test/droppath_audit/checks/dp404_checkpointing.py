@@ -74,6 +74,7 @@ class RecomputedMask(Check[Seen, DtypeCase]):
     where = Dtypes(("float32",))  # the dtype has no part in where random numbers come from
     driven = "it must run under activation checkpointing"
     needs = (Autograd, Checkpointing)
+    together = "torch's compiler"  # which torch's second way imports
     mutants = (
         "draws_from_numpy",
         "draws_from_python",

@@ -71,6 +71,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
     where = Dtypes((*DTYPES, *FURTHER))
     driven = "it must be called on tensors that are made up as it goes"
     lengthy = True
+    together = "Hypothesis"
     mutants = ("mask_of_rank_four", "widened_to_float32", "writes_its_input", "raises_on_empty_batch")
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:
@@ -112,7 +113,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
             smaller=smaller,
         )
         settings = hypothesis.settings(
-            max_examples=at.effort.pick(30, 100, 1000),
+            max_examples=at.effort.pick(15, 100, 1000),
             database=None,
             deadline=None,
             report_multiple_bugs=False,

@@ -75,6 +75,7 @@ class AnyLife(Check[Seen, Case]):
     where = Once()  # a life passes through drop_probs, modes and dtypes of its own
     driven = "the layer must be moved, copied and reloaded between calls"
     lengthy = True
+    together = "Hypothesis"
     mutants = (
         "ComputesKeepProbOnce",
         "StoresItsProbability",

@@ -70,7 +70,7 @@ class UnderTransforms(Check[Seen, DtypeCase]):
     where = Dtypes(("float32",))  # the dtype has no part in how functions are transformed
     driven = "its call must be transformed"
     needs = (Transforms,)
-    together = True  # derivatives import SymPy
+    together = "torch's compiler"  # which its derivatives import
     mutants = (
         "idle_in_transforms",
         "one_mask_for_all_entries",

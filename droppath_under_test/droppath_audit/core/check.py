@@ -75,8 +75,8 @@ class Check(ABC, Generic[Seen_, Case_]):
         judges_dtypes: Whether it also runs in dtypes that the target refuses, and says so.
         judges_refusal: Whether it judges the refusal of keep_prob = 0, which all others take as declared.
         lengthy: Whether a trial of it takes long for any target, so that it is not begun among the last.
-        together: Whether one worker runs its trials where others have something else to do: they need an import that
-            takes longer than all of them.
+        together: What its trials import that takes longer than all of them, in words; empty where there is no such
+            import. Trials that name the same are run by one worker where others have something else to do.
         mutants: Names of the faulty implementations that it must catch.
     """
 
@@ -89,7 +89,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     judges_dtypes: ClassVar[bool] = False
     judges_refusal: ClassVar[bool] = False
     lengthy: ClassVar[bool] = False
-    together: ClassVar[bool] = False
+    together: ClassVar[str] = ""
     mutants: ClassVar[tuple[str, ...]]
 
     @abstractmethod

@@ -104,7 +104,8 @@ def decide(
         keep_prob: The keep probability that is promised.
         tolerance: By how much it may be missed; numbers within that of the threshold decide as they like.
         rng: Which numbers are chosen.
-        brief: Whether as few calls as possible are made: they are large, or others have shown which number decides.
+        brief: Whether as few calls as possible are made: they are large, others have shown which number decides, or
+            the effort is quick.
 
     Raises:
         TargetRaised: Whatever the target raises.
@@ -290,7 +291,7 @@ class _Deciding:
         low = self._by_chance(2 if self._brief else CODES)
         if upward.size <= NAMED:
             digits = np.arange(max(1, (upward.size - 1).bit_length()))
-            low = np.concatenate([(np.arange(upward.size) >> digits[:, None]) & 1 == 1, low[:2]])
+            low = np.concatenate([(np.arange(upward.size) >> digits[:, None]) & 1 == 1, low[: 1 if self._brief else 2]])
         return np.array_equal(self._kept(low) != upward, low)
 
     def _same_at_both_ends(self, asked: Decided, same: npt.NDArray[np.bool_], units: int) -> Decided:

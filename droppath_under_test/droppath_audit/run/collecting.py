@@ -104,7 +104,7 @@ class Collecting:
         self._waiting = deque(Attempt(number) for number in _begun(trials) if number not in self._done)
         self._again: deque[Attempt] = deque()  # attempts that go before those that wait
         self._running: dict[int, Running] = {}  # by the worker's number
-        self._takers: dict[str, int] = {}  # of checks whose trials go together, the number of the worker that has them
+        self._takers: dict[str, int] = {}  # by what trials import, the number of the worker that has it
 
     def answers(self) -> Iterator[tuple[Trial, Collected]]:
         """Yield every trial with its answer, in order, until the end or an interruption."""
@@ -211,9 +211,9 @@ class Collecting:
         return None
 
     def _taker(self, attempt: Attempt, worker: Worker) -> int:
-        """Return the number of the worker that takes an attempt: the asking one, or the one that began its check."""
-        check = self._trials[attempt.number].check
-        return self._takers.setdefault(check, worker.number) if catalogue()[check].together else worker.number
+        """Return the number of the worker that takes an attempt: the asking one, or the one with what it imports."""
+        together = catalogue()[self._trials[attempt.number].check].together
+        return self._takers.setdefault(together, worker.number) if together else worker.number
 
     def _hear(self, worker: Worker | None, message: dict[str, Any]) -> None:
         """Take a message; one that cannot be ours, since the target may write where we do, changes nothing."""

@@ -110,6 +110,7 @@ class Asking:
     def __init__(self, probe: LiveProbe[ConfigurationCase] | LiveProbe[ConstantCase], seed: int) -> None:
         self._probe, self._seed = probe, seed
         self._framework, self._device = probe.framework, probe.at.device
+        self._brief = probe.at.effort.pick(True, False, False)
 
     def in_time(self, at: Configuration) -> Configuration:
         """Return the configuration, with fewer samples where a loop over so many would take longer than a trial."""
@@ -248,7 +249,7 @@ class Asking:
             tape = self._probe.ask(Taped).tape()
         except NotApplicable as error:
             return Decided(why_not=str(error))
-        keep_prob, brief = 1 - Fraction(at.drop_prob), brief or at.elements > LARGE
+        keep_prob, brief = 1 - Fraction(at.drop_prob), brief or self._brief or at.elements > LARGE
         decided = decide(configured.kept, tape, keep_prob, tolerance(at.drop_prob), rng, brief=brief)
         if decided.silent and self._draws_at_first(tape, at):
             return replace(decided, silent=False, why_not="numbers are drawn in some calls alone, and kept for others")

@@ -103,14 +103,15 @@ def test_lengthy_trials_are_not_begun_among_the_last_and_come_in_their_place() -
 
 def test_trials_that_need_one_import_go_to_one_worker_while_the_others_have_something_to_do() -> None:
     facts = load("droppath_reference:DropPath").facts
-    trials = [t for t in make(facts, Settings(effort="quick", only=("DP402", "DP403"))) if not t.reason]
+    trials = [t for t in make(facts, Settings(effort="quick", only=("DP402", "DP403", "DP404"))) if not t.reason]
     collecting: Any = Collecting(
         SimpleNamespace(lost=""), trials, Blame(), Limits(), allowances={}, known={}, note=None, interruption=None
     )  # type: ignore[arg-type]
     taken = {number: [] for number in (0, 1)}
     for number in (0, *[1] * (len(trials) - 1)):
         taken[number].append(trials[collecting._next(SimpleNamespace(number=number)).number].check)
-    together, others = ([t.check for t in trials if (t.check == "DP402") is wanted] for wanted in (True, False))
-    assert catalogue()["DP402"].together
+    together, others = ([t.check for t in trials if (t.check != "DP403") is wanted] for wanted in (True, False))
+    assert catalogue()["DP402"].together == catalogue()["DP404"].together == catalogue()["DP705"].together != ""
+    assert catalogue()["DP403"].together == ""
     assert taken == {0: ["DP402"], 1: [*others, *together[1:]]}
     assert others
