@@ -121,24 +121,24 @@ class _Array:
             values = list(self._factors[name])
             if name not in self._frugal:
                 self._rng.shuffle(values)
+            held = sorted(row.items(), key=self._place)
+            chosen = sum(map(self._place, held))
             best, most = None, -1
             for value in values:
-                if self._allowed({**row, name: value}):
-                    new = self._adds(row, (name, value))
-                    if new > most:
-                        best, most = value, new
+                new = self._adds(held, chosen, (name, value))
+                if new > most and self._allowed({**row, name: value}):
+                    best, most = value, new
             if best is None:
                 return None
             row[name] = best
         return row
 
-    def _adds(self, row: Row, pair: tuple[str, str]) -> int:
-        """Return how many combinations a value meets in a part of a row that no row held yet."""
-        chosen = 0
-        for item in row.items():
-            chosen |= self._bits[item]
+    def _adds(self, held: Sequence[tuple[str, str]], chosen: int, pair: tuple[str, str]) -> int:
+        """Return how many combinations a value meets in a part of a row, in order and as bits, that no row held yet."""
+        if self._strength == 2:
+            return (self._lacking.get((pair,), 0) & chosen).bit_count()
         new = 0
-        for others in combinations(sorted(row.items(), key=self._place), self._strength - 2):
+        for others in combinations(held, self._strength - 2):
             part = tuple(sorted((*others, pair), key=self._place))
             new += (self._lacking.get(part, 0) & chosen).bit_count()
         return new

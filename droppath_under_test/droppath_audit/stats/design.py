@@ -43,10 +43,15 @@ def _detects_more(decisions: int, keep_prob: float, edge: float, tail: float, be
     """Return whether an exact upper-tail test of keep_prob at level ``tail`` surely sees ``edge``."""
     if edge >= 1.0:
         return True
-    needed = upper_quantile(tail) ** 2 / (2.0 * decisions)
-    rejected = first_real(lambda x: divergence(x, keep_prob) >= needed, keep_prob, 1.0)
-    threshold = rejected + 2.0 / decisions
+    threshold = _rejected(decisions, keep_prob, tail) + 2.0 / decisions
     return threshold < edge and 2.0 * decisions * divergence(threshold, edge) >= upper_quantile(beta) ** 2
+
+
+@lru_cache(maxsize=256)  # whoever looks for an edge asks about the same test again and again
+def _rejected(decisions: int, keep_prob: float, tail: float) -> float:
+    """Return the share of kept decisions from which on an exact upper-tail test of keep_prob surely rejects."""
+    needed = upper_quantile(tail) ** 2 / (2.0 * decisions)
+    return first_real(lambda x: divergence(x, keep_prob) >= needed, keep_prob, 1.0)
 
 
 def _binomial_enough(decisions: int, keep_prob: float, discrepancy: float, alpha: float, beta: float) -> bool:
