@@ -139,7 +139,7 @@ def main(folder: Path, *names: str) -> None:
     missing = [name for name in wanted if not (folder / f"{name}.json").exists()]
     if missing:
         raise SystemExit(f"{folder} holds no report of {', '.join(missing)}; tox -m audits makes all of them")
-    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in wanted}
+    reports = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["reports"][0] for name in wanted}
     PAGE.write_text(page(reports, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

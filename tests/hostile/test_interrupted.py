@@ -104,7 +104,7 @@ def test_a_signal_ends_the_workers_and_writes_what_there_is(
     time.sleep(0.5)
     process.send_signal(number)
     assert process.wait() == status
-    report = read(file)
+    (report,) = read(file)["reports"]
     assert (report["incomplete"], report["exit_status"]) == (f"interrupted by {number.name}", status)
     assert [result["verdict"] for result in report["results"]] == ["pass", "pass"]
     assert report["counts"]["planned"] == 4
@@ -149,4 +149,6 @@ def test_an_auditor_that_was_stopped_blames_nobody(
     process.send_signal(signal.SIGCONT)
     assert process.wait() == 0
     # Nor was the trial stopped, and passed when it was tried again.
-    assert not any(result.get("note") for result in json.loads(file.read_text(encoding="utf-8"))["results"])
+    assert not any(
+        result.get("note") for result in json.loads(file.read_text(encoding="utf-8"))["reports"][0]["results"]
+    )

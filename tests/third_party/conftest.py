@@ -56,4 +56,4 @@ def audited(known, tmp_path_factory):
     words = [sys.executable, "-m", "droppath_audit", known.name, "--json", str(file)]
     run = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert file.exists(), run.stderr
-    return Audited(run.returncode, run.stdout, json.loads(file.read_text()))
+    return Audited(run.returncode, run.stdout, json.loads(file.read_text())["reports"][0])

@@ -16,8 +16,9 @@ from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened, visible
+from droppath_audit.report.options import asked_for, report_options, write_reports
 from droppath_audit.report.streams import failure
-from droppath_audit.report.writing import Unwritable, refuse_unwritable, write
+from droppath_audit.report.writing import STANDARD_OUTPUT, Unwritable
 from droppath_audit.run import processes
 
 if TYPE_CHECKING:
@@ -95,13 +96,7 @@ def selection_options(function: F) -> F:
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the audit as well.")
 @click.option("--plan", is_flag=True, help="Print every trial with what it can see and cost; run nothing.")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this module before the target.")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Write the JSON report ('-' for standard output).",
-)
+@report_options(with_json=True)
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -136,8 +131,7 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     from droppath_audit.stats.budget import DEFAULT_BUDGET
     from droppath_audit.targets.spec import parse
 
-    if options["json_file"]:
-        refuse_unwritable(options["json_file"])
+    files = options["files"] = asked_for(options)
     options["limits"] = _limits(options["trial_timeout"], options["memory_limit"])
     interruption = options["interruption"] = Interruption()
     settings = Settings(
@@ -164,11 +158,11 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     status = gravest([report.exit_status for report in reports] + [UNUSABLE] * failed)
     if interruption.told:
         status = SIGNALLED + interruption.signal
-    if options["json_file"] and (reports or interruption.told):
-        from droppath_audit.report.json import dumps
+    if files and (reports or interruption.told):
+        from droppath_audit.report.json import document
 
         try:
-            write(options["json_file"], dumps(reports))
+            write_reports(files, document(reports))
         except Unwritable as error:
             if status < SIGNALLED:
                 raise
@@ -249,9 +243,14 @@ def _naming(spec: str, error: UsageError, text: str) -> str:
     return text if spec in error.message else f"{shortened(spec)}: {text}"
 
 
+def _on_standard_output(options: dict[str, Any]) -> bool:
+    """Return whether a report goes to standard output, where the one for the terminal is not to stand beside it."""
+    return STANDARD_OUTPUT in options["files"].values()
+
+
 def _say_elsewhere(report: Report, options: dict[str, Any]) -> None:
     """Say the verdict on standard error where the report was for standard output, which did not take it."""
-    if options["json_file"] != "-" and failure(sys.stdout):
+    if not _on_standard_output(options) and failure(sys.stdout):
         click.echo(f"{visible(report.facts.spec)}: {visible(report.conclusion)}", err=True)
 
 
@@ -320,7 +319,7 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
         from droppath_audit.run import engine, plan
         from droppath_audit.run.showing import Showing
 
-        console = console_of(WIDTH, stderr=options["json_file"] == "-")
+        console = console_of(WIDTH, stderr=_on_standard_output(options))
         terminal = Terminal(console, __version__, verbose=options["verbose"])
         plan.prepare()
         journal = stack.enter_context(_journal(spec, settings, collector.facts, options))

@@ -47,3 +47,8 @@ class Documentation:
         self.what, self.why, self.fix, self.seen = (
             " ".join(line for line in sections[heading] if line) for heading in HEADINGS
         )
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as plain data, with the check's family."""
+        told = {name: getattr(self, name) for name in ("slug", "promise", "what", "why", "fix")}
+        return {**told, "family": FAMILIES[self.id[2]]}

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
+from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from droppath_audit.core.documentation import Documentation
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
 
-SCHEMA_VERSION = "1.5"
+SCHEMA_VERSION = "2.0"
 
 HOLDS, FINDING, UNUSABLE, OPEN = 0, 1, 2, 3
 SIGNALLED = 128
@@ -52,6 +54,9 @@ class Report:
         seconds: Wall time of the audit beyond the target's own import.
         incomplete: Why the audit ended early, such as ``interrupted by SIGINT``; empty where it did not.
         planned: Number of planned trials; by default that of the results.
+        started: When it began, in UTC, as ISO 8601 writes it; empty where nobody noted it.
+        commit: Of the repository in which the target's file lies; empty where it lies in none.
+        documentation: Of the checks that are broken, by their ids.
     """
 
     facts: Facts
@@ -64,6 +69,9 @@ class Report:
     seconds: float
     incomplete: str = ""
     planned: int | None = None
+    started: str = ""
+    commit: str = ""
+    documentation: Mapping[str, Documentation] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -96,6 +104,18 @@ class Report:
         by_outcome = Counter(str(result.outcome) for result in self.results)
         counts = {"planned": len(self.results) + self.missing, "run": len(self.results) - by_outcome["not-applicable"]}
         return counts | {str(outcome): by_outcome[str(outcome)] for outcome in Outcome}
+
+    @property
+    def levels(self) -> dict[str, dict[str, int]]:
+        """Number of trials of each level that were run, and of each verdict among them."""
+        ran = [result for result in self.results if result.outcome is not Outcome.NOT_APPLICABLE]
+        found = {}
+        for level in Level:
+            by_outcome = Counter(str(result.outcome) for result in ran if result.level is level)
+            found[str(level)] = {"run": by_outcome.total()} | {
+                str(outcome): by_outcome[str(outcome)] for outcome in Outcome if outcome is not Outcome.NOT_APPLICABLE
+            }
+        return found
 
     @property
     def verdict(self) -> Outcome:
@@ -144,13 +164,12 @@ class Report:
             raise AuditFailed(visible("\n".join([f"{self.facts.spec}: {self.conclusion}", *lines])))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as plain data; ``report/schema.json`` describes it."""
+        """Return the report as plain data; ``report/schema.json`` describes it, in a document of one or several."""
         facts = wire.dump(self.facts)
         dialect, environment = facts.pop("dialect"), facts.pop("environment")
         return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": f"droppath-audit {self.version}",
             "target": facts,
+            "commit": self.commit,
             "dialect": dialect,
             "environment": environment,
             "seed": self.seed,
@@ -160,7 +179,10 @@ class Report:
             "verdict": str(self.verdict),
             "exit_status": self.exit_status,
             "incomplete": self.ended_early,
+            "started": self.started,
             "counts": self.counts,
+            "levels": self.levels,
             "seconds": self.seconds,
+            "documentation": {check: told.to_json() for check, told in self.documentation.items()},
             "results": [result.to_json() for result in self.results],
         }

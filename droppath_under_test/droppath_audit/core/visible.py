@@ -34,6 +34,11 @@ def shortened(name: str) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
+def clipped(text: str, most: int) -> str:
+    """Return a text made visible, of which no more than the first so many characters are shown."""
+    return visible(text) if len(text) <= most else f"{visible(text[: most - 1])}…"
+
+
 def _mapped(value: Any) -> Any:
     if type(value) is str:  # an enumeration of texts is ours
         return visible(value)

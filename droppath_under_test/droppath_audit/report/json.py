@@ -1,4 +1,4 @@
-"""The JSON report: the primary one. ``schema.json`` beside this file describes it."""
+"""The JSON report: the primary one, of which all others can be made. ``schema.json`` beside this file describes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.report import SCHEMA_VERSION
+from droppath_audit.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,10 +16,17 @@ if TYPE_CHECKING:
 
 
 def document(reports: Sequence[Report]) -> dict[str, Any]:
-    """Return one report as it is, several under ``reports``."""
-    if len(reports) == 1:
-        return _finite(reports[0].to_json())  # type: ignore[no-any-return]
-    return {"schema_version": SCHEMA_VERSION, "reports": [_finite(report.to_json()) for report in reports]}
+    """Return the document of one report or several, of one shape."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": f"droppath-audit {__version__}",
+        "reports": [of_one(report) for report in reports],
+    }
+
+
+def of_one(report: Report) -> dict[str, Any]:
+    """Return one report as it stands in a document."""
+    return _finite(report.to_json())  # type: ignore[no-any-return]
 
 
 def dumps(reports: Sequence[Report]) -> str:

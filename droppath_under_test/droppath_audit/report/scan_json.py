@@ -1,17 +1,16 @@
-"""The JSON of a scan; ``scan_schema.json`` beside this file describes it, and ``schema.json`` the audits in it."""
+"""The JSON of a scan; ``scan_schema.json`` beside this file describes it, and ``schema.json`` the reports in it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.report.json import document as report_document
-from droppath_audit.report.json import text_of
+from droppath_audit.report.json import of_one, text_of
 
 if TYPE_CHECKING:
     from droppath_audit.core.scanned import Group, Scan
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
 
 def document(scan: Scan) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _group(group: Group) -> dict[str, Any]:
         "refused": group.refused,
         "command": group.command,
         "lifted": None if group.lifted is None else _lists(asdict(group.lifted)),
-        "report": None if report is None else report_document([report]),
+        "report": None if report is None else of_one(report),
     }
 
 

@@ -248,25 +248,20 @@ def _sees(results: Sequence[Result]) -> str:
 
 
 def _summary(report: Report) -> Text:
+    """Return how many trials there were, how those of each level ended, and the verdict."""
     counts = report.counts
     words = [f"{counts['planned']} planned", f"{counts['run']} run"]
-    words += [
-        f"{counts[name]} {label}"
-        for name, label in (
-            ("not-applicable", "not applicable"),
-            ("pass", "passed"),
-            ("fail", "failed"),
-            ("error", "errors"),
-            ("inconclusive", "inconclusive"),
-        )
-        if counts[name] or name in ("pass", "fail", "inconclusive")
-    ]
+    if counts["not-applicable"]:
+        words.append(f"{counts['not-applicable']} not applicable")
     loading = "import" if report.facts.recording is None else "reading"
-    seconds = f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s {loading}"
-    style = STYLES[report.verdict]
-    return Text.assemble(
-        " " + " · ".join(words) + f" · {seconds}\n", (f" {report.conclusion}", style), f" · exit {report.exit_status}"
-    )
+    words.append(f"{report.seconds:.1f} s + {report.facts.import_seconds:.1f} s {loading}")
+    said = Text(" " + " · ".join(words) + "\n")
+    for level, of_it in report.levels.items():
+        if of_it["run"]:
+            labels = (("pass", "passed"), ("fail", "failed"), ("error", "errors"), ("inconclusive", "inconclusive"))
+            ended = [f"{of_it[name]} {label}" for name, label in labels if of_it[name]]
+            said.append(f" {level:<6} {' · '.join(ended)}\n")
+    return said + Text.assemble((f" {report.conclusion}", STYLES[report.verdict]), f" · exit {report.exit_status}")
 
 
 def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: str, seed: int) -> None:

@@ -9,6 +9,7 @@ import shlex
 import time
 import traceback
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue
@@ -16,6 +17,7 @@ from droppath_audit.core.events import AuditFinished, AuditStarted, Event, Scrip
 from droppath_audit.core.grid import INTERIOR
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
+from droppath_audit.core.repository import commit_of
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.core.version import __version__
@@ -67,7 +69,7 @@ def run(
         UsageError: If the target cannot be loaded or the selection matches nothing.
     """
     facts = collector.facts
-    started = time.perf_counter()
+    started, began = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
     trials = make(facts, settings)
     yield AuditStarted(facts, trials)
     outcomes = collector.collect(
@@ -108,6 +110,9 @@ def run(
         incomplete=incomplete,
         planned=len(trials),
         seconds=time.perf_counter() - started,
+        started=began,
+        commit=commit_of(facts.origin.rpartition(":")[0]),
+        documentation={one.trial.check: catalogue()[one.trial.check].documentation for one in results if one.bad},
     )
     yield AuditFinished(report)
 

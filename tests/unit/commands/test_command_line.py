@@ -149,7 +149,7 @@ TEXTS = [
 @pytest.mark.parametrize(("name", "option"), TEXTS)
 def test_an_option_without_a_value_is_a_slip_and_not_as_if_it_were_not_there(name: str, option: str, run: Run) -> None:
     for value in ("", "  "):
-        status, out, err = run(name, option, value, *(["x"] if name in ("explain", "law") else []))
+        status, out, err = run(name, option, value, *(["x"] if name in ("explain", "law", "report") else []))
         assert (status, out) == (2, "")
         assert f"{option} was given an empty value" in err
 
@@ -259,7 +259,7 @@ def test_several_specs_end_with_the_gravest_status_and_one_document(run: Run, tm
 def test_json_on_standard_output_stands_there_alone(run: Run) -> None:
     status, out, err = run(*ONE, "--json", "-")
     assert status == 0
-    assert json.loads(out)["verdict"] == "pass"
+    assert [report["verdict"] for report in json.loads(out)["reports"]] == ["pass"]
     assert "every MUST holds" in err
 
 

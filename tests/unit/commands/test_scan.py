@@ -79,7 +79,8 @@ def valid(text: str) -> Any:
     schema("scan_schema.json").validate(data)
     for group in data["groups"]:
         if group["report"] is not None:
-            schema("schema.json").validate(group["report"])
+            document = {"schema_version": "2.0", "tool": "", "reports": [group["report"]]}
+            schema("schema.json").validate(document)
     return data
 
 

@@ -55,7 +55,7 @@ def test_every_report_fits_the_schema_and_is_strict(
     reports: list[Report], schema: jsonschema.Draft202012Validator
 ) -> None:
     assert [report.exit_status for report in reports] == [0, 1, 1]
-    for chosen in ([reports[0]], [reports[1]], [reports[2]], reports):
+    for chosen in ([], [reports[0]], [reports[1]], [reports[2]], reports):
         schema.validate(strictly(dumps(chosen)))
 
 
@@ -65,13 +65,20 @@ def test_the_text_is_utf_8_whatever_a_target_says(reports: list[Report]) -> None
 
 def test_the_schema_refuses_what_does_not_fit(reports: list[Report], schema: jsonschema.Draft202012Validator) -> None:
     good = strictly(dumps(reports[:1]))
+    (report,) = good["reports"]
+    reports_ = [
+        {**report, "more": 1},
+        {key: value for key, value in report.items() if key != "seed"},
+        {**report, "verdict": "passed"},
+        {**report, "results": [{**report["results"][0], "trial": "DP1"}]},
+        {**report, "results": [{**report["results"][0], "p_value": 2}]},
+        {**report, "levels": {"MUST": report["levels"]["MUST"]}},
+    ]
     wrong = [
         {**good, "more": 1},
-        {key: value for key, value in good.items() if key != "seed"},
-        {**good, "verdict": "passed"},
-        {**good, "results": [{**good["results"][0], "trial": "DP1"}]},
-        {**good, "results": [{**good["results"][0], "p_value": 2}]},
-        {"schema_version": "1.5", "reports": [good]},
+        {**good, "schema_version": "1.5"},
+        report,
+        *({**good, "reports": [r]} for r in reports_),
     ]
     for instance in wrong:
         assert not schema.is_valid(instance)
@@ -86,7 +93,8 @@ def test_numbers_that_are_not_finite_become_their_names(
     }  # fmt: skip
     *_, last = events({"DP301[cpu-float32]": Collected(evidence)}, "DP301[cpu-float32]")
     assert isinstance(last, AuditFinished)
-    (result,) = strictly(dumps([last.report]))["results"]
+    (report,) = strictly(dumps([last.report]))["reports"]
+    (result,) = report["results"]
     assert result["evidence"]["seen"] == ["NaN", ["Infinity", {"deep": "-Infinity"}]]
     schema.validate(document([replace(last.report, seconds=0.0)]))
 
@@ -97,7 +105,9 @@ def test_a_report_says_what_was_asked_and_counts_add_up(reports: list[Report]) -
         counts = dict(data["counts"])
         planned, run = counts.pop("planned"), counts.pop("run")
         assert sum(counts.values()) == planned == len(data["results"])
-        assert run == planned - counts["not-applicable"]
+        assert run == planned - counts["not-applicable"] == sum(level["run"] for level in data["levels"].values())
+        for outcome in ("pass", "fail", "inconclusive", "error"):
+            assert counts[outcome] == sum(level[outcome] for level in data["levels"].values())
         assert (data["seed"], data["effort"], data["budget"], data["strict"]) == (0, "quick", 1e-6, False)
 
 
@@ -127,8 +137,8 @@ def test_an_audit_that_ended_early_never_passes(
     assert (whole.exit_status, whole.counts["planned"], whole.to_json()["incomplete"]) == (0, 4, "")
     for results in (whole.results, whole.results[:2], ()):
         ended = replace(whole, results=results, incomplete=why, planned=4)
-        data = document([ended])
-        schema.validate(data)
+        schema.validate(document([ended]))
+        (data,) = document([ended])["reports"]
         assert (data["exit_status"], data["verdict"], data["incomplete"]) == (EARLY[why], "inconclusive", why)
         assert (data["counts"]["planned"], data["counts"]["run"]) == (4, len(results))
         with pytest.raises(AuditFailed, match=f"incomplete: {why}"):

@@ -164,7 +164,8 @@ def test_an_audit_that_ended_early_says_so_where_the_verdict_stands(events: Even
     *_, last = events({}, "DP301")
     ended = replace(last.report, results=last.report.results[:1], incomplete="interrupted by SIGINT", planned=4)
     text = shown(iter([AuditFinished(ended)]))
-    assert "4 planned · 1 run · 1 passed" in text
+    assert "4 planned · 1 run · " in text
+    assert " MUST   1 passed\n" in text
     assert lines_of(text)[-1] == " incomplete: interrupted by SIGINT · exit 130"
 
 

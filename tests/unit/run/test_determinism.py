@@ -25,7 +25,7 @@ SPEC = "droppath_audit.mutants.edges:clamps_keep_prob"
 
 def comparable(report: Report) -> dict[str, dict[str, Any]]:
     """Return results by trial as the report writes them, without what a clock measured."""
-    results = document([report])["results"]
+    results = document([report])["reports"][0]["results"]
     return {result["trial"]: {k: v for k, v in result.items() if k != "seconds"} for result in results}
 
 

@@ -126,7 +126,7 @@ def test_the_printed_command_gives_the_same_verdict(spec: str, trial: str) -> No
     command = [sys.executable, "-m", "droppath_audit", *words, "--json", "-"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
-    (result,) = json.loads(done.stdout)["results"]
+    (result,) = json.loads(done.stdout)["reports"][0]["results"]
     expected = finding.to_json()
     for name in ("trial", "verdict", "message", "evidence", "p_value"):
         assert result[name] == expected[name]

@@ -170,7 +170,9 @@ def test_the_target_is_found_as_in_the_audit(tmp_path: Path, monkeypatch: pytest
 
 def reported(*words: str) -> tuple[list[dict[str, str]], str]:
     done = CliRunner().invoke(cli, [*words, "--json", "-"])
-    bad = [result for result in json.loads(done.stdout)["results"] if result["verdict"] in ("fail", "error")]
+    bad = [
+        result for result in json.loads(done.stdout)["reports"][0]["results"] if result["verdict"] in ("fail", "error")
+    ]
     return bad, done.stderr
 
 

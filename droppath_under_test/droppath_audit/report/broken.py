@@ -1,0 +1,104 @@
+"""What a report as plain data says is broken, check by check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.core.level import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Result = Mapping[str, Any]
+
+BAD = ("fail", "error")
+LONGEST = 2**12  # characters of a text of the target that forms show; the JSON document has all of it
+OPEN = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The broken trials of one check at one level.
+
+    Attributes:
+        check: Its id.
+        slug: Its name in words.
+        level: What they weigh.
+        finding: Whether they fail the audit.
+        first: The first of them, as the report has it.
+        trials: Ids of all of them.
+        ran: Number of trials of the check that were run.
+    """
+
+    check: str
+    slug: str
+    level: str
+    finding: bool
+    first: Result
+    trials: tuple[str, ...]
+    ran: int
+
+
+def is_finding(report: Mapping[str, Any], result: Result) -> bool:
+    """Return whether a result fails the audit: a broken MUST, under ``strict`` a broken SHOULD as well."""
+    failing = (Level.MUST, Level.SHOULD) if report["strict"] else (Level.MUST,)
+    return result["verdict"] in BAD and result["level"] in map(str, failing)
+
+
+def broken(report: Mapping[str, Any]) -> list[Broken]:
+    """Return what is broken: findings first, each in the order of the checks."""
+    found = []
+    for check, group in groupby(report["results"], key=lambda result: result["check"]):
+        results = list(group)
+        ran = sum(result["verdict"] != "not-applicable" for result in results)
+        for level in map(str, Level):
+            bad = [result for result in results if result["verdict"] in BAD and result["level"] == level]
+            if bad:
+                trials = tuple(result["trial"] for result in bad)
+                finding = is_finding(report, bad[0])
+                found.append(Broken(check, bad[0]["slug"], level, finding, bad[0], trials, ran))
+    return sorted(found, key=lambda one: not one.finding)
+
+
+def name_of(report: Mapping[str, Any]) -> str:
+    """Return what the user called the target."""
+    return str(report["target"]["spec"])
+
+
+def place_of(report: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the file and the line of the target's definition; an empty file where that is not known."""
+    file, _, line = report["target"]["origin"].rpartition(":")
+    return (file, int(line)) if file and line.isdecimal() else ("", 1)
+
+
+def within(file: str, root: Path) -> str:
+    """Return the path of a file below a folder, with slashes; empty where it does not lie there."""
+    try:
+        return Path(file).resolve().relative_to(root.resolve()).as_posix() if file else ""
+    except (ValueError, OSError):
+        return ""
+
+
+def conclusion(report: Mapping[str, Any]) -> str:
+    """Return the verdict in a few words, with the exit status."""
+    number = sum(is_finding(report, result) for result in report["results"])
+    found = f"{number} finding{'' if number == 1 else 's'}"
+    if report["incomplete"]:
+        said = f"incomplete: {report['incomplete']}; {found} so far"
+    elif number:
+        said = found
+    else:
+        said = {0: "every MUST holds", 3: "no finding, but something is inconclusive"}.get(
+            report["exit_status"], "nothing was executed"
+        )
+    return f"{said} (exit {report['exit_status']})"
+
+
+def counted(report: Mapping[str, Any], level: str) -> str:
+    """Return how many trials of a level passed, failed and so on; empty where none was run."""
+    counts = report["levels"][level]
+    words = {"pass": "passed", "fail": "failed", "error": "errors", OPEN: OPEN}
+    return ", ".join(f"{counts[name]} {word}" for name, word in words.items() if counts[name])
