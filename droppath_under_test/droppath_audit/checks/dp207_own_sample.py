@@ -55,7 +55,7 @@ SEEDS = 128  # of a script, in which the fault shows
 REPEATED = 32  # pairs of independent decisions of three samples are all alike by chance once in 10^7
 KEPT_BITS = -math.log2(1.0 - DROP_PROB)  # that the fate of one that is kept is worth, which is the likelier
 CERTAIN = 64  # bits: that so many samples are all kept, or all dropped, happens by chance once in 2^64
-OUTPUT, GRADIENT, FATE, ALWAYS, NEVER = "output", "gradient", "fate", "all kept", "all dropped"
+OUTPUT, GRADIENT, LAW, FATE, ALWAYS, NEVER = "output", "gradient", "law", "fate", "all kept", "all dropped"
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ class OwnSample(Check[Seen, DtypeCase]):
         observed = {
             OUTPUT: f"the output of another sample is {other:.6g} in place of {one:.6g}",
             GRADIENT: f"the gradient of another sample is {other:.6g} in place of {one:.6g}",
+            LAW: "another sample is neither dropped nor what a kept one is",
             FATE: "the same sample meets another fate",
             ALWAYS: "all samples that hold it are kept",
             NEVER: "all samples that hold it are dropped",
@@ -174,12 +175,10 @@ class OwnSample(Check[Seen, DtypeCase]):
             script.add("without, beside = seen")
             if seen.changed in (OUTPUT, GRADIENT) and seen.repeatable:
                 script.add("assert np.array_equal(without[~special], beside[~special])")
-            elif seen.changed in (OUTPUT, GRADIENT):
-                factor = multiplier(p, at.dialect.scaling)
-                script.add(
-                    f"others, factor = beside[~special], {factor!r}",
-                    "assert ((others == 0) | (abs(others / factor - 1) < 1e-2)).all(), others",
-                )
+            elif seen.changed in (OUTPUT, GRADIENT, LAW):
+                script.add("others = beside[~special]")
+                kept = f"(abs(others / {multiplier(p, at.dialect.scaling)!r} - 1) < 1e-2)" if p < 1.0 else "False"
+                script.add(f"assert ((others == 0) | {kept}).all(), others")
             elif seen.changed == FATE:
                 first = ".reshape(len(special), -1)[special, 0] != 0"
                 script.add(f"assert (((without{first}) == (beside{first})).all())")
@@ -240,8 +239,12 @@ class _Asking:
         if tells and pair.held == "nan":
             self._fates += fates[: 1 if probe.at.per_call else None].tolist()
         if not self.repeatable and pair.training:
-            found = training_violations(values[~rows], beside[0][~rows], pair.drop_prob, probe.dtype, probe.at.dialect)
-            return (OUTPUT, (float("nan"), float("nan"))) if found else ("", (0.0, 0.0))
+            # What breaks its law without the other sample as well is other checks' to say.
+            found = [
+                bool(training_violations(values[~rows], y[~rows], pair.drop_prob, probe.dtype, probe.at.dialect))
+                for y in (without[0], beside[0])
+            ]
+            return (LAW if found == [False, True] else ""), (0.0, 0.0)
         for what, first, second in ((OUTPUT, one, other), (GRADIENT, without[1], beside[1])):
             if first is None or second is None:
                 continue

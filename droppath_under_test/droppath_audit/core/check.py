@@ -74,6 +74,7 @@ class Check(ABC, Generic[Seen_, Case_]):
         bound_to_dtype: Whether the single dtype of ``where`` cannot be another: the promise rests on its precision.
         judges_dtypes: Whether it also runs in dtypes that the target refuses, and says so.
         judges_refusal: Whether it judges the refusal of keep_prob = 0, which all others take as declared.
+        judges_granularity: Whether it judges what one decision covers, which all others take as calls have shown it.
         lengthy: Whether a trial of it takes long for any target, so that it is not begun among the last.
         together: What its trials import that takes longer than all of them, in words; empty where there is no such
             import. Trials that name the same are run by one worker where others have something else to do.
@@ -88,6 +89,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     bound_to_dtype: ClassVar[bool] = False
     judges_dtypes: ClassVar[bool] = False
     judges_refusal: ClassVar[bool] = False
+    judges_granularity: ClassVar[bool] = False
     lengthy: ClassVar[bool] = False
     together: ClassVar[str] = ""
     mutants: ClassVar[tuple[str, ...]]

@@ -33,6 +33,7 @@ class Facts:
         dtypes: The only ones that the SPEC says it takes; empty where it says nothing.
         refused: Dtypes of which the target takes no shape, and what it raises.
         refuses_keep_prob_zero: Whether it refuses drop_prob = 1 and does not declare that.
+        decides_per_call: Whether every call keeps or drops all samples, and that is not declared.
         hint: What to try first, where calls have shown that something else may be meant: other roles, or a mask.
         invocation: How scripts construct and call it, or read it.
         ranks: Ranks of x that are taken, where calls have shown that some are refused; empty for all.
@@ -65,6 +66,7 @@ class Facts:
     dtypes: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     refuses_keep_prob_zero: bool = False
+    decides_per_call: bool = False
     hint: str = ""
     invocation: Invocation | Reading = field(default_factory=Invocation)
     ranks: tuple[int, ...] = ()

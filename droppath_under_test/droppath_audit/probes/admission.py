@@ -29,6 +29,8 @@ NEARLY_ONE = 0.999  # a drop_prob at which what is kept is a thousand times x
 # In this order: gains and their weights; the two ends of a sigmoid or tanh; shifts, and logarithms of a gain.
 NEUTRAL = (1.0, 100.0, 0.0)
 MASKS = 8  # calls with five decisions each, all alike for once in 2^39 runs
+CALLS = 32
+TELLING = ((3, 2), (3,))  # features with which a decision a token, or a channel, is none a batch
 EACH = 3  # parameters up to this number are tried with values of their own, more of them with one value for all
 REFUSALS = ("ValueError", "AssertionError")  # in which a layer refuses keep_prob = 0, and is not merely wrong
 
@@ -56,6 +58,7 @@ class Admission:
         adds: Whether a target that runs its branch returns its input where it does not, so that the branch has to add.
         several: Whether the branch that it is given has to return a tuple.
         index: Which layer of a stack drops at the rate that it is given, where that is another than the one in hand.
+        together: Whether every call kept or dropped all samples, and some call did either.
         misplaced: Whether none of those that are tried does, and they drop at other rates.
         computes: Parameters of a target that changes x where nothing is dropped, whatever their values.
     """
@@ -80,6 +83,7 @@ class Admission:
     several: bool = False
     index: int | None = None
     misplaced: bool = False
+    together: bool = False
 
 
 def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admission:
@@ -140,6 +144,7 @@ def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: st
         neutral=neutral or {},
         doubles=changes and not numbers and _doubles(formed, shape, dtype, device),
         computes=numbers if changes else (),
+        together=formed.dialect.granularity == "sample" and shown.output is None and _together(formed, dtype, device),
         mask=formed.dialect.form == "branch" and shown.output is None and _is_mask(target, dtype, device),
         swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
         ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
@@ -202,6 +207,28 @@ def _is_mask(target: Target, dtype: str, device: str) -> bool:
     return len(seen) == 2 and 0.0 in seen
 
 
+def _together(target: Target, dtype: str, device: str) -> bool:
+    """Return whether every call keeps or drops all of x, of several samples with several elements, and some do either.
+
+    Decisions of five samples are alike in all these calls by chance once in 2^128 runs.
+    """
+    framework, fates = target.framework, set[bool]()
+    with suppress(TargetRaised, NotApplicable):
+        taken, _ = first_taken(target, (*TELLING, features(target, dtype, device)), dtype, device)
+        if taken is None:
+            return False
+        layer, x = target.make(DROP_PROB), framework.ones((BATCH, *taken), dtype, device)
+        for seed in range(CALLS):
+            framework.seed(seed)
+            y = framework.numpy(layer(x, training=True))
+            found = {bool(value) for value in (y != 0).ravel()}
+            if y.shape != (BATCH, *taken) or len(found) != 1:
+                return False
+            fates |= found
+        return len(fates) > 1
+    return False
+
+
 def _numbers(target: Target) -> tuple[str, ...]:
     """Return the names of what the target's layers store that is no probability."""
     try:
@@ -241,7 +268,9 @@ def _neutral(
         return target.framework.numpy(layer(x, training=training))
 
     try:
-        exact, first = target.framework.numpy(x), output({}, 0.0, training=not target.evaluates)
+        first = output({}, 0.0, training=not target.evaluates)
+        # Beside a shortcut of zeros -0 becomes +0.
+        exact = target.framework.numpy(x) + (0.0 if target.dialect.form == "residual" else -0.0)
         if first.shape != shape or _same(first, exact):
             return {}
     except (TargetRaised, NotApplicable):

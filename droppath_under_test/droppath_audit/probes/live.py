@@ -257,7 +257,7 @@ class LiveProbe(Driver[Case_co]):
             shape,
             dtype,
             drop_prob,
-            self.target.dialect.granularity,
+            self.at.dialect.granularity,
             repeated(values),
             y if output_dtype == dtype else round_to(y, dtype),
             np.broadcast_to(request.shortcut if self.residual else 0.0, flat),

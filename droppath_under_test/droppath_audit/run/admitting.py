@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.loader import Loaded
 
 MASK = "zeros and one other number come back whatever x is: if that is the mask, add output=mask to the SPEC"
+TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all others take it as it is"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
@@ -106,6 +107,10 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         )
     if first.swapped or first.mask:
         facts = replace(facts, hint=_swapped(target) if first.swapped else MASK)
+    if first.together:
+        # One check says that this was not declared; for all others it is as if it had been.
+        target = target.declaring(granularity="batch")
+        facts = replace(facts, decides_per_call=True, notes=(*facts.notes, TOGETHER))
     if first.numbers or target.binding.multiplies:  # which are real, and a product of complex numbers spreads NaN
         facts = replace(facts, dtypes=facts.dtypes or DTYPES)
     undeclared = target.dialect.keep_prob_zero != "raises" and all(one.refuses_keep_prob_zero for one in taken.values())

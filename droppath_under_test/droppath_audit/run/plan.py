@@ -163,6 +163,8 @@ def _applied(check: AnyCheck, bare: AnyCase, facts: Facts, settings: Settings) -
     if facts.refuses_keep_prob_zero and not check.judges_refusal:
         # One check says that the refusal was not declared; for all others it is as if it had been.
         facts = replace(facts, dialect=replace(facts.dialect, keep_prob_zero="raises"))
+    if facts.decides_per_call and not check.judges_granularity:
+        facts = replace(facts, dialect=replace(facts.dialect, granularity="batch"))  # likewise
     trial = _trial(check, bare, facts, settings)
     lacking = [kind for kind in check.needs if kind.__name__ not in facts.capabilities]
     if lacking and facts.recording is None:

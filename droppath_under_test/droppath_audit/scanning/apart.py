@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from droppath_audit.targets.spec import parse
 
 if TYPE_CHECKING:
     from droppath_audit.scanning.lifting import Piece
+
+MODULE = ("__name__", "__file__", "__doc__", "__package__", "__spec__", "__loader__", "__class__")
 
 
 def lifted_out(text: str) -> Piece | None:
@@ -44,15 +47,32 @@ def apart(path: str, name: str) -> Piece:
     node = source.toplevel.get(name.partition(".")[0])
     if not isinstance(node, Definition):
         raise NotLiftable(f"the file defines no {name} itself")
-    for statement in source.tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-            raise NotLiftable("its file takes all names of a module, and which of these it needs cannot be seen")
     piece = lift(LookAlike(name, node, source, ""))
     for statement in ast.parse(piece.text).body:
         for module in _imported(statement):
             if not installed(module):
                 raise NotLiftable(f"it needs the module {module!r} itself")
+    if unsaid := _unsaid(ast.parse(piece.text)):
+        if any(isinstance(one, ast.ImportFrom) and one.names[0].name == "*" for one in source.tree.body):
+            raise NotLiftable("its file takes all names of a module, and which of these it needs cannot be seen")
+        raise NotLiftable(f"its file never says what {' and '.join(unsaid)} is")
     return piece
+
+
+def _unsaid(tree: ast.Module) -> list[str]:
+    """Return the names that are read somewhere and given a meaning nowhere, in order."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    known = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | {*vars(builtins), *MODULE}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            known.add(node.name or "")
+        elif isinstance(node, ast.arg):
+            known.add(node.arg)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            known |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.MatchAs):
+            known.add(node.name or "")
+    return list(dict.fromkeys(node.id for node in names if node.id not in known))
 
 
 def _imported(statement: ast.stmt) -> list[str]:

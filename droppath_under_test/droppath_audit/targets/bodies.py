@@ -123,12 +123,46 @@ def chosen_by(function: Any) -> tuple[str, str]:
     return found[0] if len(found) == 1 else ("", "")
 
 
+def texts(function: Any) -> set[str]:
+    """Return the texts that stand in a function, its own description aside."""
+    tree = definition_of(function)
+    described = ast.get_docstring(tree, clean=False) if tree is not None else None
+    nodes = ast.walk(tree) if tree is not None else ()
+    found = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return found - {described}
+
+
 def tensors(function: Any) -> set[str]:
     """Return the arguments of which a function reads what tensors alone have."""
     tree = definition_of(function)
     if tree is None:
         return set()
     return {name for name in _arguments(tree) if OF_TENSORS & {*attributes(tree, name)}}
+
+
+def added_as_it_is(function: Any, one: str, other: str) -> str:
+    """Return which of two arguments a function adds as it is to what it makes of the other; empty where none or both.
+
+    One that it adds to the other and elsewhere returns alone is what remains where the other is dropped. A name that
+    was given another value is no argument any more.
+    """
+    tree = definition_of(function)
+    if tree is None:
+        return ""
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
+    found, summed = {name for name in (one, other) if any(is_name(value, name) for value in alone)} - stored, False
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)):
+            continue
+        summed |= {one, other} <= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        for name, beside in ((one, other), (other, one)):
+            for part, rest in ((node.left, node.right), (node.right, node.left)):
+                made = {inner.id for inner in ast.walk(rest) if isinstance(inner, ast.Name)}
+                changed = not is_name(rest, beside) or beside in stored
+                if is_name(part, name) and name not in stored and changed and beside in made:
+                    found.add(name)
+    return found.pop() if summed and len(found) == 1 else ""
 
 
 def rests_on_parts(cls: type) -> bool:

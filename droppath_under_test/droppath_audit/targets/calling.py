@@ -6,7 +6,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.targets import words
+from droppath_audit.targets import bodies, words
 from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.parameters import VARIADIC, keys_of, refuse_unknown, required, roles_of, value_of
 from droppath_audit.targets.table import listing
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.table import Table
 
 
+NAMES = "by their names"
 TENSORS = ("Tensor", "torch.Tensor", "paddle.Tensor", "np.ndarray", "numpy.ndarray", "ndarray")
 
 
@@ -158,10 +159,12 @@ def _tensors(
     tensors = [name for name in needed if named[name]]
     if whole and form in ("residual", None):
         both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed
-        pair = _pair(named, both)
-        if pair is not None and form is None:
+        pair, by = pair_of(named, both, sides.method)
+        if by != NAMES and form is None and not all(named[name] for name in both):
+            pair = None  # two arguments that nothing says are tensors
+        if pair is not None and (form is None or by != NAMES):
             names = {role: name for name, role in pair.items()}
-            table.note(f"residual: {names['r']} is the shortcut and {names['x']} the branch output, by their names")
+            table.note(f"residual: {names['r']} is the shortcut and {names['x']} the branch output, {by}")
         elif pair is None and form == "residual" and len(needed) == 2:  # a swap would be blamed on the target
             one, other = needed
             orders = ({one: "r", other: "x"}, {one: "x", other: "r"})
@@ -208,6 +211,21 @@ def _ask_for_roles(
         f"its call takes {listing(parameters)}; which of them is {what}",
         *(f"call=({','.join([order, *told])})" for order in orders),
     )
+
+
+def pair_of(named: Mapping[str, str], names: list[str], function: Any) -> tuple[dict[str, Role] | None, str]:
+    """Return which of two arguments is the shortcut and which the branch output, and by what.
+
+    ``residual`` names either: what is added to a shortcut, and the shortcut itself. Beside x the body decides, where it
+    adds one of them as it is.
+    """
+    pair = _pair(named, names)
+    if len(names) != 2 or (pair is not None and not any(words.ambiguous(name) for name in names)):
+        return pair, NAMES
+    added = bodies.added_as_it_is(function, *names)
+    if not added or (pair is not None and pair[added] == "r"):
+        return pair, NAMES
+    return {name: "r" if name == added else "x" for name in names}, f"since {added} is added as it is"
 
 
 def _pair(named: Mapping[str, str], names: list[str]) -> dict[str, Role] | None:

@@ -223,7 +223,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
 
 def _with_body(sides: Sides, method: Any) -> Sides:
     """Return the sides with what the body of the call does with its arguments."""
-    return replace(sides, passed=passed_on(method), tensors=tensors(method), unpacked=unpacked(method))
+    return replace(sides, passed=passed_on(method), tensors=tensors(method), unpacked=unpacked(method), method=method)
 
 
 def _source(cls: Any, init: Mapping[str, Parameter], keys: Keys | None) -> str:

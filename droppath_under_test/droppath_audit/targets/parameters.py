@@ -42,6 +42,7 @@ class Sides:
         passed: Arguments of the call that are handed on or returned and nothing else.
         tensors: Arguments of the call of which what only tensors have is read.
         unpacked: Arguments of the call that hold several things, each with their names.
+        method: The function that its call runs, where there is one.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Sides:
     passed: Set[str] = frozenset()
     tensors: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    method: Any = None
 
 
 def required(parameter: Parameter) -> bool:

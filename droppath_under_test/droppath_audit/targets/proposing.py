@@ -9,6 +9,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.targets import bodies, words
+from droppath_audit.targets.calling import pair_of
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def method(owner: str, name: str, imports: Sequence[str], cls: type, function: A
         ],
         residual=given.residual,
     )
-    heading = HEADING.replace("f(x, training) -> y", "f(x, shortcut, training)") if given.residual else HEADING
+    heading = _heading(residual=given.residual)
     text = [heading, "", "from types import MethodType, SimpleNamespace", "", *imports, "", "", *made]
     items = ("form=residual-factory" if given.residual else "form=factory", *(() if told else ("training=always",)))
     return Proposal("\n".join(text) + "\n", items, "\n".join(made))
@@ -115,15 +116,23 @@ def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
     if sides.kind == "class":
         construct, called = _lines(f"layer = {name}", _given(invocation.init, sides.init, binding)), "layer"
     body = ["layer.train(training)"] if binding.mode_at == "method" else []
-    body += _lines(f"return {called}", _given(invocation.call, sides.call, binding))
+    # What is given its shortcut is audited beside one, of any values; to subtract it would turn -0 into +0.
+    residual = {"r", "x"} <= {argument.role for argument in invocation.call}
+    lines = _given(invocation.call, sides.call, binding)
+    body += _lines(f"return {called}", [line.replace(ZEROS, "shortcut") for line in lines] if residual else lines)
     always = ["training=always"] if binding.mode_at == "always" else []
     dialect = [
         f"{key}={value}"
         for key, value in binding.dialect.to_json().items()
         if key in ("granularity", "scaling", "keep_prob_zero") and value not in ("sample", "inverted", "zeros")
     ]
-    text = [HEADING, "", *imports, "", "", *_make(construct, body)]
-    return Proposal("\n".join(text) + "\n", ("form=factory", *always, *dialect))
+    form = "form=residual-factory" if residual else "form=factory"
+    text = [_heading(residual=residual), "", *imports, "", "", *_make(construct, body, residual=residual)]
+    return Proposal("\n".join(text) + "\n", (form, *always, *dialect))
+
+
+def _heading(*, residual: bool) -> str:
+    return HEADING.replace("f(x, training) -> y", "f(x, shortcut, training)") if residual else HEADING
 
 
 def _make(construct: Sequence[str], body: Sequence[str], *, residual: bool = False) -> list[str]:
@@ -187,7 +196,8 @@ class _Given:
 
     Attributes:
         branch: Argument that takes the branch; empty where there is none.
-        residual: Whether it returns its input where it drops the branch, so that the input is a shortcut.
+        shortcut: Argument that takes the shortcut, beside what the branch returned; empty where there is none.
+        residual: Whether there is one, or its input is one, which it returns where it drops the branch.
         values: Source of the input and of the branch.
     """
 
@@ -196,8 +206,17 @@ class _Given:
         self.branch = next((name for name in needed if words.function(name, in_call=True)), "")
         inputs = [name for name in needed if name != self.branch and words.mode(name) is None]
         how = _adds(function, inputs[0]) if self.branch and inputs else ""
-        self.residual = bool(how)
+        numbers = {p.name for p in parameters if words.numeric(p) and words.probability(p.name, "") is not None}
+        tensors = [name for name in inputs if name not in numbers]
+        pair = _pair_of(tensors, function) if len(tensors) == 2 and not self.branch else None
+        self.shortcut = next((name for name, role in pair.items() if role == "r"), "") if pair else ""
+        self.residual = bool(how or self.shortcut)
         self.values = ("shortcut" if how else "x", f"lambda given: {'given + x' if how == 'skipped' else 'x'}")
+
+
+def _pair_of(inputs: list[str], function: Any) -> Mapping[str, str] | None:
+    """Return which of two inputs of a method is the shortcut, as for a call."""
+    return pair_of({name: words.tensor(name) for name in inputs}, inputs, function)[0]
 
 
 def _arguments(parameters: Sequence[Parameter], owner: str, given: _Given) -> list[str]:
@@ -214,6 +233,8 @@ def _arguments(parameters: Sequence[Parameter], owner: str, given: _Given) -> li
             lines.append(f"{name}={_asked(said[0])}")
         elif name == given.branch:
             lines.append(f"{name}={given.values[1]}")
+        elif name == given.shortcut:
+            lines.append(f"{name}=shortcut")
         elif required(parameter) and not placed:
             lines.append(f"{name}={given.values[0]}")
             placed = True

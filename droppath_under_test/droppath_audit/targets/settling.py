@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.dialect import CHOICES, Dialect
 from droppath_audit.core.errors import UsageError, nearest
-from droppath_audit.targets import words
+from droppath_audit.targets import bodies, words
 from droppath_audit.targets.binding import Binding, Slot
 from droppath_audit.targets.calling import call_of, declared_call
 from droppath_audit.targets.items import Mode, Probability
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Arguments whose value is a declaration: argument name -> dialect field -> value -> meaning.
 DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
-    "mode": ("granularity", {"row": "sample", "batch": "batch"}),
+    "mode": ("granularity", {"row": "sample", "sample": "sample", "batch": "batch"}),
     "scale_by_keep": ("scaling", {True: "inverted", False: "none"}),
     # Arguments named like the dialect's own fields, with its own values.
     **{field: (field, {value: value for value in CHOICES[field]}) for field in ("granularity", "scaling", "form")},
@@ -344,14 +344,14 @@ def _declarations(
         if name in constants:
             value = constants[name]
         elif meant in declared and declared[meant] in meanings.values():
-            value = next(value for value, meaning in meanings.items() if meaning == declared[meant])
+            value = next(value for value in _written(meanings, sides) if meanings[value] == declared[meant])
             constants[name] = value
         elif required(parameters[name]):
             told = any(words.mode(other) is not None for other in (*parameters, *sides.call))
             or_mode = () if told or sides.has_modes or name != "mode" else (f"training={name}",)
             table.ask(
                 f"{name!r} must be given, and decides its {meant}",
-                *(f"{prefix}.{name}={str(value).lower()}" for value in meanings), *or_mode,
+                *(f"{prefix}.{name}={str(value).lower()}" for value in _written(meanings, sides)), *or_mode,
             )  # fmt: skip
             constants[name] = None
             continue
@@ -359,6 +359,15 @@ def _declarations(
             value = parameters[name].default
         _declare(declared, name, value, spec)
     return constants, declared
+
+
+def _written(meanings: Mapping[Any, str], sides: Sides) -> list[Any]:
+    """Return values with a meaning: those that the body names first, of values that mean the same one alone."""
+    texts = bodies.texts(sides.method)
+    found: dict[str, Any] = {}
+    for value in sorted(meanings, key=lambda value: value not in texts):
+        found.setdefault(meanings[value], value)
+    return [value for value in meanings if value in found.values()]
 
 
 def _declare(declared: dict[str, str], name: str, value: Any, spec: Spec) -> None:

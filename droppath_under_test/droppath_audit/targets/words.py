@@ -154,6 +154,11 @@ def tensor(name: str) -> Tensor:
     return "input" if said and not said - INPUT else ""
 
 
+def ambiguous(name: str) -> bool:
+    """Return whether a name means the shortcut to some, and to others what is added to it."""
+    return bool(set(words(name)) & RESIDUAL)
+
+
 def gain(name: str) -> bool:
     """Return whether a name means what a branch is multiplied by, with which 1 changes nothing."""
     return bool(set(words(name)) & GAINS) or words(name) in (("layer", "scale"), ("ls",))

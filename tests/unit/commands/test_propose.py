@@ -63,3 +63,53 @@ def test_nothing_is_promised_of_what_needs_the_missing_module_or_is_not_there(
     status, _, refusal = command_line("propose", f"{file}:{name}")
     assert status == 2
     assert "not lifted out of its file, because" in refusal
+
+
+UNDEFINED = """
+class Bare(nn.Module):
+    def forward(self, x):
+        return drop_path(x, self.drop_prob, self.training)
+"""
+
+
+def test_what_a_file_never_defines_cannot_be_lifted_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bare.py").write_text(UNDEFINED, encoding="utf-8")
+    status, _, refusal = command_line("bare.py:Bare")
+    assert status == 2
+    assert "name 'nn' is not defined" in refusal
+    assert "propose" not in refusal, "its source would be the same file"
+    status, _, refusal = command_line("propose", "bare.py:Bare")
+    assert status == 2
+    assert "its file never says what nn and drop_path is" in refusal
+
+
+METHOD = """
+import torch
+
+class Block:
+    def _drop_path(self, x, residual):
+        if not self.training or self.drop_prob == 0.0:
+            return x + residual
+        kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - self.drop_prob
+        return x + torch.where(kept, residual, torch.zeros_like(x)) / ((1.0 - self.drop_prob) or 1.0)
+"""
+
+
+def test_a_method_beside_a_shortcut_is_given_one_of_any_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    """With zeros in the shortcut's place -0 would become +0, and a changed shortcut would not be seen."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "block.py").write_text(METHOD, encoding="utf-8")
+    status, said, _ = command_line(
+        "block.py:Block._drop_path", "--only", "DP001", "--only", "DP2xx", "--effort", "quick"
+    )
+    assert status == 0
+    assert "residual" in said
+    assert command_line("propose", "block.py:Block._drop_path", "-o", "audit_me.py")[0] == 0
+    text = (tmp_path / "audit_me.py").read_text(encoding="utf-8")
+    assert "x=shortcut," in text
+    assert "residual=x," in text

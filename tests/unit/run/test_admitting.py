@@ -42,7 +42,7 @@ def hangs_in_float32(x, drop_prob, training):
     return no_bfloat16(x, drop_prob, training)
 
 def of_two(one: torch.Tensor, other: torch.Tensor, drop_prob: float, training: bool):
-    return one + drop(other, drop_prob, training)
+    return drop(other, drop_prob, training).add(one)
 
 class Residual(nn.Module):
     def __init__(self, drop_path=0.0):
@@ -51,6 +51,47 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return x + drop(self.branch(x), self.drop_path, self.training)
+
+class KeepsCount(nn.Module):
+
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, residual, x):
+        return residual + drop(x, self.drop_prob, self.training)
+
+def output_first(x, shortcut, drop_prob, training):
+    return drop(x, drop_prob, training) + shortcut
+
+def adds_its_residual(x, residual, drop_prob, training):
+    if not training or drop_prob == 0.0:
+        return x + residual
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - drop_prob
+    return x + torch.where(kept, residual, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+def x_alone_or_both(x, residual, drop_prob, training):
+    if training and torch.rand((), dtype=torch.float64) < drop_prob:
+        return x
+    return x + (residual / (1.0 - drop_prob) if training else residual)
+
+def one_coin(x, drop_prob, training):
+    if not training or drop_prob == 0.0:
+        return x
+    kept = torch.rand((), dtype=torch.float64) < 1.0 - drop_prob
+    return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+def one_coin_a_token(x, drop_prob, training):
+    if not training or drop_prob == 0.0:
+        return x
+    shape = (1,) * min(1, x.dim()) + tuple(x.shape[1:2]) + (1,) * (x.dim() - 2)
+    return torch.where(torch.rand(shape) < 1.0 - drop_prob, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+def of_a_mode(x, drop_prob, training, mode):
+    if mode not in ("sample", "batch"):
+        raise ValueError(mode)
+    return drop(x, drop_prob, training) if mode == "sample" else one_coin(x, drop_prob, training)
 
 def channels_last(x, drop_prob, training, dim):
     assert x.shape[-1] == dim
@@ -370,3 +411,45 @@ def test_a_residual_block_without_a_branch_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="returns 2 x where nothing is dropped"):
         isolated(layers("Residual"), "DP301")
+
+
+@pytest.mark.parametrize("name", ["KeepsCount", "output_first"])
+def test_a_sum_with_the_shortcut_is_one_in_either_order_and_beside_any_number(
+    name: str, layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    """Zeros that the audit adds make +0 of -0, and a complex sum NaN of what is not finite in one of the orders."""
+    for seed in range(3):
+        assert not isolated(layers(name), "DP001", "DP601[cpu-complex64]", "DP114[cpu-c1*]", seed=seed).findings
+
+
+def test_residual_is_the_branch_beside_an_x_that_is_added_as_it_is(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("adds_its_residual"), "DP001", "DP101", "DP2xx", "DP3xx")
+    assert report.facts.called == "adds_its_residual(r, residual=x, drop_prob=p, training)"
+    assert any(note.endswith("since x is added as it is") for note in report.facts.notes)
+    assert not report.findings
+    assert isolated(layers("x_alone_or_both"), "DP104").facts.called.startswith("x_alone_or_both(r, residual=x")
+
+
+def test_one_decision_a_batch_that_is_not_declared_is_the_finding_of_one_check(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(layers("one_coin"))
+    ((check, results),) = bad(report).items()
+    assert check == "DP104"
+    assert all("add granularity=batch to the SPEC" in result.verdict.hint for result in results)
+    assert report.facts.dialect.granularity == "sample"
+    assert not isolated(layers("one_coin?granularity=batch"), "DP104", "DP101").findings
+
+
+def test_one_decision_a_token_is_none_a_batch(layers: Callable[..., str], isolated: Callable[..., Report]) -> None:
+    report = isolated(layers("one_coin_a_token"), "DP104")
+    assert not report.facts.decides_per_call
+    assert set(bad(report)) == {"DP104"}
+
+
+def test_a_mode_is_offered_in_the_words_of_the_body(layers: Callable[..., str]) -> None:
+    with pytest.raises(UsageError, match=r"add arg\.mode=sample \(or arg\.mode=batch\)"):
+        load(layers("of_a_mode"))
+    assert load(layers("of_a_mode?granularity=batch")).target.dialect.granularity == "batch"
