@@ -37,9 +37,10 @@ class Kill:
 
 def kills(job: Kill) -> dict[str, str]:
     """Return, by check, the trial that kills the mutant at effort standard (empty: none)."""
+    from droppath_audit.run.admitting import admitted
     from droppath_audit.targets.loader import load
 
-    loaded = load(job.spec)
+    loaded = admitted(load(job.spec))
     found = {
         check: killing_result(loaded, check, seed=job.seed, first=job.hints.get(check, "")) for check in job.checks
     }

@@ -34,7 +34,7 @@ ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials s
 
 
 def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
-    """Return a target with what its calls showed.
+    """Return a target with what its calls showed; one that was admitted before as it is.
 
     Args:
         loaded: The target.
@@ -44,7 +44,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         UsageError: If every call raises, if it is a network that holds such layers, or if its form stays open.
     """
     facts, target = loaded.facts, loaded.target
-    if isinstance(target, Recording):
+    if loaded.admitted or isinstance(target, Recording):
         return loaded
     shown = _asked(target, facts) if calls else {}
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
@@ -56,7 +56,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             "form=residual or form=branch."
         )
     if not taken:
-        return loaded
+        return replace(loaded, admitted=calls)
     first = next(iter(taken.values()))
     if first.misplaced:
         raise _misplaced(facts, target)
@@ -120,7 +120,8 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         refuses_keep_prob_zero=undeclared,
         smallest=None if facts.fixed_shape is None else first.smallest,
     )
-    return replace(loaded, target=target.declaring(keep_prob_zero="raises") if undeclared else target, facts=facts)
+    target = target.declaring(keep_prob_zero="raises") if undeclared else target
+    return replace(loaded, target=target, facts=facts, admitted=True)
 
 
 def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:

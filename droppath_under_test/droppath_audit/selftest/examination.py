@@ -126,10 +126,12 @@ def results(loaded: Loaded, settings: Settings, *, first: str = "") -> Iterator[
     from droppath_audit.run.engine import judge
     from droppath_audit.run.plan import make
 
-    trials = [patient(trial) for trial in make(loaded.facts, settings) if not trial.reason]
+    collector = InProcess(loaded)
+    facts = collector.facts  # with what its calls have shown, as in every audit
+    trials = [patient(trial) for trial in make(facts, settings) if not trial.reason]
     trials.sort(key=lambda trial: trial.id != first)
-    for trial, collected in InProcess(loaded).collect(trials):
-        yield judge(trial, collected, loaded.facts, settings)
+    for trial, collected in collector.collect(trials):
+        yield judge(trial, collected, facts, settings)
 
 
 def patient(trial: Trial) -> Trial:
@@ -143,10 +145,11 @@ def examine(subject: Subject, *, seed: int) -> Row:
     Raises:
         UsageError: If the subject cannot be loaded.
     """
+    from droppath_audit.run.admitting import admitted
     from droppath_audit.run.plan import Settings
     from droppath_audit.targets.loader import load
 
-    loaded = load(subject.spec)
+    loaded = admitted(load(subject.spec))
     found: dict[Outcome, dict[str, None]] = {outcome: {} for outcome in Outcome}  # dictionaries keep the order
     alarms: dict[str, str] = {}
     bad: list[Result] = []

@@ -48,10 +48,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A target, or a recording of one, with its description."""
+    """A target, or a recording of one, with its description.
+
+    Attributes:
+        target: What is audited.
+        facts: What is known of it.
+        admitted: Whether that includes what its calls have shown; see ``run.admitting``.
+    """
 
     target: BoundTarget | Recording
     facts: Facts
+    admitted: bool = False
 
 
 def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, ...] = ()) -> Loaded:
