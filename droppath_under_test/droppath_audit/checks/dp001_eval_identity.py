@@ -75,7 +75,8 @@ class EvalIdentity(Check[Compared, Cell]):
         observed, hint = f"{seen.differing} of {seen.elements} elements differ", ""
         if seen.example is not None:
             x, y = seen.example
-            observed += f", for example {x:.6g} became {y:.6g}"
+            digits = ".6g" if f"{x:.6g}" != f"{y:.6g}" else ".17g"
+            observed += f", for example {x:{digits}} became {y:{digits}}"
             # Nearer to keep_prob than to 1, or to 1 / keep_prob.
             near = min(0.005 * at.keep_prob, 0.1 * at.drop_prob)
             if not scaled and x and 0 < at.keep_prob < 1 and abs(y / x - at.keep_prob) < near:

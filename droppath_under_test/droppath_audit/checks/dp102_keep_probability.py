@@ -25,7 +25,7 @@ from droppath_audit.core.check import Check, Design
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.selection import Selection
-from droppath_audit.core.verdict import Verdict
+from droppath_audit.core.verdict import SWAPPED, Verdict
 from droppath_audit.probes.certifying import certificate_design, certificate_for
 from droppath_audit.probes.counting import Counts
 from droppath_audit.scripts import LiveScript
@@ -80,10 +80,8 @@ class KeepProbability(Check[Counts, Cell]):
         if outcome == "fail":
             other = abs(fraction - (1.0 - keep_prob))
             swapped = abs(keep_prob - 0.5) > 0.01 and other < abs(fraction - keep_prob) / 10
-            hint = "drop and keep are swapped: is the argument the keep_prob? Then add prob=NAME:keep"
-            return Verdict.failed(
-                observed, promised=f"keep_prob {keep_prob:g}", p_value=p_value, hint=hint if swapped else ""
-            )
+            hint = SWAPPED if swapped else ""
+            return Verdict.failed(observed, promised=f"keep_prob {keep_prob:g}", p_value=p_value, hint=hint)
         if outcome == "pass":
             return Verdict.passed(f"{observed}; within {certificate.resolution:.2g} of {keep_prob:g}", p_value=p_value)
         return Verdict.inconclusive(f"time ran out: {observed}", p_value=p_value)

@@ -27,7 +27,7 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.grid import WITH_EXTREMES, Cells
 from droppath_audit.core.level import Level
 from droppath_audit.core.mask_law import MaskLaw
-from droppath_audit.core.verdict import Verdict
+from droppath_audit.core.verdict import SWAPPED, Verdict
 from droppath_audit.exact.enumeration import enumerate_mask, hull_of_one
 from droppath_audit.frameworks.capabilities import Taped
 from droppath_audit.probes.certifying import certificate_for
@@ -80,7 +80,7 @@ class ExactKeepProbability(Check[MaskLaw, Cell]):
             promised=f"keep_prob {float(asked):.9g} within 2^-23, no mask but 0 and 1"
             + ("" if weight is Level.MUST else f"; off by less than {float(resolution):.2g} it is a SHOULD"),
             level=weight,
-            hint="drop and keep are swapped: is the argument the keep_prob? Then add prob=NAME:keep" if swapped else "",
+            hint=SWAPPED if swapped else "",
         )
 
     def show(self, seen: MaskLaw, at: Cell, script: LiveScript) -> None:

@@ -72,7 +72,7 @@ class KeepProbZeroBackward(Check[Seen, DtypeCase]):
     def applicable(self, facts: Facts, at: DtypeCase) -> str:
         """A target that declares to refuse keep_prob = 0 has no gradient there."""
         refuses = facts.dialect.keep_prob_zero == "raises"
-        return "the target declares that it refuses keep_prob = 0" if refuses else ""
+        return "the target refuses keep_prob = 0, declared or not" if refuses else ""
 
     def collect(self, probe: Probe[DtypeCase]) -> Seen:
         """Look at every element of the gradient."""

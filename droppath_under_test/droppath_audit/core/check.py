@@ -136,7 +136,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     def applicable(self, facts: Facts, at: Case_) -> str:
         """Return why the check does not apply to this target here, or an empty text."""
         refused = isinstance(at, Cell) and at.drop_prob == 1.0 and facts.dialect.keep_prob_zero == "raises"
-        return "the target declares that it refuses keep_prob = 0" if refused else ""
+        return "the target refuses keep_prob = 0, declared or not" if refused else ""
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:
         """Yield the cases at which it runs on a device."""

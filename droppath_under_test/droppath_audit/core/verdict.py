@@ -8,6 +8,9 @@ from enum import Enum
 
 from droppath_audit.core.level import Level
 
+SWAPPED = "drop and keep are swapped"
+"""A hint, which an audit completes with the argument that it is about."""
+
 
 class Outcome(str, Enum):
     """The five verdicts a trial can end with."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.result import BAD
+from droppath_audit.core.verdict import SWAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,20 @@ def agreed(results: Sequence[Result], facts: Facts) -> tuple[Result, ...]:
         hint = result.verdict.hint
         if said == {UNSCALED, OF_THE_PAPER} and f"add {UNSCALED} " in hint:
             hint = "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC"
+        if hint == SWAPPED:
+            hint += _exchanged(facts.invocation)
         if facts.hint and result.verdict.outcome in BAD:
             hint = facts.hint
         found.append(replace(result, verdict=replace(result.verdict, hint=hint)))
     return tuple(found)
+
+
+def _exchanged(invocation: object) -> str:
+    """Return the item that reads the probability in the other way; empty where no argument of the target is one."""
+    if not isinstance(invocation, Invocation):
+        return ""
+    arguments = (*invocation.init, *invocation.call)
+    names = [argument.keyword for argument in arguments if argument.role == "p" and argument.keyword]
+    name = next(iter(names), invocation.attribute)
+    meant = "drop" if invocation.keep else "keep"
+    return f": if {name} is the {meant} probability, add prob={name}:{meant} to the SPEC" if name else ""

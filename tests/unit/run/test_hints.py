@@ -56,6 +56,9 @@ def mask_alone(x, drop_prob, training):
     return drop(torch.ones_like(x[:, :1]) if x.ndim > 1 else torch.ones_like(x), drop_prob, training,
                 but(x, *range(1, x.ndim)))
 
+def keeps_what_it_should_drop(x, drop_prob, training):
+    return drop(x, 1.0 - drop_prob if training else 0.0, training, but(x, *range(1, x.ndim)))
+
 def rank_three(x, drop_prob, training):
     return drop(x, drop_prob, training, (x.shape[0], 1, 1))
 
@@ -125,3 +128,12 @@ def test_a_foreign_generator_is_seen_where_there_is_one_decision_a_batch(
     """One of 64 decisions differs but for once in 2^64 runs."""
     report = isolated(f"{file}:draws_from_numpy_for_a_batch", "DP501")
     assert [result.trial.check for result in report.findings] == ["DP501"]
+
+
+def test_a_swapped_probability_is_named_with_what_it_would_be_then(file: Path, isolated: Callable[..., Report]) -> None:
+    said = hints(isolated(f"{file}:keeps_what_it_should_drop", "DP102[cpu-float32-p0.1]", "DP103[cpu-float32-p0.1]"))
+    assert said == {
+        "drop and keep are swapped: if drop_prob is the keep probability, add prob=drop_prob:keep to the SPEC"
+    }
+    read = f"{file}:keeps_what_it_should_drop?prob=drop_prob:keep"
+    assert hints(isolated(read, "DP102[cpu-float32-p0.1]", "DP103[cpu-float32-p0.1]")) == set()
