@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from droppath_audit.run.limits import Limits
     from droppath_audit.run.plan import Settings
 
+T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
@@ -150,7 +151,7 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
             _load_once(targets, settings, options)
         if options["plan"]:
             for spec in targets:
-                _plan(spec, settings, options)
+                _or_apart(spec, lambda spec: _plan(spec, settings, options))
             return HOLDS
         reports, failed = _audits(targets, settings, options)
     for report in reports:
@@ -185,36 +186,43 @@ def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, 
     Raises:
         UsageError: If one of them cannot be loaded, or nothing of it is selected; the message names it.
     """
-    from droppath_audit.run.plan import make
-
     for spec in targets:
         try:
-            with ExitStack() as stack:
-                make(collector_for(stack, spec, options).facts, settings)
+            _or_apart(spec, lambda spec: _make_once(spec, settings, options))
         except UsageError as error:
-            raise _refused(spec, error, named=True) from error
+            raise UsageError(
+                _naming(spec, error, error.reason), error.detail, advice=error.advice, command=error.command
+            ) from error
 
 
-def _refused(spec: str, error: UsageError, *, named: bool) -> UsageError:
-    """Return an error with the command that audits a target apart from its file, where that is what stands in the way.
+def _make_once(spec: str, settings: Settings, options: dict[str, Any]) -> None:
+    from droppath_audit.run.plan import make
 
-    Args:
-        spec: The SPEC that it is about.
-        error: What was raised.
-        named: Whether it has to say which SPEC it is about.
+    with ExitStack() as stack:
+        make(collector_for(stack, spec, options).facts, settings)
+
+
+def _or_apart(spec: str, do: Callable[[str], T]) -> T:
+    """Return what is done with a SPEC, or with the target apart from its file, where that cannot be imported.
+
+    Raises:
+        UsageError: As what is done; that the file cannot be imported where the target needs what is missing.
     """
-    from droppath_audit.scanning.apart import lifted_out
-    from droppath_audit.scanning.lifting import NotLiftable
-    from droppath_audit.targets.table import proposing
+    try:
+        return do(spec)
+    except Unimportable as error:
+        from droppath_audit.run.journal import folder
+        from droppath_audit.scanning.apart import written_apart
 
-    reason = _naming(spec, error, error.reason) if named else error.reason
-    advice, command = error.advice, error.command
-    if isinstance(error, Unimportable):
-        with suppress(UsageError, NotLiftable):
-            if lifted_out(spec) is not None:
-                lifts = f"\n{spec.partition('?')[0].rpartition(':')[2]} needs nothing of what is missing. Run next, to "
-                advice, command = f"{advice}{lifts}lift it out of its file:", proposing(spec)
-    return UsageError(reason, error.detail, advice=advice, command=command)
+        apart = written_apart(
+            spec, error.reason, folder() / "apart"
+        )  # with the journals: the report's commands name it
+        if apart is None:
+            raise
+        name = spec.partition("?")[0].rpartition(":")[2]
+        said = f"{error.reason} {name} needs nothing of that, and is audited apart from its file: {apart}"
+        click.echo(f"droppath-audit: {visible(said)}", err=True)
+        return do(apart)
 
 
 def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> tuple[list[Report], int]:
@@ -223,13 +231,13 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
     failed = 0
     for spec in targets:
         try:
-            reports.append(_audit(spec, settings, options))
+            reports.append(_or_apart(spec, lambda spec: _audit(spec, settings, options)))
         except Interrupted as error:
             click.echo(f"droppath-audit: {visible(error.message)}", err=True)
             break
         except UsageError as error:
             if len(targets) == 1:
-                raise _refused(spec, error, named=False) from error
+                raise
             failed += 1
             click.echo(f"droppath-audit: {visible(_naming(spec, error, error.message))}", err=True)
             continue

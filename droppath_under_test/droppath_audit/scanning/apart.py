@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.errors import UsageError
 from droppath_audit.scanning.finding import LookAlike
 from droppath_audit.scanning.lifting import NotLiftable, installed, lift
 from droppath_audit.scanning.reading import Definition, Unread, parsed
@@ -28,6 +31,27 @@ def lifted_out(text: str) -> Piece | None:
     """
     spec = parse(text)
     return apart(spec.module, spec.name) if spec.is_file and spec.name else None
+
+
+def written_apart(text: str, reason: str, folder: Path) -> str | None:
+    """Write a target apart from its file, where it needs nothing that is missing, and return its SPEC; else None.
+
+    Args:
+        text: The SPEC of a target whose file cannot be imported.
+        reason: Why it cannot.
+        folder: Where to; a target of one file has the same place in it every time.
+    """
+    with suppress(UsageError, NotLiftable, OSError, RuntimeError):
+        piece, source = lifted_out(text), Path(parse(text).module).resolve()
+        if piece is None or folder.resolve() in source.parents:
+            return None
+        file = folder / sha256(str(source).encode()).hexdigest()[:12] / source.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        said = " ".join(reason.split())
+        file.write_text(f"# Lifted out of {source}, which cannot be imported: {said}\n{piece.text}", encoding="utf-8")
+        path = str(file).replace("%", "%25").replace("?", "%3F")
+        return f"{path}:{text.rpartition('.py:')[2]}"
+    return None
 
 
 def apart(path: str, name: str) -> Piece:

@@ -1,16 +1,16 @@
-"""A target whose file cannot be imported is lifted out of it, by the command that the refusal prints."""
+"""A target whose file cannot be imported is lifted out of it, and audited apart from it."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FILE = """
 import torch
@@ -35,18 +35,34 @@ class Trainer(Registry):
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "trainer.py").write_text(FILE, encoding="utf-8")
     return "trainer.py"
 
 
-def test_the_command_that_a_refusal_prints_lifts_a_definition_out_of_its_file(
+def test_a_definition_that_needs_nothing_of_what_is_missing_is_audited_apart_from_its_file(
     file: str, command_line: Callable[..., tuple[int, str, str]]
 ) -> None:
-    status, _, refusal = command_line(f"{file}:stochastic_depth?granularity=sample", "--effort", "quick")
-    assert status == 2
-    assert "needs the module 'nowhere'" in refusal
-    (printed,) = re.findall(r"^  droppath-audit (propose .*)$", refusal, re.MULTILINE)
-    status, _, said = command_line(*shlex.split(printed))
+    asked = ("--only", "DP301", "--only", "DP104", "--effort", "quick")
+    status, out, said = command_line(f"{file}:stochastic_depth?granularity=sample", *asked)
+    assert status == 0
+    assert "needs the module 'nowhere'" in said
+    assert "stochastic_depth needs nothing of that, and is audited apart from its file: " in said
+    spec = said.rstrip().rpartition(" ")[2]
+    assert spec.endswith("/trainer.py:stochastic_depth?granularity=sample")
+    assert spec in out
+    text = Path(spec.partition(".py:")[0] + ".py").read_text(encoding="utf-8")
+    assert text.startswith("# Lifted out of ")
+    # The commands of the report are about that file; it is written anew, and nothing else is, when it is asked again.
+    again = command_line(f"{file}:stochastic_depth?granularity=sample", *asked, "--plan")
+    assert (again[0], again[2]) == (0, said)
+    assert command_line(spec, *asked)[0] == 0
+
+
+def test_a_proposal_lifts_a_definition_out_of_its_file(
+    file: str, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, _, said = command_line("propose", f"{file}:stochastic_depth?granularity=sample", "-o", "audit_me.py")
     assert status == 0
     (printed,) = re.findall(r"droppath-audit (.*)$", said, re.MULTILINE)
     assert printed == "'audit_me.py:stochastic_depth?granularity=sample'"
