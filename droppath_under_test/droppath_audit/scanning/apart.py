@@ -84,8 +84,11 @@ def apart(path: str, name: str) -> Piece:
 
 
 def _unsaid(tree: ast.Module) -> list[str]:
-    """Return the names that are read somewhere and given a meaning nowhere, in order."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    """Return the names that are read somewhere, annotations aside, and given a meaning nowhere, in order."""
+    kinds = {"arg": "annotation", "AnnAssign": "annotation", "FunctionDef": "returns", "AsyncFunctionDef": "returns"}
+    said = (getattr(node, kinds.get(type(node).__name__, ""), None) for node in ast.walk(tree))
+    unread = {inner for one in said if isinstance(one, ast.AST) for inner in ast.walk(one)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in unread]
     known = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | {*vars(builtins), *MODULE}
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 FILE = """
 import torch
+from typing import TYPE_CHECKING
 from nowhere.to_be_found import Registry, noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HALF = 0.5
 
-def stochastic_depth(x, drop_prob, training):
+def stochastic_depth(x: "Tensor", drop_prob: Rate, training) -> Tensor:
     if not training or drop_prob == 0.0:
         return x
     mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) + HALF < 1.0 - drop_prob + HALF
