@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HALF = 0.5
 
-def stochastic_depth(x: "Tensor", drop_prob: Rate, training) -> Tensor:
+def stochastic_depth(x: "Tensor", drop_prob: float, training) -> "Tensor":
     if not training or drop_prob == 0.0:
         return x
     mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) + HALF < 1.0 - drop_prob + HALF
