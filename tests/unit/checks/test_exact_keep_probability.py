@@ -15,7 +15,7 @@ from droppath_audit.core.mask_law import MaskLaw
 from droppath_audit.core.report import FINDING, HOLDS
 from droppath_audit.core.result import Result
 from droppath_audit.core.trial import Trial
-from droppath_audit.core.verdict import Outcome, Verdict
+from droppath_audit.core.verdict import SWAPPED, Outcome, Verdict
 
 MISS = Fraction(1, 2**23)
 STANDARD = Fraction(0.0005)  # what DP102 resolves at drop_prob 0.3
@@ -71,7 +71,7 @@ def test_exact_numbers_are_printed() -> None:
 
 
 def test_a_swap_of_drop_and_keep_is_recognised() -> None:
-    assert "prob=NAME:keep" in verdict(Fraction(0.3) - (1 - Fraction(0.3))).hint
+    assert verdict(Fraction(0.3) - (1 - Fraction(0.3))).hint == SWAPPED
 
 
 def test_a_lesser_failure_fails_the_audit_only_if_strict() -> None:
