@@ -55,6 +55,7 @@ SEEDS = 128  # of a script, in which the fault shows
 REPEATED = 32  # pairs of independent decisions of three samples are all alike by chance once in 10^7
 KEPT_BITS = -math.log2(1.0 - DROP_PROB)  # that the fate of one that is kept is worth, which is the likelier
 CERTAIN = 64  # bits: that so many samples are all kept, or all dropped, happens by chance once in 2^64
+LAWFUL = 64  # calls of one decision each, all alike for once in 2^33 runs at drop_prob 0.3
 OUTPUT, GRADIENT, LAW, FATE, ALWAYS, NEVER = "output", "gradient", "law", "fate", "all kept", "all dropped"
 
 
@@ -220,6 +221,7 @@ class _Asking:
     def __init__(self, probe: LiveProbe[DtypeCase], shape: tuple[int, ...]) -> None:
         self._probe, self._framework, self._shape = probe, probe.framework, shape
         self._layers: dict[float, Layer] = {}
+        self._lawfully: dict[float, bool] = {}
         self.repeatable = self._repeats()
         self._held: dict[bool, list[Pair]] = {True: [], False: []}
         self._fates: list[bool] = []
@@ -239,12 +241,9 @@ class _Asking:
         if tells and pair.held == "nan":
             self._fates += fates[: 1 if probe.at.per_call else None].tolist()
         if not self.repeatable and pair.training:
+            broken = self._breaks_its_law(values[~rows], beside[0][~rows], pair.drop_prob)
             # What breaks its law without the other sample as well is other checks' to say.
-            found = [
-                bool(training_violations(values[~rows], y[~rows], pair.drop_prob, probe.dtype, probe.at.dialect))
-                for y in (without[0], beside[0])
-            ]
-            return (LAW if found == [False, True] else ""), (0.0, 0.0)
+            return (LAW if broken and self._lawful(pair.drop_prob) else ""), (0.0, 0.0)
         for what, first, second in ((OUTPUT, one, other), (GRADIENT, without[1], beside[1])):
             if first is None or second is None:
                 continue
@@ -255,6 +254,23 @@ class _Asking:
         if tells and np.any(fates != (one[rows, 0] != 0)):
             return FATE, (0.0, 0.0)
         return "", (0.0, 0.0)
+
+    def _breaks_its_law(self, values: Floats, output: Floats, drop_prob: float) -> bool:
+        """Return whether a sample is neither dropped nor what a kept one is."""
+        return bool(training_violations(values, output, drop_prob, self._probe.dtype, self._probe.at.dialect))
+
+    def _lawful(self, drop_prob: float) -> bool:
+        """Return whether usual samples meet their law in so many calls that either fate is among them."""
+        if drop_prob not in self._lawfully:
+            calls = ((moderate(self._probe.rng, self._shape, self._probe.dtype)) for _ in range(LAWFUL))
+            outputs = (
+                (values, self._output(self._layer(drop_prob)(self._probe.tensor(values), training=True)))
+                for values in calls
+            )
+            self._lawfully[drop_prob] = not any(
+                y is not None and self._breaks_its_law(values, y, drop_prob) for values, y in outputs
+            )
+        return self._lawfully[drop_prob]
 
     def one_sided(self) -> tuple[str, Pair | None]:
         """Return whether all samples that held NaN met one fate, where only chance could tell."""
