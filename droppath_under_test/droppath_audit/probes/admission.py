@@ -144,7 +144,7 @@ def _whole(shown: Admission, target: Target, numbers: tuple[str, ...], dtype: st
         neutral=neutral or {},
         doubles=changes and not numbers and _doubles(formed, shape, dtype, device),
         computes=numbers if changes else (),
-        together=formed.dialect.granularity == "sample" and shown.output is None and _together(formed, dtype, device),
+        together=formed.dialect.granularity == "sample" and _together(formed, dtype, device),
         mask=formed.dialect.form == "branch" and shown.output is None and _is_mask(target, dtype, device),
         swapped=formed.dialect.form == "residual" and _swapped(formed, shape, dtype, device),
         ranks=_ranks(target, dtype, device) if free and shown.smallest in FEATURES else (),
