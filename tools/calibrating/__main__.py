@@ -25,26 +25,20 @@ PAGE = DOCS / "calibration.md"
 SCRATCH = ROOT / "build" / "calibration"
 
 
-def whole(text: str) -> int:
-    """Return a number of at least zero.
+def whole(text: str, least: int = 0) -> int:
+    """Return a number of at least zero, or of at least another.
 
     Raises:
         ValueError: If it is none.
     """
-    if int(text) < 0:
+    if int(text) < least:
         raise ValueError
     return int(text)
 
 
 def positive(text: str) -> int:
-    """Return a number of at least one.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
+    """Return a number of at least one; see ``whole``."""
+    return whole(text, 1)
 
 
 def main() -> int:

@@ -214,9 +214,8 @@ def _or_apart(spec: str, do: Callable[[str], T]) -> T:
         from droppath_audit.run.journal import folder
         from droppath_audit.scanning.apart import written_apart
 
-        apart = written_apart(
-            spec, error.reason, folder() / "apart"
-        )  # with the journals: the report's commands name it
+        # With the journals, where the commands of the report find it.
+        apart = written_apart(spec, error.reason, folder() / "apart")
         if apart is None:
             raise
         name = spec.partition("?")[0].rpartition(":")[2]

@@ -175,12 +175,10 @@ def _spec(alike: LookAlike) -> str:
     """Return the SPEC of a definition; empty where none can name it."""
     if alike.local:
         return ""
+    from droppath_audit.targets.spec import quoted
+
     file = alike.source.file
-    return f"{file.module or _quoted(file.path)}:{alike.name}"
-
-
-def _quoted(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3F")
+    return f"{file.module or quoted(file.path)}:{alike.name}"
 
 
 class _Auditing:
@@ -240,6 +238,7 @@ class _Auditing:
         """Return the group, audited apart from its file, which cannot be imported."""
         from droppath_audit.core.scanned import Lifted
         from droppath_audit.scanning.lifting import NotLiftable, lift
+        from droppath_audit.targets.spec import quoted
 
         why = _reason(failed)
         try:
@@ -249,7 +248,7 @@ class _Auditing:
             return replace(group, refused=refused, command=_looked_into(group.spec))
         file = self._folder / f"{alike.name.replace('.', '_')}_{group.digest[:8]}.py"
         file.write_text(piece.text, encoding="utf-8")
-        spec = f"{_quoted(str(file))}:{alike.name}"
+        spec = f"{quoted(str(file))}:{alike.name}"
         group = replace(
             group, lifted=Lifted(why, piece.text, piece.left_out, piece.others, str(file) if self._kept else "")
         )

@@ -35,6 +35,25 @@ def gravest(statuses: Iterable[int]) -> int:
     return next((status for status in (*interrupted, FINDING, UNUSABLE, OPEN) if status in found), HOLDS)
 
 
+def concluded(number: int, ended_early: str, exit_status: int) -> str:
+    """Return the verdict in a few words, by the number of findings, why it ended early, if it did, and the status."""
+    if ended_early:
+        found = f"; {number} finding{'s' if number > 1 else ''} so far" if number else ""
+        return f"incomplete: {ended_early}{found}"
+    return {
+        HOLDS: "every MUST holds",
+        FINDING: f"{number} finding{'s' if number > 1 else ''}",
+        UNUSABLE: "nothing was executed",
+        OPEN: "no finding, but something is inconclusive",
+    }[exit_status]
+
+
+def ended(counts: Mapping[str, int]) -> list[str]:
+    """Return how trials ended, such as ``3 passed``, by their numbers; what none did is left out."""
+    labels = (("pass", "passed"), ("fail", "failed"), ("error", "errors"), ("inconclusive", "inconclusive"))
+    return [f"{counts[name]} {label}" for name, label in labels if counts[name]]
+
+
 class AuditFailed(AssertionError):
     """An audit has findings; the message lists them."""
 
@@ -142,16 +161,7 @@ class Report:
     @property
     def conclusion(self) -> str:
         """The verdict in a few words."""
-        number = len(self.findings)
-        if self.ended_early:
-            found = f"; {number} finding{'s' if number > 1 else ''} so far" if number else ""
-            return f"incomplete: {self.ended_early}{found}"
-        return {
-            HOLDS: "every MUST holds",
-            FINDING: f"{number} finding{'s' if number > 1 else ''}",
-            UNUSABLE: "nothing was executed",
-            OPEN: "no finding, but something is inconclusive",
-        }[self.exit_status]
+        return concluded(len(self.findings), self.ended_early, self.exit_status)
 
     def raise_for_findings(self) -> None:
         """Raise if the audit has findings, or ended early: what was not run has not passed.

@@ -21,6 +21,12 @@ def root_of(path: str) -> Path | None:
     return None
 
 
+def root_here() -> Path:
+    """Return the folder of the repository in which this runs; the working directory where that is none."""
+    here = Path.cwd()
+    return root_of(str(here)) or here
+
+
 def commit_of(path: str) -> str:
     """Return the commit that is checked out where a file lies; empty where it lies in no repository.
 

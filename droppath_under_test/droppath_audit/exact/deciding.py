@@ -340,8 +340,9 @@ class _Deciding:
         # Which neighbour of the threshold each number is, or wide for any number: each is one of them, wherever.
         near = np.where(self._rng.random((calls, count)) < AMONG, self._rng.integers(0, wide, (calls, count)), wide)
         near.flat[self._rng.choice(near.size, wide, replace=False)] = np.arange(wide)
+        there = {up: np.append(ranks, 0) for up, ranks in centre.items()}
         for row in near:
-            chosen = _by_direction(upward, {up: np.append(ranks, 0)[row] for up, ranks in centre.items()})
+            chosen = _by_direction(upward, {up: ranks[row] for up, ranks in there.items()})
             yield np.where(row < wide, chosen, self._rng.integers(0, size, count))
 
     def _around(

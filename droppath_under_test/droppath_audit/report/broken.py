@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.level import Level
+from droppath_audit.core.report import concluded, ended
+from droppath_audit.core.result import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Result = Mapping[str, Any]
 
-BAD = ("fail", "error")
 LONGEST = 2**12  # characters of a text of the target that forms show; the JSON document has all of it
-OPEN = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,13 @@ def place_of(report: Mapping[str, Any]) -> tuple[str, int]:
     return (file, int(line)) if file and line.isdecimal() else ("", 1)
 
 
+def told(report: Mapping[str, Any], one: Broken) -> str:
+    """Return what was observed, of how many trials, with the hint and what to change, a line each."""
+    many = f" ({len(one.trials)} of {one.ran} trials)" if one.ran > 1 else ""
+    rows = [f"{name_of(report)}: {one.first['message']}{many}", one.first["hint"], one.first["fix"]]
+    return "\n".join(row for row in rows if row)
+
+
 def within(file: str, root: Path) -> str:
     """Return the path of a file below a folder, with slashes; empty where it does not lie there."""
     try:
@@ -85,20 +92,10 @@ def within(file: str, root: Path) -> str:
 def conclusion(report: Mapping[str, Any]) -> str:
     """Return the verdict in a few words, with the exit status."""
     number = sum(is_finding(report, result) for result in report["results"])
-    found = f"{number} finding{'' if number == 1 else 's'}"
-    if report["incomplete"]:
-        said = f"incomplete: {report['incomplete']}; {found} so far"
-    elif number:
-        said = found
-    else:
-        said = {0: "every MUST holds", 3: "no finding, but something is inconclusive"}.get(
-            report["exit_status"], "nothing was executed"
-        )
+    said = concluded(number, report["incomplete"], report["exit_status"])
     return f"{said} (exit {report['exit_status']})"
 
 
 def counted(report: Mapping[str, Any], level: str) -> str:
     """Return how many trials of a level passed, failed and so on; empty where none was run."""
-    counts = report["levels"][level]
-    words = {"pass": "passed", "fail": "failed", "error": "errors", OPEN: OPEN}
-    return ", ".join(f"{counts[name]} {word}" for name, word in words.items() if counts[name])
+    return ", ".join(ended(report["levels"][level]))

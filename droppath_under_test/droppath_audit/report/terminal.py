@@ -15,6 +15,7 @@ from rich.text import Text
 from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
 from droppath_audit.core.level import Level
+from droppath_audit.core.report import ended
 from droppath_audit.core.result import SHOWN
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import visible_texts
@@ -258,9 +259,7 @@ def _summary(report: Report) -> Text:
     said = Text(" " + " · ".join(words) + "\n")
     for level, of_it in report.levels.items():
         if of_it["run"]:
-            labels = (("pass", "passed"), ("fail", "failed"), ("error", "errors"), ("inconclusive", "inconclusive"))
-            ended = [f"{of_it[name]} {label}" for name, label in labels if of_it[name]]
-            said.append(f" {level:<6} {' · '.join(ended)}\n")
+            said.append(f" {level:<6} {' · '.join(ended(of_it))}\n")
     return said + Text.assemble((f" {report.conclusion}", STYLES[report.verdict]), f" · exit {report.exit_status}")
 
 

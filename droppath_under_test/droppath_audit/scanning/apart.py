@@ -14,7 +14,7 @@ from droppath_audit.scanning.finding import LookAlike
 from droppath_audit.scanning.lifting import NotLiftable, installed, lift
 from droppath_audit.scanning.reading import Definition, Unread, parsed
 from droppath_audit.scanning.sources import File
-from droppath_audit.targets.spec import parse
+from droppath_audit.targets.spec import parse, quoted
 
 if TYPE_CHECKING:
     from droppath_audit.scanning.lifting import Piece
@@ -49,8 +49,7 @@ def written_apart(text: str, reason: str, folder: Path) -> str | None:
         file.parent.mkdir(parents=True, exist_ok=True)
         said = " ".join(reason.split())
         file.write_text(f"# Lifted out of {source}, which cannot be imported: {said}\n{piece.text}", encoding="utf-8")
-        path = str(file).replace("%", "%25").replace("?", "%3F")
-        return f"{path}:{text.rpartition('.py:')[2]}"
+        return f"{quoted(str(file))}:{text.rpartition('.py:')[2]}"
     return None
 
 

@@ -82,6 +82,11 @@ class Spec:
         return not self.name
 
 
+def quoted(path: str) -> str:
+    """Return a path as a SPEC writes it."""
+    return path.replace("%", "%25").replace("?", "%3F")
+
+
 def parse(text: str) -> Spec:
     """Parse a SPEC.
 

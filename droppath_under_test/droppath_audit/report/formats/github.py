@@ -5,17 +5,14 @@ GitHub shows ten of each kind a step; beyond that the last one says how many the
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.repository import root_of
+from droppath_audit.core.repository import root_here
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, within
+from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, told, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from droppath_audit.report.broken import Broken
 
 WHAT = "annotations of GitHub Actions"
 MOST = 10  # of a kind that a step may show
@@ -33,21 +30,14 @@ def text(document: Mapping[str, Any]) -> str:
 
 def _annotations(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the annotations of one report, each with its kind, at the target's definition if the repository has it."""
-    here = Path.cwd()
     file, line = place_of(report)
-    path = within(file, root_of(str(here)) or here)
+    path = within(file, root_here())
     at = f"file={_property(path)},line={line}," if path else ""
     for one in broken(report):
         kind = "error" if one.finding else "warning"
-        yield kind, f"::{kind} {at}title={_property(f'{one.check} {one.slug}')}::{_data(_told(report, one))}"
+        yield kind, f"::{kind} {at}title={_property(f'{one.check} {one.slug}')}::{_data(told(report, one))}"
     if report["exit_status"] not in (0, 1):
         yield "error", f"::error {at}title={_property(name_of(report))}::{_data(conclusion(report))}"
-
-
-def _told(report: Mapping[str, Any], one: Broken) -> str:
-    many = f" ({len(one.trials)} of {one.ran} trials)" if one.ran > 1 else ""
-    rows = [f"{name_of(report)}: {one.first['message']}{many}", one.first["hint"], one.first["fix"]]
-    return "\n".join(row for row in rows if row)
 
 
 def _fewer(kind: str, lines: list[str]) -> list[str]:

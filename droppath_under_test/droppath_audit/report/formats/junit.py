@@ -10,8 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from droppath_audit.core.result import BAD
+from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import BAD, LONGEST, OPEN, is_finding, name_of
+from droppath_audit.report.broken import LONGEST, is_finding, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,8 +61,8 @@ def _judged(case: ET.Element, report: Mapping[str, Any], result: Mapping[str, An
         ET.SubElement(case, tag, type=result["level"], message=message).text = _details(result)
     elif verdict in BAD:
         ET.SubElement(case, "system-out").text = f"{result['level']}, which does not fail: {_details(result)}"
-    elif verdict == OPEN and result["level"] == "MUST":
-        ET.SubElement(case, "error", type=OPEN, message=message)
+    elif verdict == Outcome.INCONCLUSIVE and result["level"] == "MUST":
+        ET.SubElement(case, "error", type=verdict, message=message)
 
 
 def _details(result: Mapping[str, Any]) -> str:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 import linecache
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from droppath_audit.core.repository import root_of
+from droppath_audit.core.repository import root_here
 from droppath_audit.core.version import __version__
 from droppath_audit.core.visible import clipped, visible
-from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, within
+from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, told, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from droppath_audit.report.broken import Broken
 
@@ -35,8 +35,7 @@ FINGERPRINT = "droppathAudit/v1"
 
 def text(document: Mapping[str, Any]) -> str:
     """Return the document as SARIF; paths are those below the repository in which this runs."""
-    here = Path.cwd()
-    root = root_of(str(here)) or here
+    root = root_here()
     found = [(report, one) for report in document["reports"] for one in broken(report)]
     checks = sorted({one.check for _, one in found})
     run = {
@@ -57,15 +56,15 @@ def text(document: Mapping[str, Any]) -> str:
 def _rule(check: str, found: list[tuple[Mapping[str, Any], Broken]]) -> dict[str, Any]:
     """Return the rule of a check, from its documentation as a report has it."""
     report, one = next((report, one) for report, one in found if one.check == check)
-    told = report["documentation"][check]
+    documented = report["documentation"][check]
     return {
         "id": check,
         "name": "".join(word.capitalize() for word in one.slug.split("-")),
-        "shortDescription": {"text": told["promise"]},
-        "fullDescription": {"text": told["what"]},
-        "help": {"text": f"{told['why']}\n\nHow to fix: {told['fix']}"},
+        "shortDescription": {"text": documented["promise"]},
+        "fullDescription": {"text": documented["what"]},
+        "help": {"text": f"{documented['why']}\n\nHow to fix: {documented['fix']}"},
         "defaultConfiguration": {"level": LEVELS[one.level]},
-        "properties": {"tags": [told["family"]]},
+        "properties": {"tags": [documented["family"]]},
     }
 
 
@@ -83,9 +82,6 @@ def _invocation(report: Mapping[str, Any]) -> dict[str, Any]:
 def _result(report: Mapping[str, Any], one: Broken, checks: list[str], root: Path) -> dict[str, Any]:
     file, line = place_of(report)
     path, source = within(file, root), linecache.getline(file, line).strip() if file else ""
-    many = f" ({len(one.trials)} of {one.ran} trials)" if one.ran > 1 else ""
-    said = [f"{name_of(report)}: {one.first['message']}{many}", one.first["hint"], one.first["fix"]]
-    told = "\n".join(row for row in said if row)
     place = {"uri": quote(path)} if path else _elsewhere(root)
     region: dict[str, Any] = {"startLine": line if path else 1}
     if path and source:
@@ -94,7 +90,7 @@ def _result(report: Mapping[str, Any], one: Broken, checks: list[str], root: Pat
         "ruleId": one.check,
         "ruleIndex": checks.index(one.check),
         "level": LEVELS[one.level],
-        "message": {"text": clipped(told, LONGEST)},
+        "message": {"text": clipped(told(report, one), LONGEST)},
         "locations": [{"physicalLocation": {"artifactLocation": place, "region": region}}],
         "partialFingerprints": {FINGERPRINT: _fingerprint(one.check, name_of(report), source)},
         "properties": {"trials": len(one.trials), "reproduce": visible(one.first["reproduce"])},
