@@ -140,6 +140,14 @@ def tensors(function: Any) -> set[str]:
     return {name for name in _arguments(tree) if OF_TENSORS & {*attributes(tree, name)}}
 
 
+def addends(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield the two sides of every sum, in either order."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            yield node.left, node.right
+            yield node.right, node.left
+
+
 def added_as_it_is(function: Any, one: str, other: str) -> str:
     """Return which of two arguments a function adds as it is to what it makes of the other; empty where none or both.
 
@@ -152,16 +160,13 @@ def added_as_it_is(function: Any, one: str, other: str) -> str:
     stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
     found, summed = {name for name in (one, other) if any(is_name(value, name) for value in alone)} - stored, False
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)):
-            continue
-        summed |= {one, other} <= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    for part, rest in addends(tree):
+        made, of_it = ({inner.id for inner in ast.walk(side) if isinstance(inner, ast.Name)} for side in (rest, part))
+        summed |= {one, other} <= made | of_it
         for name, beside in ((one, other), (other, one)):
-            for part, rest in ((node.left, node.right), (node.right, node.left)):
-                made = {inner.id for inner in ast.walk(rest) if isinstance(inner, ast.Name)}
-                changed = not is_name(rest, beside) or beside in stored
-                if is_name(part, name) and name not in stored and changed and beside in made:
-                    found.add(name)
+            changed = not is_name(rest, beside) or beside in stored
+            if is_name(part, name) and name not in stored and changed and beside in made:
+                found.add(name)
     return found.pop() if summed and len(found) == 1 else ""
 
 

@@ -44,10 +44,6 @@ class Proposal:
         return MARK not in self.text
 
 
-def _sides(node: ast.BinOp) -> tuple[ast.expr, ast.expr]:
-    return node.left, node.right
-
-
 def _adds(function: Any, name: str) -> str:
     """Return what a method that runs a branch on an argument makes of both: ``added``, ``skipped`` or neither."""
     tree = bodies.definition_of(function)
@@ -55,7 +51,7 @@ def _adds(function: Any, name: str) -> str:
     sums = [node for node in nodes if isinstance(node, ast.BinOp)]
     if any(isinstance(node.op, ast.Sub) and bodies.is_name(node.right, name) for node in sums):
         return "skipped"  # what the branch returns holds its input, and is what it adds to that only without it
-    if any(isinstance(node.op, ast.Add) and bodies.is_name(part, name) for node in sums for part in _sides(node)):
+    if tree is not None and any(bodies.is_name(part, name) for part, _ in bodies.addends(tree)):
         return "added"
     returns = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
     return "skipped" if any(bodies.is_name(value, name) for value in returns) else ""
