@@ -246,20 +246,26 @@ AT_IMPORT = {
 
 
 @pytest.mark.parametrize("statement", AT_IMPORT)
-def test_a_target_that_cannot_be_imported_ends_with_status_2_and_says_why(
+@pytest.mark.parametrize("needs", [True, False], ids=["needed", "not-needed"])
+def test_what_a_file_does_when_it_is_imported_ends_the_audit_only_of_what_needs_it(
     statement: str,
+    needs: bool,
     target: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    spec = target(at_import=statement)
-    monkeypatch.setattr(sys, "argv", ["droppath-audit", spec, "--effort", "quick"])
+    spec = target(at_import=f"globals()['made'] = True\n{statement}", in_training="made" if needs else "")
+    monkeypatch.setattr(sys, "argv", ["droppath-audit", spec, "--only", "DP301[cpu-float64]"])
     with pytest.raises(SystemExit) as caught:
         main()
     out, err = capsys.readouterr()
-    assert (caught.value.code, out) == (2, "")
     assert AT_IMPORT[statement] in err
     assert "Traceback" not in err
+    if needs:
+        assert (caught.value.code, out) == (2, "")
+    else:
+        assert "drop_path needs nothing of that, and is audited apart from its file: " in err
+        assert (caught.value.code, out.count("1 passed")) == (0, 1)
 
 
 def test_a_target_that_never_finishes_importing_is_given_up(

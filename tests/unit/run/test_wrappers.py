@@ -94,6 +94,7 @@ def file(tmp_path: Path) -> Path:
                 ADDS,
                 TUPLE,
                 "output=0: of several outputs the first tensor is audited",
+                "every call keeps or drops all samples: DP104 judges that, and all others take it as it is",
             ],
         ),
     ],
