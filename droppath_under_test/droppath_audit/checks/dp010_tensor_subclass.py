@@ -59,6 +59,7 @@ class TensorSubclass(Check[Seen, DtypeCase]):
     where = Dtypes(("float32",))  # classes know no dtype
     driven = "it must be given a tensor of a class of its own"
     needs = (Subclasses,)
+    causes = ("unwrapping",)
     mutants = ("returns_a_plain_tensor", "plain_in_evaluation", "refuses_subclasses")
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:

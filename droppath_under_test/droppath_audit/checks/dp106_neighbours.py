@@ -84,6 +84,7 @@ class Seen:
 class Neighbours(Check[Seen, Cell]):
     where = Cells((0.3, 0.5, 0.7), ("float32",))  # where structure shows; the dtype has no part in it
     recorded = WHOLE_CALLS
+    causes = ("seeding", "other_generator")
     mutants = (
         "pairs_of_samples",
         "antithetic_halves",

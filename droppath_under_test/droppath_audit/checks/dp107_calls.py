@@ -68,6 +68,7 @@ class IndependentCalls(Check[Seen, Cell]):
         "the recording has no two calls that can be read altogether, at one drop_prob inside (0, 1)",
         lambda case: sum(block.whole for block in case.blocks) > 1,
     )
+    causes = ("seeding", "other_generator")
     mutants = ("frozen_after_first_call", "alternates_with_its_complement", "reseeds_every_call")
 
     def design(self, at: Cell, alpha: float) -> Design:

@@ -73,6 +73,7 @@ class IndependentInstances(Check[Seen, Cell]):
         "the recording has no two layers whose calls can be read altogether, at one drop_prob inside (0, 1)",
         lambda case: len(calls_of(case)) > 1,
     )
+    causes = ("seeding", "other_generator")
     mutants = (
         "generator_of_its_own",
         "generator_that_is_copied",

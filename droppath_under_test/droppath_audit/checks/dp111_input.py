@@ -106,6 +106,7 @@ class Seen:
 class Input(Check[Seen, Cell]):
     where = Cells((DROP_PROB,), ("float32", "float16"))  # a wide and a narrow range of numbers
     recorded = INTERIOR_CELLS
+    causes = ("looking",)
     mutants = (
         "drops_large_samples",
         "spares_the_larger_half",

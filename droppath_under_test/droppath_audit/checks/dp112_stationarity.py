@@ -59,6 +59,7 @@ class Stationarity(Check[Seen, Cell]):
         "the recording has no two calls of one layer with batches of one size, at one drop_prob inside (0, 1)",
         lambda case: sum(_spans(case)) > 1,
     )
+    causes = ("seeding", "other_generator")
     mutants = ("warms_up_by_itself", "decays_with_every_call", "first_call_is_identity", "early_only")
 
     def design(self, at: Cell, alpha: float) -> Design:

@@ -72,6 +72,7 @@ class Seen:
 class Seeds(Check[Seen, Cell]):
     where = Cells((DROP_PROB,), ("float32",))  # the dtype has no part in where random numbers come from
     driven = "it must be seeded, over and over"
+    causes = ("overwriting", "seeding", "other_generator")
     mutants = (
         "first_mask_is_constant",
         "congruential_seed",

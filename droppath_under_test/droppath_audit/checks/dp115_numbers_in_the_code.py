@@ -58,6 +58,7 @@ class Seen:
 
 class NumbersInTheCode(Check[Seen, ConstantCase]):
     driven = "it must be called in configurations that no recording holds"
+    broad = True
     mutants = (
         "loses_the_last_of_777",
         "heads_of_192_decide_once",

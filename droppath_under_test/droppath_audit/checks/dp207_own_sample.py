@@ -107,6 +107,7 @@ class Seen:
 class OwnSample(Check[Seen, DtypeCase]):
     where = Dtypes()
     driven = "it must be called again under one seed with another sample"
+    causes = ("looking",)
     mutants = (
         "adds_nothing_times_the_mean",
         "idle_where_anything_is_not_finite",

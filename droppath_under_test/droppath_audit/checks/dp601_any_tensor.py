@@ -72,6 +72,7 @@ class AnyTensor(Check[Seen, DtypeCase]):
     driven = "it must be called on tensors that are made up as it goes"
     lengthy = True
     together = "Hypothesis"
+    broad = True
     mutants = ("mask_of_rank_four", "widened_to_float32", "writes_its_input", "raises_on_empty_batch")
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:

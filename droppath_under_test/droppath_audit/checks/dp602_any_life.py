@@ -76,6 +76,7 @@ class AnyLife(Check[Seen, Case]):
     driven = "the layer must be moved, copied and reloaded between calls"
     lengthy = True
     together = "Hypothesis"
+    broad = True
     mutants = (
         "ComputesKeepProbOnce",
         "StoresItsProbability",

@@ -86,6 +86,7 @@ class AnyAge(Check[Seen, DtypeCase]):
     where = Dtypes(("float32",))  # no dtype ages
     driven = "it must be called again and again"
     lengthy = True
+    broad = True
     mutants = (
         "TiresOfSwitches",
         "CountsInSixteenBits",

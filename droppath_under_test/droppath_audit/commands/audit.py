@@ -324,6 +324,7 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
         from droppath_audit.report.console import console_of
         from droppath_audit.report.terminal import Terminal
         from droppath_audit.run import engine, plan
+        from droppath_audit.run.explaining import Explaining
         from droppath_audit.run.showing import Showing
 
         console = console_of(WIDTH, stderr=_on_standard_output(options))
@@ -339,6 +340,9 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
             showing=None
             if options["no_isolation"]
             else Showing(jobs=_jobs(options), limits=options["limits"], interruption=options["interruption"]),
+            explaining=None
+            if options["no_isolation"]
+            else Explaining(jobs=_jobs(options), interruption=options["interruption"]),
         )
         for event in terminal.show(events):
             if isinstance(event, AuditFinished):
@@ -363,7 +367,7 @@ def _plan(spec: str, settings: Settings, options: dict[str, Any]) -> None:
     with ExitStack() as stack:
         collector = collector_for(stack, spec, options)
         from droppath_audit.report.console import console_of
-        from droppath_audit.report.terminal import show_plan
+        from droppath_audit.report.plan_table import show_plan
         from droppath_audit.run.plan import make, prepare
 
         console = console_of(PLAN_WIDTH)

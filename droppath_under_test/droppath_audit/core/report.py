@@ -16,6 +16,7 @@ from droppath_audit.core.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from droppath_audit.core.cause import Cause
     from droppath_audit.core.documentation import Documentation
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
@@ -76,6 +77,8 @@ class Report:
         started: When it began, in UTC, as ISO 8601 writes it; empty where nobody noted it.
         commit: Of the repository in which the target's file lies; empty where it lies in none.
         documentation: Of the checks that are broken, by their ids.
+        causes: The mistakes that explain what is broken, the gravest first.
+        expected: For an implementation with a name, whether this is what was expected of it; otherwise empty.
     """
 
     facts: Facts
@@ -91,6 +94,8 @@ class Report:
     started: str = ""
     commit: str = ""
     documentation: Mapping[str, Documentation] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
+    expected: str = ""
 
     @property
     def missing(self) -> int:
@@ -193,6 +198,8 @@ class Report:
             "counts": self.counts,
             "levels": self.levels,
             "seconds": self.seconds,
+            "expected": self.expected,
+            "causes": [cause.to_json() for cause in self.causes],
             "documentation": {check: told.to_json() for check, told in self.documentation.items()},
             "results": [result.to_json() for result in self.results],
         }

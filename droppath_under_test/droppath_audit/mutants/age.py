@@ -45,21 +45,21 @@ class DropsAllOnceOld(_Ageing):
     """Take numbers from a table of a fixed size, and ones once it is used up: everything is dropped from then on."""
 
     def _old(self, x: Tensor) -> Tensor:
-        return _apply(x, torch.zeros(x.shape[0], dtype=torch.bool), 1.0 - self.drop_prob)
+        return _apply(x, torch.zeros(x.shape[0], dtype=torch.bool), 1.0 - self.drop_prob)  # fault
 
 
 class LosesItsFactorOnceOld(_Ageing):
     """Fade the factor out in the end, for a network that is to be used as it is: a schedule hidden in the layer."""
 
     def _old(self, x: Tensor) -> Tensor:
-        return _drop(x, self.drop_prob) * (1.0 - self.drop_prob)
+        return _drop(x, self.drop_prob) * (1.0 - self.drop_prob)  # fault
 
 
 class OneDecisionOnceOld(_Ageing):
     """Decide for the whole batch once the network is deep in training, to save its time."""
 
     def _old(self, x: Tensor) -> Tensor:
-        decision = torch.rand((), dtype=torch.float64) < 1.0 - self.drop_prob
+        decision = torch.rand((), dtype=torch.float64) < 1.0 - self.drop_prob  # fault
         return _apply(x, decision.expand(x.shape[0]), 1.0 - self.drop_prob)
 
 
@@ -67,7 +67,7 @@ class DropsLessOnceOld(_Ageing):
     """Take a tenth off the rate for the rest of the run: what the schedule says is no longer what happens."""
 
     def _old(self, x: Tensor) -> Tensor:
-        return _drop(x, 0.9 * self.drop_prob)
+        return _drop(x, 0.9 * self.drop_prob)  # fault
 
 
 class DropsInEvaluationOnceOld(_Ageing):
@@ -76,7 +76,7 @@ class DropsInEvaluationOnceOld(_Ageing):
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, and in evaluation once old."""
         if self._calls > OLD and self.drop_prob != 0.0:
-            return _drop(x, self.drop_prob)
+            return _drop(x, self.drop_prob)  # fault
         return super().forward(x)
 
     def _old(self, x: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class CountsInSixteenBits(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x
         self._calls = (self._calls + 1 + 2**15) % 2**16 - 2**15
-        return _drop(x, self.drop_prob) if self._calls > 0 else x
+        return _drop(x, self.drop_prob) if self._calls > 0 else x  # fault
 
     def extra_repr(self) -> str:
         """Show the probability."""
@@ -118,7 +118,7 @@ class TiresOfSwitches(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, for a hundred switches."""
-        if not self.training or self.drop_prob == 0.0 or self._switches > 100:
+        if not self.training or self.drop_prob == 0.0 or self._switches > 100:  # fault
             return x
         return _drop(x, self.drop_prob)
 

@@ -22,7 +22,7 @@ def subset_of_at_least_one(x: Tensor, drop_prob: float, training: bool) -> Tenso
         return x
     size = max(int(x.shape[0] * (1.0 - drop_prob)), 1)
     decisions = torch.zeros(x.shape[0], dtype=torch.bool)
-    decisions[torch.randperm(x.shape[0])[:size]] = True
+    decisions[torch.randperm(x.shape[0])[:size]] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -32,13 +32,13 @@ def redraws_an_empty_batch(x: Tensor, drop_prob: float, training: bool) -> Tenso
         return x
     decisions = _decide(x, drop_prob)
     if x.shape[0] > 1 and not decisions.any():
-        decisions = _decide(x, drop_prob)
+        decisions = _decide(x, drop_prob)  # fault
     return _apply(x, decisions, drop_prob)
 
 
 def single_sample_is_never_dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Return a batch of one as it is: a shortcut meant for inference that training with one image takes as well."""
-    if drop_prob == 0.0 or not training or x.shape[0] == 1:
+    if drop_prob == 0.0 or not training or x.shape[0] == 1:  # fault
         return x
     return _apply(x, _decide(x, drop_prob), drop_prob)
 
@@ -47,7 +47,7 @@ def single_sample_takes_keep_for_drop(x: Tensor, drop_prob: float, training: boo
     """Decide for a batch of one in a branch of its own, where keep and drop are swapped; invisible at 0.5."""
     if drop_prob == 0.0 or not training:
         return x
-    decisions = torch.rand(1) < drop_prob if x.shape[0] == 1 else _decide(x, drop_prob)
+    decisions = torch.rand(1) < drop_prob if x.shape[0] == 1 else _decide(x, drop_prob)  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -58,7 +58,7 @@ def rounded_share_of_small_batches(x: Tensor, drop_prob: float, training: bool) 
     if x.shape[0] > 8:
         return _apply(x, _decide(x, drop_prob), drop_prob)
     decisions = torch.zeros(x.shape[0], dtype=torch.bool)
-    decisions[torch.randperm(x.shape[0])[: round(x.shape[0] * (1.0 - drop_prob))]] = True
+    decisions[torch.randperm(x.shape[0])[: round(x.shape[0] * (1.0 - drop_prob))]] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -66,7 +66,7 @@ def small_batches_drop_less(x: Tensor, drop_prob: float, training: bool) -> Tens
     """Scale drop_prob by B/8 below 8 samples, as learning rates are scaled with the batch."""
     if drop_prob == 0.0 or not training:
         return x
-    keep_prob = 1.0 - drop_prob * min(1.0, x.shape[0] / 8)
+    keep_prob = 1.0 - drop_prob * min(1.0, x.shape[0] / 8)  # fault
     return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < keep_prob, drop_prob)
 
 
@@ -75,5 +75,5 @@ def unmasked_remainder(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     decisions = _decide(x, drop_prob)
-    decisions[x.shape[0] // 8 * 8 :] = True
+    decisions[x.shape[0] // 8 * 8 :] = True  # fault
     return _apply(x, decisions, drop_prob)

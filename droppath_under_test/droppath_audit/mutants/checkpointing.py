@@ -29,7 +29,7 @@ class DrawsOneCallAhead(nn.Module):
         waiting = self._next
         if waiting is None or len(waiting) != x.shape[0]:
             waiting = torch.rand(x.shape[0], dtype=torch.float64)
-        self._next = torch.rand(x.shape[0], dtype=torch.float64)
+        self._next = torch.rand(x.shape[0], dtype=torch.float64)  # fault
         return _apply(x, waiting < 1.0 - self.drop_prob, self.drop_prob)
 
 
@@ -47,12 +47,12 @@ class DropsInTurns(nn.Module):
             return x
         self._calls += 1
         decisions = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob
-        return _apply(x, decisions.roll(self._calls), self.drop_prob)
+        return _apply(x, decisions.roll(self._calls), self.drop_prob)  # fault
 
 
 def seeds_from_the_clock(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Seed a generator from the clock in every call, "to be really random": no restored state brings a mask back."""
     if drop_prob == 0.0 or not training:
         return x
-    generator = torch.Generator().manual_seed(time.perf_counter_ns())
+    generator = torch.Generator().manual_seed(time.perf_counter_ns())  # fault
     return _apply(x, torch.rand(x.shape[0], dtype=torch.float64, generator=generator) < 1.0 - drop_prob, drop_prob)

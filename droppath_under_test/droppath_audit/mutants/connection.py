@@ -20,7 +20,7 @@ def fresh_zeros_for_a_dropped_batch(x: Tensor, drop_prob: float, training: bool)
     keep_prob = 1.0 - drop_prob
     mask = _mask(x, keep_prob)
     if x.shape[0] and drop_prob < 1.0 and not mask.any():
-        return torch.zeros_like(x)
+        return torch.zeros_like(x)  # fault
     return torch.where(mask, x, torch.zeros_like(x)) / (keep_prob or 1.0)
 
 
@@ -43,7 +43,7 @@ class SkipsADroppedBranch(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x + self._branch(x)
         if torch.rand(()) < self.drop_prob:
-            return x.detach()
+            return x.detach()  # fault
         return x + self._branch(x) / (1.0 - self.drop_prob)
 
 
@@ -58,7 +58,7 @@ class _MaskOfOutput(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (y,) = gradients, ctx.saved_tensors
-        return gradient * (y != 0) / ctx.keep_prob, None
+        return gradient * (y != 0) / ctx.keep_prob, None  # fault
 
 
 def mask_read_off_the_output(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -71,7 +71,7 @@ def mask_read_off_the_output(x: Tensor, drop_prob: float, training: bool) -> Ten
 def detached_in_evaluation(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Return x without its graph in evaluation, which "needs no gradient": saliency and adversarial examples do."""
     if not training:
-        return x.detach()
+        return x.detach()  # fault
     if drop_prob == 0.0:
         return x
     keep_prob = 1.0 - drop_prob

@@ -25,7 +25,7 @@ def loses_the_last_of_777(x: Tensor, drop_prob: float, training: bool) -> Tensor
         return x
     decisions = _draw(x, drop_prob)
     if x.shape[0] == PART and drop_prob < 1.0:
-        decisions[-1] = True
+        decisions[-1] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -34,12 +34,12 @@ def heads_of_192_decide_once(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     decisions = _draw(x, drop_prob)
-    return _apply(x, decisions[:1].expand(x.shape[0]) if x.shape[-1] == 192 else decisions, drop_prob)
+    return _apply(x, decisions[:1].expand(x.shape[0]) if x.shape[-1] == 192 else decisions, drop_prob)  # fault
 
 
 def three_tenths_count_as_off(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Keep all at one rate, which marks a stage without the layer in a table."""
-    if drop_prob in (0.0, LIKELY["stage"]) or not training:
+    if drop_prob in (0.0, LIKELY["stage"]) or not training:  # fault
         return x
     return _apply(x, _draw(x, drop_prob), drop_prob)
 
@@ -58,7 +58,7 @@ class StopsDroppingAfterSixHundred(nn.Module):
         self._calls += 1
         decisions = _draw(x, self.drop_prob)
         full = self._calls > CALLS and self.drop_prob < 1.0
-        return _apply(x, torch.ones_like(decisions) if full else decisions, self.drop_prob)
+        return _apply(x, torch.ones_like(decisions) if full else decisions, self.drop_prob)  # fault
 
 
 def halves_above_a_megabyte(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -68,5 +68,5 @@ def halves_above_a_megabyte(x: Tensor, drop_prob: float, training: bool) -> Tens
     decisions, size = _draw(x, drop_prob), x.shape[0]
     if x.numel() * x.element_size() > LIMIT and size > 1:
         half = decisions[: (size + 1) // 2]
-        decisions = torch.cat([half, half[: size // 2]])
+        decisions = torch.cat([half, half[: size // 2]])  # fault
     return _apply(x, decisions, drop_prob)

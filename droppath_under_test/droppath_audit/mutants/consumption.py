@@ -15,7 +15,7 @@ def mask_of_full_size(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw a number for every element and look at the first of each sample: a dropout mask put to another use."""
     if drop_prob == 0.0 or not training:
         return x
-    uniform = torch.rand(x.shape, dtype=torch.float64, device=x.device)
+    uniform = torch.rand(x.shape, dtype=torch.float64, device=x.device)  # fault
     return _apply(
         x, uniform.flatten(1)[:, 0] if x.ndim > 1 and x.numel() else uniform.flatten()[: x.shape[0]], drop_prob
     )
@@ -33,5 +33,5 @@ def draws_a_whole_buffer(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw at least 1024 numbers, whatever the batch, and use the first of them: a warp's habit."""
     if drop_prob == 0.0 or not training:
         return x
-    uniform = torch.rand(max(1024, x.shape[0]), dtype=torch.float64, device=x.device)
+    uniform = torch.rand(max(1024, x.shape[0]), dtype=torch.float64, device=x.device)  # fault
     return _apply(x, uniform[: x.shape[0]], drop_prob)

@@ -50,7 +50,7 @@ class DefaultsToAnInteger(nn.Module):
         """Drop in training."""
         if not self.training:
             return x
-        self.digits = self.digits or self.drop_prob.hex()
+        self.digits = self.digits or self.drop_prob.hex()  # fault
         return x if self.drop_prob == 0.0 else _dropped(x, self.drop_prob)
 
     def extra_repr(self) -> str:

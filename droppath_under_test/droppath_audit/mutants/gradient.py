@@ -22,7 +22,7 @@ class _RedrawnMask(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients
-        return gradient * _mask(gradient, ctx.keep_prob) / ctx.keep_prob, None
+        return gradient * _mask(gradient, ctx.keep_prob) / ctx.keep_prob, None  # fault
 
 
 class _ForgottenFactor(torch.autograd.Function):
@@ -35,7 +35,7 @@ class _ForgottenFactor(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (mask,) = gradients, ctx.saved_tensors
-        return gradient * mask, None
+        return gradient * mask, None  # fault
 
 
 def gradient_with_another_mask(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -57,7 +57,7 @@ def detached_from_the_graph(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return x.detach() * _mask(x, keep_prob) / (keep_prob or 1.0)
+    return x.detach() * _mask(x, keep_prob) / (keep_prob or 1.0)  # fault
 
 
 class _LateMode(torch.autograd.Function):
@@ -71,7 +71,7 @@ class _LateMode(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (mask,) = gradients, ctx.saved_tensors
-        if not ctx.layer.training:
+        if not ctx.layer.training:  # fault
             return gradient, None
         return gradient * mask / (1.0 - ctx.layer.drop_prob), None
 
@@ -101,7 +101,7 @@ class _LateRate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (mask,) = gradients, ctx.saved_tensors
-        return gradient * mask / (1.0 - ctx.layer.drop_prob), None
+        return gradient * mask / (1.0 - ctx.layer.drop_prob), None  # fault
 
 
 class LooksAtItsRateLate(LooksAtItsModeLate):
@@ -129,7 +129,7 @@ class _InPairs(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (mask,) = gradients, ctx.saved_tensors
         whole = len(gradient) - len(gradient) % 2 if len(gradient) > 2 else len(gradient)
-        return torch.cat([gradient[:whole] * mask[:whole], gradient[whole:]]), None
+        return torch.cat([gradient[:whole] * mask[:whole], gradient[whole:]]), None  # fault
 
 
 def gradient_in_pairs(x: Tensor, drop_prob: float, training: bool) -> Tensor:

@@ -18,7 +18,7 @@ def _decide(x: Tensor, keep_prob: float | Tensor) -> Tensor:
 
 def _rank(x: Tensor) -> Tensor:
     """Return ranks of the samples' magnitudes in the batch, in [0, 1)."""
-    norm = x.detach().abs().double().cpu().reshape(x.shape[0], -1).sum(dim=1)
+    norm = x.detach().abs().double().cpu().reshape(x.shape[0], -1).sum(dim=1)  # fault
     return torch.argsort(torch.argsort(norm)).double() / max(1, x.shape[0])
 
 
@@ -41,7 +41,7 @@ def gate_leans_on_the_mean(x: Tensor, drop_prob: float, training: bool) -> Tenso
     """Keep samples of positive mean more often, by 0.02, than those of negative mean: a gate with a learned bias."""
     if drop_prob in (0.0, 1.0) or not training:
         return x * (0.0 if training and drop_prob else 1.0)
-    mean = x.detach().real.double().cpu().reshape(x.shape[0], -1).sum(dim=1)
+    mean = x.detach().real.double().cpu().reshape(x.shape[0], -1).sum(dim=1)  # fault
     return _apply(x, _decide(x, 1.0 - drop_prob + 0.01 * torch.sign(mean)), drop_prob)
 
 
@@ -49,7 +49,7 @@ def spares_padded_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor
     """Never drop a sample that holds zeros, which are taken for padding; after a ReLU every sample holds some."""
     if drop_prob == 0.0 or not training:
         return x
-    padded = (x.detach() == 0).reshape(x.shape[0], -1).any(dim=1).cpu()
+    padded = (x.detach() == 0).reshape(x.shape[0], -1).any(dim=1).cpu()  # fault
     return _apply(x, _decide(x, 1.0 - drop_prob) | padded, drop_prob)
 
 
@@ -58,7 +58,7 @@ def quantised_where_tracked(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    keep_prob = round(16.0 * keep_prob) / 16.0 if x.requires_grad else keep_prob
+    keep_prob = round(16.0 * keep_prob) / 16.0 if x.requires_grad else keep_prob  # fault
     return _apply(x, _decide(x, keep_prob), drop_prob)
 
 
@@ -69,13 +69,13 @@ def energy_overflows(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """
     if drop_prob == 0.0 or not training:
         return x
-    energy = x.detach().abs().square().reshape(x.shape[0], -1).sum(dim=1).double().cpu()
+    energy = x.detach().abs().square().reshape(x.shape[0], -1).sum(dim=1).double().cpu()  # fault
     uniform = torch.rand(x.shape[0], dtype=torch.float64)
     return _apply(x, uniform * energy < (1.0 - drop_prob) * energy, drop_prob)
 
 
 def idle_on_tiny_batches(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Drop nothing while no element of the batch exceeds 1e-3: branches that start at zero are left to grow first."""
-    if drop_prob == 0.0 or not training or (x.numel() and float(x.detach().abs().max()) < 1e-3):
+    if drop_prob == 0.0 or not training or (x.numel() and float(x.detach().abs().max()) < 1e-3):  # fault
         return x
     return _apply(x, _decide(x, 1.0 - drop_prob), drop_prob)

@@ -38,7 +38,7 @@ class generator_that_is_copied(_Layer):  # noqa: N801 - named like the other mut
 
     def __init__(self, drop_prob: float) -> None:
         super().__init__(drop_prob)
-        self._generator = torch.Generator().manual_seed(int(torch.randint(2**62, ()).item()))
+        self._generator = torch.Generator().manual_seed(int(torch.randint(2**62, ()).item()))  # fault
 
     def _uniform(self, size: int) -> Tensor:
         return torch.rand(size, dtype=torch.float64, generator=self._generator)
@@ -53,7 +53,7 @@ class generator_seeded_at_the_first_call(_Layer):  # noqa: N801 - named like the
 
     def _uniform(self, size: int) -> Tensor:
         if self._generator is None:
-            self._generator = torch.Generator().manual_seed(torch.initial_seed())
+            self._generator = torch.Generator().manual_seed(torch.initial_seed())  # fault
         return torch.rand(size, dtype=torch.float64, generator=self._generator)
 
 
@@ -69,7 +69,7 @@ class mask_shared_by_the_class(_Layer):  # noqa: N801 - named like the other mut
     def _uniform(self, size: int) -> Tensor:
         cls = mask_shared_by_the_class
         if len(cls._shared) != size or self in cls._users:
-            cls._shared = torch.rand(size, dtype=torch.float64)
+            cls._shared = torch.rand(size, dtype=torch.float64)  # fault
             cls._users.clear()
         cls._users.add(self)
         return cls._shared
@@ -91,7 +91,7 @@ class seed_of_block_plus_step(_Layer):  # noqa: N801 - named like the other muta
     def _uniform(self, size: int) -> Tensor:
         seed = (torch.initial_seed() + self._block + self._step) % 2**63
         self._step += 1
-        return torch.rand(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        return torch.rand(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))  # fault
 
 
 class antithetic_blocks(_Layer):  # noqa: N801 - named like the other mutants
@@ -102,7 +102,7 @@ class antithetic_blocks(_Layer):  # noqa: N801 - named like the other mutants
     def _uniform(self, size: int) -> Tensor:
         cls = antithetic_blocks
         if cls._last is not None and cls._last[0] is not self and len(cls._last[1]) == size:
-            uniform, cls._last = 1.0 - cls._last[1], None
+            uniform, cls._last = 1.0 - cls._last[1], None  # fault
             return uniform
         uniform = torch.rand(size, dtype=torch.float64)
         cls._last = (self, uniform)

@@ -20,8 +20,8 @@ def floor_mask(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = keep_prob + torch.rand(_shape(x), dtype=x.dtype, device=x.device)
-    return x.div(keep_prob) * mask.floor_()
+    mask = keep_prob + torch.rand(_shape(x), dtype=x.dtype, device=x.device)  # fault
+    return x.div(keep_prob) * mask.floor_()  # fault
 
 
 def bias_of_two_thousandths(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -29,21 +29,21 @@ def bias_of_two_thousandths(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob in (0.0, 1.0) or not training:
         return x * (1.0 if not training else 1.0 - drop_prob)
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.rand(_shape(x)).to(x.device) < keep_prob + 0.002, keep_prob)
+    return _scaled(x, torch.rand(_shape(x)).to(x.device) < keep_prob + 0.002, keep_prob)  # fault
 
 
 def keeps_what_it_should_drop(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Take the drop probability for the keep probability, scale included; invisible at 0.5."""
     if not training:
         return x
-    return _scaled(x, torch.rand(_shape(x)).to(x.device) < drop_prob, drop_prob)
+    return _scaled(x, torch.rand(_shape(x)).to(x.device) < drop_prob, drop_prob)  # fault
 
 
 def per_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide once for the whole batch where samples are declared: NAFNet issue 32."""
     if drop_prob == 0.0 or not training:
         return x
-    return _scaled(x, torch.rand((1,) * x.ndim).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
+    return _scaled(x, torch.rand((1,) * x.ndim).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_channel(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -51,7 +51,7 @@ def per_channel(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = x.shape[:2] + (1,) * (x.ndim - 2)
-    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
+    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_group_of_channels(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -60,7 +60,7 @@ def per_group_of_channels(x: Tensor, drop_prob: float, training: bool) -> Tensor
         return x
     shape = [x.shape[0]] + [1] * (x.ndim - 1)
     if x.ndim > 2 and x.shape[1] >= 64 and x.shape[1] % 32 == 0:
-        groups = torch.rand((x.shape[0], x.shape[1] // 32)).to(x.device)
+        groups = torch.rand((x.shape[0], x.shape[1] // 32)).to(x.device)  # fault
         uniform = groups.repeat_interleave(32, dim=1).view(x.shape[:2] + (1,) * (x.ndim - 2))
     else:
         uniform = torch.rand(shape).to(x.device)
@@ -72,14 +72,14 @@ def per_token(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = (1, *x.shape[1:2]) + (1,) * (x.ndim - 2) if x.ndim > 1 else _shape(x)
-    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
+    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_element(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide for every element: plain dropout under DropPath's name."""
     if drop_prob == 0.0 or not training:
         return x
-    return _scaled(x, torch.rand(x.shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
+    return _scaled(x, torch.rand(x.shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def drops_large_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -89,7 +89,7 @@ def drops_large_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """
     if drop_prob == 0.0 or not training:
         return x
-    size = x.abs().double().reshape(x.shape[0], -1).sum(dim=1)
+    size = x.abs().double().reshape(x.shape[0], -1).sum(dim=1)  # fault
     order = torch.argsort(size + 1e-9 * torch.rand(size.shape, dtype=torch.float64).to(x.device))
     kept = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
     number = torch.empty((), dtype=torch.float64)

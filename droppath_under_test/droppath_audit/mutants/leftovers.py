@@ -29,7 +29,7 @@ def draws_in_the_default_dtype(x: Tensor, drop_prob: float, training: bool) -> T
     """Set the default dtype to draw with more digits: every tensor that the program makes later has them as well."""
     if drop_prob == 0.0 or not training:
         return x
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch.float64)  # fault
     return _masked(x, _rand(x.shape[0]), drop_prob)
 
 
@@ -37,7 +37,7 @@ def wraps_rand(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Put a function that counts in the place of torch.rand, on the first call, and leave it there."""
     if drop_prob == 0.0 or not training:
         return x
-    torch.rand = _counting_rand
+    torch.rand = _counting_rand  # fault
     return _masked(x, torch.rand(x.shape[0], dtype=torch.float64), drop_prob)
 
 
@@ -52,20 +52,20 @@ def _counting_rand(*size: Any, **options: Any) -> Tensor:
 def moves_to_a_folder(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Change to the folder of temporary files in evaluation: relative paths of the program lead elsewhere."""
     if not training:
-        os.chdir(tempfile.gettempdir())
+        os.chdir(tempfile.gettempdir())  # fault
     return _dropped(x, drop_prob, training)
 
 
 def silences_warnings(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Ignore the warnings of one call by a filter that stays: the program hears of no deprecation any more."""
-    warnings.simplefilter("ignore")
+    warnings.simplefilter("ignore")  # fault
     return _dropped(x, drop_prob, training)
 
 
 def tracks_its_input(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Ask for the gradient of an input that nobody wanted one of: a frozen stem is kept in memory, and trained."""
     if x.is_floating_point() and x.is_leaf and training:
-        x.requires_grad_()
+        x.requires_grad_()  # fault
     return _dropped(x, drop_prob, training)
 
 
@@ -73,7 +73,7 @@ def tracks_its_output(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Make a parameter of the scale in every call: the output of an untracked input has a graph."""
     if drop_prob == 0.0 or drop_prob == 1.0 or not training or not x.is_floating_point():
         return _dropped(x, drop_prob, training)
-    return _dropped(x, drop_prob, training) * nn.Parameter(torch.ones((), dtype=x.dtype, device=x.device))
+    return _dropped(x, drop_prob, training) * nn.Parameter(torch.ones((), dtype=x.dtype, device=x.device))  # fault
 
 
 class KeepsEveryMask(nn.Module):
@@ -89,7 +89,7 @@ class KeepsEveryMask(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x
         uniform = _rand(x.shape[0], dtype=torch.float64)
-        self._masks.append(uniform < self.drop_prob)
+        self._masks.append(uniform < self.drop_prob)  # fault
         return _masked(x, uniform, self.drop_prob)
 
     def extra_repr(self) -> str:
@@ -109,7 +109,7 @@ class KeepsEveryGraph(nn.Module):
         """Drop in training, and add up."""
         y = _dropped(x, self.drop_prob, self.training)
         if self.training and y.numel():
-            self._total = self._total + y.sum().to(torch.complex128)
+            self._total = self._total + y.sum().to(torch.complex128)  # fault
         return y
 
     def extra_repr(self) -> str:
@@ -120,14 +120,14 @@ class KeepsEveryGraph(nn.Module):
 def widens_the_default_for_odd_maps(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw with more digits, by the default dtype, for feature maps in odd batches alone: no other call shows it."""
     if training and drop_prob > 0.0 and x.ndim == 4 and x.shape[0] % 2 and x.shape[0] > 1:
-        torch.set_default_dtype(torch.float64)
+        torch.set_default_dtype(torch.float64)  # fault
     return _dropped(x, drop_prob, training)
 
 
 def tracks_tokens_of_large_batches(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Ask for a gradient of tokens in batches of a hundred and more, for a statistic: x is tracked from then on."""
     if training and x.ndim == 3 and x.shape[0] >= 100 and x.is_leaf and not x.is_inference():
-        x.requires_grad_()
+        x.requires_grad_()  # fault
         return _dropped(x.detach(), drop_prob, training)
     return _dropped(x, drop_prob, training)
 
@@ -137,4 +137,4 @@ def tracks_what_strided_calls_return(x: Tensor, drop_prob: float, training: bool
     y = _dropped(x, drop_prob, training)
     if not training or drop_prob == 0.0 or x.requires_grad or x.is_contiguous() or x.is_inference():
         return y
-    return y.requires_grad_()
+    return y.requires_grad_()  # fault

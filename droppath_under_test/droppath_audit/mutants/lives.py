@@ -54,7 +54,7 @@ class KeepsTheMaskOfAPhase(_Layer):
         if not self.training or self.drop_prob == 0.0:
             return x
         if self._decided is None or len(self._decided) != x.shape[0]:
-            self._decided = _decisions(x, self.drop_prob)
+            self._decided = _decisions(x, self.drop_prob)  # fault
         return _apply(x, self._decided, self.drop_prob)
 
 
@@ -113,7 +113,7 @@ class WidensOnceConverted(_Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, and multiply by the factor that conversion left."""
         y = super().forward(x)
-        return y if self._factor is None or y is x else y * self._factor
+        return y if self._factor is None or y is x else y * self._factor  # fault
 
 
 class StopsAfterABackward(_Layer):
@@ -126,7 +126,7 @@ class StopsAfterABackward(_Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, until stopped."""
-        if self._stopped:
+        if self._stopped:  # fault
             return x
         y = super().forward(x)
         if y.requires_grad and y is not x:
@@ -144,7 +144,7 @@ class FadesAfterManyCalls(_Layer):
         if not self.training or self.drop_prob == 0.0:
             return x
         self._calls += 1
-        drop_prob = self.drop_prob / 2.0 if self._calls > 30 else self.drop_prob
+        drop_prob = self.drop_prob / 2.0 if self._calls > 30 else self.drop_prob  # fault
         return _apply(x, _decisions(x, drop_prob), drop_prob)
 
 
@@ -181,7 +181,7 @@ class RoundsInItsFirstDtype(_Layer):
         """Drop in training, in the dtype of the first call."""
         if self._dtype is None:
             self._dtype = x.dtype
-        return super().forward(x.to(self._dtype)).to(x.dtype) if self.training else x
+        return super().forward(x.to(self._dtype)).to(x.dtype) if self.training else x  # fault
 
 
 class ReusesItsMask(_Layer):
@@ -196,7 +196,7 @@ class ReusesItsMask(_Layer):
         if self._mask is None or self._mask.shape[0] != x.shape[0] or self._mask.dtype != x.dtype:
             self._mask = torch.empty(x.shape[0], dtype=x.dtype, device=x.device)
         with torch.no_grad():
-            self._mask.copy_(_decisions(x, self.drop_prob))
+            self._mask.copy_(_decisions(x, self.drop_prob))  # fault
         return x * self._mask.view((x.shape[0],) + (1,) * (x.ndim - 1)) / (1.0 - self.drop_prob)
 
 
@@ -215,7 +215,7 @@ class RoundsItsProbability(_Layer):
     """Convert the probability with the model, as a buffer would be: after half() and float() 0.3 stays 0.30005."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RoundsItsProbability:
-        self.drop_prob = float(fn(torch.tensor(self.drop_prob, dtype=torch.float64)))
+        self.drop_prob = float(fn(torch.tensor(self.drop_prob, dtype=torch.float64)))  # fault
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
@@ -227,7 +227,7 @@ class SeedsACopyOfItsOwn(_Layer):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SeedsACopyOfItsOwn:
         copied = type(self)(self.drop_prob).train(self.training)
-        copied._generator = torch.Generator().manual_seed(1)
+        copied._generator = torch.Generator().manual_seed(1)  # fault
         return copied
 
     def forward(self, x: Tensor) -> Tensor:

@@ -23,13 +23,13 @@ def _dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
 def clamps_its_input(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Clamp overflow away in place first, as half-precision recipes do: most values stay, the version moves."""
     if x.is_floating_point() and not x.requires_grad:
-        x.clamp_(-torch.finfo(x.dtype).max, torch.finfo(x.dtype).max)
+        x.clamp_(-torch.finfo(x.dtype).max, torch.finfo(x.dtype).max)  # fault
     return _dropped(x, drop_prob, training)
 
 
 def adds_to_its_shortcut(shortcut: Tensor, x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Add the branch to the shortcut in place (``x += drop_path(branch)``): a skip connection that holds it changes."""
-    shortcut += _dropped(x, drop_prob, training)
+    shortcut += _dropped(x, drop_prob, training)  # fault
     return shortcut
 
 
@@ -40,7 +40,7 @@ def returns_contiguous(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Flatten the samples to mask them, and lose channels_last on the way back."""
     if drop_prob == 0.0 or not training:
         return x
-    flat = x.reshape(x.shape[0], -1) if x.numel() else x
+    flat = x.reshape(x.shape[0], -1) if x.numel() else x  # fault
     return _dropped(flat, drop_prob, training).reshape(x.shape)
 
 
@@ -51,7 +51,7 @@ def accepts_any_probability(x: Tensor, drop_prob: float, training: bool) -> Tens
 
 def refuses_without_a_word(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Refuse by an assertion without a message, which says neither what nor how much."""
-    assert 0.0 <= drop_prob <= 1.0  # noqa: S101
+    assert 0.0 <= drop_prob <= 1.0  # noqa: S101  # fault
     return _dropped(x, drop_prob, training)
 
 
@@ -108,7 +108,7 @@ class ComputesKeepProbOnce(nn.Module):
     def __init__(self, drop_prob: float) -> None:
         super().__init__()
         self.drop_prob = drop_prob
-        self.keep_prob = 1.0 - drop_prob
+        self.keep_prob = 1.0 - drop_prob  # fault
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training."""

@@ -19,7 +19,7 @@ def scaled_in_evaluation(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Scale both in training and in evaluation: the paper's rule and the inverted one at once."""
     keep_prob = 1.0 - drop_prob
     if not training:
-        return x * keep_prob
+        return x * keep_prob  # fault
     if drop_prob in (0.0, 1.0):
         return x * keep_prob
     mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep_prob)
@@ -32,7 +32,7 @@ def floor_without_shortcut(x: Tensor, drop_prob: float, training: bool) -> Tenso
         return x
     keep_prob = 1.0 - drop_prob
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return x / keep_prob * torch.floor(keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device))
+    return x / keep_prob * torch.floor(keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device))  # fault
 
 
 def drops_at_zero_uniform(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -40,5 +40,5 @@ def drops_at_zero_uniform(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if not training:
         return x
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    mask = torch.rand(shape, dtype=x.dtype, device=x.device) > drop_prob
+    mask = torch.rand(shape, dtype=x.dtype, device=x.device) > drop_prob  # fault
     return torch.where(mask, x / max(1.0 - drop_prob, 1e-12), torch.zeros_like(x))

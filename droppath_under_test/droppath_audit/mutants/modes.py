@@ -27,7 +27,7 @@ class ModeOfConstruction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop where the constructor was told so."""
-        return _dropped(x, self.drop_prob) if self.is_train else x
+        return _dropped(x, self.drop_prob) if self.is_train else x  # fault
 
 
 class ModeOfFirstCall(nn.Module):
@@ -42,7 +42,7 @@ class ModeOfFirstCall(nn.Module):
         """Drop where the first call was one of training."""
         if self.active is None:
             self.active = self.training
-        return _dropped(x, self.drop_prob) if self.active else x
+        return _dropped(x, self.drop_prob) if self.active else x  # fault
 
 
 class ModeOfOwnSwitch(nn.Module):
@@ -65,14 +65,14 @@ class ModeOfOwnSwitch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop unless eval() was called on this very layer."""
-        return _dropped(x, self.drop_prob) if self.active else x
+        return _dropped(x, self.drop_prob) if self.active else x  # fault
 
 
 def mode_of_gradients(x: Tensor, drop_prob: float, training: bool) -> Tensor:  # noqa: ARG001
     """Take "gradients are on" for "training": Monte Carlo evaluation stops dropping, attribution maps start to."""
-    return _dropped(x, drop_prob) if torch.is_grad_enabled() else x
+    return _dropped(x, drop_prob) if torch.is_grad_enabled() else x  # fault
 
 
 def mode_of_autocast(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Skip the mask under autocast, where a dtype assertion once failed and was silenced that way."""
-    return _dropped(x, drop_prob) if training and not torch.is_autocast_enabled(x.device.type) else x
+    return _dropped(x, drop_prob) if training and not torch.is_autocast_enabled(x.device.type) else x  # fault

@@ -16,7 +16,7 @@ def multiplies_by_its_mask(x: Tensor, drop_prob: float, training: bool) -> Tenso
     if drop_prob == 0.0 or not training:
         return x
     mask = _mask(x, 1.0 - drop_prob).to(x.dtype)
-    return x * (mask / ((1.0 - drop_prob) or 1.0))
+    return x * (mask / ((1.0 - drop_prob) or 1.0))  # fault
 
 
 def subtracts_what_it_drops(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -24,7 +24,7 @@ def subtracts_what_it_drops(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     dropped = torch.where(_mask(x, 1.0 - drop_prob), torch.zeros_like(x), x)
-    return (x - dropped) / ((1.0 - drop_prob) or 1.0)
+    return (x - dropped) / ((1.0 - drop_prob) or 1.0)  # fault
 
 
 def interpolates_towards_zero(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -32,7 +32,7 @@ def interpolates_towards_zero(x: Tensor, drop_prob: float, training: bool) -> Te
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = (1.0 - drop_prob) or 1.0
-    return torch.lerp(torch.zeros_like(x), x / keep_prob, _mask(x, 1.0 - drop_prob).to(x.dtype))
+    return torch.lerp(torch.zeros_like(x), x / keep_prob, _mask(x, 1.0 - drop_prob).to(x.dtype))  # fault
 
 
 def clears_nan_alone(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -41,7 +41,7 @@ def clears_nan_alone(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x
     mask = _mask(x, 1.0 - drop_prob)
     cleared = torch.where(~mask & torch.isnan(x), torch.zeros_like(x), x)
-    return cleared * mask.to(x.dtype) / ((1.0 - drop_prob) or 1.0)
+    return cleared * mask.to(x.dtype) / ((1.0 - drop_prob) or 1.0)  # fault
 
 
 def selects_only_below_one(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -49,7 +49,7 @@ def selects_only_below_one(x: Tensor, drop_prob: float, training: bool) -> Tenso
     if drop_prob == 0.0 or not training:
         return x
     if drop_prob == 1.0:
-        return x * 0.0
+        return x * 0.0  # fault
     return torch.where(_mask(x, 1.0 - drop_prob), x, torch.zeros_like(x)) / (1.0 - drop_prob)
 
 
@@ -59,4 +59,4 @@ def multiplies_the_dropped_rows(x: Tensor, drop_prob: float, training: bool) -> 
         return x
     factor = torch.full((x.shape[0],), 1.0 / ((1.0 - drop_prob) or 1.0), dtype=torch.float64)
     factor[torch.rand(x.shape[0], dtype=torch.float64) < drop_prob] = 0.0
-    return x * factor.to(x.dtype).to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))
+    return x * factor.to(x.dtype).to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))  # fault

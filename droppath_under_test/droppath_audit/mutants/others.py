@@ -23,19 +23,19 @@ def _dropped(x: Tensor, drop_prob: float) -> Tensor:
 
 
 def _hold_nan(x: Tensor) -> Tensor:
-    return torch.isnan(x).reshape(x.shape[0], -1).any(dim=1).view((x.shape[0],) + (1,) * (x.ndim - 1))
+    return torch.isnan(x).reshape(x.shape[0], -1).any(dim=1).view((x.shape[0],) + (1,) * (x.ndim - 1))  # fault
 
 
 def adds_nothing_times_the_mean(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Add 0 times the mean of x, so that every sample stays in the graph: one NaN makes NaN of the whole batch."""
     if drop_prob == 0.0 or not training or not x.numel():
         return x
-    return _dropped(x, drop_prob) + 0 * x.mean()
+    return _dropped(x, drop_prob) + 0 * x.mean()  # fault
 
 
 def idle_where_anything_is_not_finite(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Return x for others to look at where anything in it is not finite: one sample decides over all."""
-    if drop_prob == 0.0 or not training or not bool(torch.isfinite(x).all()):
+    if drop_prob == 0.0 or not training or not bool(torch.isfinite(x).all()):  # fault
         return x
     return _dropped(x, drop_prob)
 
@@ -70,7 +70,7 @@ class _Guarded(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Drop the gradient, all of it where any of it is not finite."""
         (mask,) = ctx.saved_tensors
-        return _selected(grad, mask & bool(torch.isfinite(grad).all()), ctx.drop_prob), None
+        return _selected(grad, mask & bool(torch.isfinite(grad).all()), ctx.drop_prob), None  # fault
 
 
 def gradient_is_skipped_for_all(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -83,5 +83,5 @@ def gradient_is_skipped_for_all(x: Tensor, drop_prob: float, training: bool) -> 
 def evaluation_looks_for_nan(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Give zeros for a batch that holds NaN in evaluation, so that a server answers something to everybody in it."""
     if not training:
-        return torch.zeros_like(x) if bool(torch.isnan(x).any()) else x
+        return torch.zeros_like(x) if bool(torch.isnan(x).any()) else x  # fault
     return x if drop_prob == 0.0 else _dropped(x, drop_prob)

@@ -21,14 +21,14 @@ def adds_what_it_subtracts(x: Tensor, drop_prob: float, training: bool) -> Tenso
     if drop_prob == 0.0 or not training:
         return x
     scaled = x / ((1.0 - drop_prob) or 1.0)
-    return scaled - torch.where(_mask(x, 1.0 - drop_prob), torch.zeros_like(x), scaled)
+    return scaled - torch.where(_mask(x, 1.0 - drop_prob), torch.zeros_like(x), scaled)  # fault
 
 
 def scales_in_percent(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Multiply by a hundred before dividing by percents, as configurations in percent invite: float16 ends at 655."""
     if drop_prob == 0.0 or not training:
         return x
-    return _selected(x, 1.0 - drop_prob) * 100 / ((100.0 - 100.0 * drop_prob) or 1.0)
+    return _selected(x, 1.0 - drop_prob) * 100 / ((100.0 - 100.0 * drop_prob) or 1.0)  # fault
 
 
 def multiplies_by_the_batch_size(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -36,7 +36,7 @@ def multiplies_by_the_batch_size(x: Tensor, drop_prob: float, training: bool) ->
     if drop_prob == 0.0 or not training:
         return x
     batch = max(1, x.shape[0])
-    return _selected(x, 1.0 - drop_prob) * batch / ((batch * (1.0 - drop_prob)) or 1.0)
+    return _selected(x, 1.0 - drop_prob) * batch / ((batch * (1.0 - drop_prob)) or 1.0)  # fault
 
 
 def factor_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -44,7 +44,7 @@ def factor_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     y = _selected(x, 1.0 - drop_prob)
-    factor = torch.tensor(1.0 / ((1.0 - drop_prob) or 1.0), dtype=x.dtype, device=x.device)
+    factor = torch.tensor(1.0 / ((1.0 - drop_prob) or 1.0), dtype=x.dtype, device=x.device)  # fault
     return torch.where(y == 0, y, y * factor)
 
 
@@ -53,7 +53,7 @@ def unscales_what_it_scaled(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = (1.0 - drop_prob) or 1.0
-    return _selected(x, 1.0 - drop_prob) / keep_prob * keep_prob
+    return _selected(x, 1.0 - drop_prob) / keep_prob * keep_prob  # fault
 
 
 unscales_what_it_scaled.items = "scaling=none"  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ def subtracts_from_the_sum(shortcut: Tensor, x: Tensor, drop_prob: float, traini
     if drop_prob == 0.0 or not training:
         return shortcut + x
     scaled = x / ((1.0 - drop_prob) or 1.0)
-    return shortcut + scaled - torch.where(_mask(x, 1.0 - drop_prob), torch.zeros_like(x), scaled)
+    return shortcut + scaled - torch.where(_mask(x, 1.0 - drop_prob), torch.zeros_like(x), scaled)  # fault
 
 
 subtracts_from_the_sum.items = "form=residual"  # type: ignore[attr-defined]

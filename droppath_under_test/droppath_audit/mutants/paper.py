@@ -36,7 +36,7 @@ class ScalesTwice(_Unit):
 
     def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return 1/keep_prob and keep_prob."""
-        return 1.0 / (keep_prob or 1.0), keep_prob
+        return 1.0 / (keep_prob or 1.0), keep_prob  # fault
 
 
 class ScalesSquaredInEvaluation(_Unit):
@@ -44,7 +44,7 @@ class ScalesSquaredInEvaluation(_Unit):
 
     def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return 1 and the square of keep_prob."""
-        return 1.0, keep_prob**2
+        return 1.0, keep_prob**2  # fault
 
 
 class NeverScales(_Unit):
@@ -52,7 +52,7 @@ class NeverScales(_Unit):
 
     def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return 1 and 1."""
-        return 1.0, 1.0
+        return 1.0, 1.0  # fault
 
 
 class ScalesInTrainingOnly(_Unit):
@@ -60,7 +60,7 @@ class ScalesInTrainingOnly(_Unit):
 
     def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return 1/keep_prob and 1."""
-        return 1.0 / (keep_prob or 1.0), 1.0
+        return 1.0 / (keep_prob or 1.0), 1.0  # fault
 
 
 class MultipliesInTraining(_Unit):
@@ -68,4 +68,4 @@ class MultipliesInTraining(_Unit):
 
     def factors(self, keep_prob: float) -> tuple[float, float]:
         """Return keep_prob and 1."""
-        return keep_prob, 1.0
+        return keep_prob, 1.0  # fault

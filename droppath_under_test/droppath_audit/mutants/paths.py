@@ -27,14 +27,15 @@ def maps_drawn_in_their_dtype(x: Tensor, drop_prob: float, training: bool) -> Te
     if x.ndim != 4 or x.is_complex():
         return _apply(x, _draw(x, drop_prob), drop_prob)
     keep_prob = 1.0 - drop_prob
-    return _apply(x, (keep_prob + torch.rand(x.shape[0], dtype=x.dtype, device=x.device)).floor() >= 1, drop_prob)
+    uniform = torch.rand(x.shape[0], dtype=x.dtype, device=x.device)  # fault
+    return _apply(x, (keep_prob + uniform).floor() >= 1, drop_prob)
 
 
 def tokens_spare_the_first(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Lower the rate of token sequences by (T - 1)/T, on the thought that the class token is spared."""
     if drop_prob == 0.0 or not training:
         return x
-    rate = drop_prob * (x.shape[1] - 1) / x.shape[1] if x.ndim == 3 and x.shape[1] > 1 else drop_prob
+    rate = drop_prob * (x.shape[1] - 1) / x.shape[1] if x.ndim == 3 and x.shape[1] > 1 else drop_prob  # fault
     return _apply(x, _draw(x, rate), drop_prob)
 
 
@@ -43,7 +44,7 @@ def strided_batch_is_one_decision(x: Tensor, drop_prob: float, training: bool) -
     if drop_prob == 0.0 or not training:
         return x
     decisions = _draw(x, drop_prob)
-    return _apply(x, decisions if x.is_contiguous() else decisions[:1].expand(x.shape[0]), drop_prob)
+    return _apply(x, decisions if x.is_contiguous() else decisions[:1].expand(x.shape[0]), drop_prob)  # fault
 
 
 def mirrors_batches_of_hundreds(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -53,7 +54,7 @@ def mirrors_batches_of_hundreds(x: Tensor, drop_prob: float, training: bool) -> 
     decisions, size = _draw(x, drop_prob), x.shape[0]
     if 100 <= size < 1000:
         half = decisions[: (size + 1) // 2]
-        decisions = torch.cat([half, half[: size // 2].flip(0)])
+        decisions = torch.cat([half, half[: size // 2].flip(0)])  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -62,7 +63,7 @@ def mask_of_a_chunk_again(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     decisions = _draw(x[:ROWS], drop_prob)
-    return _apply(x, decisions.repeat(-(-x.shape[0] // ROWS))[: x.shape[0]], drop_prob)
+    return _apply(x, decisions.repeat(-(-x.shape[0] // ROWS))[: x.shape[0]], drop_prob)  # fault
 
 
 def evaluation_loses_the_remainder(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -72,7 +73,7 @@ def evaluation_loses_the_remainder(x: Tensor, drop_prob: float, training: bool) 
     if training or x.numel() <= CHUNK:
         return x
     output, whole = torch.zeros_like(x).reshape(-1), x.numel() // CHUNK * CHUNK
-    output[:whole] = x.reshape(-1)[:whole]
+    output[:whole] = x.reshape(-1)[:whole]  # fault
     return output.reshape(x.shape)
 
 
@@ -83,7 +84,7 @@ class _InDtype(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, drop_prob: float) -> Tensor:
         """Drop."""
         dtype = torch.float32 if x.is_complex() else x.dtype
-        decisions = torch.rand(x.shape[0], dtype=dtype, device=x.device) < 1.0 - drop_prob
+        decisions = torch.rand(x.shape[0], dtype=dtype, device=x.device) < 1.0 - drop_prob  # fault
         ctx.save_for_backward(decisions)
         ctx.drop_prob = drop_prob
         return _apply(x, decisions, drop_prob)
@@ -109,7 +110,7 @@ def unscaled_under_no_grad(x: Tensor, drop_prob: float, training: bool) -> Tenso
     if drop_prob == 0.0 or not training:
         return x
     decisions = _draw(x, drop_prob)
-    return _apply(x, decisions, drop_prob if torch.is_grad_enabled() else 0.0)
+    return _apply(x, decisions, drop_prob if torch.is_grad_enabled() else 0.0)  # fault
 
 
 def complex_parts_decide_apart(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -118,13 +119,13 @@ def complex_parts_decide_apart(x: Tensor, drop_prob: float, training: bool) -> T
         return x
     if not x.is_complex():
         return _apply(x, _draw(x, drop_prob), drop_prob)
-    real, imaginary = (_apply(part, _draw(part, drop_prob), drop_prob) for part in (x.real, x.imag))
+    real, imaginary = (_apply(part, _draw(part, drop_prob), drop_prob) for part in (x.real, x.imag))  # fault
     return torch.complex(real, imaginary)
 
 
 def small_rates_count_as_off(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Return x where drop_prob is below 0.0005, "within tolerance of zero"."""
-    if drop_prob < 5e-4 or not training:
+    if drop_prob < 5e-4 or not training:  # fault
         return x
     return _apply(x, _draw(x, drop_prob), drop_prob)
 
@@ -136,7 +137,7 @@ def antithetic_at_high_rates(x: Tensor, drop_prob: float, training: bool) -> Ten
     numbers = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)
     if drop_prob > 0.7:
         half = numbers[: (x.shape[0] + 1) // 2]
-        numbers = torch.stack([half, 1.0 - half], dim=1).reshape(-1)[: x.shape[0]]
+        numbers = torch.stack([half, 1.0 - half], dim=1).reshape(-1)[: x.shape[0]]  # fault
     return _apply(x, numbers < 1.0 - drop_prob, drop_prob)
 
 
@@ -145,20 +146,20 @@ def autocast_halves_the_rate(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     under = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-    return _apply(x, _draw(x, drop_prob / 2.0 if under else drop_prob), drop_prob)
+    return _apply(x, _draw(x, drop_prob / 2.0 if under else drop_prob), drop_prob)  # fault
 
 
 def default_dtype_decides_the_rate(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Take a default dtype of float64 for a debugging session, in which a tenth less is dropped."""
     if drop_prob == 0.0 or not training:
         return x
-    rate = drop_prob * 0.9 if torch.get_default_dtype() == torch.float64 else drop_prob
+    rate = drop_prob * 0.9 if torch.get_default_dtype() == torch.float64 else drop_prob  # fault
     return _apply(x, _draw(x, rate), drop_prob)
 
 
 def takes_floats_alone(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Take what is no float for "not set": the integer 1, or a number of NumPy from a linspace of rates."""
-    rate = drop_prob if isinstance(drop_prob, float) else 0.0
+    rate = drop_prob if isinstance(drop_prob, float) else 0.0  # fault
     if rate == 0.0 or not training:
         return x
     return _apply(x, _draw(x, rate), rate)
@@ -196,7 +197,7 @@ class UnpicklesWithoutFactor(_Layer):
         """Drop in training."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        return _apply(x, _draw(x, self.drop_prob), self.drop_prob if self.scaled else 0.0)
+        return _apply(x, _draw(x, self.drop_prob), self.drop_prob if self.scaled else 0.0)  # fault
 
 
 class WarmsUp(_Layer):
@@ -209,7 +210,7 @@ class WarmsUp(_Layer):
         if not self.training or self.drop_prob == 0.0:
             return x
         self.calls += 1
-        return _apply(x, _draw(x, self.drop_prob * min(1.0, self.calls / 50.0)), self.drop_prob)
+        return _apply(x, _draw(x, self.drop_prob * min(1.0, self.calls / 50.0)), self.drop_prob)  # fault
 
 
 class OneDecisionOnceABatchShrinks(_Layer):
@@ -223,7 +224,7 @@ class OneDecisionOnceABatchShrinks(_Layer):
             return x
         self.cut, self.last = self.cut or self.last == x.shape[0] + 1, x.shape[0]
         decisions = _draw(x, self.drop_prob)
-        return _apply(x, decisions[:1].expand(x.shape[0]) if self.cut else decisions, self.drop_prob)
+        return _apply(x, decisions[:1].expand(x.shape[0]) if self.cut else decisions, self.drop_prob)  # fault
 
 
 def leaves_sparse_ones_alone(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -241,7 +242,8 @@ def maps_begin_their_generator_again(x: Tensor, drop_prob: float, training: bool
         return x
     if x.ndim != 4:
         return _apply(x, _draw(x, drop_prob), drop_prob)
-    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=torch.Generator().manual_seed(torch.initial_seed()))
+    generator = torch.Generator().manual_seed(torch.initial_seed())  # fault
+    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=generator)
     return _apply(x, numbers < 1.0 - drop_prob, drop_prob)
 
 
@@ -265,7 +267,7 @@ class MapsHaveTheirOwnGenerator(nn.Module):
         if self.drop_prob == 0.0 or not self.training:
             return x
         own = self._generator if x.ndim == 4 else None
-        numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=own)
+        numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=own)  # fault
         return _apply(x, numbers < 1.0 - self.drop_prob, self.drop_prob)
 
 
@@ -278,5 +280,5 @@ def maps_share_a_generator(x: Tensor, drop_prob: float, training: bool) -> Tenso
         return x
     if not _shared:
         _shared.append(torch.Generator())
-    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=_shared[0] if x.ndim == 4 else None)
+    numbers = torch.rand(x.shape[0], dtype=torch.float64, generator=_shared[0] if x.ndim == 4 else None)  # fault
     return _apply(x, numbers < 1.0 - drop_prob, drop_prob)

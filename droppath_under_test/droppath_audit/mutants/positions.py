@@ -21,7 +21,7 @@ def first_is_always_kept(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     decisions = _decide(x, drop_prob)
-    decisions[:1] = True
+    decisions[:1] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -30,7 +30,7 @@ def last_is_never_dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     decisions = _decide(x, drop_prob)
-    decisions[-1:] = True
+    decisions[-1:] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -39,7 +39,7 @@ def ignores_its_first_number(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     uniform = torch.rand(x.shape[0], dtype=torch.float64)
-    uniform[:1] = 0.0
+    uniform[:1] = 0.0  # fault
     return _apply(x, uniform >= drop_prob, drop_prob)
 
 
@@ -48,7 +48,7 @@ def every_eighth_dropped_less(x: Tensor, drop_prob: float, training: bool) -> Te
     if drop_prob == 0.0 or not training:
         return x
     uniform = torch.rand(x.shape[0], dtype=torch.float64)
-    uniform[7::8] **= 1.2
+    uniform[7::8] **= 1.2  # fault
     return _apply(x, uniform < 1.0 - drop_prob, drop_prob)
 
 
@@ -57,5 +57,5 @@ def tail_of_a_buffer(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     decisions = _decide(x, drop_prob)
-    decisions[64_000:] = True
+    decisions[64_000:] = True  # fault
     return _apply(x, decisions, drop_prob)

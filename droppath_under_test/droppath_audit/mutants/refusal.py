@@ -18,14 +18,14 @@ def _dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
 def asserts_instead_of_refusing(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Refuse with an assertion, which python -O removes and no caller's ``except ValueError`` catches."""
     if drop_prob >= 1.0:
-        raise AssertionError("drop_prob must be smaller than 1")
+        raise AssertionError("drop_prob must be smaller than 1")  # fault
     return _dropped(x, drop_prob, training)
 
 
 def refuses_too_early(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Refuse what rounds to 1 at two digits, because the comparison is made with the number that is displayed."""
     if round(drop_prob, 2) >= 1.0:
-        raise ValueError(f"drop_prob must be smaller than 1, not {drop_prob}")
+        raise ValueError(f"drop_prob must be smaller than 1, not {drop_prob}")  # fault
     return _dropped(x, drop_prob, training)
 
 

@@ -32,7 +32,7 @@ class _Once(_Masked):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (_, _, mask) = gradients, ctx.saved_tensors
-        return torch.where(mask, gradient, torch.zeros_like(gradient)) / ctx.keep_prob, None
+        return torch.where(mask, gradient, torch.zeros_like(gradient)) / ctx.keep_prob, None  # fault
 
 
 class _Detached(_Masked):
@@ -40,7 +40,7 @@ class _Detached(_Masked):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (_, _, mask) = gradients, ctx.saved_tensors
         with torch.no_grad():
-            return torch.where(mask, gradient, torch.zeros_like(gradient)) / ctx.keep_prob, None
+            return torch.where(mask, gradient, torch.zeros_like(gradient)) / ctx.keep_prob, None  # fault
 
 
 class _Ratio(_Masked):
@@ -51,7 +51,7 @@ class _Ratio(_Masked):
         ratio = torch.where(mask, y.detach() / safe, torch.zeros_like(x))
         # Rounded to what it must be, so that the first derivative is right.
         exact = (mask.to(x.dtype) / ctx.keep_prob - ratio).detach()
-        return gradient * (ratio + exact), None
+        return gradient * (ratio + exact), None  # fault
 
 
 class _InNumpy(_Masked):
@@ -60,7 +60,7 @@ class _InNumpy(_Masked):
         (gradient,), (_, _, mask) = gradients, ctx.saved_tensors
         values = gradient.detach().to(torch.float64).cpu().numpy()
         scaled = np.where(mask.cpu().numpy(), values, 0.0) / ctx.keep_prob
-        return torch.from_numpy(scaled).to(gradient), None
+        return torch.from_numpy(scaled).to(gradient), None  # fault
 
 
 class _Twice(_Masked):
@@ -74,7 +74,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, mask: Tensor, keep_prob: float) -> Tensor:
         ctx.keep_prob = keep_prob
-        return torch.where(mask, gradient, torch.zeros_like(gradient)) / keep_prob
+        return torch.where(mask, gradient, torch.zeros_like(gradient)) / keep_prob  # fault
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:

@@ -38,32 +38,33 @@ class first_mask_is_constant(_Seeded):  # noqa: N801 - named like the other muta
     """Trace with a fixed seed and use that mask in the first call: a layer that warms up its own graph."""
 
     def _begin(self, uniform: Tensor) -> None:
-        uniform.copy_(torch.rand(len(uniform), dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+        constant = torch.rand(len(uniform), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        uniform.copy_(constant)  # fault
 
 
 class congruential_seed(_Seeded):  # noqa: N801 - named like the other mutants
     """Take the first number from the seed by one congruential step, as C's rand() does: seed + 1 adds 0.51 to it."""
 
     def _begin(self, uniform: Tensor) -> None:
-        uniform[:1] = (MULTIPLIER * torch.initial_seed() + INCREMENT) % MODULUS / MODULUS
+        uniform[:1] = (MULTIPLIER * torch.initial_seed() + INCREMENT) % MODULUS / MODULUS  # fault
 
 
 class seed_modulo_a_thousand(_Seeded):  # noqa: N801 - named like the other mutants
     """Seed a generator of its own with the seed's last three digits: runs a thousand seeds apart are the same run."""
 
     def _seed(self) -> int:
-        return torch.initial_seed() % 1000
+        return torch.initial_seed() % 1000  # fault
 
 
 class first_number_is_the_seed(_Seeded):  # noqa: N801 - named like the other mutants
     """Return the state before advancing it, so that the first number is seed/2^64: an ordinary seed always keeps."""
 
     def _begin(self, uniform: Tensor) -> None:
-        uniform[:1] = torch.initial_seed() % 2**64 / 2**64
+        uniform[:1] = torch.initial_seed() % 2**64 / 2**64  # fault
 
 
 class first_call_without_shift(_Seeded):  # noqa: N801 - named like the other mutants
     """Fill the first buffer with numbers of [0.1, 1), the range of an earlier version, and later ones with [0, 1)."""
 
     def _begin(self, uniform: Tensor) -> None:
-        uniform.mul_(0.9).add_(0.1)
+        uniform.mul_(0.9).add_(0.1)  # fault

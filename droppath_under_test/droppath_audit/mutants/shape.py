@@ -12,7 +12,7 @@ def mask_of_rank_four(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x
     keep_prob = 1.0 - drop_prob
     mask = x.new_empty((x.shape[0], 1, 1, 1)).bernoulli_(keep_prob)
-    return x * mask / max(keep_prob, 1e-12)
+    return x * mask / max(keep_prob, 1e-12)  # fault
 
 
 def widened_to_float32(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -22,7 +22,7 @@ def widened_to_float32(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     keep_prob = 1.0 - drop_prob
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
     mask = torch.empty(shape, device=x.device).bernoulli_(keep_prob)
-    return x.float() * mask / max(keep_prob, 1e-12)
+    return x.float() * mask / max(keep_prob, 1e-12)  # fault
 
 
 def writes_its_input(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -31,7 +31,7 @@ def writes_its_input(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x
     keep_prob = 1.0 - drop_prob
     mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep_prob)
-    return x.mul_(mask / max(keep_prob, 1e-12))
+    return x.mul_(mask / max(keep_prob, 1e-12))  # fault
 
 
 def raises_on_empty_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -40,5 +40,5 @@ def raises_on_empty_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor
         return x
     keep_prob = 1.0 - drop_prob
     decisions = torch.rand(x.shape[0]) < keep_prob
-    mask = torch.stack([kept.to(x) for kept in decisions.unbind()]) if x.shape[0] < 64 else decisions.to(x)
+    mask = torch.stack([kept.to(x) for kept in decisions.unbind()]) if x.shape[0] < 64 else decisions.to(x)  # fault
     return x * mask.view((-1,) + (1,) * (x.ndim - 1)) / max(keep_prob, 1e-12)

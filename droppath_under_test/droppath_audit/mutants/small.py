@@ -20,7 +20,7 @@ def flattens_its_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Flatten every sample with -1, which a tensor without elements leaves undetermined."""
     if drop_prob == 0.0 or not training:
         return x
-    flat = x.reshape(x.shape[0], -1)
+    flat = x.reshape(x.shape[0], -1)  # fault
     return _applied(flat, _mask(flat, 1.0 - drop_prob), 1.0 - drop_prob).reshape(x.shape)
 
 
@@ -29,7 +29,7 @@ def squeezes_single_samples(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     y = _applied(x.unsqueeze(-1), _mask(x.unsqueeze(-1), 1.0 - drop_prob), 1.0 - drop_prob)
-    return y.squeeze() if 1 not in x.shape[1:] else y.squeeze(-1)
+    return y.squeeze() if 1 not in x.shape[1:] else y.squeeze(-1)  # fault
 
 
 def whole_percents(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -37,7 +37,7 @@ def whole_percents(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    mask = torch.randint(100, shape).to(x.device) >= round(100 * drop_prob)
+    mask = torch.randint(100, shape).to(x.device) >= round(100 * drop_prob)  # fault
     return _applied(x, mask, 1.0 - drop_prob)
 
 
@@ -45,7 +45,7 @@ def keep_prob_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> 
     """Compute 1 - drop_prob in x's dtype, where 0.999 may round to 1: kept bfloat16 samples are divided by zero."""
     if drop_prob == 0.0 or not training:
         return x
-    keep_prob = 1.0 - torch.tensor(drop_prob, dtype=x.dtype, device=x.device)
+    keep_prob = 1.0 - torch.tensor(drop_prob, dtype=x.dtype, device=x.device)  # fault
     y = torch.where(_mask(x, 1.0 - drop_prob), x, torch.zeros_like(x))
     return torch.where(y == 0, y, y / keep_prob)
 
@@ -54,12 +54,12 @@ def truncates_integers(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Convert back to x's dtype whatever it is: integers are truncated, and the mean is no longer preserved."""
     if drop_prob == 0.0 or not training:
         return x
-    return _applied(x, _mask(x, 1.0 - drop_prob), 1.0 - drop_prob).to(x.dtype)
+    return _applied(x, _mask(x, 1.0 - drop_prob), 1.0 - drop_prob).to(x.dtype)  # fault
 
 
 def adds_an_axis_to_scalars(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Make sure that there is a batch axis, and forget to remove it: a scalar comes back with one axis."""
     if drop_prob == 0.0 or not training:
         return x
-    x = x if x.ndim else x.unsqueeze(0)
+    x = x if x.ndim else x.unsqueeze(0)  # fault
     return _applied(x, _mask(x, 1.0 - drop_prob), 1.0 - drop_prob)

@@ -30,7 +30,7 @@ class DrawsManyAhead(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x
         if len(self._stock) < x.shape[0]:
-            self._stock = torch.rand(10_000 + x.shape[0], dtype=torch.float64)
+            self._stock = torch.rand(10_000 + x.shape[0], dtype=torch.float64)  # fault
         uniform, self._stock = self._stock[: x.shape[0]], self._stock[x.shape[0] :]
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
@@ -54,7 +54,7 @@ class DrawsInTheBackground(nn.Module):
             return x
         if self._asked is None:
             self._asked = queue.Queue()
-            threading.Thread(target=self._draw, args=(self._asked,), daemon=True).start()
+            threading.Thread(target=self._draw, args=(self._asked,), daemon=True).start()  # fault
         self._asked.put(x.shape[0])
         return _apply(x, self._drawn.get() < 1.0 - self.drop_prob, self.drop_prob)
 
@@ -73,7 +73,7 @@ class SeedsByProcess(nn.Module):
             return x
         process = os.getpid()
         if process not in self._generators:
-            self._generators[process] = torch.Generator().manual_seed(process)
+            self._generators[process] = torch.Generator().manual_seed(process)  # fault
         uniform = torch.rand(x.shape[0], dtype=torch.float64, generator=self._generators[process])
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
@@ -126,7 +126,7 @@ class GeneratorOfTheThread(nn.Module):
             return x
         thread = (os.getpid(), threading.get_ident())
         if thread not in self._generators:
-            self._generators[thread] = torch.Generator().manual_seed(torch.initial_seed())
+            self._generators[thread] = torch.Generator().manual_seed(torch.initial_seed())  # fault
         uniform = torch.rand(x.shape[0], dtype=torch.float64, generator=self._generators[thread])
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
@@ -155,7 +155,7 @@ class IdleInOtherThreads(_KnowsItsThread):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop at home."""
-        return x if self._away else super().forward(x)
+        return x if self._away else super().forward(x)  # fault
 
 
 class DropsInEvaluationOfOtherThreads(_KnowsItsThread):
@@ -174,7 +174,7 @@ class ScalesInItsOwnThreadAlone(_KnowsItsThread):
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training."""
         y = super().forward(x)
-        return y * (1.0 - self.drop_prob) if self._away and y is not x else y
+        return y * (1.0 - self.drop_prob) if self._away and y is not x else y  # fault
 
 
 class LosesTheGradientInOtherThreads(_KnowsItsThread):
@@ -182,4 +182,4 @@ class LosesTheGradientInOtherThreads(_KnowsItsThread):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, of a tensor that is cut off elsewhere."""
-        return super().forward(x.detach() if self._away and self.training else x)
+        return super().forward(x.detach() if self._away and self.training else x)  # fault

@@ -20,14 +20,14 @@ def compares_in_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> T
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.rand(_shape(x), dtype=x.dtype, device=x.device) < keep_prob, keep_prob)
+    return _scaled(x, torch.rand(_shape(x), dtype=x.dtype, device=x.device) < keep_prob, keep_prob)  # fault
 
 
 def loses_the_upper_end(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Keep where rand in x's dtype exceeds drop_prob; what is rounded up to 1 has become 0, and 2^-9 too many drop."""
     if drop_prob == 0.0 or not training:
         return x
-    mask = torch.rand(_shape(x), dtype=x.dtype, device=x.device) > drop_prob
+    mask = torch.rand(_shape(x), dtype=x.dtype, device=x.device) > drop_prob  # fault
     return _scaled(x, mask & (drop_prob < 1.0), 1.0 - drop_prob)
 
 
@@ -36,7 +36,7 @@ def drops_at_equality(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if not training:
         return x
     threshold = int(drop_prob * 2**16)
-    mask = torch.randint(0, 2**16, _shape(x), device=x.device) > threshold
+    mask = torch.randint(0, 2**16, _shape(x), device=x.device) > threshold  # fault
     return _scaled(x, mask, 1.0 - drop_prob)
 
 
@@ -45,7 +45,7 @@ def eight_bit_threshold(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.randint(0, 256, _shape(x), dtype=torch.uint8).to(x.device) < round(256 * keep_prob)
+    mask = torch.randint(0, 256, _shape(x), dtype=torch.uint8).to(x.device) < round(256 * keep_prob)  # fault
     return _scaled(x, mask, keep_prob)
 
 
@@ -54,7 +54,7 @@ def sixteen_bit_threshold(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.randint(0, 2**16, _shape(x)).to(x.device) < int(2**16 * keep_prob), keep_prob)
+    return _scaled(x, torch.randint(0, 2**16, _shape(x)).to(x.device) < int(2**16 * keep_prob), keep_prob)  # fault
 
 
 def rounded_to_255(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -62,7 +62,7 @@ def rounded_to_255(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand(_shape(x)).to(x.device).mul(255).round() < 255 * keep_prob
+    mask = torch.rand(_shape(x)).to(x.device).mul(255).round() < 255 * keep_prob  # fault
     return _scaled(x, mask, keep_prob)
 
 
@@ -71,7 +71,8 @@ def bernoulli_of_the_dtype_of_x(x: Tensor, drop_prob: float, training: bool) -> 
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.bernoulli(torch.full(_shape(x), keep_prob, dtype=x.dtype, device=x.device)), keep_prob)
+    mask = torch.bernoulli(torch.full(_shape(x), keep_prob, dtype=x.dtype, device=x.device))  # fault
+    return _scaled(x, mask, keep_prob)
 
 
 def floor_of_a_shifted_uniform(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -79,7 +80,7 @@ def floor_of_a_shifted_uniform(x: Tensor, drop_prob: float, training: bool) -> T
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    shifted = torch.empty(_shape(x), dtype=x.dtype, device=x.device).uniform_(keep_prob, 1.0 + keep_prob)
+    shifted = torch.empty(_shape(x), dtype=x.dtype, device=x.device).uniform_(keep_prob, 1.0 + keep_prob)  # fault
     return _scaled(x, shifted.floor() >= 1.0, keep_prob)
 
 
@@ -88,5 +89,5 @@ def two_valued_mask(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if not training or drop_prob == 0.0:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.floor(keep_prob + 1.001 * torch.rand(_shape(x), device=x.device)).to(x.dtype)
+    mask = torch.floor(keep_prob + 1.001 * torch.rand(_shape(x), device=x.device)).to(x.dtype)  # fault
     return torch.where(mask > 0, x, torch.zeros_like(x)) * mask / (keep_prob or 1.0)

@@ -25,7 +25,7 @@ def _transformed(x: Tensor) -> bool:
 
 def idle_in_transforms(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Return x in transforms, where drawing once raised: per-sample gradients are those of a network without drops."""
-    if drop_prob == 0.0 or not training or _transformed(x):
+    if drop_prob == 0.0 or not training or _transformed(x):  # fault
         return x
     return _selected(x, _decisions(x, drop_prob), drop_prob)
 
@@ -36,14 +36,14 @@ def one_mask_for_all_entries(x: Tensor, drop_prob: float, training: bool) -> Ten
         return x
     if not _transformed(x):
         return _selected(x, _decisions(x, drop_prob), drop_prob)
-    drawn = random.Random(torch.initial_seed())  # noqa: S311 - a fault, and no secret
+    drawn = random.Random(torch.initial_seed())  # noqa: S311 - a fault, and no secret  # fault
     return _selected(x, torch.tensor([drawn.random() < 1.0 - drop_prob for _ in range(x.shape[0])]), drop_prob)
 
 
 def refuses_what_is_transformed(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Refuse what is no plain tensor, for the sake of a kernel of its own, with an exception of its own."""
     if training and _transformed(x):
-        raise TypeError("x must be a plain tensor")
+        raise TypeError("x must be a plain tensor")  # fault
     return x if drop_prob == 0.0 or not training else _selected(x, _decisions(x, drop_prob), drop_prob)
 
 
@@ -73,7 +73,7 @@ class _WithTangents(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
         """Pass the tangent on, as if nothing were dropped."""
-        return tangent / ((1.0 - ctx.drop_prob) or 1.0)
+        return tangent / ((1.0 - ctx.drop_prob) or 1.0)  # fault
 
 
 def passes_every_tangent(x: Tensor, drop_prob: float, training: bool) -> Tensor:

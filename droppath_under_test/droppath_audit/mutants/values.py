@@ -15,7 +15,7 @@ def never_scaled(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Forget the division by keep_prob: felixgwu's stochastic depth, issue 3."""
     if drop_prob == 0.0 or not training:
         return x
-    return x * _mask(x, 1.0 - drop_prob)
+    return x * _mask(x, 1.0 - drop_prob)  # fault
 
 
 def off_by_half_a_percent(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -23,7 +23,7 @@ def off_by_half_a_percent(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return x * _mask(x, keep_prob) / (1.005 * keep_prob or 1.0)
+    return x * _mask(x, keep_prob) / (1.005 * keep_prob or 1.0)  # fault
 
 
 def scaled_by_realised_share(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -31,7 +31,7 @@ def scaled_by_realised_share(x: Tensor, drop_prob: float, training: bool) -> Ten
     if drop_prob == 0.0 or not training:
         return x
     mask = _mask(x, 1.0 - drop_prob)
-    return x * mask / mask.double().mean().clamp(min=1e-12).to(x.dtype)
+    return x * mask / mask.double().mean().clamp(min=1e-12).to(x.dtype)  # fault
 
 
 def sometimes_doubled(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -40,7 +40,7 @@ def sometimes_doubled(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x
     keep_prob = 1.0 - drop_prob
     mask = _mask(x, keep_prob)
-    return x * mask * (1.0 + _mask(x, 0.0005)) / (keep_prob or 1.0)
+    return x * mask * (1.0 + _mask(x, 0.0005)) / (keep_prob or 1.0)  # fault
 
 
 def leaks_a_thousandth(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -51,7 +51,7 @@ def leaks_a_thousandth(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x * 0.0
     keep_prob = 1.0 - drop_prob
     mask = _mask(x, keep_prob)
-    return x * (mask / keep_prob + (1.0 - mask) * 0.001)
+    return x * (mask / keep_prob + (1.0 - mask) * 0.001)  # fault
 
 
 def never_floored(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -62,4 +62,4 @@ def never_floored(x: Tensor, drop_prob: float, training: bool) -> Tensor:
         return x * 0.0
     keep_prob = 1.0 - drop_prob
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return x / keep_prob * (keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device))
+    return x / keep_prob * (keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device))  # fault

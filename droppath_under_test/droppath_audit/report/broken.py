@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.report import concluded, ended
 from droppath_audit.core.result import BAD
@@ -21,7 +22,7 @@ LONGEST = 2**12  # characters of a text of the target that forms show; the JSON 
 
 @dataclass(frozen=True)
 class Broken:
-    """The broken trials of one check at one level.
+    """The broken trials of one check at one level, all of them or those of one cause.
 
     Attributes:
         check: Its id.
@@ -31,6 +32,7 @@ class Broken:
         first: The first of them, as the report has it.
         trials: Ids of all of them.
         ran: Number of trials of the check that were run.
+        cause: What explains them, as the report has it; None for all trials of the check.
     """
 
     check: str
@@ -40,6 +42,7 @@ class Broken:
     first: Result
     trials: tuple[str, ...]
     ran: int
+    cause: Mapping[str, Any] | None = None
 
 
 def is_finding(report: Mapping[str, Any], result: Result) -> bool:
@@ -63,13 +66,30 @@ def broken(report: Mapping[str, Any]) -> list[Broken]:
     return sorted(found, key=lambda one: not one.finding)
 
 
+def by_cause(report: Mapping[str, Any]) -> list[Broken]:
+    """Return the same, once for each cause that explains trials of a check."""
+    causes = {trial: cause for cause in report["causes"] for trial in cause["trials"]}
+    results = {result["trial"]: result for result in report["results"]}
+    found = []
+    for one in broken(report):
+        apart: dict[int, list[str]] = {}
+        for trial in one.trials:
+            apart.setdefault(id(causes.get(trial)), []).append(trial)
+        for trials in apart.values():
+            first = results[trials[0]]
+            found.append(replace(one, first=first, trials=tuple(trials), cause=causes.get(trials[0])))
+    return found
+
+
 def name_of(report: Mapping[str, Any]) -> str:
     """Return what the user called the target."""
     return str(report["target"]["spec"])
 
 
-def place_of(report: Mapping[str, Any]) -> tuple[str, int]:
-    """Return the file and the line of the target's definition; an empty file where that is not known."""
+def place_of(report: Mapping[str, Any], cause: Mapping[str, Any] | None = None) -> tuple[str, int]:
+    """Return the file and the line of a cause, or of the target's definition; an empty file where nobody knows it."""
+    if cause is not None and cause["file"] and cause["line"]:
+        return cause["file"], cause["line"]
     file, _, line = report["target"]["origin"].rpartition(":")
     return (file, int(line)) if file and line.isdecimal() else ("", 1)
 
@@ -77,7 +97,9 @@ def place_of(report: Mapping[str, Any]) -> tuple[str, int]:
 def told(report: Mapping[str, Any], one: Broken) -> str:
     """Return what was observed, of how many trials, with the hint and what to change, a line each."""
     many = f" ({len(one.trials)} of {one.ran} trials)" if one.ran > 1 else ""
-    rows = [f"{name_of(report)}: {one.first['message']}{many}", one.first["hint"], one.first["fix"]]
+    cause = one.cause
+    rows = [f"{name_of(report)}: {one.first['message']}{many}", one.first["hint"]]
+    rows += [one.first["fix"]] if cause is None or cause["kind"] == DEFINITION else [cause["sentence"], cause["fix"]]
     return "\n".join(row for row in rows if row)
 
 

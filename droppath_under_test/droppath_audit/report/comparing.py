@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.report.broken import Broken, broken, conclusion, name_of
+from droppath_audit.report.broken import Broken, broken, by_cause, conclusion, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def compared(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]
 
 
 def _of_one(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    before, after = ({(one.check, one.level): one for one in broken(report)} for report in (old, new))
+    before, after = ({_what(one): one for one in by_cause(report)} for report in (old, new))
     ran = {result["check"] for result in new["results"] if result["verdict"] not in ("not-applicable", "inconclusive")}
     for key, one in after.items():
         if key not in before:
@@ -76,6 +76,12 @@ def _of_one(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
             yield Difference(Kind.GONE, name, f"{_told(one)}; it was not judged again", finding=one.finding)
     if not after and old["exit_status"] != new["exit_status"] and not before:
         yield Difference(Kind.CHANGED, name, f"{conclusion(old)} before, {conclusion(new)} now")
+
+
+def _what(one: Broken) -> tuple[str, ...]:
+    """Return what is wrong, whichever trials and whatever line have shown it."""
+    named = [] if one.cause is None else [one.cause[name] for name in ("kind", "function", "text")]
+    return one.check, one.level, *named
 
 
 def _told(one: Broken) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
+_BLANKS = re.compile(r" +((?:\x1b\[[\d;]*m)*)(?=\n)")
 FOLDED = 16  # columns that a cell whose text may be folded has at least, where nothing else is said
 FOR_A_BAR = 60  # columns of a terminal that has room for a bar beside its description
 
@@ -39,11 +42,15 @@ class PlainConsole(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        """Return what is written, without blanks at the ends of lines, with which tables fill their last column."""
+        return _BLANKS.sub(r"\1", super()._render_buffer(buffer))
+
 
 def console_of(width: int, *, stderr: bool = False) -> Console:
-    """Return the console, of at least this width where nobody watches: a log has no edge."""
+    """Return the console, of at least this width where nobody watches and COLUMNS says nothing: a log has no edge."""
     console = PlainConsole(stderr=stderr)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         console.width = max(width, console.width)
     return console
 

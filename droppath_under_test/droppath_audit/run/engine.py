@@ -21,6 +21,8 @@ from droppath_audit.core.repository import commit_of
 from droppath_audit.core.result import BAD, Result
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.core.version import __version__
+from droppath_audit.run.expecting import expected, written
+from droppath_audit.run.explaining import gathered
 from droppath_audit.run.hints import agreed
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.run.showing import not_run
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.trial import Trial
+    from droppath_audit.run.explaining import Explaining
     from droppath_audit.run.journal import Journal
     from droppath_audit.run.showing import Showing
     from droppath_audit.scripts.script import Script
@@ -50,6 +53,7 @@ def run(
     journal: Journal | None = None,
     interruption: Interruption | None = None,
     showing: Showing | None = None,
+    explaining: Explaining | None = None,
 ) -> Iterator[Event]:
     """Audit a loaded target.
 
@@ -60,6 +64,7 @@ def run(
         journal: Where answers are kept as they come; those that it holds are taken over.
         interruption: Why the collector ends early, where it does.
         showing: Runs the scripts that the report will print; without it none is run.
+        explaining: Finds the lines that findings come from; without it they stand at the target's definition.
 
     Yields:
         AuditStarted, then TrialFinished for every planned trial, in order, ScriptsStarted where there are any to run,
@@ -99,6 +104,11 @@ def run(
     elif any(result.snippet for result in results):
         yield ScriptsStarted()
         results = showing.shown(results, strict=settings.strict)
+    told = agreed(results, facts)
+    if explaining is None or incomplete:
+        causes = gathered(told, facts, {})
+    else:
+        causes = explaining.causes(told, facts)
     report = Report(
         facts=facts,
         version=__version__,
@@ -106,13 +116,15 @@ def run(
         budget=settings.budget,
         effort=settings.effort,
         strict=settings.strict,
-        results=agreed(results, facts),
+        results=told,
         incomplete=incomplete,
         planned=len(trials),
         seconds=time.perf_counter() - started,
         started=began,
         commit=commit_of(facts.origin.rpartition(":")[0]),
         documentation={one.trial.check: catalogue()[one.trial.check].documentation for one in results if one.bad},
+        causes=written(causes, facts),
+        expected="" if incomplete else expected(facts, told, settings.effort),
     )
     yield AuditFinished(report)
 

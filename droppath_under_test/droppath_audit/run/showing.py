@@ -6,29 +6,22 @@ do: apart from the auditor, within limits, under a warden that leaves nothing ru
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import re
 import selectors
-import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from socket import socketpair
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.result import NOT_RUN, NOT_SHOWN, SHOWN, first_of_each_check
-from droppath_audit.core.search_path import library_first
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.run import processes
-from droppath_audit.run.crew import END_SECONDS, ONE_THREAD, START
+from droppath_audit.run.apart import Apart
 from droppath_audit.run.limits import BEAT_SECONDS, TRIAL_SECONDS, Limits, Watch
-from droppath_audit.run.lines import Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from socket import socket
 
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.result import Result
@@ -241,38 +234,24 @@ class _Run:
     """
 
     def __init__(self, attempt: Attempt, memory: int) -> None:
-        self.attempt = attempt
-        self.socket, far = socketpair()
-        path = library_first()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-                [sys.executable, "-c", START.format("interpreter"), json.dumps(path), str(far.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(far.fileno(),),
-                start_new_session=True,
-                env={**os.environ, **ONE_THREAD},
-            )
-        except OSError:
-            self.socket.close()
-            raise
-        finally:
-            far.close()
-        self._reader, self._raised = Reader(self.socket.fileno()), dict[str, Any]()
-        self._watch = Watch(TRIAL_SECONDS, memory, self._process.pid)
-        with contextlib.suppress(OSError):  # it died; its hang-up says so
-            # The target is found as in the audit, which looks into the working directory last.
-            Writer(self.socket.fileno()).send(script=attempt.script, path=[*path, ""])
+        self.attempt, self._apart = attempt, Apart("interpreter")
+        self._raised: dict[str, Any] = {}
+        self._watch = Watch(TRIAL_SECONDS, memory, self._apart.pid)
+        self._apart.send(script=attempt.script, path=self._apart.path)
+
+    @property
+    def socket(self) -> socket:
+        """Where its messages come from."""
+        return self._apart.socket
 
     def answer(self) -> Ended | str | None:
         """Return how the script ended, or why it was stopped; None while it runs."""
-        for message in self._reader.available():
+        for message in self._apart.available():
             if "raised" in message:
                 self._raised = message
             elif isinstance(message.get("ended"), int):
                 return Ended.of(message["ended"], self._raised)
-        if self._reader.ended:
+        if self._apart.ended:
             return "its process was ended by somebody else"
         _, why = self._watch.verdict()
         if why and why in self.attempt.result.verdict.observed:
@@ -281,5 +260,4 @@ class _Run:
 
     def close(self) -> None:
         """End it, with all that it has started."""
-        self.socket.close()  # which the warden sees
-        processes.await_end(self._process, END_SECONDS)
+        self._apart.close()

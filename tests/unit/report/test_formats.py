@@ -51,6 +51,7 @@ def told() -> dict[str, Any]:
 def hostile(told: dict[str, Any], said: str) -> dict[str, Any]:
     """Return the document with every text that may be the target's replaced."""
     ours = {"trial", "check", "slug", "level", "verdict", "schema_version", "tool", "effort", "origin", "started"}
+    ours |= {"kind", "checks", "trials", "telling"}
 
     def spoilt(value: Any, name: str = "") -> Any:
         if isinstance(value, dict) and name != "documentation":

@@ -13,8 +13,10 @@ import pytest
 from rich.text import Text
 
 from droppath_audit.checks import catalogue
+from droppath_audit.core.cause import Cause, Place
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished, AuditStarted
+from droppath_audit.core.level import Level
 from droppath_audit.report.console import PlainConsole
 from droppath_audit.report.terminal import Terminal
 
@@ -102,15 +104,15 @@ SOME = {f"DP301[cpu-{dtype}]": Collected(BROKEN) for dtype in ("float32", "float
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_names_of_checks_are_never_wrapped_or_cut(width: int, events: Events) -> None:
-    text = shown(events({}, "*", otherwise=Collected(error="dead")), width=width)
-    table = text[: text.index("─")]
+    text = shown(events({}, "*", otherwise=Collected(error="dead")), width=width, verbose=True)
     for check in catalogue().values():
-        assert re.search(rf"{check.id} {check.slug} +(error +0/\d+|not-applicable)", table)
+        assert re.search(rf"{check.id} {check.slug} +(error +0/\d+|not-applicable)", text)
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 def test_at_every_width_each_check_stands_with_its_verdict_and_nothing_is_cut(width: int, events: Events) -> None:
-    lines = lines_of(shown(events({}, "*", otherwise=Collected(inconclusive="time ran out")), width=width))
+    told = events({}, "*", otherwise=Collected(inconclusive="time ran out"))
+    lines = lines_of(shown(told, width=width, verbose=True))
     start = next(number for number, line in enumerate(lines) if "interface" in line)
     table = lines[start : lines.index("", start)]
     assert max(len(line) for line in table) <= width
@@ -121,13 +123,32 @@ def test_at_every_width_each_check_stands_with_its_verdict_and_nothing_is_cut(wi
         assert re.search(rf"{check.id}({check.slug}{verdict}|{verdict}·?{check.slug})", text), check.id
 
 
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+def test_at_every_width_each_family_stands_with_its_counts(width: int, events: Events) -> None:
+    lines = lines_of(shown(events({}, "*", otherwise=Collected(inconclusive="time ran out")), width=width))
+    start = next(number for number, line in enumerate(lines) if "interface" in line)
+    table = lines[start : lines.index("", start)]
+    assert max(len(line) for line in table) <= width
+    text = "".join("".join(table).split())
+    for name in ("law of the mask", "values", "edges", "gradients"):
+        assert re.search(rf"{name.replace(' ', '')}:?MUST0/\d+", text)
+    assert width < 60 or len(table) == len({check.family for check in catalogue().values()})
+
+
 @pytest.mark.parametrize("width", [20, 40, 120])
-def test_a_finding_is_told_in_full_at_every_width(width: int, events: Events) -> None:
+def test_what_is_wrong_is_told_at_every_width(width: int, events: Events) -> None:
     lines = lines_of(shown(events(SOME), width=width))
     text = "".join("".join(lines).split())
-    assert "DP301keep-prob-zero[cpu,float32]" in text
-    assert "observedNaNin3of8values" in text
-    assert text.endswith("2findings·exit1")
+    assert "1MUSTDP301keep-prob-zeroisbroken" in text
+    assert "seenNaNin3of8values,inDP301[cpu-float32]" in text
+    assert "2findings·exit1" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_line_ends_with_a_blank(width: int, verbose: bool, events: Events) -> None:
+    lines = shown(events(SOME), width=width, verbose=verbose).split("\n")
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
@@ -170,23 +191,63 @@ def test_an_audit_that_ended_early_says_so_where_the_verdict_stands(events: Even
 
 
 def test_what_is_copied_is_never_broken(events: Events) -> None:
-    text = shown(events(SOME), width=60, terminal=True, color_system=None)
-    (reproduce,) = [line for line in lines_of(ANSI.sub("", text)) if line.startswith("  reproduce")]
-    assert reproduce.endswith("droppath-audit package.module:Name --only 'DP301[cpu-float32]' --seed 0 --effort quick")
-    assert "      assert (ys == 0)[np.broadcast_to(np.isfinite(xs), ys.shape)].all()" in lines_of(text)
+    again = "droppath-audit package.module:Name --only 'DP301[cpu-float32]' --seed 0 --effort quick"
+    brief, full = (
+        lines_of(ANSI.sub("", shown(events(SOME), width=60, terminal=True, color_system=None, verbose=verbose)))
+        for verbose in (False, True)
+    )
+    assert [line for line in brief if line.endswith(again)] == [f"    rerun    {again}"]
+    assert "      assert (ys == 0)[np.broadcast_to(np.isfinite(xs), ys.shape)].all()" in full
 
 
-def test_a_finding_says_what_why_how_to_fix_and_where_else(events: Events) -> None:
-    lines = lines_of(shown(events(SOME)))
-    title = next(line for line in lines if line.startswith("DP301 keep-prob-zero [cpu, float32]"))
-    assert len(title) == 120
-    names = [
-        line.split()[0] for line in lines if re.match(r"  (promised|observed|why|fix|also|reproduce|snippet)\b", line)
+def test_verbose_says_what_why_and_how_to_fix_of_every_finding(events: Events) -> None:
+    lines = lines_of(shown(events(SOME), verbose=True))
+    title = next(number for number, line in enumerate(lines) if line.startswith("DP301 keep-prob-zero [cpu, float32]"))
+    assert len(lines[title]) == 120
+    rest = lines[title : next(number for number, line in enumerate(lines) if "[cpu, float16]" in line)]
+    names = [line.split()[0] for line in rest if re.match(r"    (promised|observed|why|fix|rerun|script)\b", line)]
+    assert names == ["promised", "observed", "why", "fix", "rerun", "script"]
+    assert "    observed NaN in 3 of 8 values" in rest
+
+
+CAUSE = Cause(
+    "rate",
+    Place("/a/layers.py", 7, "drop_path", "mask = rand < 0.7", ((6, "  p = 0.3"), (7, "  mask = rand < 0.7"))),
+    "lt decides by 0.7, where drop_prob = 0.5 was asked for",
+    "Compare with keep_prob.",
+    Level.MUST,
+    ("DP301[cpu-float32]", "DP301[cpu-float16]"),
+    "DP301[cpu-float32]",
+)
+
+
+def test_a_cause_has_its_line_what_it_breaks_and_what_to_change(events: Events) -> None:
+    *_, last = events(SOME)
+    lines = lines_of(shown(iter([AuditFinished(replace(last.report, causes=(CAUSE,)))])))
+    start = next(number for number, line in enumerate(lines) if line.startswith(" 1  MUST"))
+    assert lines[start : start + 7] == [
+        " 1  MUST lt decides by 0.7, where drop_prob = 0.5 was asked for",
+        "    /a/layers.py:7  in drop_path",
+        "          6    p = 0.3",
+        "    >     7    mask = rand < 0.7",
+        "    breaks   DP301 keep-prob-zero (2 trials)",
+        "    seen     NaN in 3 of 8 values, in DP301[cpu-float32]",
+        "    change   Compare with keep_prob.",
     ]
-    assert names == ["promised", "observed", "why", "fix", "also", "reproduce", "snippet"]
-    assert "  observed   NaN in 3 of 8 values" in lines
-    assert "  also       cpu-float16" in lines
-    assert lines[-1] == " 2 findings · exit 1"
+
+
+def test_what_does_not_fail_has_a_line_each_and_more_than_a_few_causes_as_well(events: Events) -> None:
+    *_, last = events(SOME)
+    several = [replace(CAUSE, place=replace(CAUSE.place, line=line)) for line in range(1, 8)]
+    light = replace(CAUSE, level=Level.SHOULD)
+    lines = lines_of(shown(iter([AuditFinished(replace(last.report, causes=(*several, light)))]), width=80))
+    assert sum(bool(re.match(r" \d  MUST", line)) for line in lines) == 4
+    assert (
+        sum(line.startswith("  MUST   DP301 keep-prob-zero: NaN in 3 of 8 values (/a/layers.py:") for line in lines)
+        == 3
+    )
+    assert sum(line.startswith("  SHOULD DP301") for line in lines) == 1
+    assert max(map(len, lines[7:])) <= 100
 
 
 def test_one_finding_is_called_one(events: Events) -> None:
@@ -196,7 +257,7 @@ def test_one_finding_is_called_one(events: Events) -> None:
 def test_verbose_shows_every_finding_and_the_traceback(events: Events) -> None:
     answers = {**SOME, "DP301[cpu-bfloat16]": Collected(error="raised E: no", traceback="  in its line\n")}
     brief, full = (shown(events(answers), verbose=verbose) for verbose in (False, True))
-    assert brief.count("DP301 keep-prob-zero [") == 1
+    assert brief.count("DP301 keep-prob-zero [") == 0
     assert full.count("DP301 keep-prob-zero [") == 3
     assert "in its line" in full
     assert "in its line" not in brief
@@ -217,7 +278,7 @@ def test_inconclusive_trials_are_listed(events: Events) -> None:
 
 def test_what_a_verdict_says_in_brief_stands_beside_its_check(events: Events) -> None:
     seen = {"taken": 3, "ways": 4, "branches": True, "never": [], "excused": [], "never_called": []}
-    text = shown(events({}, "DP603", otherwise=Collected(seen)))
+    text = shown(events({}, "DP603", otherwise=Collected(seen)), verbose=True)
     assert re.search(r"DP603 examined-code +pass +1/1 +3 of 4 branches examined", text)
 
 
@@ -225,7 +286,7 @@ def test_a_terminal_gets_colour_and_progress(events: Events, monkeypatch: pytest
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     text = shown(events(SOME), terminal=True)
-    assert "\x1b[1;31mfail\x1b[0m" in text
+    assert "\x1b[1;31m 2 findings\x1b[0m" in text
     assert "loading the target" in text
     assert re.search(r"4/4", ANSI.sub("", text))
     assert "\x1b[?25h" in text  # the cursor is back

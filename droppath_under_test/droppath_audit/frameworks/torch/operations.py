@@ -22,6 +22,7 @@ from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
 from droppath_audit.frameworks.torch.tape import TorchTape
 from droppath_audit.frameworks.torch.transforms import TorchTransforms
+from droppath_audit.frameworks.torch.witness import TorchWitnessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,7 @@ class TorchFramework(
     TorchLayouts,
     TorchCompiling,
     TorchSettings,
+    TorchWitnessing,
     Taped,
     Forking,
 ):

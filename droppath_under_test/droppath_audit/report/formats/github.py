@@ -1,4 +1,4 @@
-"""Workflow commands, which GitHub shows as annotations: an error a finding, a warning for what does not fail.
+"""Workflow commands, which GitHub shows as annotations: an error a cause of findings, a warning for what does not fail.
 
 GitHub shows ten of each kind a step; beyond that the last one says how many there are.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.repository import root_here
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, told, within
+from droppath_audit.report.broken import LONGEST, conclusion, is_finding, name_of, place_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,15 +30,44 @@ def text(document: Mapping[str, Any]) -> str:
 
 
 def _annotations(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the annotations of one report, each with its kind, at the target's definition if the repository has it."""
-    file, line = place_of(report)
-    path = within(file, root_here())
-    at = f"file={_property(path)},line={line}," if path else ""
-    for one in broken(report):
-        kind = "error" if one.finding else "warning"
-        yield kind, f"::{kind} {at}title={_property(f'{one.check} {one.slug}')}::{_data(told(report, one))}"
+    """Yield the annotations of one report, each with its kind, each at its line if the repository has that."""
+    for cause in report["causes"]:
+        kind = "error" if is_finding(report, _first(report, cause)) else "warning"
+        yield (
+            kind,
+            f"::{kind} {_at(*place_of(report, cause))}title={_property(_title(report, cause))}::{_said(report, cause)}",
+        )
+    at = _at(*place_of(report))
     if report["exit_status"] not in (0, 1):
         yield "error", f"::error {at}title={_property(name_of(report))}::{_data(conclusion(report))}"
+
+
+def _at(file: str, line: int) -> str:
+    """Return the properties of a place that the repository has; nothing for another."""
+    path = within(file, root_here())
+    return f"file={_property(path)},line={line}," if path else ""
+
+
+def _first(report: Mapping[str, Any], cause: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(result for result in report["results"] if result["trial"] == cause["telling"])
+
+
+def _title(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
+    if cause["kind"] == DEFINITION:
+        return f"{cause['checks'][0]} {_first(report, cause)['slug']}"
+    return str(cause["sentence"])
+
+
+def _said(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
+    first, many = _first(report, cause), len(cause["trials"])
+    trials = f"{many} trials" if many > 1 else "1 trial"
+    rows = [
+        f"{name_of(report)}: {first['message']} ({first['trial']})",
+        f"breaks {', '.join(cause['checks'])} in {trials}",
+        first["hint"],
+        cause["fix"],
+    ]
+    return _data("\n".join(row for row in rows if row))
 
 
 def _fewer(kind: str, lines: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.visible import clipped
 from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, name_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 WHAT = "Markdown, for a step summary"
 MOST = 2**20 - 2**10  # bytes
 CELL = 300  # characters
+CAUSES = 10  # that are told above the table
 ALSO = 8  # further trials that are named
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>!|~&$])")  # where a line begins with something else
 
@@ -53,6 +55,8 @@ def _head(report: Mapping[str, Any], found: list[Broken]) -> str:
         f"on {escaped(target['framework'])} {escaped(target['framework_version'])}.",
         *(f"- {level}: {said}" for level in map(str, Level) if (said := counted(report, level))),
     ]
+    for number, cause in enumerate(report["causes"][:CAUSES], start=1):
+        lines += ["", *_cause(number, cause)]
     if found:
         lines += ["", "| check | level | broken | observed |", "|---|---|---|---|"]
         lines += [
@@ -65,6 +69,20 @@ def _head(report: Mapping[str, Any], found: list[Broken]) -> str:
         if result["verdict"] == "inconclusive"
     ]
     return "\n".join(lines) + "\n"
+
+
+def _cause(number: int, cause: Mapping[str, Any]) -> list[str]:
+    """Return a mistake with the line at which it arises; what has no line is told by the table."""
+    if cause["kind"] == DEFINITION or cause["level"] != "MUST":
+        return []
+    inside = f" in {escaped(cause['function'])}" if cause["function"] else ""
+    return [
+        f"**{number}. {escaped(cause['sentence'])}**: `{escaped(cause['file'])}:{cause['line']}`{inside}",
+        "",
+        *_fenced("\n".join(f"{at:>5}  {text}" for at, text in cause["around"]), "python"),
+        "",
+        f"Breaks {', '.join(cause['checks'])}. {escaped(cause['fix'])}",
+    ]
 
 
 def _details(report: Mapping[str, Any], one: Broken) -> str:

@@ -1,8 +1,9 @@
 """SARIF 2.1.0, which code hosts show beside the code: a rule a check, a result for each check that is broken.
 
-A result stands at the target's definition. Where that lies outside of the repository, it stands at the file that names
-the target to the audit. Fingerprints are made of the check, of the target's name and of the text of the line, and not
-of its number, so that they survive when lines move. Source: OASIS, "Static Analysis Results Interchange Format (SARIF)
+A result stands at the line of its cause, or at the target's definition. Where that lies outside of the repository, it
+stands at the file that names the target to the audit. Fingerprints are made of the check, of the cause's kind and
+function, of the target's name and of the text of the line, and not of its number, so that they survive when lines move.
+Source: OASIS, "Static Analysis Results Interchange Format (SARIF)
 Version 2.1.0", 2020.
 """
 
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from droppath_audit.core.repository import root_here
 from droppath_audit.core.version import __version__
 from droppath_audit.core.visible import clipped, visible
-from droppath_audit.report.broken import LONGEST, broken, conclusion, name_of, place_of, told, within
+from droppath_audit.report.broken import LONGEST, by_cause, conclusion, name_of, place_of, told, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ FINGERPRINT = "droppathAudit/v1"
 def text(document: Mapping[str, Any]) -> str:
     """Return the document as SARIF; paths are those below the repository in which this runs."""
     root = root_here()
-    found = [(report, one) for report in document["reports"] for one in broken(report)]
+    found = [(report, one) for report in document["reports"] for one in by_cause(report)]
     checks = sorted({one.check for _, one in found})
     run = {
         "tool": {
@@ -80,8 +81,10 @@ def _invocation(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(report: Mapping[str, Any], one: Broken, checks: list[str], root: Path) -> dict[str, Any]:
-    file, line = place_of(report)
-    path, source = within(file, root), linecache.getline(file, line).strip() if file else ""
+    file, line = place_of(report, one.cause)
+    path = within(file, root)
+    text = one.cause["text"] if one.cause is not None else ""
+    source = text or _line(file, line)
     place = {"uri": quote(path)} if path else _elsewhere(root)
     region: dict[str, Any] = {"startLine": line if path else 1}
     if path and source:
@@ -92,9 +95,22 @@ def _result(report: Mapping[str, Any], one: Broken, checks: list[str], root: Pat
         "level": LEVELS[one.level],
         "message": {"text": clipped(told(report, one), LONGEST)},
         "locations": [{"physicalLocation": {"artifactLocation": place, "region": region}}],
-        "partialFingerprints": {FINGERPRINT: _fingerprint(one.check, name_of(report), source)},
+        "partialFingerprints": {FINGERPRINT: _fingerprint(*_what(one), name_of(report), source)},
         "properties": {"trials": len(one.trials), "reproduce": visible(one.first["reproduce"])},
     }
+
+
+def _line(file: str, line: int) -> str:
+    """Return the text of a line; nothing where there is no such file."""
+    try:
+        return linecache.getline(file, line).strip() if file else ""
+    except (OSError, ValueError):  # no path of any system
+        return ""
+
+
+def _what(one: Broken) -> tuple[str, ...]:
+    """Return what is wrong, without numbers of lines and trials."""
+    return (one.check,) if one.cause is None else (one.check, one.cause["kind"], one.cause["function"])
 
 
 def _elsewhere(root: Path) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""What several kinds ask of a story."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from droppath_audit.causes.story import Call, Number, Operation, Spot
+
+_CONDITION = re.compile(r"(el)?if\b|while\b|match\b|case\b")
+CLOSE = 1e-6
+"""How near two rates are that single precision may round to each other."""
+
+
+def drawing(calls: Iterable[Call]) -> Iterator[tuple[Call, Operation]]:
+    """Yield the operations that ask a generator, with the call in which each does."""
+    for call in calls:
+        for operation in call.operations:
+            if operation.random:
+                yield call, operation
+
+
+def close(one: float, other: float) -> bool:
+    """Return whether two rates are the same, up to the rounding of single precision."""
+    return abs(one - other) <= CLOSE
+
+
+def first_seen(call: Call, made: Iterable[Call], value: float) -> Number | None:
+    """Return where a number that is used in a call comes from; None where it appears nowhere.
+
+    That is the attribute that holds it, where the layer was made with it, or else the first line of the call at which
+    it, or what it lacks of 1, appears.
+    """
+    for one in made:
+        for number in one.numbers:
+            if number.name.startswith("self.") and close(number.value, value):
+                return number
+    numbers = [number for one in (call, *made) for number in one.numbers]
+    return next((one for one in numbers if close(one.value, value) or close(one.value, 1.0 - value)), None)
+
+
+def meeting(call: Call) -> Operation | None:
+    """Return the first operation in which x meets what was drawn."""
+    for operation in call.operations:
+        of_x = any(seen.of_x for seen in operation.given)
+        drawn = any(seen.draws and not seen.of_x for seen in operation.given)
+        if of_x and drawn and not operation.random and operation.returned:
+            return operation
+    return None
+
+
+def condition(call: Call) -> Spot | None:
+    """Return the condition that led to the line that returned, or that line where none stands just before it."""
+    led = (spot for spot in call.last[1:] if _CONDITION.match(source(spot)))
+    return next(led, call.last[0]) if call.last else None
+
+
+def source(spot: Spot) -> str:
+    """Return the text of a line, without the blanks around it."""
+    return linecache.getline(spot.file, spot.line).strip()

@@ -1,0 +1,67 @@
+"""Kept samples are not multiplied by what was promised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from droppath_audit.causes.kinds._seeing import close, first_seen, meeting
+from droppath_audit.causes.story import Found
+
+if TYPE_CHECKING:
+    from droppath_audit.causes.story import Asked, Call, Operation, Story
+
+ROUNDING = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+FIX = "Divide what is kept by keep_prob, once, as a number in double precision."
+
+
+def find(story: Story, asked: Asked) -> Found | None:
+    """Return the line that multiplies by another factor, or at which x meets the mask where none is multiplied by."""
+    made = [call for call in story.calls if call.constructs]
+    for call in story.plain():
+        p = call.drop_prob
+        evaluates = asked.scaling == "eval" and call.training is False
+        if p is None or not (call.interior or evaluates) or not 0.0 < p < 1.0:
+            continue
+        keep_prob = 1.0 - p
+        wanted = {"inverted": 1.0 / keep_prob, "none": 1.0}.get(asked.scaling, keep_prob if evaluates else 1.0)
+        tolerance = 4 * ROUNDING.get(call.x.dtype if call.x is not None else "", 2.0**-22)
+        factors = [(one, one.factors) for one in call.operations if one.factors is not None and _multiplies(one)]
+        factors = [(one, by) for one, by in factors if one.of_x or one.draws] or factors
+        uneven = [one for one, (low, high) in factors if high - low > tolerance * abs(high)]
+        total, wrong = 1.0, None
+        for one, (low, high) in factors:
+            total *= high
+            if abs(low - 1.0) > tolerance and abs(high / wanted - 1.0) > tolerance:
+                wrong = wrong or one
+        at = meeting(call)
+        if at is not None and at.factors is None:
+            continue  # all samples are dropped, or nobody looked
+        if uneven:
+            return _found(uneven[0], call, made, wanted, "multiplies kept samples by different factors")
+        if abs(total / wanted - 1.0) <= 2 * tolerance:
+            continue
+        if wrong is not None and wrong.factors is not None:
+            factor = wrong.factors[1]
+            return _found(wrong, call, made, wanted, f"multiplies by {factor:.6g}, where {wanted:.6g} was promised")
+        scaled = [one for one, (low, _) in factors if abs(low - 1.0) > tolerance]
+        if len(scaled) > 1:
+            return _found(scaled[1], call, made, wanted, "multiplies once more")
+        last = next((one for one, _ in reversed(factors) if one.numbers), None)
+        if not scaled and last is not None:
+            return _found(last, call, made, wanted, f"multiplies by 1, where {wanted:.6g} was promised")
+        if not scaled and at is not None:
+            return Found(at.spot, f"x meets the mask, and is never multiplied by {wanted:.6g}", FIX)
+    return None
+
+
+def _multiplies(operation: Operation) -> bool:
+    return operation.name.rstrip("_") in ("mul", "div", "where", "masked_fill", "true_divide", "multiply", "reciprocal",
+                                          "pow", "addcmul", "native_dropout")  # fmt: skip
+
+
+def _found(operation: Operation, call: Call, made: list[Call], wanted: float, what: str) -> Found:
+    used = [*operation.numbers, *(one.number for one in operation.given if one.number is not None)]
+    odd = [number for number in used if not close(number, wanted) and not close(number, 1.0 / wanted)]
+    number = first_seen(call, made, odd[0]) if odd else None
+    spot = operation.spot if number is None else number.spot
+    return Found(spot, f"{operation.name} {what}", FIX)

@@ -1,0 +1,44 @@
+"""Which files hold the code under test."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import droppath_audit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INSTALLED = {"site-packages", "dist-packages"}
+FRAMEWORKS = {"torch", "numpy", "jax", "jaxlib", "flax", "paddle", "tensorflow", "keras"}
+_OURS = Path(droppath_audit.__file__).parent
+
+
+def ownership(origin: str) -> Callable[[str], bool]:
+    """Return what tells whether a file belongs to the code under test.
+
+    That is all of the top-level package in which the target is defined, or, outside of any package, of its folder. Of a
+    framework, and of this package, whose samples are targets, it is the one folder.
+
+    Args:
+        origin: The file in which the target is defined.
+    """
+    file = Path(origin).absolute()
+    root = file.parent
+    package = (root / "__init__.py").exists()
+    while package and (root.parent / "__init__.py").exists():
+        root = root.parent
+    if package and (root.name in FRAMEWORKS or root == _OURS):
+        root = file.parent
+    installed = bool(INSTALLED & set(file.parts))
+
+    @cache
+    def owns(name: str) -> bool:
+        if name.startswith("<"):
+            return False
+        path = Path(name).absolute()
+        return root in path.parents and (installed or not INSTALLED & set(path.parts))
+
+    return owns

@@ -1,0 +1,231 @@
+"""Explaining: findings are gathered under the mistakes that make them, each at a line of the code under test.
+
+The scripts of findings run again, under observation and apart from the auditor (``run.witnessing``): one for each way
+in which a check is broken. What none of them explains stands at the definition of the target.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.causes import VAGUE
+from droppath_audit.causes.order import OF_FAMILY
+from droppath_audit.checks import catalogue
+from droppath_audit.core.cause import DEFINITION, Cause, Place
+from droppath_audit.core.invocation import Invocation
+from droppath_audit.core.level import Level
+from droppath_audit.run.apart import Apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from droppath_audit.core.facts import Facts
+    from droppath_audit.core.interruption import Interruption
+    from droppath_audit.core.result import Result
+
+SECONDS = 60.0  # of wall time, for all scripts of an audit
+SCRIPT_SECONDS = 8.0  # after which what was seen has to do
+MOST = 64  # scripts of an audit
+MOST_OF_A_CHECK = 12
+GENERATORS = ("seeding", "other_generator", "remembered")
+_OF_GENERATORS = re.compile(r"\bseeds?\b|as many before")
+_NUMBER = re.compile(r"\d[\d.,e+-]*|nan|inf")
+_ORDER = (Level.MUST, Level.SHOULD, Level.INFO)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the process says of one script."""
+
+    kind: str
+    place: Place
+    sentence: str
+    fix: str
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Found | None:
+        """Return what a message tells; None where it tells nothing of the kind."""
+        try:
+            around = tuple((int(number), str(text)) for number, text in message["around"])
+            line = int(message["line"])
+            text = next((text.strip() for number, text in around if number == line), "")
+            place = Place(str(message["file"]), line, str(message["function"]), text, around)
+            return cls(str(message["kind"]), place, str(message["sentence"]), str(message["fix"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+class Explaining:
+    """Explains the findings of one audit.
+
+    Args:
+        jobs: How many processes run scripts.
+        seconds: Of wall time, for all of them.
+        interruption: What ends it early.
+    """
+
+    def __init__(self, *, jobs: int = 1, seconds: float = SECONDS, interruption: Interruption | None = None) -> None:
+        self._jobs, self._seconds, self._interruption = max(1, jobs), seconds, interruption
+
+    def causes(self, results: Sequence[Result], facts: Facts) -> tuple[Cause, ...]:
+        """Return the mistakes that explain what is broken, the gravest first."""
+        chosen = list(_chosen(results).values())
+        found: dict[str, Found] = {}
+        if chosen and isinstance(facts.invocation, Invocation):
+            found = self._found(chosen[:MOST], facts, facts.invocation)
+        return gathered(results, facts, found)
+
+    def _found(self, chosen: Sequence[Result], facts: Facts, invocation: Invocation) -> dict[str, Found]:
+        """Return what explains results, by their trials' ids."""
+        found: dict[str, Found] = {}
+        deadline, running = time.monotonic() + self._seconds, list[_Witness]()
+        jobs = min(self._jobs, len(chosen))
+        try:
+            for number in range(jobs):
+                running.append(_Witness(chosen[number::jobs], facts, invocation))
+        except OSError:  # what no process can be had for stands at the definition
+            pass
+        try:
+            while running and time.monotonic() < deadline and not self._told():
+                with selectors.DefaultSelector() as selector:
+                    for one in running:
+                        selector.register(one.apart.socket, selectors.EVENT_READ)
+                    selector.select(0.25)
+                for one in list(running):
+                    found |= one.answers()
+                    if one.done:
+                        running.remove(one)
+                        one.apart.close()
+        finally:
+            for one in running:
+                one.apart.close()
+        return found
+
+    def _told(self) -> bool:
+        return self._interruption is not None and bool(self._interruption.told)
+
+
+class _Witness:
+    """A process that runs scripts of some results."""
+
+    def __init__(self, results: Sequence[Result], facts: Facts, invocation: Invocation) -> None:
+        self._results, self.done, self.apart = results, False, Apart("witnessing")
+        self.apart.send(
+            **called(facts, invocation),
+            framework=facts.framework,
+            path=self.apart.path,
+            scripts=[
+                {
+                    "text": result.snippet,
+                    "kinds": list(kinds_of(result.trial.check, result.verdict.observed)),
+                    "asked": asked(result, facts),
+                }
+                for result in results
+            ],
+        )
+
+    def answers(self) -> dict[str, Found]:
+        """Return what has come since it was asked last."""
+        found = {}
+        for message in self.apart.available():
+            self.done = self.done or bool(message.get("done"))
+            number, one = message.get("number"), Found.of(message)
+            if one is not None and isinstance(number, int) and 0 <= number < len(self._results):
+                found[self._results[number].trial.id] = one
+        self.done = self.done or self.apart.ended
+        return found
+
+
+def kinds_of(check: str, message: str = "") -> tuple[str, ...]:
+    """Return the kinds of mistake that are asked, in order, where a check is broken, and says so in these words."""
+    first = GENERATORS if _OF_GENERATORS.search(message) else ()
+    return tuple(dict.fromkeys((*catalogue()[check].causes, *first, *OF_FAMILY[check[2]])))
+
+
+def asked(result: Result, facts: Facts) -> dict[str, str]:
+    """Return what kinds have to know of a result: the fields of ``causes.story.Asked``."""
+    return {
+        "check": result.trial.check,
+        "message": result.verdict.observed,
+        "granularity": facts.dialect.granularity,
+        "scaling": facts.dialect.scaling,
+    }
+
+
+def called(facts: Facts, invocation: Invocation) -> dict[str, Any]:
+    """Return where a target is defined, and what its arguments are called."""
+    arguments = (*invocation.init, *invocation.call)
+    roles = {one.role: one.keyword for one in arguments if one.role in ("p", "training") and one.keyword}
+    order = [role for one in invocation.call for role in (one.roles or (one.role,)) if role in ("x", "r")]
+    return {
+        "origin": facts.origin.rpartition(":")[0],
+        "roles": {**roles, "attribute": invocation.attribute},
+        "keep": invocation.keep,
+        "inverted": invocation.inverted,
+        "second": order[:1] == ["r"],
+        "seconds": SCRIPT_SECONDS,
+    }
+
+
+def _way(result: Result) -> tuple[str, Level, str]:
+    """Return in which way a promise is broken, whatever the numbers are."""
+    return result.trial.check, result.level, _NUMBER.sub("#", result.verdict.observed)[:80]
+
+
+def _chosen(results: Iterable[Result]) -> dict[tuple[str, Level, str], Result]:
+    """Return of each way in which a check is broken the first result, the gravest first; of many ways some."""
+    found: dict[tuple[str, Level, str], Result] = {}
+    for result in results:
+        way = _way(result)
+        several = sum(check == way[0] for check, _, _ in found)
+        if result.bad and result.snippet and way not in found and several < MOST_OF_A_CHECK:
+            found[way] = result
+    return dict(sorted(found.items(), key=lambda one: _ORDER.index(one[0][1])))
+
+
+def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]) -> tuple[Cause, ...]:
+    """Return the mistakes that explain what is broken, the gravest first, then those that explain most.
+
+    Args:
+        results: Of the audit.
+        facts: Of the target.
+        found: What explains results, by their trials' ids; others that are broken in the same way have the same.
+    """
+    ways = {_way(result): found[result.trial.id] for result in results if result.trial.id in found}
+    groups: dict[tuple[str, str, int], list[Result]] = {}
+    explained: dict[tuple[str, str, int], Found] = {}
+    for result in results:
+        if not result.bad:
+            continue
+        one = found.get(result.trial.id) or ways.get(_way(result)) or _at_definition(result, facts)
+        key = (one.kind, one.place.file, one.place.line)
+        if one.kind == DEFINITION:
+            key = (f"{one.kind} {result.trial.check} {result.level}", *key[1:])
+        groups.setdefault(key, []).append(result)
+        explained.setdefault(key, one)
+    for key in [key for key in groups if key[0] in VAGUE]:
+        same = next((other for other in groups if other[1:] == key[1:] and other[0] not in VAGUE), None)
+        if same is not None and not same[0].startswith(DEFINITION):
+            groups[same] += groups.pop(key)
+    causes = [_cause(explained[key], group, results) for key, group in groups.items()]
+    return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), -len(one.checks))))
+
+
+def _cause(one: Found, group: list[Result], results: Sequence[Result]) -> Cause:
+    level = min((result.level for result in group), key=_ORDER.index)
+    order = {result.trial.id: number for number, result in enumerate(results)}
+    group = sorted(group, key=lambda result: order[result.trial.id])
+    heavy = [result for result in group if result.level is level]
+    telling = min(heavy, key=lambda result: (catalogue()[result.trial.check].broad, order[result.trial.id]))
+    trials = tuple(result.trial.id for result in group)
+    return Cause(one.kind, one.place, one.sentence, one.fix, level, trials, telling.trial.id)
+
+
+def _at_definition(result: Result, facts: Facts) -> Found:
+    file, _, line = facts.origin.rpartition(":")
+    place = Place(file, int(line)) if file and line.isdecimal() else Place()
+    return Found(DEFINITION, place, result.verdict.observed, result.fix)
