@@ -23,7 +23,7 @@ LAW = (
 OF_FAMILY = {
     "0": (*_SURE, "unasked", "scaling", "changing", "departing", "returning"),
     "1": (*_SURE, *LAW, "scaling", "drawing", "meeting_x"),
-    "2": (*_SURE, "returning", "resolution", "rate", "scaling", "meeting_x", "drawing"),
+    "2": (*_SURE, "returning", "scaling", "resolution", "rate", "meeting_x", "drawing"),
     "3": (*_SURE, "departing", "detaching", *LAW, "scaling", "drawing", "meeting_x"),
     "4": (*_SURE, "detaching", "other_generator", "remembered", "sharing", "backward", "scaling", *LAW, "drawing"),
     "5": (

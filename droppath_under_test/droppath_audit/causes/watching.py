@@ -200,6 +200,8 @@ class Watching:
         if frame is not self._outermost or self._call is None:
             return
         call, self._call, self._outermost = self._call, None, None
+        # What a context has changed and put back is nothing that is left.
+        call.left = [(spot, kept) for spot, changed in call.left if (kept := self._remaining(changed))]
         if self._witness is not None:
             tensors = self._witness.tensors(returned)
             call.returned = self._witness.describe(tensors[0]) if tensors else None
@@ -208,6 +210,10 @@ class Watching:
         if self._enough is not None and len(self._first) == MOST_FIRST:
             ask, self._enough = self._enough, None
             ask(Story([*self._first]))
+
+    def _remaining(self, changed: tuple[str, ...]) -> tuple[str, ...]:
+        now = () if self._shared is None else self._shared.changed()
+        return tuple(one for one in changed if one in now)
 
     def raised(self, frame: FrameType, what: Any) -> None:
         """Note an exception that goes through a function of the target's own."""

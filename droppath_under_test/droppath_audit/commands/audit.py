@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from droppath_audit.commands import Command
+from droppath_audit.config import asked_configuration, config_option
 from droppath_audit.core import quantities
 from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened, visible
+from droppath_audit.report.baseline import baseline
 from droppath_audit.report.options import asked_for, report_options, write_reports
 from droppath_audit.report.streams import failure
 from droppath_audit.report.writing import STANDARD_OUTPUT, Unwritable
@@ -114,6 +116,10 @@ def selection_options(function: F) -> F:
     metavar="SIZE",
     help="Memory that a worker may use, such as 4GiB or 512MiB.  [default: 4GiB]",
 )
+@config_option
+@click.option(
+    "--baseline", metavar="FILE", help="A JSON report: what it found does not fail the audit; what is new does."
+)
 @click.option("--resume", is_flag=True, help="Take over the answers of this audit's last run, which did not end.")
 @click.option("--no-isolation", is_flag=True, help="Run the target in this process, for debuggers.")
 @click.option(
@@ -143,7 +149,9 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
         only=options["only"],
         skip=options["skip"],
     )
-    targets = specs or (REFERENCE,)
+    configuration = asked_configuration()
+    targets = specs or configuration.targets or (REFERENCE,)
+    options["waivers"] = (*configuration.waivers, *baseline(options["baseline"]))
     for spec in targets:
         parse(spec)  # a slip of the pen in any of them is answered before the first is audited
     with interruption.listening(at_once=options["no_isolation"]):
@@ -340,6 +348,7 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
             showing=None
             if options["no_isolation"]
             else Showing(jobs=_jobs(options), limits=options["limits"], interruption=options["interruption"]),
+            waivers=options["waivers"],
             explaining=None
             if options["no_isolation"]
             else Explaining(jobs=_jobs(options), interruption=options["interruption"]),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.documentation import Documentation
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
+    from droppath_audit.core.waiver import Waived
 
 SCHEMA_VERSION = "2.0"
 
@@ -51,8 +52,8 @@ def concluded(number: int, ended_early: str, exit_status: int) -> str:
 
 def ended(counts: Mapping[str, int]) -> list[str]:
     """Return how trials ended, such as ``3 passed``, by their numbers; what none did is left out."""
-    labels = (("pass", "passed"), ("fail", "failed"), ("error", "errors"), ("inconclusive", "inconclusive"))
-    return [f"{counts[name]} {label}" for name, label in labels if counts[name]]
+    labels = {"pass": "passed", "fail": "failed", "error": "errors", "inconclusive": "inconclusive", "waived": "waived"}
+    return [f"{counts[name]} {label}" for name, label in labels.items() if counts.get(name)]
 
 
 class AuditFailed(AssertionError):
@@ -78,6 +79,7 @@ class Report:
         commit: Of the repository in which the target's file lies; empty where it lies in none.
         documentation: Of the checks that are broken, by their ids.
         causes: The mistakes that explain what is broken, the gravest first.
+        waivers: What became of each waiver of the target.
         expected: For an implementation with a name, whether this is what was expected of it; otherwise empty.
     """
 
@@ -95,6 +97,7 @@ class Report:
     commit: str = ""
     documentation: Mapping[str, Documentation] = field(default_factory=dict)
     causes: tuple[Cause, ...] = ()
+    waivers: tuple[Waived, ...] = ()
     expected: str = ""
 
     @property
@@ -199,6 +202,7 @@ class Report:
             "levels": self.levels,
             "seconds": self.seconds,
             "expected": self.expected,
+            "waivers": [waived.to_json() for waived in self.waivers],
             "causes": [cause.to_json() for cause in self.causes],
             "documentation": {check: told.to_json() for check, told in self.documentation.items()},
             "results": [result.to_json() for result in self.results],

@@ -13,13 +13,14 @@ SWAPPED = "drop and keep are swapped"
 
 
 class Outcome(str, Enum):
-    """The five verdicts a trial can end with."""
+    """The verdicts a trial can end with; ``waived`` is a failure or an error that is known."""
 
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_APPLICABLE = "not-applicable"
     ERROR = "error"
+    WAIVED = "waived"
 
     def __str__(self) -> str:
         return self.value
@@ -30,7 +31,7 @@ class Verdict:
     """What follows from one trial's evidence.
 
     Attributes:
-        outcome: One of the five verdicts.
+        outcome: One of the verdicts.
         observed: What was seen, in words and numbers; for a statistic with its interval.
         promised: What should have been seen; empty where the check's own promise says it already.
         p_value: Probability, for a correct target, of evidence at least this strong against it; for a certificate

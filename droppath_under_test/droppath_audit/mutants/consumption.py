@@ -21,6 +21,7 @@ def mask_of_full_size(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     )
 
 
+# No fault line: either of two lines is one too many.
 def draws_the_mask_twice(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw a mask for the shape, and then the one that counts: left over from a deterministic branch."""
     if drop_prob == 0.0 or not training:

@@ -58,6 +58,7 @@ class KeepsTheMaskOfAPhase(_Layer):
         return _apply(x, self._decided, self.drop_prob)
 
 
+# No fault line: a copy is made on one line, and its original is wrong later.
 class SharesItsConfiguration(nn.Module):
     """Keep the probability in a configuration that copies share: a schedule for the copy moves the original too."""
 
@@ -86,6 +87,7 @@ class SharesItsConfiguration(nn.Module):
         return _apply(x, _decisions(x, self.drop_prob), self.drop_prob)
 
 
+# No fault line: what is missing in a pickle is put in its place elsewhere.
 class ForgetsItsProbability(_Layer):
     """Leave the probability out of the pickle, as a setting and no state: a resumed run drops at the default."""
 
@@ -148,6 +150,7 @@ class FadesAfterManyCalls(_Layer):
         return _apply(x, _decisions(x, drop_prob), drop_prob)
 
 
+# No fault line: what is missing is an assignment.
 class IgnoresChangesInEvaluation(nn.Module):
     """Refuse a new probability silently while in evaluation, where a schedule sets it between two epochs."""
 
@@ -200,6 +203,7 @@ class ReusesItsMask(_Layer):
         return x * self._mask.view((x.shape[0],) + (1,) * (x.ndim - 1)) / (1.0 - self.drop_prob)
 
 
+# No fault line: a copy is made on one line, and is wrong later.
 class CopiesByConstructing(_Layer):
     """Copy by constructing with the first argument again: a copy for averaging forgets what a schedule had set."""
 

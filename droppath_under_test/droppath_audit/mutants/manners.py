@@ -44,6 +44,7 @@ def returns_contiguous(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return _dropped(flat, drop_prob, training).reshape(x.shape)
 
 
+# No fault line: what is missing is a test of the probability.
 def accepts_any_probability(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Compare a uniform number with whatever comes: 1.5 flips signs, -0.1 shrinks, NaN drops everything."""
     return _dropped(x, drop_prob, training)
@@ -55,6 +56,7 @@ def refuses_without_a_word(x: Tensor, drop_prob: float, training: bool) -> Tenso
     return _dropped(x, drop_prob, training)
 
 
+# No fault line: an attribute that cannot be pickled is no wrong computation.
 class HoldsALambda(nn.Module):
     """Keep a lambda as an attribute: torch.save of the whole model and spawned workers fail on it."""
 
@@ -72,6 +74,7 @@ class HoldsALambda(nn.Module):
         return f"drop_prob={self.drop_prob}"
 
 
+# No fault line: what is stored is no wrong computation.
 class StoresItsProbability(nn.Module):
     """Register the probability as a buffer: strict loading of any other checkpoint fails, and .half() rounds it."""
 
@@ -90,6 +93,7 @@ class StoresItsProbability(nn.Module):
         return f"drop_prob={float(self.rate)}"
 
 
+# No fault line: what is missing is a method.
 class ShowsNothing(nn.Module):
     """Have no extra_repr: a printed model says DropPath() at every block, whatever the schedule did."""
 
@@ -135,6 +139,7 @@ class _Mannered(nn.Module):
         return f"drop_prob={self.drop_prob}"
 
 
+# No fault line: what is missing is a return.
 class TrainReturnsNothing(_Mannered):
     """Override train() to count epochs and forget to return self: ``layer = layer.train()`` leaves None."""
 
@@ -146,6 +151,7 @@ class TrainReturnsNothing(_Mannered):
         self.epochs += mode
 
 
+# No fault line: a method that is overridden is no wrong computation.
 class CallsForwardItself(_Mannered):
     """Override __call__ to save the overhead of hooks: profilers, pruning and sharding never see the layer."""
 
@@ -154,6 +160,7 @@ class CallsForwardItself(_Mannered):
         return self.forward(x)
 
 
+# No fault line: a copy is made on one line, and is wrong later.
 class CopiesInTraining(_Mannered):
     """Copy by constructing: a copy of a model in evaluation, as a moving average is, drops in its validation."""
 
@@ -163,6 +170,7 @@ class CopiesInTraining(_Mannered):
         return copied
 
 
+# No fault line: a copy is made on one line, and is wrong later.
 class CopiesInEvaluation(_Mannered):
     """Leave the mode out of the pickle, and be in evaluation after it: a worker that was sent the model never drops."""
 
@@ -170,6 +178,7 @@ class CopiesInEvaluation(_Mannered):
         super().__setstate__({**state, "training": False})  # type: ignore[no-untyped-call]
 
 
+# No fault line: what is missing in a copy.
 class CopiesWithoutHooks(_Mannered):
     """Give the copy no hooks, as if they belonged to the original: what was to be watched in the copy is not."""
 
@@ -179,6 +188,7 @@ class CopiesWithoutHooks(_Mannered):
         return copied.train(self.training)
 
 
+# No fault line: what is missing in a pickle.
 class PicklesItsProbabilityAlone(_Mannered):
     """Pickle by the constructor's argument and the mode: what a training loop has noted on the layer is gone."""
 

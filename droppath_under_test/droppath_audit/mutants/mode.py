@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 
+# No fault line: what is missing is a look at the mode.
 def active_in_evaluation(x: Tensor, drop_prob: float, training: bool) -> Tensor:  # noqa: ARG001
     """Drop in evaluation as well: the flag is taken and forgotten, as in ports of Swin Transformer."""
     if drop_prob in (0.0, 1.0):

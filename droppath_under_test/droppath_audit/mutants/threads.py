@@ -78,6 +78,7 @@ class SeedsByProcess(nn.Module):
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
 
+# No fault line: two threads are wrong together.
 class KeepsItsMask(nn.Module):
     """Keep the mask on the layer between drawing and applying it, to look at it later: a thread applies another's."""
 
@@ -94,6 +95,7 @@ class KeepsItsMask(nn.Module):
         return _apply(x, self.mask, self.drop_prob)
 
 
+# No fault line: two threads are wrong together.
 class KeepsItsShape(nn.Module):
     """Flatten, drop and restore the shape that was kept on the layer meanwhile: a thread restores another's."""
 
@@ -158,6 +160,7 @@ class IdleInOtherThreads(_KnowsItsThread):
         return x if self._away else super().forward(x)  # fault
 
 
+# No fault line: the mode is kept elsewhere, and the line that looks is right.
 class DropsInEvaluationOfOtherThreads(_KnowsItsThread):
     """Keep the mode for the thread that set it: a server's threads answer with half of the branches dropped."""
 

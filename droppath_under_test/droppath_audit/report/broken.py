@@ -11,12 +11,15 @@ from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.report import concluded, ended
 from droppath_audit.core.result import BAD
+from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Result = Mapping[str, Any]
 
+KNOWN = (*BAD, Outcome.WAIVED)
+"""Verdicts of promises that are broken, whether that was known or not."""
 LONGEST = 2**12  # characters of a text of the target that forms show; the JSON document has all of it
 
 
@@ -58,7 +61,8 @@ def broken(report: Mapping[str, Any]) -> list[Broken]:
         results = list(group)
         ran = sum(result["verdict"] != "not-applicable" for result in results)
         for level in map(str, Level):
-            bad = [result for result in results if result["verdict"] in BAD and result["level"] == level]
+            bad = [result for result in results if result["verdict"] in KNOWN and result["level"] == level]
+            bad.sort(key=lambda result: result["verdict"] == Outcome.WAIVED)
             if bad:
                 trials = tuple(result["trial"] for result in bad)
                 finding = is_finding(report, bad[0])
@@ -72,13 +76,19 @@ def by_cause(report: Mapping[str, Any]) -> list[Broken]:
     results = {result["trial"]: result for result in report["results"]}
     found = []
     for one in broken(report):
-        apart: dict[int, list[str]] = {}
+        apart: dict[tuple[int, bool], list[str]] = {}
         for trial in one.trials:
-            apart.setdefault(id(causes.get(trial)), []).append(trial)
+            known = results[trial]["verdict"] == Outcome.WAIVED
+            apart.setdefault((id(causes.get(trial)), known), []).append(trial)
         for trials in apart.values():
-            first = results[trials[0]]
-            found.append(replace(one, first=first, trials=tuple(trials), cause=causes.get(trials[0])))
+            first, finding = results[trials[0]], is_finding(report, results[trials[0]])
+            found.append(replace(one, first=first, trials=tuple(trials), cause=causes.get(trials[0]), finding=finding))
     return found
+
+
+def waived(one: Broken) -> str:
+    """Return why what is broken does not fail the audit; empty where nobody has waived it."""
+    return str(one.first["note"]) if one.first["verdict"] == Outcome.WAIVED else ""
 
 
 def name_of(report: Mapping[str, Any]) -> str:

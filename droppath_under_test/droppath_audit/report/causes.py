@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.cause import Cause
     from droppath_audit.core.report import Report
+    from droppath_audit.core.result import Result
+    from droppath_audit.core.waiver import Waived
 
 FULL = 4  # causes that are told in full
 NAMED = 10  # checks of a cause that are named
@@ -24,25 +26,25 @@ STYLES = {Level.MUST: "bold red", Level.SHOULD: "yellow", Level.INFO: "dim"}
 
 def show_causes(console: Console, report: Report, *, verbose: bool = False) -> None:
     """Print what fails the audit in full, then what does not, a line each."""
-    failing = [cause for cause in report.causes if _fails(cause, report)]
-    others = [cause for cause in report.causes if not _fails(cause, report)]
+    broken = {result.trial.id: result for result in report.results if result.bad}
+    findings = {result.trial.id for result in report.findings}
+    failing = [cause for cause in report.causes if findings & set(cause.trials)]
+    others = [cause for cause in report.causes if cause not in failing and broken.keys() & set(cause.trials)]
     full = failing if verbose else failing[:FULL]
     for number, cause in enumerate(full, start=1):
         console.print()
         _show(console, number, cause, report)
     rest = failing[len(full) :]
-    if rest or others:
+    if rest or others or report.waivers:
         console.print()
     for cause in (*rest, *others):
         _line(console, cause, report)
-
-
-def _fails(cause: Cause, report: Report) -> bool:
-    return cause.level is Level.MUST or (report.strict and cause.level is Level.SHOULD)
+    for waived in report.waivers:
+        _waiver(console, waived)
 
 
 def _show(console: Console, number: int, cause: Cause, report: Report) -> None:
-    telling = next(result for result in report.results if result.trial.id == cause.telling)
+    telling = _telling(cause, report)
     verdict = telling.verdict
     found = cause.kind != DEFINITION
     title = cause.sentence if found else f"{telling.trial.check} {telling.trial.slug} is broken"
@@ -71,12 +73,34 @@ def _show(console: Console, number: int, cause: Cause, report: Report) -> None:
 
 def _line(console: Console, cause: Cause, report: Report) -> None:
     """Print a cause on one line, of which the end is cut where the console is narrow."""
-    telling = next(result for result in report.results if result.trial.id == cause.telling)
+    telling = _telling(cause, report)
     more = f" and {len(cause.checks) - 1} more" if len(cause.checks) > 1 else ""
     at = f" ({_path(cause.place.file)}:{cause.place.line})" if cause.kind != DEFINITION else ""
     observed = " ".join(telling.verdict.observed.split())
     said = f"{telling.trial.check} {telling.trial.slug}{more}: {observed}{at}"
     line = Text.assemble((f"  {cause.level:<6} ", STYLES[cause.level]), said, no_wrap=True, overflow="ellipsis")
+    line.truncate(console.width, overflow="ellipsis")
+    console.print(line, markup=False)
+
+
+def _telling(cause: Cause, report: Report) -> Result:
+    """Return what tells most of a cause; of what is not waived, where not all of it is."""
+    results = [result for result in report.results if result.trial.id in cause.trials]
+    return min(results, key=lambda result: (not result.bad, result.trial.id != cause.telling))
+
+
+def _waiver(console: Console, waived: Waived) -> None:
+    """Print what became of a waiver on one line."""
+    one, number = waived.waiver, len(waived.trials)
+    trials = f"{number} trial{'s' if number != 1 else ''}"
+    if waived.expired:
+        said, style = f"the waiver of {one.check} has expired on {one.until} ({trials}): {one.reason}", "bold red"
+    elif not number:
+        said, style = f"the waiver of {one.check} matches nothing, and can go: {one.reason}", "yellow"
+    else:
+        until = f", until {one.until}" if one.until else ""
+        said, style = f"{one.check}, {trials}{until}: {one.reason}", "dim"
+    line = Text.assemble(("  waived ", style), said, no_wrap=True, overflow="ellipsis")
     line.truncate(console.width, overflow="ellipsis")
     console.print(line, markup=False)
 

@@ -25,12 +25,14 @@ STYLES = {
     Outcome.FAIL: "bold red",
     Outcome.ERROR: "bold red",
     Outcome.INCONCLUSIVE: "yellow",
+    Outcome.WAIVED: "yellow",
     Outcome.NOT_APPLICABLE: "dim",
 }
 # What a check's line says when its trials differ: the first of these that occurs.
 GRAVITY = (
     Outcome.ERROR,
     Outcome.FAIL,
+    Outcome.WAIVED,
     Outcome.INCONCLUSIVE,
     Outcome.PASS,
     Outcome.NOT_APPLICABLE,

@@ -26,16 +26,18 @@ from droppath_audit.run.explaining import gathered
 from droppath_audit.run.hints import agreed
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.run.showing import not_run
+from droppath_audit.run.waiving import waived
 from droppath_audit.scripts import LiveScript, script_for
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from droppath_audit.core.collected import Collected, Collector
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.interruption import Interruption
     from droppath_audit.core.trial import Trial
+    from droppath_audit.core.waiver import Waiver
     from droppath_audit.run.explaining import Explaining
     from droppath_audit.run.journal import Journal
     from droppath_audit.run.showing import Showing
@@ -54,6 +56,7 @@ def run(
     interruption: Interruption | None = None,
     showing: Showing | None = None,
     explaining: Explaining | None = None,
+    waivers: Sequence[Waiver] = (),
 ) -> Iterator[Event]:
     """Audit a loaded target.
 
@@ -64,6 +67,7 @@ def run(
         journal: Where answers are kept as they come; those that it holds are taken over.
         interruption: Why the collector ends early, where it does.
         showing: Runs the scripts that the report will print; without it none is run.
+        waivers: What is known to be broken, and does not fail the audit.
         explaining: Finds the lines that findings come from; without it they stand at the target's definition.
 
     Yields:
@@ -109,6 +113,8 @@ def run(
         causes = gathered(told, facts, {})
     else:
         causes = explaining.causes(told, facts)
+    causes = written(causes, facts)
+    final, known = waived(told, causes, waivers, facts.spec)
     report = Report(
         facts=facts,
         version=__version__,
@@ -116,14 +122,15 @@ def run(
         budget=settings.budget,
         effort=settings.effort,
         strict=settings.strict,
-        results=told,
+        results=final,
         incomplete=incomplete,
         planned=len(trials),
         seconds=time.perf_counter() - started,
         started=began,
         commit=commit_of(facts.origin.rpartition(":")[0]),
-        documentation={one.trial.check: catalogue()[one.trial.check].documentation for one in results if one.bad},
-        causes=written(causes, facts),
+        documentation={one.trial.check: catalogue()[one.trial.check].documentation for one in told if one.bad},
+        causes=causes,
+        waivers=known,
         expected="" if incomplete else expected(facts, told, settings.effort),
     )
     yield AuditFinished(report)

@@ -197,7 +197,7 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
     """
     ways = {_way(result): found[result.trial.id] for result in results if result.trial.id in found}
     groups: dict[tuple[str, str, int], list[Result]] = {}
-    explained: dict[tuple[str, str, int], Found] = {}
+    explained: dict[str, Found] = {}
     for result in results:
         if not result.bad:
             continue
@@ -206,23 +206,28 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         if one.kind == DEFINITION:
             key = (f"{one.kind} {result.trial.check} {result.level}", *key[1:])
         groups.setdefault(key, []).append(result)
-        explained.setdefault(key, one)
+        explained[result.trial.id] = one
     for key in [key for key in groups if key[0] in VAGUE]:
         same = next((other for other in groups if other[1:] == key[1:] and other[0] not in VAGUE), None)
         if same is not None and not same[0].startswith(DEFINITION):
             groups[same] += groups.pop(key)
-    causes = [_cause(explained[key], group, results) for key, group in groups.items()]
+    causes = [_cause(group, explained, results) for group in groups.values()]
     return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), -len(one.checks))))
 
 
-def _cause(one: Found, group: list[Result], results: Sequence[Result]) -> Cause:
+def _cause(group: list[Result], explained: Mapping[str, Found], results: Sequence[Result]) -> Cause:
     level = min((result.level for result in group), key=_ORDER.index)
     order = {result.trial.id: number for number, result in enumerate(results)}
     group = sorted(group, key=lambda result: order[result.trial.id])
     heavy = [result for result in group if result.level is level]
-    telling = min(heavy, key=lambda result: (catalogue()[result.trial.check].broad, order[result.trial.id]))
-    trials = tuple(result.trial.id for result in group)
+    # A kind that knows no mistake may have come to a place that another kind has named.
+    telling = min(heavy, key=lambda one: (explained[one.trial.id].kind in VAGUE, _broad(one), order[one.trial.id]))
+    trials, one = tuple(result.trial.id for result in group), explained[telling.trial.id]
     return Cause(one.kind, one.place, one.sentence, one.fix, level, trials, telling.trial.id)
+
+
+def _broad(result: Result) -> bool:
+    return catalogue()[result.trial.check].broad
 
 
 def _at_definition(result: Result, facts: Facts) -> Found:

@@ -24,6 +24,15 @@ def drawing(calls: Iterable[Call]) -> Iterator[tuple[Call, Operation]]:
                 yield call, operation
 
 
+DIGITS = {"bfloat16": 8, "float16": 11, "uint8": 8, "int8": 7, "float8_e4m3fn": 4, "float8_e5m2": 3}
+"""Binary digits of dtypes in which too few numbers stand for those from 0 to 1."""
+
+
+def coarse(operation: Operation) -> bool:
+    """Return whether an operation draws in such a dtype."""
+    return operation.random and any(made.dtype in DIGITS for made in operation.returned)
+
+
 def close(one: float, other: float) -> bool:
     """Return whether two rates are the same, up to the rounding of single precision."""
     return abs(one - other) <= CLOSE

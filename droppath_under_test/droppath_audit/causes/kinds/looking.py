@@ -18,7 +18,7 @@ def find(story: Story, asked: Asked) -> Found | None:
     for call in story.calls:
         for operation in call.operations:
             made = operation.returned[0] if operation.returned else None
-            if made is None or not operation.of_x or operation.random or call.x is None:
+            if made is None or not made.of_x or operation.random or call.x is None:
                 continue
             small = made.shape != call.x.shape and len(made.shape) <= len(call.x.shape)
             judges = made.dtype in ("bool", "int64") or operation.name in NAMES

@@ -34,7 +34,7 @@ def _in(call: Call) -> Found | None:
     returned = call.returned
     nan = next((one for one in computed if one.returned[0].nans > _most_nans(one)), None)
     if nan is not None and (returned is None or returned.nans):
-        return _found(nan, "NaN here, of what is none")
+        return _found(nan, "NaN here, and was given none")
     dropped = call.drop_prob == 1.0 and call.training is not False
     first = next((one for one in computed if one.of_x), None)
     if dropped and returned is not None and returned.nans and first is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from droppath_audit.causes.kinds._seeing import DIGITS
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Story
 
-DIGITS = {"bfloat16": 8, "float16": 11, "uint8": 8, "int8": 7, "float8_e4m3fn": 4, "float8_e5m2": 3}
 FIX = "Draw in float32 or wider whatever x is, or with bernoulli_ of a Python number."
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import close, first_seen, meeting
+from droppath_audit.causes.kinds._seeing import close, coarse, first_seen, meeting
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -25,27 +26,27 @@ def find(story: Story, asked: Asked) -> Found | None:
         keep_prob = 1.0 - p
         wanted = {"inverted": 1.0 / keep_prob, "none": 1.0}.get(asked.scaling, keep_prob if evaluates else 1.0)
         tolerance = 4 * ROUNDING.get(call.x.dtype if call.x is not None else "", 2.0**-22)
-        factors = [(one, one.factors) for one in call.operations if one.factors is not None and _multiplies(one)]
-        factors = [(one, by) for one, by in factors if one.of_x or one.draws] or factors
-        uneven = [one for one, (low, high) in factors if high - low > tolerance * abs(high)]
-        total, wrong = 1.0, None
-        for one, (low, high) in factors:
-            total *= high
-            if abs(low - 1.0) > tolerance and abs(high / wanted - 1.0) > tolerance:
-                wrong = wrong or one
+        measured = [(one, one.factors) for one in call.operations if one.factors is not None and _multiplies(one)]
+        # What x is multiplied by holds what the mask was multiplied by before.
+        factors = [(one, by) for one, by in measured if one.of_x] or measured
         at = meeting(call)
         if at is not None and at.factors is None:
             continue  # all samples are dropped, or nobody looked
-        if uneven:
-            return _found(uneven[0], call, made, wanted, "multiplies kept samples by different factors")
+        uneven = next((one for one, (low, high) in factors if high - low > tolerance * abs(high)), None)
+        if uneven is not None and any(coarse(one) for one in call.operations):
+            continue  # a sum of few digits makes masks of 2 where it is rounded up
+        if uneven is not None:
+            return _found(uneven, call, made, wanted, "multiplies kept samples by different factors")
+        total = prod(high for _, (_, high) in factors)
         if abs(total / wanted - 1.0) <= 2 * tolerance:
             continue
-        if wrong is not None and wrong.factors is not None:
-            factor = wrong.factors[1]
+        scaled = [(one, high) for one, (_, high) in measured if abs(high - 1.0) > tolerance]
+        wrong = next((one for one, high in scaled if abs(high / wanted - 1.0) > tolerance), None)
+        if wrong is not None:
+            factor = next(high for one, high in scaled if one is wrong)
             return _found(wrong, call, made, wanted, f"multiplies by {factor:.6g}, where {wanted:.6g} was promised")
-        scaled = [one for one, (low, _) in factors if abs(low - 1.0) > tolerance]
         if len(scaled) > 1:
-            return _found(scaled[1], call, made, wanted, "multiplies once more")
+            return _found(scaled[1][0], call, made, wanted, "multiplies once more")
         last = next((one for one, _ in reversed(factors) if one.numbers), None)
         if not scaled and last is not None:
             return _found(last, call, made, wanted, f"multiplies by 1, where {wanted:.6g} was promised")

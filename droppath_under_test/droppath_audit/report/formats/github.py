@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.repository import root_here
+from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import clipped
 from droppath_audit.report.broken import LONGEST, conclusion, is_finding, name_of, place_of, within
 
@@ -32,6 +33,8 @@ def text(document: Mapping[str, Any]) -> str:
 def _annotations(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the annotations of one report, each with its kind, each at its line if the repository has that."""
     for cause in report["causes"]:
+        if _first(report, cause)["verdict"] == Outcome.WAIVED:
+            continue
         kind = "error" if is_finding(report, _first(report, cause)) else "warning"
         yield (
             kind,
@@ -49,7 +52,9 @@ def _at(file: str, line: int) -> str:
 
 
 def _first(report: Mapping[str, Any], cause: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(result for result in report["results"] if result["trial"] == cause["telling"])
+    """Return what tells most of a cause; of what is not waived, where not all of it is."""
+    results = [result for result in report["results"] if result["trial"] in cause["trials"]]
+    return min(results, key=lambda one: (one["verdict"] == Outcome.WAIVED, one["trial"] != cause["telling"]))
 
 
 def _title(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:

@@ -59,6 +59,8 @@ def _judged(case: ET.Element, report: Mapping[str, Any], result: Mapping[str, An
     elif is_finding(report, result):
         tag = "failure" if verdict == "fail" else "error"
         ET.SubElement(case, tag, type=result["level"], message=message).text = _details(result)
+    elif verdict == Outcome.WAIVED:
+        ET.SubElement(case, "skipped", message=_legal(f"{result['note']}: {result['message']}"))
     elif verdict in BAD:
         ET.SubElement(case, "system-out").text = f"{result['level']}, which does not fail: {_details(result)}"
     elif verdict == Outcome.INCONCLUSIVE and result["level"] == "MUST":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, name_of
+from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, name_of, waived
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,8 @@ def _head(report: Mapping[str, Any], found: list[Broken]) -> str:
     if found:
         lines += ["", "| check | level | broken | observed |", "|---|---|---|---|"]
         lines += [
-            f"| {one.check} {one.slug} | {one.level} | {len(one.trials)} of {one.ran} | {_cell(one.first['message'])} |"
+            f"| {one.check} {one.slug} | {one.level}{_waived(one)} | {len(one.trials)} of {one.ran} "
+            f"| {_cell(one.first['message'])} |"
             for one in found
         ]
     lines += [
@@ -111,6 +112,10 @@ def escaped(said: str) -> str:
 
 def _html(said: str) -> str:
     return clipped(said, LONGEST).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+
+
+def _waived(one: Broken) -> str:
+    return f", {escaped(waived(one))}" if waived(one) else ""
 
 
 def _cell(said: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from droppath_audit.core.repository import root_here
 from droppath_audit.core.version import __version__
 from droppath_audit.core.visible import clipped, visible
-from droppath_audit.report.broken import LONGEST, by_cause, conclusion, name_of, place_of, told, within
+from droppath_audit.report.broken import LONGEST, by_cause, conclusion, name_of, place_of, told, waived, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,9 @@ def _result(report: Mapping[str, Any], one: Broken, checks: list[str], root: Pat
     region: dict[str, Any] = {"startLine": line if path else 1}
     if path and source:
         region["snippet"] = {"text": visible(source)}
+    known = {"suppressions": [{"kind": "external", "justification": visible(waived(one))}]} if waived(one) else {}
     return {
+        **known,
         "ruleId": one.check,
         "ruleIndex": checks.index(one.check),
         "level": LEVELS[one.level],

@@ -1,0 +1,141 @@
+"""Findings are gathered under causes: each belongs to one, and faults on different lines are never thrown together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from droppath_audit.checks import catalogue
+from droppath_audit.commands import main
+from droppath_audit.core.cause import DEFINITION, Place
+from droppath_audit.core.level import Level
+from droppath_audit.core.result import Result
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.run.explaining import Found, gathered, kinds_of
+from droppath_audit.run.plan import Settings, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from droppath_audit.core.facts import Facts
+
+HERE = Place("/layers.py", 7, "layer", "return x * mask")
+RATE = Found("rate", HERE, "by another rate", "Compare with keep_prob.")
+
+
+@pytest.fixture
+def results(facts: Facts) -> dict[str, Result]:
+    trials = make(replace(facts, origin="/layers.py:3"), Settings(effort="quick"))
+    return {trial.id: Result(trial, Verdict.passed(), fix="Mend it.") for trial in trials if not trial.reason}
+
+
+def broken(results: dict[str, Result], **observed: str) -> list[Result]:
+    """Return the results, those of these checks broken, each in its first trial and with these words."""
+    left = dict(observed)
+    told = []
+    for result in results.values():
+        said = left.pop(result.trial.check, None)
+        told.append(result if said is None else replace(result, verdict=Verdict.failed(said), snippet="assert False"))
+    return told
+
+
+def first(told: list[Result], check: str) -> str:
+    return next(result.trial.id for result in told if result.trial.check == check)
+
+
+def test_what_nothing_explains_stands_at_the_definition_a_check_a_cause(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    told = broken(results, DP102="kept 0.5", DP201="x is 3")
+    causes = gathered(told, replace(facts, origin="/layers.py:3"), {})
+    assert [(one.kind, str(one.place), one.checks, one.fix) for one in causes] == [
+        (DEFINITION, "/layers.py:3", ("DP102",), "Mend it."),
+        (DEFINITION, "/layers.py:3", ("DP201",), "Mend it."),
+    ]
+
+
+def test_findings_of_one_place_and_kind_are_one_cause_and_of_two_places_two(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    told = broken(results, DP102="kept 0.5", DP103="keeps 1/2", DP201="x is 3")
+    there = replace(RATE, place=replace(HERE, line=9))
+    found = {first(told, "DP102"): RATE, first(told, "DP103"): RATE, first(told, "DP201"): there}
+    causes = gathered(told, facts, found)
+    assert [(one.place.line, one.checks) for one in causes] == [(7, ("DP102", "DP103")), (9, ("DP201",))]
+
+
+def test_another_kind_at_the_same_line_is_another_cause_unless_it_knows_no_mistake(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    told = broken(results, DP102="kept 0.5", DP105="13 of 16", DP201="x is 3")
+    ids = [first(told, check) for check in ("DP102", "DP105", "DP201")]
+    found = dict(zip(ids, (RATE, replace(RATE, kind="drawing"), replace(RATE, kind="scaling")), strict=True))
+    causes = gathered(told, facts, found)
+    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP102", "DP105")), ("scaling", ("DP201",))]
+
+
+def test_what_is_broken_in_the_same_way_has_the_same_cause_whatever_its_numbers(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    of = [result for result in results.values() if result.trial.check == "DP102"][:3]
+    said = ("kept 0.51 of 100", "kept 0.52 of 99", "raised ValueError")
+    told = [replace(one, verdict=Verdict.failed(text)) for one, text in zip(of, said, strict=True)]
+    causes = gathered(told, facts, {told[0].trial.id: RATE})
+    assert [(one.kind, one.trials) for one in causes] == [
+        ("rate", (told[0].trial.id, told[1].trial.id)),
+        (DEFINITION, (told[2].trial.id,)),
+    ]
+
+
+def test_the_gravest_come_first_and_what_asks_for_all_at_once_tells_least(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    told = broken(results, DP007="1.5 is accepted", DP114="x is 3", DP201="x is 2")
+    found = {first(told, "DP114"): RATE, first(told, "DP201"): RATE}
+    causes = gathered(told, facts, found)
+    assert [one.level for one in causes] == [Level.MUST, Level.SHOULD]
+    assert causes[0].telling == first(told, "DP201")
+
+
+def test_a_check_asks_kinds_that_exist_its_own_first() -> None:
+    from droppath_audit.causes import catalogue as kinds
+
+    for check in catalogue().values():
+        asked = kinds_of(check.id)
+        assert set(asked) <= set(kinds())
+        assert asked[: len(check.causes)] == check.causes
+        assert len(set(asked)) == len(asked)
+    assert kinds_of("DP114", "two seeds make the same decisions")[1] == "seeding"
+
+
+TWO = """
+import torch
+
+def layer(x, drop_prob=0.0, training=False):
+    if not training or drop_prob == 0.0:
+        return x
+    keep_prob = 1.0 - 0.9 * drop_prob  # a rate of its own
+    mask = (torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob).to(x.dtype)
+    return x / (1.0 - drop_prob) * mask  # nothing divided by zero
+"""
+
+
+def test_two_mistakes_on_two_lines_are_two_causes_with_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "layers.py").write_text(TWO)
+    only = [part for one in ("DP102[cpu-float32-p0.5]", "DP103[cpu-float32-p0.5]", "DP301") for part in ("--only", one)]
+    asked = [f"{tmp_path / 'layers.py'}:layer", *only, "--effort", "quick", "--json", str(tmp_path / "r.json")]
+    monkeypatch.setattr("sys.argv", ["droppath-audit", *asked])
+    with pytest.raises(SystemExit):
+        main()
+    (report,) = json.loads((tmp_path / "r.json").read_text())["reports"]
+    found = {cause["line"]: (cause["kind"], cause["checks"]) for cause in report["causes"]}
+    assert found == {7: ("rate", ["DP102", "DP103"]), 9: ("not_finite", ["DP301"])}
+    out = capsys.readouterr().out
+    assert "    >     7      keep_prob = 1.0 - 0.9 * drop_prob  # a rate of its own" in out
+    broken = [result["trial"] for result in report["results"] if result["verdict"] in ("fail", "error")]
+    assert sorted(broken) == sorted(trial for cause in report["causes"] for trial in cause["trials"])
