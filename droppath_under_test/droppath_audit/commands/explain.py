@@ -1,6 +1,8 @@
-"""``droppath-audit explain DP301``: what a check checks, why it matters and how to fix what it finds."""
+"""``droppath-audit explain DP301``: what a check checks, why it matters and how to fix it; or what a word means."""
 
 from __future__ import annotations
+
+import textwrap
 
 import click
 
@@ -8,16 +10,31 @@ from droppath_audit.commands import Command
 
 
 @click.command(cls=Command)
-@click.argument("check", metavar="CHECK")
-def command(check: str) -> None:
-    """Explain a check, named by its id or in words: DP301 or keep-prob-zero."""
+@click.argument("what", metavar="CHECK|WORD")
+def command(what: str) -> None:
+    """Explain a check, named by its id or in words (DP301 or keep-prob-zero), or a word of reports, such as budget."""
     from droppath_audit.checks import catalogue
     from droppath_audit.core.errors import UsageError, nearest
+    from droppath_audit.core.glossary import WORDS
 
+    word = what.lower().replace(" ", "-").replace("_", "-")
+    if word in WORDS:
+        click.echo(f"{word}: {WORDS[word]}" if len(WORDS[word]) < LINE else f"{word}:\n{_filled(WORDS[word])}")
+        return
     known = catalogue()
     names = {name: found for found in known.values() for name in (found.id, found.slug)}
     by_name = {name.lower(): found for name, found in names.items()}
-    if check.lower() not in by_name:
-        raise UsageError(f"There is no check {check!r}; 'droppath-audit list' shows all." + nearest(check, names))
-    found = by_name[check.lower()]
+    if what.lower() not in by_name:
+        raise UsageError(
+            f"There is no check and no word {what!r}; 'droppath-audit list' shows all checks, and the words are "
+            f"{', '.join(WORDS)}." + nearest(what, (*names, *WORDS))
+        )
+    found = by_name[what.lower()]
     click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family}.")
+
+
+LINE = 80
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, LINE + 12, initial_indent="    ", subsequent_indent="    ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BLANKS = re.compile(r" +((?:\x1b\[[\d;]*m)*)(?=\n)")
 FOLDED = 16  # columns that a cell whose text may be folded has at least, where nothing else is said
+FOR_A_TIME = 80  # columns of one that has room for the time left as well
 FOR_A_BAR = 60  # columns of a terminal that has room for a bar beside its description
 
 
@@ -61,11 +62,13 @@ def progress_on(console: Console, *last: ProgressColumn) -> Iterator[Progress]:
 
     Args:
         console: Where.
-        last: What stands at the end; by default how many are done of how many.
+        last: What stands at the end; by default the time left, where there is room, and how many are done of how many.
     """
     description = TextColumn("  {task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     plain = TextColumn("  {task.description}", markup=False)
     columns = (plain, BarColumn()) if console.width >= FOR_A_BAR else (description,)
+    if console.width >= FOR_A_TIME and not last:
+        last = (TimeRemainingColumn(compact=True), MofNCompleteColumn())
     progress = Progress(
         *columns, *(last or (MofNCompleteColumn(),)),
         console=console, transient=True, disable=not console.is_terminal, expand=len(columns) == 1,

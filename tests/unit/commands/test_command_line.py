@@ -316,6 +316,14 @@ def test_list_has_a_line_per_check_with_name_level_and_promise(run: Run) -> None
         assert f"{check.id} {check.slug} {check.level}" in text
 
 
+@pytest.mark.parametrize("word", ["budget", "Budget", "not applicable", "SEES", "dialect", "effort"])
+def test_explain_tells_what_a_word_means(word: str, run: Run) -> None:
+    status, out, _ = run("explain", word)
+    assert status == 0
+    assert out.startswith(f"{word.lower().replace(' ', '-')}:")
+    assert max(map(len, out.splitlines())) <= 96
+
+
 @pytest.mark.parametrize("name", [name for check in catalogue().values() for name in (check.id, check.slug.upper())])
 def test_explain_prints_the_documentation(name: str, run: Run) -> None:
     status, out, _ = run("explain", name)

@@ -1,0 +1,59 @@
+"""Words of reports and options, explained: what a newcomer cannot know."""
+
+from __future__ import annotations
+
+WORDS = {
+    "alpha": (
+        "The share of the budget that one statistical trial may spend: the probability with which it fails "
+        "correct code."
+    ),
+    "audit": ("All trials of one target: what 'droppath-audit SPEC' runs and reports."),
+    "baseline": (
+        "An earlier JSON report. What it found is known, and an audit with '--baseline FILE' fails for the rest alone."
+    ),
+    "budget": (
+        "The bound on the probability that correct code fails anywhere in an audit: 1e-6, or what --budget "
+        "says. Every statistical trial has a fixed share of it, so that running more or fewer of them changes "
+        "no verdict."
+    ),
+    "case": ("Where a check runs: a device, a dtype, a drop_prob, or a configuration of a call."),
+    "cause": (
+        "A mistake in the implementation, at the line where it arises, with the broken promises that it "
+        "explains. It is found by running a finding's script again under observation."
+    ),
+    "cell": ("One dtype at one drop_prob: a place of the grid at which a keep probability is certified."),
+    "certificate": (
+        "A test that stops as soon as it is sure: that a keep probability is not what was asked for, or that "
+        "it is within the resolution of it."
+    ),
+    "check": (
+        "One promise of DropPath, with an id such as DP301, a level, and how it is tested. 'droppath-audit "
+        "list' shows all."
+    ),
+    "configuration": (
+        "A point of everything that a call can vary in: shape, batch, strides, dtype, drop_prob, tracking, "
+        "context, mode and past. DP114 meets every pair of classes of any two of these."
+    ),
+    "decision": ("Whether one sample is kept or dropped: one bit of a mask."),
+    "dialect": (
+        "A legitimate variation that a target declares: what one decision covers (granularity), where kept "
+        "samples are scaled (scaling), whether the shortcut is added (form), and whether keep_prob = 0 is "
+        "refused."
+    ),
+    "effort": (
+        "How finely an audit looks: quick sees a keep probability that is wrong by 0.005, standard by 0.0005, "
+        "thorough by 0.0001."
+    ),
+    "evidence": ("What a trial measured, as the JSON report has it: facts, of which a verdict follows."),
+    "finding": ("A broken MUST, under --strict a broken SHOULD as well: what makes an audit fail."),
+    "inconclusive": ("Nothing wrong was shown, but what was promised to be seen could not be: no pass."),
+    "law": ("The distribution of a mask: how often each sample is kept, and how decisions depend on each other."),
+    "level": ("What a broken promise weighs: MUST fails the audit, SHOULD fails it under --strict, INFO never does."),
+    "not-applicable": ("A trial that has no meaning for this target, with the reason."),
+    "sees": ("The discrepancy that a trial finds with probability 0.999: a smaller one may pass."),
+    "seed": ("Of the audit: the same seed gives the same report, whatever runs beside it. --seed fresh draws one."),
+    "spec": ("What is audited, and how it is called: package.module:Name or file.py:Name, with items after a '?'."),
+    "trial": ("A check at one case, such as DP102[cpu-float16-p0.1]: what --only selects, and 'rerun' runs again."),
+    "waiver": ("A broken promise that is known: it has a check, a reason and possibly a last day, in pyproject.toml."),
+}
+"""Each in a sentence or two, by the word."""
