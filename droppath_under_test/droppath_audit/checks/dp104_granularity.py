@@ -49,6 +49,7 @@ DROP_PROB = 0.5
 BATCH = 16
 # What splits channels into groups, or takes another path for wide inputs, shows on the last one alone.
 FEATURES = ((), (12,), (3, 4), (3, 2, 2), (3, 2, 2, 1), (256, 2, 2))
+MOST_CALLS = 64  # that are pictured
 RANKS = (4, 3, 5, 6, 2)  # of the calls that show along which axes decisions differ, the most telling first
 LARGE, LARGE_CALLS = 2**20, 2  # elements of calls that take another path for large inputs, of a shape that is large
 
@@ -124,6 +125,8 @@ class Seen:
         apart: Whether tensors that were given together were dropped apart.
         deciding: Axes of x along which decisions differ, at the most telling rank; None where no call tells.
         rank: That rank.
+        raster: Which samples of successive calls were kept by their first elements, a text of 0 and 1 a call, at
+            drop_prob 0.5: for a picture.
     """
 
     rows: tuple[Uniformity, ...]
@@ -131,6 +134,7 @@ class Seen:
     apart: bool = False
     deciding: tuple[int, ...] | None = None
     rank: int = 0
+    raster: tuple[str, ...] = ()
 
 
 class Granularity(Check[Seen, DtypeCase]):
@@ -167,6 +171,7 @@ class Granularity(Check[Seen, DtypeCase]):
         counts: dict[Key, npt.NDArray[np.int64]] = {}
         refused = []
         deciding: dict[int, set[int]] = {}
+        raster: tuple[str, ...] = ()
         for calls in _looked_at(probe):
             if isinstance(calls, Refused):
                 rank = 1 + len(calls.features)
@@ -178,6 +183,7 @@ class Granularity(Check[Seen, DtypeCase]):
                 counts[key] = counts.get(key, np.zeros(6, np.int64)) + _counted(calls)
                 if calls.readable.all():
                     rank = len(calls.shape)
+                    raster = raster or _raster(calls)
                     deciding[rank] = deciding.get(rank, set()) | _deciding(calls)
         rows = (
             Uniformity(shapes[key], key[3], kept / max(1, decisions), *numbers)
@@ -191,6 +197,7 @@ class Granularity(Check[Seen, DtypeCase]):
             isinstance(probe, LiveProbe) and probe.target.apart,
             tuple(sorted(deciding[rank])) if rank else None,
             rank,
+            raster,
         )
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
@@ -277,6 +284,14 @@ def _deciding(calls: Calls) -> set[int]:
     """Return the axes of x along which the decisions of a call differ, in any of the calls."""
     kept = (calls.y != calls.base).reshape(-1, *calls.shape)
     return {axis for axis in range(len(calls.shape)) if (kept != kept.take([0], axis + 1)).any()}
+
+
+def _raster(calls: Calls) -> tuple[str, ...]:
+    """Return which samples were kept, call by call; nothing of samples that have no elements."""
+    kept = (calls.y != calls.base)[:MOST_CALLS]
+    if not kept.shape[2]:
+        return ()
+    return tuple("".join("1" if one else "0" for one in call) for call in kept[:, :, 0])
 
 
 def _hint(seen: Seen, granularity: str) -> str:
