@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-import droppath_audit.frameworks.manners  # noqa: F401 - further capabilities
+import droppath_audit.frameworks.manners
+import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
 from droppath_audit.frameworks.capabilities import Capability
@@ -33,6 +34,12 @@ def own_path() -> Iterator[None]:
     before = list(sys.path)
     yield
     sys.path[:] = before
+
+
+@pytest.fixture(autouse=True)
+def own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print as wide as a log is, whatever the terminal is that the tests are run from."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import click
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.files import reason
+from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened
 from droppath_audit.core.waiver import Waiver
 
@@ -79,7 +80,7 @@ def found(name: str | None, folder: Path | None = None) -> Configuration:
     """
     if name is not None:
         return read(Path(name))
-    here = Path.cwd() if folder is None else folder
+    here = Path(working_directory()) if folder is None else folder
     for place in (here, *here.parents):
         file = place / FILE
         if file.is_file():
@@ -126,6 +127,8 @@ def asked_configuration() -> Configuration:
 
 
 def _taken(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None and not value.strip():
+        raise UsageError("--config was given an empty value; give it one, or leave it out.")
     configuration = context.meta[TABLE] = found(value)
     context.default_map = {**(context.default_map or {}), **configuration.options}
 

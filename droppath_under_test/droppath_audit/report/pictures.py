@@ -31,7 +31,7 @@ def keep_probabilities(report: Report) -> str:
         if result["check"] == "DP102" and seen.get("decisions") and p not in (None, 0, 1):
             kept, number = seen["kept"] / seen["decisions"], seen["decisions"]
             half = Z * math.sqrt(max(kept * (1.0 - kept), 1.0 / number) / number)
-            rows.append((f"{result['case']['dtype']}, {p:g}", kept - (1.0 - p), half, result["verdict"]))
+            rows.append((f"{result['case']['dtype']}, {_rate(p)}", kept - (1.0 - p), half, result["verdict"]))
     if not rows:
         return ""
     reach = max(abs(middle) + half for _, middle, half, _ in rows) * 1.05
@@ -72,7 +72,7 @@ def verdicts(report: Report) -> str:
                 continue
             broken = sum(verdict in BAD for verdict in found)
             worst = next(verdict for verdict in ("fail", "error", "inconclusive", "waived", "pass") if verdict in found)
-            said = f"{dtype}, drop_prob {p:g}: {broken} of {len(found)} trials broken"
+            said = f"{dtype}, drop_prob {_rate(p)}: {broken} of {len(found)} trials broken"
             x, y = LEFT + column * across, ROW * row + 2
             drawn.append(
                 f'<rect x="{x:.1f}" y="{y}" width="{across - 2:.1f}" height="{ROW - 4}" '
@@ -85,7 +85,7 @@ def verdicts(report: Report) -> str:
         x = LEFT + (column + 0.5) * across
         drawn.append(
             f'<text x="{x:.1f}" y="{height + 12}" class="label" text-anchor="end" '
-            f'transform="rotate(-45 {x:.1f} {height + 12})">{p:g}</text>'
+            f'transform="rotate(-45 {x:.1f} {height + 12})">{_rate(p)}</text>'
         )
     return _svg(drawn, height + 62, "Verdicts by dtype and drop_prob; a number is how many trials are broken there")
 
@@ -168,7 +168,7 @@ def effective(report: Report) -> str:
         inside = sorted((p, found) for p, found in points if p >= least)
         for p, found in inside:
             x, y = point(p, found)
-            said = f"{dtype}: asked for {p:g}, drops {found:.6g}" + ("" if found > 0.0 else " (never)")
+            said = f"{dtype}: asked for {_rate(p)}, drops {found:.6g}" + ("" if found > 0.0 else " (never)")
             drawn.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6.5 - 1.3 * number:.1f}" class="line{number % 4}">'
                          f"<title>{escape(said)}</title></circle>")  # fmt: skip
         drawn.append(f'<circle cx="{LEFT + 14}" cy="{14 + 18 * number}" r="4" class="line{number % 4}"/>')
@@ -180,6 +180,11 @@ def effective(report: Report) -> str:
 
 
 PICTURES = (keep_probabilities, verdicts, raster, counts, effective)
+
+
+def _rate(p: float) -> str:
+    """Return a drop_prob in few characters, also where it is next to 1."""
+    return f"1-{1.0 - p:.2g}" if 0.9995 < p < 1.0 else f"{p:.3g}"
 
 
 def _class(verdict: str) -> str:

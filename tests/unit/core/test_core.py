@@ -116,8 +116,10 @@ def test_verdicts_have_the_outcome_they_are_named_after() -> None:
             Verdict.passed(), Verdict.failed("x"), Verdict.inconclusive("x"), Verdict.not_applicable("x"),
             Verdict.error("x"),
         )
-    ] == list(Outcome)  # fmt: skip
-    assert [str(outcome) for outcome in Outcome] == ["pass", "fail", "inconclusive", "not-applicable", "error"]
+    ] == [outcome for outcome in Outcome if outcome is not Outcome.WAIVED]  # fmt: skip
+    assert [str(outcome) for outcome in Outcome] == [
+        "pass", "fail", "inconclusive", "not-applicable", "error", "waived",
+    ]  # fmt: skip
 
 
 FACTS = Facts("a:b", "class", "", "", "", Dialect(), "torch", "0", {"cpu": ("float32",)})
@@ -132,7 +134,7 @@ def report(*outcomes: tuple[Level, Outcome], strict: bool = False) -> Report:
 
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
-PASS, FAIL, OPEN, NONE, ERROR = list(Outcome)
+PASS, FAIL, OPEN, NONE, ERROR, WAIVED = list(Outcome)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,8 @@ PASS, FAIL, OPEN, NONE, ERROR = list(Outcome)
         ([(MUST, PASS)], 0, 0),
         ([(MUST, PASS), (MUST, FAIL)], 1, 1),
         ([(MUST, PASS), (MUST, ERROR)], 1, 1),
+        ([(MUST, PASS), (MUST, WAIVED), (SHOULD, WAIVED)], 0, 0),
+        ([(MUST, WAIVED), (MUST, FAIL)], 1, 1),
         ([(MUST, PASS), (MUST, OPEN)], 3, 3),
         ([(MUST, OPEN), (MUST, FAIL)], 1, 1),
         ([(MUST, PASS), (SHOULD, FAIL)], 0, 1),
@@ -166,6 +170,7 @@ def test_counts() -> None:
     made = report((MUST, PASS), (MUST, PASS), (MUST, FAIL), (SHOULD, FAIL), (MUST, NONE), (MUST, OPEN))
     assert made.counts == {
         "planned": 6, "run": 5, "pass": 2, "fail": 2, "inconclusive": 1, "not-applicable": 1, "error": 0,
+        "waived": 0,
     }  # fmt: skip
     assert [len(part) for part in (made.findings, made.warnings, made.open)] == [1, 1, 1]
 

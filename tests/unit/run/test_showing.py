@@ -190,7 +190,7 @@ def drop_path(x, drop_prob=0.0, training=False):
 def test_a_report_says_what_became_of_its_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "layer.py").write_text(TARGET)
     monkeypatch.chdir(tmp_path)
-    words = ("layer.py:drop_path?framework=numpy", "--effort", "quick", "--only", "DP301", "--jobs", "2")
+    words = ("layer.py:drop_path?framework=numpy", "--effort", "quick", "--only", "DP301", "--jobs", "2", "-v")
     bad, printed = reported(*words)
     assert [result["snippet_state"] for result in bad] == ["shown", *["not run"] * (len(bad) - 1)]
     assert "it was run, and fails" in printed

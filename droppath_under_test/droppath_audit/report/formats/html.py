@@ -46,8 +46,9 @@ pre b { color: var(--bad); } summary { cursor: pointer; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .75rem .25rem 0;
  border-bottom: 1px solid var(--edge); vertical-align: top; white-space: nowrap; }
 td:last-child { white-space: normal; overflow-wrap: anywhere; width: 100%; }
-@media (max-width: 45rem) { .broken tr { display: block; padding: .3rem 0; border-bottom: 1px solid var(--edge); }
- .broken th { display: none; } .broken td { border: 0; padding: 0 .75rem 0 0; }
+@media (max-width: 45rem) { .broken, .broken tbody { display: block; } .broken th { display: none; }
+ .broken tr { display: block; padding: .3rem 0; border-bottom: 1px solid var(--edge); }
+ .broken td { border: 0; padding: 0 .75rem 0 0; display: inline; white-space: normal; }
  .broken td:last-child { display: block; } }
 dl { margin: .5rem 0; } dt { font-weight: 600; }
 dd { margin: 0 0 .35rem; }
