@@ -24,7 +24,8 @@ def drop_path(x, drop_prob=0.0, training=False):
 """
 FOUND, SOUND = "x / keep_prob * mask", "torch.where(mask, x, 0) / (keep_prob or 1.0)"
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the action is a script for bash")
+BASH = shutil.which("bash")
+pytestmark = pytest.mark.skipif(BASH is None, reason="the action is a script for bash")
 
 
 def script() -> str:
@@ -58,7 +59,7 @@ def test_the_action_audits_and_leaves_a_summary_annotations_and_outputs(
     }  # fmt: skip
     (tmp_path / "temp").mkdir()
     done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script()],
+        [str(BASH), "-e", "-o", "pipefail", "-c", script()],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -98,7 +98,7 @@ def test_no_text_of_a_target_is_markup(report: dict[str, Any]) -> None:
 def test_what_is_too_large_is_left_out_and_said(report: dict[str, Any]) -> None:
     one = report["reports"][0]
     long = [{**result, "snippet": "x" * 20_000, "message": "y" * 5000} for result in one["results"]]
-    page = html.text({**report, "reports": [{**one, "results": long}] * 8})
+    page = html.text({**report, "reports": [{**one, "results": long}] * 14})
     assert len(page.encode()) < 2**20
     assert "findings in full are left out" in page
     assert len(html.text({**report, "reports": [one] * 3000}).encode()) < 2**20
