@@ -110,16 +110,22 @@ def marked(name: str, spec: str) -> Marked:
     """Return a mutant with its marks: those in its definition and in what that names in the same file."""
     file = str(import_module(spec.partition(":")[0]).__file__)
     lines, definitions = _parsed(file)
-    waiting, met, found = [name], set[str](), set[int]()
+    # Each with the methods that a class below it has in their place.
+    waiting, met, found = [(name, frozenset[str]())], set[str](), set[int]()
     while waiting:
-        one = waiting.pop()
+        one, replaced = waiting.pop()
         if one in met or one not in definitions:
             continue
         met.add(one)
         node = definitions[one]
+        away = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name in replaced]
+        hidden = {number for part in away for number in range(part.lineno, (part.end_lineno or part.lineno) + 1)}
         first, last = node.lineno, node.end_lineno or node.lineno
-        found |= {number for number in range(first, last + 1) if MARK in lines[number - 1]}
-        waiting += [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+        found |= {number for number in range(first, last + 1) if MARK in lines[number - 1] and number not in hidden}
+        own = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+        bases = {base.id for base in getattr(node, "bases", ()) if isinstance(base, ast.Name)}
+        names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.lineno not in hidden}
+        waiting += [(inner, replaced | own if inner in bases else frozenset()) for inner in sorted(names)]
     before = definitions[name].lineno - len(definitions[name].decorator_list) - 1
     reason = REASON.search(lines[before - 1])
     return Marked(name, spec, file, tuple(sorted(found)), reason.group(1) if reason else "")
