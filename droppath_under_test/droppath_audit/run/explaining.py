@@ -202,17 +202,12 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         if not result.bad:
             continue
         one = found.get(result.trial.id) or ways.get(_way(result)) or _at_definition(result, facts)
-        key = (one.kind, one.place.file, one.place.line)
-        if one.kind == DEFINITION:
-            key = (f"{one.kind} {result.trial.check} {result.level}", *key[1:])
-        groups.setdefault(key, []).append(result)
+        # What no line was found for is told check by check.
+        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else ""
+        groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
         explained[result.trial.id] = one
-    for key in [key for key in groups if key[0] in VAGUE]:
-        same = next((other for other in groups if other[1:] == key[1:] and other[0] not in VAGUE), None)
-        if same is not None and not same[0].startswith(DEFINITION):
-            groups[same] += groups.pop(key)
     causes = [_cause(group, explained, results) for group in groups.values()]
-    return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), -len(one.checks))))
+    return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), one.kind in VAGUE, -len(one.checks))))
 
 
 def _cause(group: list[Result], explained: Mapping[str, Found], results: Sequence[Result]) -> Cause:

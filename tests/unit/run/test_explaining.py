@@ -57,9 +57,7 @@ def test_what_nothing_explains_stands_at_the_definition_a_check_a_cause(
     ]
 
 
-def test_findings_of_one_place_and_kind_are_one_cause_and_of_two_places_two(
-    results: dict[str, Result], facts: Facts
-) -> None:
+def test_findings_of_one_line_are_one_cause_and_of_two_lines_two(results: dict[str, Result], facts: Facts) -> None:
     told = broken(results, DP102="kept 0.5", DP103="keeps 1/2", DP201="x is 3")
     there = replace(RATE, place=replace(HERE, line=9))
     found = {first(told, "DP102"): RATE, first(told, "DP103"): RATE, first(told, "DP201"): there}
@@ -67,14 +65,21 @@ def test_findings_of_one_place_and_kind_are_one_cause_and_of_two_places_two(
     assert [(one.place.line, one.checks) for one in causes] == [(7, ("DP102", "DP103")), (9, ("DP201",))]
 
 
-def test_another_kind_at_the_same_line_is_another_cause_unless_it_knows_no_mistake(
+def test_what_one_line_makes_is_one_cause_which_another_kind_than_a_vague_one_names(
     results: dict[str, Result], facts: Facts
 ) -> None:
-    told = broken(results, DP102="kept 0.5", DP105="13 of 16", DP201="x is 3")
-    ids = [first(told, check) for check in ("DP102", "DP105", "DP201")]
-    found = dict(zip(ids, (RATE, replace(RATE, kind="drawing"), replace(RATE, kind="scaling")), strict=True))
+    told = broken(results, DP101="worst at 0.3", DP102="kept 0.5", DP201="x is 3")
+    ids = [first(told, check) for check in ("DP101", "DP102", "DP201")]
+    found = dict(zip(ids, (replace(RATE, kind="drawing"), RATE, replace(RATE, kind="scaling")), strict=True))
     causes = gathered(told, facts, found)
-    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP102", "DP105")), ("scaling", ("DP201",))]
+    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP101", "DP102", "DP201"))]
+
+
+def test_what_knows_no_mistake_comes_last(results: dict[str, Result], facts: Facts) -> None:
+    told = broken(results, DP101="worst at 0.3", DP103="keeps 1/2", DP201="x is 3")
+    there = replace(RATE, kind="drawing", place=replace(HERE, line=9))
+    found = {first(told, "DP101"): there, first(told, "DP103"): there, first(told, "DP201"): RATE}
+    assert [one.kind for one in gathered(told, facts, found)] == ["rate", "drawing"]
 
 
 def test_what_is_broken_in_the_same_way_has_the_same_cause_whatever_its_numbers(

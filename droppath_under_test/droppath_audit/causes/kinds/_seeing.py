@@ -42,14 +42,15 @@ def first_seen(call: Call, made: Iterable[Call], value: float) -> Number | None:
     """Return where a number that is used in a call comes from; None where it appears nowhere.
 
     That is the attribute that holds it, where the layer was made with it, or else the first line of the call at which
-    it, or what it lacks of 1, appears.
+    it appears, or what it lacks of 1, or a number of which either is the reciprocal.
     """
     for one in made:
         for number in one.numbers:
             if number.name.startswith("self.") and close(number.value, value):
                 return number
     numbers = [number for one in (call, *made) for number in one.numbers]
-    return next((one for one in numbers if close(one.value, value) or close(one.value, 1.0 - value)), None)
+    kin = [value, 1.0 - value, *([1.0 / value, 1.0 - 1.0 / value] if value else [])]
+    return next((one for one in numbers if any(close(one.value, other) for other in kin)), None)
 
 
 def meeting(call: Call) -> Operation | None:

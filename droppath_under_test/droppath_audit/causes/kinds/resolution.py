@@ -25,7 +25,7 @@ def find(story: Story, asked: Asked) -> Found | None:
             if operation.random and operation.given and operation.given[0].dtype in DIGITS:
                 return Found(operation.spot, f"the probability of {operation.name} is rounded to {made.dtype}", FIX)
             wide = [one for one in operation.given if one.draws and one.dtype in ("float32", "float64")]
-            if wide and not operation.random and not _decided(operation.factors):
+            if wide and not operation.random and _rounds(operation.factors):
                 return Found(operation.spot, _said(f"what was drawn is rounded to {made.dtype}", made.dtype), FIX)
     return None
 
@@ -34,6 +34,6 @@ def _said(what: str, dtype: str) -> str:
     return f"{what}, in which {2 ** DIGITS[dtype]:,} numbers stand for all from 0 to 1: most rates are rounded"
 
 
-def _decided(factors: tuple[float, float] | None) -> bool:
-    """Return whether what is converted are decisions already: ones come out as they are."""
-    return factors == (1.0, 1.0)
+def _rounds(factors: tuple[float, float] | None) -> bool:
+    """Return whether what is converted are numbers: decisions come out as they are."""
+    return factors not in (None, (1.0, 1.0))
