@@ -1,8 +1,8 @@
 """A repository of somebody else, with folders named like ours: run by ``tox -e package`` against the installed wheel.
 
 It has its own ``tests`` and ``reference``, a layer that is sound and one that is not, and is tested in the ways in
-which a project may use the plugin: by an option, by ``conformance`` in a test file, and both beside xdist and a plugin that
-runs tests in random order.
+which a project may use the plugin: by an option, by ``conformance`` in a test file, and both beside xdist and a
+plugin that runs tests in random order.
 """
 
 from __future__ import annotations
