@@ -126,7 +126,8 @@ class Call:
         foreign: Functions that it called.
         left: Lines after which something that the whole process shares had changed, each with what that is.
         lines: Every line that ran, once, in the order in which they ran first.
-        last: The last lines that ran of the function that was called, the last one first.
+        last: The last lines that ran of the function that was called, or of the first inside it that returned x, the
+            last one first.
         raised: The exception that ended it, what that said, and the innermost line of the target's own code that
             raised; None where it returned.
     """

@@ -87,6 +87,7 @@ class Watching:
         self._looks = 0
         self._changed: tuple[str, ...] = ()
         self._total, self._skipped = 0, skipped
+        self._x: object = None
         self._generators: tuple[Any, ...] | None = None
         self.story = Story()
 
@@ -162,6 +163,7 @@ class Watching:
             if not call.constructs:
                 tensors = [one for value in given if value is not layer for one in self._witness.tensors(value)]
                 which = tensors[1:2] if self._second and len(tensors) > 1 else tensors[:1]
+                self._x = which[0] if which else None
                 call.x = next(iter(self._witness.begin(which)), None)
                 call.given = tuple(self._witness.describe(one) for one in tensors)
         if self._shared is not None and self._looks < MOST_LOOKS:
@@ -192,8 +194,10 @@ class Watching:
         mode = getattr(layer, "training", None)
         return mode if isinstance(mode, bool) else None
 
-    def left(self, frame: FrameType, returned: object) -> None:
-        """Note that a function of the target's own has returned."""
+    def left(self, frame: FrameType, returned: object, last: tuple[Spot, ...]) -> None:
+        """Note that a function of the target's own has returned, and the last lines of it that ran."""
+        if self._call is not None and (frame is self._outermost or returned is self._x) and not self._call.last:
+            self._call.last = last
         for value in returned if isinstance(returned, tuple) else (returned,):
             if isinstance(value, float):
                 self._number(_spot(frame), float(value), "")
@@ -206,6 +210,7 @@ class Watching:
             tensors = self._witness.tensors(returned)
             call.returned = self._witness.describe(tensors[0]) if tensors else None
             self._witness.end()
+        self._x = None
         (self._first if len(self._first) < MOST_FIRST else self._last).append(call)
         if self._enough is not None and len(self._first) == MOST_FIRST:
             ask, self._enough = self._enough, None
@@ -236,7 +241,6 @@ class Watching:
         call.lines.setdefault(spot)
         if frame is self._outermost:
             call.raised = call.raised if ends else None
-            call.last = (spot, *call.last[:1])
         for name, value in _floats(frame.f_locals):
             if before.get(name) != value:
                 before[name] = value
@@ -297,6 +301,7 @@ class _Following:
 
     def __init__(self, watching: Watching, frame: FrameType) -> None:
         self._watching, self._line = watching, 0
+        self._last: tuple[Spot, ...] = ()
         self._before = dict(_floats(frame.f_locals))
 
     def follow(self, frame: FrameType, event: str, argument: object) -> Callable[..., Any]:
@@ -304,11 +309,12 @@ class _Following:
         if event in ("line", "return"):
             if self._line:
                 self._watching.ran(frame, self._line, self._before, ends=event == "return")
+                self._last = (_spot(frame, self._line), *self._last[:1])
             self._line = frame.f_lineno
         if event == "exception":
             self._watching.raised(frame, argument)
         if event == "return":
-            self._watching.left(frame, argument)
+            self._watching.left(frame, argument, self._last)
         return self.follow
 
 

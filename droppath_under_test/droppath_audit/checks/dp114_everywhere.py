@@ -60,7 +60,7 @@ class Seen:
 class Everywhere(Check[Seen, ConfigurationCase]):
     driven = "it must be called in configurations that no recording holds"
     broad = True
-    causes = ("changing",)
+    causes = ("changing", "departing")
     mutants = (
         "maps_drawn_in_their_dtype",
         "tokens_spare_the_first",

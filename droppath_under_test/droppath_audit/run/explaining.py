@@ -32,6 +32,7 @@ SCRIPT_SECONDS = 8.0  # after which what was seen has to do
 MOST = 64  # scripts of an audit
 MOST_OF_A_CHECK = 12
 GENERATORS = ("seeding", "other_generator", "remembered")
+GRADIENTS = ("detaching", "backward")
 _OF_GENERATORS = re.compile(r"\bseeds?\b|as many before")
 _NUMBER = re.compile(r"\d[\d.,e+-]*|nan|inf")
 _ORDER = (Level.MUST, Level.SHOULD, Level.INFO)
@@ -143,6 +144,7 @@ class _Witness:
 def kinds_of(check: str, message: str = "") -> tuple[str, ...]:
     """Return the kinds of mistake that are asked, in order, where a check is broken, and says so in these words."""
     first = GENERATORS if _OF_GENERATORS.search(message) else ()
+    first = (*first, *(GRADIENTS if "gradient" in message else ()))
     return tuple(dict.fromkeys((*catalogue()[check].causes, *first, *OF_FAMILY[check[2]])))
 
 

@@ -112,6 +112,12 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "small batches come back": (
         "returning", "DP110", function("if n < 9:  # here", "    return x", DRAW, RETURN), ONES + TRAIN,
     ),
+    "a helper that returns x": (
+        "returning", "DP110",
+        "def dropped(x, p):\n    if x.shape[0] < 9:  # here\n        return x\n    return x * (torch.rand(len(x), 1) >= p) / (1 - p)\n\n\n"
+        + function("y = dropped(x, drop_prob)", "return y"),
+        ONES + TRAIN,
+    ),
     "a mask of ones": (
         "ignoring", "DP112", function(DRAW, "mask = torch.ones(n, 1) > 0  # here", "return x.where(mask, 0 * x) / keep"),
         ONES + TRAIN,
