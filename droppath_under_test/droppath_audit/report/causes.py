@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from droppath_audit.core.waiver import Waived
 
 FULL = 4  # causes that are told in full
-NAMED = 10  # checks of a cause that are named
 STYLES = {Level.MUST: "bold red", Level.SHOULD: "yellow", Level.INFO: "dim"}
 
 
@@ -57,11 +56,8 @@ def _show(console: Console, number: int, cause: Cause, report: Report) -> None:
     for at, text in cause.place.around if console.width >= BESIDE else ():
         here = at == cause.place.line
         unbroken(console, Text(f"    {'>' if here else ' '} {at:>5}  {text}", style="bold" if here else "dim"))
-    slugs = {result.trial.check: result.trial.slug for result in report.results}
-    names = [f"{check} {slugs[check]}" for check in cause.checks]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     trials = len(cause.trials)
-    row(console, "breaks", f"{', '.join(names[:NAMED])}{more} ({trials} trial{'s' if trials > 1 else ''})")
+    row(console, "breaks", f"{_names(cause, report)} ({trials} trial{'s' if trials > 1 else ''})")
     if not found:
         row(console, "promised", telling.promised)
     row(console, "seen", f"{verdict.observed}, in {telling.trial.id}")
@@ -74,13 +70,20 @@ def _show(console: Console, number: int, cause: Cause, report: Report) -> None:
 def _line(console: Console, cause: Cause, report: Report) -> None:
     """Print a cause on one line, of which the end is cut where the console is narrow."""
     telling = _telling(cause, report)
-    more = f" and {len(cause.checks) - 1} more" if len(cause.checks) > 1 else ""
     at = f" ({_path(cause.place.file)}:{cause.place.line})" if cause.kind != DEFINITION else ""
     observed = " ".join(telling.verdict.observed.split())
-    said = f"{telling.trial.check} {telling.trial.slug}{more}: {observed}{at}"
+    # By name the first, by their ids the others, so that there is room for what was seen.
+    others = [check for check in cause.checks if check != telling.trial.check]
+    said = f"{', '.join([f'{telling.trial.check} {telling.trial.slug}', *others])}: {observed}{at}"
     line = Text.assemble((f"  {cause.level:<6} ", STYLES[cause.level]), said, no_wrap=True, overflow="ellipsis")
     line.truncate(console.width, overflow="ellipsis")
     console.print(line, markup=False)
+
+
+def _names(cause: Cause, report: Report) -> str:
+    """Return the checks that a cause breaks, each by its id and name."""
+    slugs = {result.trial.check: result.trial.slug for result in report.results}
+    return ", ".join(f"{check} {slugs[check]}" for check in cause.checks)
 
 
 def _telling(cause: Cause, report: Report) -> Result:
