@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import droppath_audit.frameworks.manners  # noqa: F401 - further capabilities
+import droppath_audit.frameworks.manners
+import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks
 from droppath_audit.checks import catalogue
 from droppath_audit.frameworks.base import Framework
