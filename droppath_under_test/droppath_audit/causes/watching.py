@@ -127,8 +127,8 @@ class Watching:
         return found
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
-        if event != "call" or not self._own(frame.f_code):
-            return None
+        if event != "call" or frame.f_code.co_name == "<module>" or not self._own(frame.f_code):
+            return None  # what an import runs is no call of a layer
         if self._call is None and self._calling(frame) is None:
             self._total += 1
             if MOST_FIRST < self._total <= self._skipped:
