@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import droppath_audit
+from droppath_audit.core.packages import FRAMEWORKS, INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INSTALLED = {"site-packages", "dist-packages"}
-FRAMEWORKS = {"torch", "numpy", "jax", "jaxlib", "flax", "paddle", "tensorflow", "keras"}
 _OURS = Path(droppath_audit.__file__).parent
 
 

@@ -125,7 +125,6 @@ class Call:
         numbers: Floating-point numbers, each where it appears.
         foreign: Functions that it called.
         left: Lines after which something that the whole process shares had changed, each with what that is.
-        lines: Every line that ran, once, in the order in which they ran first.
         last: The last lines that ran of the function that was called, or of the first inside it that returned x, the
             last one first.
         raised: The exception that ended it, what that said, and the innermost line of the target's own code that
@@ -145,7 +144,6 @@ class Call:
     numbers: list[Number] = field(default_factory=list)
     foreign: list[Foreign] = field(default_factory=list)
     left: list[tuple[Spot, tuple[str, ...]]] = field(default_factory=list)
-    lines: dict[Spot, None] = field(default_factory=dict)
     last: tuple[Spot, ...] = ()
     raised: tuple[str, str, Spot] | None = None
 
@@ -198,17 +196,14 @@ class Asked:
         message: What was observed.
         granularity: What one decision covers, as declared.
         scaling: How kept samples are scaled, as declared.
+        refusing: Whether the check wants some arguments to be refused.
     """
 
     check: str
     message: str = ""
     granularity: str = "sample"
     scaling: str = "inverted"
-
-    @property
-    def refusing(self) -> bool:
-        """Whether the check wants some arguments to be refused."""
-        return self.check == "DP007"
+    refusing: bool = False
 
 
 @dataclass(frozen=True)

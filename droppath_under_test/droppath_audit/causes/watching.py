@@ -19,7 +19,7 @@ from droppath_audit.causes.story import MOST_FIRST, MOST_LAST, Call, Foreign, Nu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, TracebackType
 
     from droppath_audit.frameworks.witness import Witness
 
@@ -110,13 +110,18 @@ class Watching:
     def ended(self, error: BaseException) -> None:
         """Note the exception that ended the script, with the innermost line of the target's own code."""
         self.story.raised, self.story.said = type(error).__name__, str(error)[:1000]
-        at, spot, inner = error.__traceback__, None, ""
+        inner, spot = self._innermost(error.__traceback__)
+        self.story.spot = None if inner == self._script else spot
+
+    def _innermost(self, at: TracebackType | None) -> tuple[str, Spot | None]:
+        """Return the innermost file of a traceback, and the innermost line of the target's own code in it."""
+        inner, spot = "", None
         while at is not None:
             inner = at.tb_frame.f_code.co_filename
             if self._own(at.tb_frame.f_code):
                 spot = _spot(at.tb_frame, at.tb_lineno)
             at = at.tb_next
-        self.story.spot = None if inner == self._script else spot
+        return inner, spot
 
     # What frames do
 
@@ -129,14 +134,13 @@ class Watching:
     def _trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
         if event != "call" or frame.f_code.co_name == "<module>" or not self._own(frame.f_code):
             return None  # what an import runs is no call of a layer
-        if self._call is None and self._calling(frame) is None:
-            self._total += 1
-            if MOST_FIRST < self._total <= self._skipped:
-                return None  # and of nothing that it calls is more seen than that
-        elif self._call is None:
-            return None
         caller = self._calling(frame)
         if self._call is None:
+            if caller is not None:
+                return None  # a part of a call of which nothing more is told
+            self._total += 1
+            if MOST_FIRST < self._total <= self._skipped:
+                return None
             self._enter(frame)
         elif caller is not None:
             for name, value in _floats(frame.f_locals):
@@ -225,12 +229,7 @@ class Watching:
         if frame is not self._outermost or self._call is None or issubclass(what[0], Enough):
             return
         kind, value, at = what
-        spot = _spot(frame)
-        while at is not None:
-            if self._own(at.tb_frame.f_code):
-                spot = _spot(at.tb_frame, at.tb_lineno)
-            at = at.tb_next
-        self._call.raised = (kind.__name__, str(value)[:1000], spot)
+        self._call.raised = (kind.__name__, str(value)[:1000], self._innermost(at)[1] or _spot(frame))
 
     def ran(self, frame: FrameType, line: int, before: dict[str, float], *, ends: bool) -> None:
         """Note that a line of the target's own has run, and the numbers that it has assigned."""
@@ -238,7 +237,6 @@ class Watching:
         if call is None:
             return
         spot = _spot(frame, line)
-        call.lines.setdefault(spot)
         if frame is self._outermost:
             call.raised = call.raised if ends else None
         for name, value in _floats(frame.f_locals):

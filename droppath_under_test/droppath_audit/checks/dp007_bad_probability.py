@@ -92,6 +92,7 @@ class BadProbability(Check[Seen, DtypeCase]):
     level = Level.SHOULD
     where = Dtypes(("float64",))  # arguments know no dtype
     driven = "it must be asked for a drop_prob that is none"
+    wants_refusals = True
     mutants = ("accepts_any_probability", "refuses_without_a_word", "DefaultsToNone", "DefaultsToAnInteger")
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:

@@ -8,6 +8,8 @@ import click
 
 from droppath_audit.commands import Command
 
+LINE = 80
+
 
 @click.command(cls=Command)
 @click.argument("what", metavar="CHECK|WORD")
@@ -31,9 +33,6 @@ def command(what: str) -> None:
         )
     found = by_name[what.lower()]
     click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family}.")
-
-
-LINE = 80
 
 
 def _filled(text: str) -> str:

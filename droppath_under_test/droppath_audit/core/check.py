@@ -78,6 +78,7 @@ class Check(ABC, Generic[Seen_, Case_]):
         lengthy: Whether a trial of it takes long for any target, so that it is not begun among the last.
         together: What its trials import that takes longer than all of them, in words; empty where there is no such
             import. Trials that name the same are run by one worker where others have something else to do.
+        wants_refusals: Whether it hands over what is to be refused, so that an exception is no fault by itself.
         broad: Whether it asks for many promises at once, so that what another check has seen tells more.
         causes: Kinds of mistake (``causes.kinds``) that are asked for the line of a finding before those of its family.
         mutants: Names of the faulty implementations that it must catch.
@@ -94,6 +95,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     judges_granularity: ClassVar[bool] = False
     lengthy: ClassVar[bool] = False
     together: ClassVar[str] = ""
+    wants_refusals: ClassVar[bool] = False
     broad: ClassVar[bool] = False
     causes: ClassVar[tuple[str, ...]] = ()
     mutants: ClassVar[tuple[str, ...]]

@@ -91,6 +91,12 @@ def waived(one: Broken) -> str:
     return str(one.first["note"]) if one.first["verdict"] == Outcome.WAIVED else ""
 
 
+def telling(report: Mapping[str, Any], cause: Mapping[str, Any]) -> Result:
+    """Return what tells most of a cause; of what is not waived, where not all of it is."""
+    results = [result for result in report["results"] if result["trial"] in cause["trials"]]
+    return min(results, key=lambda one: (one["verdict"] == Outcome.WAIVED, one["trial"] != cause["telling"]))
+
+
 def name_of(report: Mapping[str, Any]) -> str:
     """Return what the user called the target."""
     return str(report["target"]["spec"])

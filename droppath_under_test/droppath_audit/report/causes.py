@@ -75,9 +75,7 @@ def _line(console: Console, cause: Cause, report: Report) -> None:
     # By name the first, by their ids the others, so that there is room for what was seen.
     others = [check for check in cause.checks if check != telling.trial.check]
     said = f"{', '.join([f'{telling.trial.check} {telling.trial.slug}', *others])}: {observed}{at}"
-    line = Text.assemble((f"  {cause.level:<6} ", STYLES[cause.level]), said, no_wrap=True, overflow="ellipsis")
-    line.truncate(console.width, overflow="ellipsis")
-    console.print(line, markup=False)
+    _cut(console, (f"  {cause.level:<6} ", STYLES[cause.level]), said)
 
 
 def _names(cause: Cause, report: Report) -> str:
@@ -103,7 +101,12 @@ def _waiver(console: Console, waived: Waived) -> None:
     else:
         until = f", until {one.until}" if one.until else ""
         said, style = f"{one.check}, {trials}{until}: {one.reason}", "dim"
-    line = Text.assemble(("  waived ", style), said, no_wrap=True, overflow="ellipsis")
+    _cut(console, ("  waived ", style), said)
+
+
+def _cut(console: Console, head: tuple[str, str], said: str) -> None:
+    """Print one line, of which the end is cut where the console is narrow."""
+    line = Text.assemble(head, said, no_wrap=True, overflow="ellipsis")
     line.truncate(console.width, overflow="ellipsis")
     console.print(line, markup=False)
 

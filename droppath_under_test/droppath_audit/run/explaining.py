@@ -148,13 +148,14 @@ def kinds_of(check: str, message: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys((*catalogue()[check].causes, *first, *OF_FAMILY[check[2]])))
 
 
-def asked(result: Result, facts: Facts) -> dict[str, str]:
+def asked(result: Result, facts: Facts) -> dict[str, Any]:
     """Return what kinds have to know of a result: the fields of ``causes.story.Asked``."""
     return {
         "check": result.trial.check,
         "message": result.verdict.observed,
         "granularity": facts.dialect.granularity,
         "scaling": facts.dialect.scaling,
+        "refusing": catalogue()[result.trial.check].wants_refusals,
     }
 
 
@@ -208,17 +209,16 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else ""
         groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
         explained[result.trial.id] = one
-    causes = [_cause(group, explained, results) for group in groups.values()]
+    causes = [_cause(group, explained) for group in groups.values()]
     return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), one.kind in VAGUE, -len(one.checks))))
 
 
-def _cause(group: list[Result], explained: Mapping[str, Found], results: Sequence[Result]) -> Cause:
+def _cause(group: Sequence[Result], explained: Mapping[str, Found]) -> Cause:
+    """Return the cause of results, which stand in the order of the plan."""
     level = min((result.level for result in group), key=_ORDER.index)
-    order = {result.trial.id: number for number, result in enumerate(results)}
-    group = sorted(group, key=lambda result: order[result.trial.id])
     heavy = [result for result in group if result.level is level]
     # A kind that knows no mistake may have come to a place that another kind has named.
-    telling = min(heavy, key=lambda one: (explained[one.trial.id].kind in VAGUE, _broad(one), order[one.trial.id]))
+    telling = min(heavy, key=lambda one: (explained[one.trial.id].kind in VAGUE, _broad(one)))
     trials, one = tuple(result.trial.id for result in group), explained[telling.trial.id]
     return Cause(one.kind, one.place, one.sentence, one.fix, level, trials, telling.trial.id)
 

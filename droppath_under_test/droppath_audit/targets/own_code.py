@@ -14,15 +14,14 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.packages import FRAMEWORKS, INSTALLED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_FUNCTIONS = 200  # whoever's package is a whole world is followed so far
 EXACT = 2**53  # below it every whole number is a float
 MOST_HELD = 16  # numbers of a module's own list, or table, that are read
-INSTALLED = {"site-packages", "dist-packages"}
-# Whose functions call each other without end, and change no layer's mind.
-FRAMEWORKS = {"torch", "numpy", "jax", "jaxlib", "flax", "paddle", "tensorflow", "keras", "mindspore", "mxnet"}
 
 
 def own_functions(obj: Any) -> tuple[FunctionType, ...]:

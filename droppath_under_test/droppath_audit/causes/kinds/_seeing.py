@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from droppath_audit.causes.story import Call, Number, Operation, Spot
+    from droppath_audit.causes.story import Call, Foreign, Number, Operation, Spot
 
 _CONDITION = re.compile(r"(el)?if\b|while\b|match\b|case\b")
 CLOSE = 1e-6
@@ -31,6 +31,20 @@ DIGITS = {"bfloat16": 8, "float16": 11, "uint8": 8, "int8": 7, "float8_e4m3fn": 
 def coarse(operation: Operation) -> bool:
     """Return whether an operation draws in such a dtype."""
     return operation.random and any(made.dtype in DIGITS for made in operation.returned)
+
+
+OWNERS = ("numpy.random", "random.Random", "random.SystemRandom", "posix", "nt", "time", "_hashlib", "secrets")
+NAMES = {
+    "urandom", "getrandom", "time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns",
+    "token_bytes", "randbits", "randbelow",
+}  # fmt: skip
+
+
+def asks_another(foreign: Foreign) -> bool:
+    """Return whether a function asks a generator, or a clock, that the framework does not seed."""
+    if foreign.owner.startswith("numpy.random") or foreign.owner in ("random.Random", "random.SystemRandom", "random"):
+        return foreign.name not in ("getstate", "get_state", "setstate", "set_state", "seed")
+    return foreign.name in NAMES and foreign.owner in OWNERS
 
 
 def close(one: float, other: float) -> bool:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import drawing
+from droppath_audit.causes.kinds._seeing import asks_another, drawing
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
-    from droppath_audit.causes.story import Asked, Foreign, Story
+    from droppath_audit.causes.story import Asked, Story
 
-OWNERS = ("numpy.random", "random.Random", "random.SystemRandom", "posix", "nt", "time", "_hashlib", "secrets")
-NAMES = {
-    "urandom", "getrandom", "time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns",
-    "token_bytes", "randbits", "randbelow",
-}  # fmt: skip
 FIX = "Draw with the framework's own generator, on x's device: its seed then fixes the masks, in checkpointing too."
 
 
@@ -24,7 +19,7 @@ def find(story: Story, asked: Asked) -> Found | None:
         if call.constructs:
             continue
         for foreign in call.foreign:
-            if _asks(foreign):
+            if asks_another(foreign):
                 return Found(foreign.spot, f"{foreign.owner}, which the framework does not seed, is asked here", FIX)
     for call, operation in drawing(story.calls):
         if operation.own_generator:
@@ -33,9 +28,3 @@ def find(story: Story, asked: Asked) -> Found | None:
         if call.x is not None and drawn and drawn != call.x.device:
             return Found(operation.spot, f"{operation.name} draws on {drawn}, where x is on {call.x.device}", FIX)
     return None
-
-
-def _asks(foreign: Foreign) -> bool:
-    if foreign.owner.startswith("numpy.random") or foreign.owner in ("random.Random", "random.SystemRandom", "random"):
-        return foreign.name not in ("getstate", "get_state", "setstate", "set_state", "seed")
-    return foreign.name in NAMES and foreign.owner in OWNERS

@@ -41,10 +41,9 @@ def find(story: Story, asked: Asked) -> Found | None:
         if abs(total / wanted - 1.0) <= 2 * tolerance:
             continue
         scaled = [(one, high) for one, (_, high) in measured if abs(high - 1.0) > tolerance]
-        wrong = next((one for one, high in scaled if abs(high / wanted - 1.0) > tolerance), None)
-        if wrong is not None:
-            factor = next(high for one, high in scaled if one is wrong)
-            return _found(wrong, call, made, wanted, f"multiplies by {factor:.6g}, where {wanted:.6g} was promised")
+        for one, factor in scaled:
+            if abs(factor / wanted - 1.0) > tolerance:
+                return _found(one, call, made, wanted, f"multiplies by {factor:.6g}, where {wanted:.6g} was promised")
         if len(scaled) > 1:
             return _found(scaled[1][0], call, made, wanted, "multiplies once more")
         last = next((one for one, _ in reversed(factors) if one.numbers), None)

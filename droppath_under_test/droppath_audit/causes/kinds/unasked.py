@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import drawing
-from droppath_audit.causes.kinds.other_generator import _asks
+from droppath_audit.causes.kinds._seeing import asks_another, drawing
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -26,6 +25,6 @@ def find(story: Story, asked: Asked) -> Found | None:
         for _, operation in drawing([call]):
             return Found(operation.stack[-1], f"{operation.name} draws {where}", FIX)
         for foreign in call.foreign:
-            if _asks(foreign):
+            if asks_another(foreign):
                 return Found(foreign.spot, f"{foreign.name} draws {where}", FIX)
     return None

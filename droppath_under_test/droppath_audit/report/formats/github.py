@@ -11,7 +11,7 @@ from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.repository import root_here
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import LONGEST, conclusion, is_finding, name_of, place_of, within
+from droppath_audit.report.broken import LONGEST, conclusion, is_finding, name_of, place_of, telling, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,9 +33,9 @@ def text(document: Mapping[str, Any]) -> str:
 def _annotations(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the annotations of one report, each with its kind, each at its line if the repository has that."""
     for cause in report["causes"]:
-        if _first(report, cause)["verdict"] == Outcome.WAIVED:
+        if telling(report, cause)["verdict"] == Outcome.WAIVED:
             continue
-        kind = "error" if is_finding(report, _first(report, cause)) else "warning"
+        kind = "error" if is_finding(report, telling(report, cause)) else "warning"
         yield (
             kind,
             f"::{kind} {_at(*place_of(report, cause))}title={_property(_title(report, cause))}::{_said(report, cause)}",
@@ -51,20 +51,14 @@ def _at(file: str, line: int) -> str:
     return f"file={_property(path)},line={line}," if path else ""
 
 
-def _first(report: Mapping[str, Any], cause: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what tells most of a cause; of what is not waived, where not all of it is."""
-    results = [result for result in report["results"] if result["trial"] in cause["trials"]]
-    return min(results, key=lambda one: (one["verdict"] == Outcome.WAIVED, one["trial"] != cause["telling"]))
-
-
 def _title(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
     if cause["kind"] == DEFINITION:
-        return f"{cause['checks'][0]} {_first(report, cause)['slug']}"
+        return f"{cause['checks'][0]} {telling(report, cause)['slug']}"
     return str(cause["sentence"])
 
 
 def _said(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
-    first, many = _first(report, cause), len(cause["trials"])
+    first, many = telling(report, cause), len(cause["trials"])
     trials = f"{many} trials" if many > 1 else "1 trial"
     rows = [
         f"{name_of(report)}: {first['message']} ({first['trial']})",

@@ -15,7 +15,7 @@ from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import clipped
-from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, is_finding, name_of, waived
+from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, is_finding, name_of, telling, waived
 from droppath_audit.report.pictures import PICTURES
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def text(document: Mapping[str, Any]) -> str:
 
 
 def _report(report: Mapping[str, Any]) -> str:
-    target, counts_ = report["target"], report["counts"]
+    target, trials = report["target"], report["counts"]
     package = f' <span class="dim">{_said(target["package"])}</span>' if target["package"] else ""
     facts = [
         ("source", target["origin"]),
@@ -115,7 +115,7 @@ def _report(report: Mapping[str, Any]) -> str:
             "audit",
             f"effort {report['effort']}, seed {report['seed']}, budget {report['budget']:g}, {report['started']}",
         ),
-        ("trials", f"{counts_['run']} of {counts_['planned']} run"),
+        ("trials", f"{trials['run']} of {trials['planned']} run"),
         *((str(level), counted(report, str(level))) for level in Level),
         ("expected", report["expected"]),
     ]
@@ -150,8 +150,7 @@ def _report(report: Mapping[str, Any]) -> str:
 
 
 def _cause(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
-    results = [result for result in report["results"] if result["trial"] in cause["trials"]]
-    telling = next(result for result in results if result["trial"] == cause["telling"])
+    seen = telling(report, cause)
     lines = "\n".join(
         f"<b>{number:>5}  {_said(line)}</b>" if number == cause["line"] else f"{number:>5}  {_said(line)}"
         for number, line in cause["around"]
@@ -162,7 +161,7 @@ def _cause(report: Mapping[str, Any], cause: Mapping[str, Any]) -> str:
         f'{_said(cause["sentence"])}</h3>\n<p class="dim">{_said(cause["file"])}:{cause["line"]}{inside}</p>\n'
         f"<pre>{lines}</pre>\n<dl>\n"
         f"<dt>breaks</dt><dd>{_said(', '.join(cause['checks']))} in {len(cause['trials'])} trials</dd>\n"
-        f"<dt>seen</dt><dd>{_said(telling['message'])}, in {_said(telling['trial'])}</dd>\n"
+        f"<dt>seen</dt><dd>{_said(seen['message'])}, in {_said(seen['trial'])}</dd>\n"
         f"<dt>change</dt><dd>{_said(cause['fix'])}</dd>\n</dl>\n</section>\n"
     )
 
