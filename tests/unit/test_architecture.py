@@ -32,15 +32,17 @@ LAYERS = {
     "exact": {"core", "frameworks", "probes"},
     "fuzz": {"core", "frameworks", "probes", "scripts"},
     "space": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "scripts"},
-    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "space", "scripts"},
     "targets": {"core", "frameworks", "recordings"},
+    # Whole models: found by the words of targets.
+    "models": {"core", "frameworks", "probes", "targets"},
+    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "space", "scripts", "models"},
     # Looks at what a script makes the target do, never at what was found.
     "causes": {"core", "frameworks"},
     "config": {"core", "targets"},
     # Reads source text by the words of targets; the command audits what it finds, through the same front as a SPEC.
     "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
-    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets"},
+    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models"},
     "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
 }

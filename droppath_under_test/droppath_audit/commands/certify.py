@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from droppath_audit.auditing import REFERENCE, collector_for, root_seed
 from droppath_audit.commands import Command
-from droppath_audit.commands.audit import REFERENCE, collector_for, root_seed
 from droppath_audit.core import quantities
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.visible import visible

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from droppath_audit.auditing import REFERENCE, collector_for
 from droppath_audit.commands import Command
-from droppath_audit.commands.audit import REFERENCE, collector_for
 from droppath_audit.report.writing import refuse_unwritable
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from droppath_audit.auditing import collector_for, effort_option, root_seed, selection_options
 from droppath_audit.commands import Command
-from droppath_audit.commands.audit import collector_for, effort_option, root_seed, selection_options
 from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.files import reason
 from droppath_audit.core.interruption import Interruption

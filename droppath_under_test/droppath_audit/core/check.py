@@ -16,6 +16,7 @@ from droppath_audit.core.level import Level
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from droppath_audit.core.cause import Place
     from droppath_audit.core.effort import Effort
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.grid import Places
@@ -126,6 +127,10 @@ class Check(ABC, Generic[Seen_, Case_]):
             at: Where it was collected.
             script: A ``scripts.script.Script``; a ``scripts.live.LiveScript`` for a check that is ``driven``.
         """
+
+    def place(self, seen: Seen_, at: Case_) -> Place | None:
+        """Return the line of the target that evidence which was judged to fail comes from, where it tells; or None."""
+        return None
 
     def design(self, at: Case_, alpha: float) -> Design | None:
         """Return what a statistical trial resolves; a check that overrides this takes a share of the budget.

@@ -93,6 +93,10 @@ class TimeRanOut(Exception):
     """The effort's time is up before a trial has drawn what it judges; nothing is said about the target."""
 
 
+class Unanswered(Exception):
+    """A question that counts cannot be asked of this target; nothing is said about it."""
+
+
 class DropPathWarning(UserWarning):
     """A promise is broken that fails no test: a SHOULD, or one that only informs."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.invocation import Invocation, Reading
+from droppath_audit.core.invocation import Building, Invocation, Reading
 from droppath_audit.core.recording import BlockFacts
+
+MODEL = "model"
+"""The kind of target that a whole model is."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Facts:
     Attributes:
         spec: The SPEC as it was given, or a description of the object handed to ``audit``.
         stands_for: The SPEC that it names, where it is a known name.
-        kind: ``class``, ``function``, ``instance``, ``factory`` or ``recording``.
+        kind: ``class``, ``function``, ``instance``, ``factory``, ``recording`` or ``model``.
         origin: ``file:line`` of its definition, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
         arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
@@ -68,7 +71,7 @@ class Facts:
     refuses_keep_prob_zero: bool = False
     decides_per_call: bool = False
     hint: str = ""
-    invocation: Invocation | Reading = field(default_factory=Invocation)
+    invocation: Invocation | Reading | Building = field(default_factory=Invocation)
     ranks: tuple[int, ...] = ()
     layouts: tuple[str, ...] = ()
     surroundings: tuple[str, ...] = ()

@@ -110,3 +110,20 @@ class Reading:
 
     lines: tuple[str, ...]
     by_call: bool
+
+
+@dataclass(frozen=True)
+class Building:
+    """How scripts get at a model.
+
+    Attributes:
+        imports: Lines that import what builds it, and what makes its inputs.
+        expression: What builds it.
+        inputs: Expression for its arguments, with ``{batch}`` for the size of a batch; empty where nobody knows any.
+        named: Whether these are a mapping of named arguments, and not a tuple.
+    """
+
+    imports: tuple[str, ...] = ()
+    expression: str = ""
+    inputs: str = ""
+    named: bool = False

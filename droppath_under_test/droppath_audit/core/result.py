@@ -11,6 +11,7 @@ from droppath_audit.core.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from droppath_audit.core.cause import Place
     from droppath_audit.core.trial import Trial
 
 BAD = (Outcome.FAIL, Outcome.ERROR)
@@ -35,6 +36,7 @@ class Result:
         snippet_state: What became of the script: ``SHOWN``, ``NOT_SHOWN`` or ``NOT_RUN``; empty where there is none.
         snippet_note: How it ended where it showed nothing, or why it was not run.
         traceback: Where the target raised, if it did.
+        place: The line that the evidence comes from, where the check tells it; no part of a report but by its cause.
         seconds: Time spent on collecting the evidence.
         note: What a reader should know of how the evidence came, such as that it is that of a second attempt.
         stopped_by_time: Whether time ran out: the evidence, and it alone, may then differ from one run to the next.
@@ -52,6 +54,7 @@ class Result:
     snippet_state: str = ""
     snippet_note: str = ""
     traceback: str = ""
+    place: Place | None = None
     seconds: float = 0.0
     note: str = ""
     stopped_by_time: bool = False

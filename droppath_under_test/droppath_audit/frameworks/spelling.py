@@ -90,6 +90,11 @@ class Spelling(ABC):
         "layer function", "the line that has a function run before the calls of a layer, and once more after", "Hooks"
     )
 
+    submodule = Operation[str, str]("model name", "the expression for a module of a model", "Networks")
+    watch = Operation[str, str](
+        "layer seen", "the line that has a list get the first input and the output of every call of a layer", "Networks"
+    )
+
     def surround(self, name: str) -> str:
         """``Surroundings``: return the expression for a context; ``x`` is bound, and ``nullcontext`` if it is named."""
         return self._written(f"surround {name}")

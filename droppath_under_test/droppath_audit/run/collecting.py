@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import check
 from droppath_audit.core import wire
 from droppath_audit.core.collected import DIED, HUNG, OVERSIZED, Collected
 from droppath_audit.run.allowance import Allowance
@@ -212,7 +212,7 @@ class Collecting:
 
     def _taker(self, attempt: Attempt, worker: Worker) -> int:
         """Return the number of the worker that takes an attempt: the asking one, or the one with what it imports."""
-        together = catalogue()[self._trials[attempt.number].check].together
+        together = check(self._trials[attempt.number].check).together
         return self._takers.setdefault(together, worker.number) if together else worker.number
 
     def _hear(self, worker: Worker | None, message: dict[str, Any]) -> None:
@@ -325,6 +325,6 @@ def _begun(trials: Sequence[Trial]) -> list[int]:
 
     Where one of these came last, the other workers would wait for it. What hangs or dies shows in the first half.
     """
-    half, checks = len(trials) // 2, catalogue()
-    later = sorted(range(half, len(trials)), key=lambda number: not checks[trials[number].check].lengthy)
+    half = len(trials) // 2
+    later = sorted(range(half, len(trials)), key=lambda number: not check(trials[number].check).lengthy)
     return [*range(half), *later]

@@ -5,45 +5,57 @@ from __future__ import annotations
 import random
 import time
 import traceback
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.effort import COMPILING_SECONDS
-from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut
+from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, Unanswered
 from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.models.target import ModelTarget
 from droppath_audit.run.admitting import admitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    import numpy as np
+
     from droppath_audit.core.case import AnyCase
+    from droppath_audit.core.facts import Facts
     from droppath_audit.core.trial import Trial
+    from droppath_audit.frameworks.base import Framework
     from droppath_audit.frameworks.capabilities import Compiling
     from droppath_audit.frameworks.settings import Change
     from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.loader import Loaded
+
+    AnyTarget = Target | ModelTarget | Recording
 
 
 class InProcess:
     """Collects in this process: for objects that cannot be sent to another, and for debugging.
 
     Args:
-        loaded: The target, with what was learned of it.
+        loaded: The target, or a model, with what was learned of it.
         watched: Whether a trial that left something changed in the process is run again under guard; a debugger
             changes the process as well.
     """
 
-    def __init__(self, loaded: Loaded, *, watched: bool = True) -> None:
-        loaded = admitted(loaded)
-        self._target, self._compiled, self.facts = loaded.target, False, loaded.facts
-        with single_threaded(loaded.target):  # as every trial runs: the number of threads is part of the picture
-            self._state = picture(loaded.target) if watched else None
+    def __init__(self, loaded: Loaded | tuple[ModelTarget, Facts], *, watched: bool = True) -> None:
+        self._compiled = False
+        self._target: AnyTarget
+        if isinstance(loaded, tuple):
+            self._target, self.facts = loaded
+        else:
+            loaded = admitted(loaded)
+            self._target, self.facts = loaded.target, loaded.facts
+        with single_threaded(self._target):  # as every trial runs: the number of threads is part of the picture
+            self._state = picture(self._target) if watched else None
 
     def collect(
         self,
@@ -78,7 +90,7 @@ class InProcess:
 
 
 def collect_one(
-    target: Target | Recording,
+    target: AnyTarget,
     trial: Trial,
     *,
     compiled: bool = False,
@@ -95,13 +107,13 @@ def collect_one(
         guard: What calls of the target are known to change: all that each changes is then put back. None for no guard.
     """
     started = time.perf_counter()
-    if guard is not None and state is not None and not isinstance(target, Recording):
+    if guard is not None and state is not None and not isinstance(target, (ModelTarget, Recording)):
         target = guarded(target, state, guard)
     collected = _attempt(target, trial, compiled=compiled)
     return replace(collected, seconds=time.perf_counter() - started)
 
 
-def picture(target: Target | Recording) -> ProcessState | None:
+def picture(target: AnyTarget) -> ProcessState | None:
     """Return what a trial must leave as it is now; None for what is not run."""
     return None if isinstance(target, Recording) else ProcessState.taken(target.framework)
 
@@ -114,29 +126,33 @@ def undone(state: ProcessState | None) -> tuple[Change, ...]:
     return changed
 
 
-def single_threaded(target: Target | Recording) -> AbstractContextManager[None]:
+def single_threaded(target: AnyTarget) -> AbstractContextManager[None]:
     """Return a context in which the target's framework computes in one thread."""
     return nullcontext() if isinstance(target, Recording) else target.framework.one_thread()
 
 
-def compiler_of(target: Target | Recording) -> Compiling | None:
+def compiler_of(target: AnyTarget) -> Compiling | None:
     """Return what can tell whether a target is compiled."""
     from droppath_audit.frameworks.capabilities import Compiling, has
 
     return None if isinstance(target, Recording) else has(target.framework, Compiling)
 
 
-def has_compiled(target: Target | Recording) -> bool:
+def has_compiled(target: AnyTarget) -> bool:
     """Return whether code was compiled in the last trial."""
     compiler = compiler_of(target)
     return compiler is not None and compiler.tried()
 
 
-def _attempt(target: Target | Recording, trial: Trial, *, compiled: bool) -> Collected:
+def _attempt(target: AnyTarget, trial: Trial, *, compiled: bool) -> Collected:
     try:
-        return _look(target, trial) if isinstance(target, Recording) else _drive(target, trial, compiled=compiled)
+        if isinstance(target, Recording):
+            return _look(target, trial)
+        return _run(target, trial) if isinstance(target, ModelTarget) else _drive(target, trial, compiled=compiled)
     except NotApplicable as error:
         return Collected(not_applicable=str(error))
+    except Unanswered as error:
+        return Collected(inconclusive=str(error))
     except TimeRanOut as error:
         return Collected(inconclusive=str(error), stopped_by_time=True)
     except TargetRaised as error:
@@ -158,23 +174,27 @@ def _look(recording: Recording, trial: Trial) -> Collected:
     return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
 
 
-def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
-    """Collect with generators seeded from the trial's id, and restore every global state."""
-    import numpy as np
+def _run(target: ModelTarget, trial: Trial) -> Collected:
+    """Collect on a model."""
+    from droppath_audit.checks import check as check_of
+    from droppath_audit.models.probe import ModelProbe
 
+    with _seeded(target.framework, trial) as rng:
+        probe = ModelProbe(target, trial.case, rng, trial.alpha)
+        seen = check_of(trial.check).collect(probe)
+        return Collected(wire.dump(seen), stopped_by_time=probe.clock.stopped, decisions=probe.drawn)
+
+
+def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
+    """Collect on a layer."""
     from droppath_audit.checks import catalogue
-    from droppath_audit.frameworks.restoring import restored
     from droppath_audit.probes.certifying import chunk_stopping
     from droppath_audit.probes.live import LiveProbe
 
     check, compiling = catalogue()[trial.check], compiler_of(target)
     case = _with_time_to_compile(trial.case) if compiled else trial.case
-    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
-    with restored(target.framework), compiling.compiled_anew() if compiling else nullcontext():
-        target.framework.seed(int(rng.integers(2**63)))
-        np.random.seed(int(rng.integers(2**32)))
-        random.seed(int(rng.integers(2**63)))
+    with _seeded(target.framework, trial) as rng, compiling.compiled_anew() if compiling else nullcontext():
         probe = LiveProbe(target, case, rng, stopping)
         try:
             seen = check.collect(probe)
@@ -189,6 +209,21 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
         if compiling is not None and compiling.failed():
             return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
     return collected
+
+
+@contextmanager
+def _seeded(framework: Framework, trial: Trial) -> Iterator[np.random.Generator]:
+    """Seed every generator from the trial's id, and restore every global state on leaving."""
+    import numpy as np
+
+    from droppath_audit.frameworks.restoring import restored
+
+    rng = np.random.default_rng(np.random.SeedSequence(trial.entropy))
+    with restored(framework):
+        framework.seed(int(rng.integers(2**63)))
+        np.random.seed(int(rng.integers(2**32)))
+        random.seed(int(rng.integers(2**63)))
+        yield rng
 
 
 def _with_time_to_compile(case: AnyCase) -> AnyCase:

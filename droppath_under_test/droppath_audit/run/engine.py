@@ -12,9 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import check as check_of
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
+from droppath_audit.core.facts import MODEL
 from droppath_audit.core.grid import INTERIOR
+from droppath_audit.core.quoting import with_text
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import Report
 from droppath_audit.core.repository import commit_of
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from droppath_audit.run.explaining import Explaining
     from droppath_audit.run.journal import Journal
     from droppath_audit.run.showing import Showing
-    from droppath_audit.scripts.script import Script
+    from droppath_audit.scripts.script import Draft
 
 IN_PROCESS = "an audit in this process runs no scripts"
 IN_HAND = "the target is an object in hand, which a script cannot import"
@@ -128,7 +130,7 @@ def run(
         seconds=time.perf_counter() - started,
         started=began,
         commit=commit_of(facts.origin.rpartition(":")[0]),
-        documentation={one.trial.check: catalogue()[one.trial.check].documentation for one in told if one.bad},
+        documentation={one.trial.check: check_of(one.trial.check).documentation for one in told if one.bad},
         causes=causes,
         waivers=known,
         expected="" if incomplete else expected(facts, told, settings.effort),
@@ -140,9 +142,9 @@ def judge(
     trial: Trial, collected: Collected, facts: Facts, settings: Settings, imports: tuple[str, ...] = ()
 ) -> Result:
     """Return the result of one trial: its verdict and, where a promise is broken, everything needed to act on it."""
-    check = catalogue()[trial.check]
-    script: Script | None = None
-    trace = collected.traceback
+    check = check_of(trial.check)
+    script: Draft | None = None
+    trace, place = collected.traceback, None
     if collected.not_applicable:
         verdict = Verdict.not_applicable(collected.not_applicable)
     elif collected.inconclusive:
@@ -158,6 +160,7 @@ def judge(
             if verdict.outcome in BAD:
                 script = script_for(facts, trial.case, collected.smallest)
                 check.show(seen, trial.case, script)
+                place = check.place(seen, trial.case)
         except Exception as error:
             # Evidence that nobody foresaw must cost one verdict, not the report.
             verdict = Verdict.error(f"the evidence could not be judged: {type(error).__name__}: {error}")
@@ -168,6 +171,7 @@ def judge(
         evidence=collected.evidence or {},
         promised=verdict.promised or check.documentation.promise,
         traceback=trace,
+        place=None if place is None else with_text(place),
         seconds=collected.seconds,
         note=collected.note,
         stopped_by_time=collected.stopped_by_time,
@@ -190,7 +194,15 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
     """Return the command that runs this trial alone, with the verdict it had here."""
     if not facts.importable:
         return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r})"
-    words = ["droppath-audit", facts.spec, "--only", trial.id, "--seed", str(settings.seed)]
+    words = [
+        "droppath-audit",
+        *([MODEL] if facts.kind == MODEL else []),
+        facts.spec,
+        "--only",
+        trial.id,
+        "--seed",
+        str(settings.seed),
+    ]
     if settings.effort != "standard":
         words += ["--effort", settings.effort]
     if settings.strict:
@@ -204,7 +216,7 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
     return shlex.join(words)
 
 
-def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
+def _bare_scripts(trial: Trial, facts: Facts) -> list[Draft]:
     """Return calls at the trial's case, for a target that raised or died before there was evidence.
 
     The first calls it. Where that shows nothing, the next calls it at every drop_prob, the ends included, another
@@ -213,7 +225,7 @@ def _bare_scripts(trial: Trial, facts: Facts) -> list[Script]:
     features = (4,) if facts.fixed_shape is None else facts.smallest or facts.fixed_shape[1:]
     first = trial.case.coordinates.get("drop_prob", 0.5)
     ends = (0.0, 1.0) if facts.dialect.keep_prob_zero != "raises" else (0.0,)
-    found: list[Script] = []
+    found: list[Draft] = []
     for rates, training, tracked in (
         ((first,), True, False),
         ((*INTERIOR, *ends), True, False),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.causes import VAGUE
 from droppath_audit.causes.order import OF_FAMILY
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import check as check_of
 from droppath_audit.core.cause import DEFINITION, Cause, Place
 from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.level import Level
@@ -145,7 +145,7 @@ def kinds_of(check: str, message: str = "") -> tuple[str, ...]:
     """Return the kinds of mistake that are asked, in order, where a check is broken, and says so in these words."""
     first = GENERATORS if _OF_GENERATORS.search(message) else ()
     first = (*first, *(GRADIENTS if "gradient" in message else ()))
-    return tuple(dict.fromkeys((*catalogue()[check].causes, *first, *OF_FAMILY[check[2]])))
+    return tuple(dict.fromkeys((*check_of(check).causes, *first, *OF_FAMILY[check[2]])))
 
 
 def asked(result: Result, facts: Facts) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def asked(result: Result, facts: Facts) -> dict[str, Any]:
         "message": result.verdict.observed,
         "granularity": facts.dialect.granularity,
         "scaling": facts.dialect.scaling,
-        "refusing": catalogue()[result.trial.check].wants_refusals,
+        "refusing": check_of(result.trial.check).wants_refusals,
     }
 
 
@@ -204,7 +204,7 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
     for result in results:
         if not result.bad:
             continue
-        one = found.get(result.trial.id) or ways.get(_way(result)) or _at_definition(result, facts)
+        one = found.get(result.trial.id) or _told(result) or ways.get(_way(result)) or _at_definition(result, facts)
         # What no line was found for is told check by check.
         apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else ""
         groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
@@ -224,7 +224,16 @@ def _cause(group: Sequence[Result], explained: Mapping[str, Found]) -> Cause:
 
 
 def _broad(result: Result) -> bool:
-    return catalogue()[result.trial.check].broad
+    return check_of(result.trial.check).broad
+
+
+def _told(result: Result) -> Found | None:
+    """Return what the check itself has seen of the line."""
+    return (
+        None
+        if result.place is None
+        else Found(result.trial.slug, result.place, result.verdict.observed.partition("; ")[0], result.fix)
+    )
 
 
 def _at_definition(result: Result, facts: Facts) -> Found:

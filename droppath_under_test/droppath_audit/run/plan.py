@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import catalogue, of_models
+from droppath_audit.checks import check as check_of
 from droppath_audit.core.case import Case, DtypeCase
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.core.facts import MODEL
 from droppath_audit.core.patterns import matches
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.trial import Trial
@@ -60,6 +62,9 @@ class Settings:
 TAKEN = ("float32", "float64", "bfloat16", "float16")  # which is tried first in place of another
 
 
+LONGER = 3  # times what a layer's trial may sample: a model does more for a decision
+
+
 def prepare() -> None:
     """Import what planning and judging need, for whoever has a worker started that is loading the target meanwhile."""
     import scipy.stats  # noqa: F401
@@ -74,7 +79,10 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
         UsageError: If a pattern of the selection matches nothing, or the audit has more statistical trials than the
             budget is divided into.
     """
-    trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
+    if facts.kind == MODEL:
+        trials = tuple(_of_model(facts, settings))
+    else:
+        trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
     # Every one has its share, whether it is asked for or not; designs, which take time, those alone that are.
     if sum(_takes_a_share(trial) for trial in trials) > TRIALS_PER_AUDIT:
         raise UsageError(
@@ -84,14 +92,14 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
 
 
 def _takes_a_share(trial: Trial) -> bool:
-    return not trial.reason and catalogue()[trial.check].statistical
+    return not trial.reason and check_of(trial.check).statistical
 
 
 def _designed(trial: Trial, facts: Facts) -> Trial:
     """Return a trial with its design, where it has one, or the reason why it can resolve nothing."""
     if not _takes_a_share(trial):
         return trial
-    design = catalogue()[trial.check].design(trial.case, trial.alpha)
+    design = check_of(trial.check).design(trial.case, trial.alpha)
     return (_as_large_as_it_is if facts.recording is None else _as_long_as_it_is)(trial, design)
 
 
@@ -106,6 +114,16 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
                 if not trial.reason and dtype is not None:
                     trial = trial.not_applicable(_why_not(str(dtype), facts, device, refused=not check.judges_dtypes))
                 yield trial
+
+
+def _of_model(facts: Facts, settings: Settings) -> Iterator[Trial]:
+    effort = EFFORTS[settings.effort]
+    effort = replace(effort, seconds=LONGER * effort.seconds)
+    for device in facts.devices:
+        for check in of_models().values():
+            yield from (
+                _trial(check, bare, facts, settings) for bare in check.planned(facts, device, effort, settings.seed)
+            )
 
 
 def _why_not(dtype: str, facts: Facts, device: str, *, refused: bool = True) -> str:

@@ -7,7 +7,6 @@ here ``number`` (of the script) with ``kind``, place, ``sentence`` and ``fix`` w
 
 from __future__ import annotations
 
-import linecache
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.causes import VAGUE
 from droppath_audit.causes.story import MOST_FIRST, MOST_LAST
+from droppath_audit.core.quoting import around
 from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
 
@@ -190,14 +190,12 @@ def witnessed(
     if found is None:
         return None, watching.story.total
     kind, one = found
-    text = linecache.getlines(one.spot.file)
-    around = [(n, text[n - 1].rstrip()) for n in range(one.spot.line - 2, one.spot.line + 3) if 0 < n <= len(text)]
     told = {
         "kind": kind,
         "file": str(Path(one.spot.file).absolute()),
         "line": one.spot.line,
         "function": one.spot.function,
-        "around": around,
+        "around": around(one.spot.file, one.spot.line),
         "sentence": one.sentence,
         "fix": one.fix,
     }

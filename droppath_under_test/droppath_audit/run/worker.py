@@ -7,8 +7,8 @@ worker.
 
 What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
 
-supervisor to server: ``load`` (spec, devices, imports, admit, slots), ``fork`` (slot), ``prepare`` (the compiler),
-``import`` (modules).
+supervisor to server: ``load`` (spec, model, devices, imports, admit, slots), ``fork`` (slot), ``prepare`` (the
+compiler), ``import`` (modules).
 server to supervisor: ``imported``, ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot,
 words).
 supervisor to worker: ``trial`` (guard).
@@ -53,11 +53,13 @@ from droppath_audit.run.lines import Reader, Writer
 from droppath_audit.run.warden import under_guard
 
 if TYPE_CHECKING:
+    from droppath_audit.core.facts import Facts
     from droppath_audit.frameworks.base import Framework
-    from droppath_audit.frameworks.target import Target
+    from droppath_audit.models.target import ModelTarget
     from droppath_audit.run.traces import Traces
     from droppath_audit.targets.bound import BoundTarget
-    from droppath_audit.targets.loader import Loaded
+
+    AnyTarget = BoundTarget | ModelTarget | Recording
 
 LOOK_SECONDS = 0.02  # between two looks at what became of the children, where the system cannot tell by itself
 
@@ -93,19 +95,20 @@ def main(descriptor: int) -> None:
     loaded = _load(writer, request)
     if loaded is None:
         return
-    forks = _can_fork(loaded.target)
-    writer.send(loaded=wire.dump(loaded.facts), forks=forks)
+    target, facts = loaded
+    forks = _can_fork(target)
+    writer.send(loaded=wire.dump(facts), forks=forks)
     # Imported here, while the supervisor plans and before any fork, so that no worker pays for it.
-    from droppath_audit.checks import catalogue
+    from droppath_audit.checks import catalogue, of_models
 
-    catalogue()
+    of_models() if request["model"] else catalogue()
     # What is there now is never collected again, so that each trial collects its own in no time.
     gc.collect()
     gc.freeze()
     if forks:
-        _Server(descriptor, reader, writer, loaded.target, slots).serve()
+        _Server(descriptor, reader, writer, target, slots).serve()
     else:
-        _work(slots[0], loaded.target)
+        _work(slots[0], target)
 
 
 def _take_standard_streams(slot: Slot) -> None:
@@ -118,14 +121,17 @@ def _take_standard_streams(slot: Slot) -> None:
     sys.stdout = sys.stderr  # which keeps nothing back that would be lost with the process
 
 
-def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
+def _load(writer: Writer, request: dict[str, Any]) -> tuple[AnyTarget, Facts] | None:
     from droppath_audit.frameworks import adapters
     from droppath_audit.frameworks.arrivals import Arrivals
-    from droppath_audit.targets.loader import load
+    from droppath_audit.models.target import load as load_model
+    from droppath_audit.targets.loader import Loaded, load
 
+    loaded: Loaded | tuple[ModelTarget, Facts] | None
     loaded, process, arrivals = None, os.getpid(), Arrivals(adapters())
     try:
-        loaded = load(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
+        loading = load_model if request["model"] else load
+        loaded = loading(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
     except UsageError as error:
         refusal = error
     if os.getpid() != process:
@@ -135,17 +141,21 @@ def _load(writer: Writer, request: dict[str, Any]) -> Loaded | None:
         writer.send(**refusal.to_json(), unimportable=unimportable)
         return None
     left = arrivals.undone()
+    if not isinstance(loaded, Loaded):
+        writer.send(imported=True)
+        return loaded
     if not isinstance(loaded.target, Recording):
         loaded.target.left_at_import = left
     writer.send(imported=True)  # what goes wrong from here on is no fault of the import
     try:
-        return admitted(loaded, calls=request["admit"] and _can_fork(loaded.target))
+        loaded = admitted(loaded, calls=request["admit"] and _can_fork(loaded.target))
+        return loaded.target, loaded.facts
     except UsageError as error:
         writer.send(**error.to_json())
         return None
 
 
-def _can_fork(target: BoundTarget | Recording) -> bool:
+def _can_fork(target: AnyTarget) -> bool:
     """Return whether forks of this process would work: no other threads, and nothing that a fork leaves behind."""
     # The frameworks of macOS that NumPy and torch compute with do not survive a fork, nor do threads of C libraries.
     alone = hasattr(os, "fork") and sys.platform != "darwin" and threading.active_count() == _threads() == 1
@@ -168,9 +178,7 @@ def _survives(framework: Framework) -> bool:
 class _Server:
     """Forks workers as the supervisor asks, and tells it what became of them."""
 
-    def __init__(
-        self, descriptor: int, reader: Reader, writer: Writer, target: BoundTarget | Recording, slots: list[Slot]
-    ) -> None:
+    def __init__(self, descriptor: int, reader: Reader, writer: Writer, target: AnyTarget, slots: list[Slot]) -> None:
         self._descriptor, self._reader, self._writer = descriptor, reader, writer
         self._target, self._slots = target, slots
         self._traces = None if isinstance(target, Recording) else _traces_of(target)
@@ -236,14 +244,14 @@ class _Server:
                 )
 
 
-def _traces_of(target: BoundTarget) -> Traces:
+def _traces_of(target: BoundTarget | ModelTarget) -> Traces:
     from droppath_audit.frameworks import adapters
     from droppath_audit.run.traces import Traces
 
     return Traces(target.obj, {package for adapter in adapters() for package in adapter.packages})
 
 
-def _work(slot: Slot, target: Target | Recording, traces: Traces | None = None, *, compiled: bool = False) -> None:
+def _work(slot: Slot, target: AnyTarget, traces: Traces | None = None, *, compiled: bool = False) -> None:
     """Run trials until the supervisor hangs up, or the target has left something changed in this process.
 
     Args:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.invocation import Reading
+from droppath_audit.core.invocation import Building, Reading
 from droppath_audit.frameworks import spelling_of
 from droppath_audit.scripts.live import LiveScript
+from droppath_audit.scripts.model import ModelScript
 from droppath_audit.scripts.recorded import RecordedScript
 
 if TYPE_CHECKING:
     from droppath_audit.core.case import Case
     from droppath_audit.core.facts import Facts
 
-__all__ = ["LiveScript", "RecordedScript", "script_for"]
+__all__ = ["LiveScript", "ModelScript", "RecordedScript", "script_for"]
 
 
-def script_for(facts: Facts, at: Case, smallest: tuple[int, ...] = (1,)) -> LiveScript | RecordedScript:
-    """Return an empty script for a target that is run, or for a recording.
+def script_for(facts: Facts, at: Case, smallest: tuple[int, ...] = (1,)) -> LiveScript | RecordedScript | ModelScript:
+    """Return an empty script for a target that is run, for a recording, or for a model.
 
     Args:
         facts: What is known of the target.
@@ -26,5 +27,7 @@ def script_for(facts: Facts, at: Case, smallest: tuple[int, ...] = (1,)) -> Live
     """
     if isinstance(facts.invocation, Reading):
         return RecordedScript(at, facts.invocation.lines, by_call=facts.invocation.by_call)
+    if isinstance(facts.invocation, Building):
+        return ModelScript(at, facts.invocation, spelling_of(facts.framework))
     declared = None if facts.fixed_shape is None else facts.fixed_shape[1:]
     return LiveScript(at, facts.invocation, spelling_of(facts.framework), smallest, declared)

@@ -30,7 +30,7 @@ def rounding(dtype: str) -> float:
     return ROUNDING.get(dtype, 2e-6)
 
 
-class Script(ABC):
+class Draft:
     """Imports, then the seed, then lines in order.
 
     Args:
@@ -76,6 +76,10 @@ class Script(ABC):
     def _opening(self) -> Sequence[str]:
         """Return what stands between imports and lines."""
         return ()
+
+
+class Script(Draft, ABC):
+    """What a check writes for a layer or a recording of one."""
 
     @property
     @abstractmethod

@@ -18,6 +18,7 @@ from droppath_audit.frameworks.torch.compiling import TorchCompiling
 from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
+from droppath_audit.frameworks.torch.networks import TorchNetworks
 from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
 from droppath_audit.frameworks.torch.tape import TorchTape
@@ -49,6 +50,7 @@ class TorchFramework(
     TorchCompiling,
     TorchSettings,
     TorchWitnessing,
+    TorchNetworks,
     Taped,
     Forking,
 ):

@@ -1,0 +1,1 @@
+"""The checks of whole models: one file each, found by being here."""

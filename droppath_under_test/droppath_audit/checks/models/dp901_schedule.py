@@ -1,0 +1,154 @@
+"""DP901 schedule: the drop_probs of a model's blocks follow the rule that was declared, or a known one.
+
+What it checks
+    The rates that the modules hold, or that functions are called with, block by block: each lies in [0, 1], and all of
+    them follow linear l/(L-1), ends-early l/L, paper (l+1)/L, constant, or stagewise, up to 2e-6; where a rule was
+    declared that one, and where a largest rate was asked for, by --max or by an argument of the model, with that one.
+    A model of several stacks may follow a rule in each. A rate of zero that was optimised away counts as zero.
+Why it matters
+    A rate that never arrives, an index that sticks, or a maximum that every block gets, trains another model than the
+    configuration says, and nothing raises.
+How to fix
+    Compute all rates once, for all blocks of all stages together, and hand each block its own by one counter that runs
+    through. If the rates are meant as they are, declare --schedule none.
+Seen in
+    transformers 34291 (rates in the wrong stage); lightly, whose blocks had [0, 0.3, 0.3, ...]; NeMo 6120 (one block).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.case import Case
+from droppath_audit.core.check import Check
+from droppath_audit.core.grid import Once
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.models.rules import examined
+
+if TYPE_CHECKING:
+    from droppath_audit.models.probe import ModelProbe
+    from droppath_audit.models.rules import Stack
+    from droppath_audit.scripts import ModelScript
+
+NAMED = 4  # blocks that a message names
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one module holds, or one call was given: None where nobody knows."""
+
+    name: str
+    kind: str
+    drop_prob: float | None
+    identity: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The rates in order, the numbers of the modules in each container, what was declared and what was asked for."""
+
+    rates: tuple[Rate, ...]
+    members: dict[str, tuple[int, ...]]
+    declared: str
+    largest: float | None
+
+
+class Schedule(Check[Seen, Case]):
+    where = Once()
+    mutants = ("constant_rates", "largest_everywhere", "rates_off_by_one", "index_that_sticks", "rate_lost_on_the_way")
+
+    def collect(self, probe: ModelProbe) -> Seen:
+        """Read the rates that modules hold, and those that functions are called with."""
+        rates = [
+            Rate(name, held.kind, 0.0 if held.identity else probe.network.rate(held.name), held.identity)
+            for held in probe.held
+            for name in (held.name, *held.shared)
+        ]
+        if any(site.caller is not None for site in probe.sites) and not probe.unknown:
+            functions = {site.name for site in probe.sites if site.caller is not None}
+            first = next(probe.passes(1, 2))
+            rates += [
+                Rate(f"{one.owner}.{one.site}" if one.owner else one.site, one.site, one.drop_prob, identity=False)
+                for one in first.passages
+                if one.site in functions
+            ]
+        members = {name: tuple(numbers) for name, numbers in probe.members().items()}
+        return Seen(tuple(rates), members, probe.schedule, probe.largest)
+
+    def judge(self, seen: Seen, at: Case, alpha: float) -> Verdict:
+        """Fail where a rate is none, or where the rates leave the rule."""
+        known = [(one.name, one.drop_prob) for one in seen.rates if one.drop_prob is not None]
+        wrong = [(name, p) for name, p in known if not 0.0 <= p <= 1.0]
+        if wrong:
+            return Verdict.failed(
+                "; ".join(f"{name} has {p:g}" for name, p in wrong[:NAMED]), promised="a drop_prob lies in [0, 1]"
+            )
+        asked = seen.largest or 0.0
+        if not any(p for _, p in known):
+            if seen.declared == "none" or (not asked and seen.rates):
+                return Verdict.passed("no block drops: every rate is 0")
+            wanted = f", and {asked:g} was asked for" if asked else ""
+            what = "every rate is 0" if known else "no module of the model drops paths" if not seen.rates else "no rate"
+            return Verdict.failed(f"{what}{wanted}", promised=f"a largest drop_prob of {asked:g}")
+        if seen.declared == "none":
+            return Verdict.passed(
+                f"{len(known)} rates from {_least(known):g} to {_most(known):g}; no rule was promised"
+            )
+        stacks = examined(known, seen.members, seen.declared, seen.largest)
+        if all(stack.followed.rule for stack in stacks):
+            return Verdict.passed("; ".join(_followed(stack, known) for stack in stacks))
+        return _left(stacks[0], seen, known)
+
+    def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
+        """Print the rates, and fail at the first that is not the rule's."""
+        known = [(one.name, one.drop_prob) for one in seen.rates if one.drop_prob is not None]
+        names = [one.name for one in seen.rates if not one.identity and not one.kind.endswith("()")]
+        script.add(
+            f"rates = {{name: vars({script.module('NAME').replace(repr('NAME'), 'name')}) for name in {names!r}}}"
+        )
+        script.add("for name, held in rates.items():")
+        script.add("    print(name, {key: value for key, value in held.items() if isinstance(value, float)})")
+        left = () if not any(p for _, p in known) else examined(known, seen.members, seen.declared, seen.largest)
+        departures = left[0].followed.departures if left else ()
+        first = next((one for one in departures if one.block in names), None)
+        if first is not None:
+            script.add(
+                f"found = [value for value in rates[{first.block!r}].values() if isinstance(value, float)]",
+                f"assert any(abs(value - expected) < 2e-6 for value in found for expected in "
+                f"({first.expected!r}, {1.0 - first.expected!r})), found",
+            )
+
+
+def _least(known: list[tuple[str, float]]) -> float:
+    return min(p for _, p in known)
+
+
+def _most(known: list[tuple[str, float]]) -> float:
+    return max(p for _, p in known)
+
+
+def _followed(stack: Stack, known: list[tuple[str, float]]) -> str:
+    """Return what rates follow, in words."""
+    part = [(name, p) for name, p in known if not stack.name or name.partition(".")[0] == stack.name]
+    where = f"{stack.name}: " if stack.name else ""
+    return f"{where}{stack.followed.rule} over {stack.slots} blocks, {_least(part):.4g} to {_most(part):.4g}"
+
+
+def _left(stack: Stack, seen: Seen, known: list[tuple[str, float]]) -> Verdict:
+    """Return the verdict on rates that follow no rule."""
+    followed = stack.followed
+    named = "; ".join(
+        f"{one.block} has {one.found:.4g} where {followed.nearest} has {one.expected:.4g}"
+        for one in followed.departures[:NAMED]
+    )
+    more = len(followed.departures) - NAMED
+    asked = "" if seen.largest is None else f" up to {seen.largest:g}"
+    rule = seen.declared or ("one of the known rules" if seen.largest is None else "a known rule")
+    shown = ", ".join(f"{p:.4g}" for _, p in known[: 2 * NAMED]) + (", …" if len(known) > 2 * NAMED else "")
+    return Verdict.failed(
+        f"{named}{f'; {more} more' if more > 0 else ''} (rates: {shown})",
+        promised=f"{rule}{asked}",
+        hint="" if seen.declared or math.isnan(_most(known)) else "if the rates are meant as they are, --schedule none",
+    )

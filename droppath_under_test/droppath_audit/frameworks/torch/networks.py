@@ -1,0 +1,264 @@
+"""Whole models of torch: their modules, the functions that these call, and one watched forward pass."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from droppath_audit.core.cause import Place
+from droppath_audit.frameworks.networks import Caller, Network, Networks, Part, Pass
+from droppath_audit.frameworks.theirs import theirs
+from droppath_audit.frameworks.torch.forward_pass import ForwardPass, held, is_number, tensors_in
+from droppath_audit.frameworks.torch.joinings import Joinings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from droppath_audit.frameworks.networks import Site
+
+EMBEDDED = 16  # tokens of an input that is embedded
+SIZES = (32, 64, 96, 128, 224, 256)  # of images, in pixels
+TOKENS = 16
+
+
+class TorchNetworks(Networks):
+    """Modules that hold others."""
+
+    def is_network(self, obj: object) -> bool:
+        """Return whether an object is a module."""
+        return isinstance(obj, torch.nn.Module)
+
+    def network(self, model: Any, device: str) -> TorchNetwork:
+        """Return a model on a device."""
+        with theirs():
+            return TorchNetwork(model.to(device))
+
+
+class TorchNetwork(Network):
+    """A module with all that it holds.
+
+    Args:
+        model: The module.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = model
+        self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
+        self._modules = dict(model.named_modules())
+        self._sites: dict[str, Site] = {}
+        self._recording: ForwardPass | None = None
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return its modules."""
+        others: dict[int, list[str]] = {}
+        for name, module in self._model.named_modules(remove_duplicate=False):
+            others.setdefault(id(module), []).append(name)
+        return tuple(
+            Part(
+                name,
+                type(module).__name__,
+                type(module).__module__,
+                _numbers(module),
+                plain=not any(True for _ in module.children()) and not any(True for _ in module.parameters()),
+                identity=isinstance(module, torch.nn.Identity),
+                others=tuple(others[id(module)][1:]),
+                place=_place(module),
+            )
+            for name, module in self._modules.items()
+        )
+
+    def callers(self, wanted: Callable[[str], bool]) -> tuple[Caller, ...]:
+        """Return functions that the modules in which its classes are defined know by a name."""
+        found: dict[int, Caller] = {}
+        for names in _namespaces(self._modules.values()):
+            for name, value in list(names.items()):
+                if callable(value) and not inspect.isclass(value) and wanted(name) and _is_function(value):
+                    found.setdefault(id(value), Caller(name, str(getattr(value, "__module__", "")), value))
+        return tuple(found.values())
+
+    def watch(self, sites: Sequence[Site]) -> None:
+        """Hang hooks onto the sites that are modules, and onto all modules, to know which take part."""
+        self._sites = {site.name: site for site in sites}
+        for name, module in self._modules.items():
+            module.register_forward_pre_hook(self._entered(name), with_kwargs=True, prepend=True)
+            module.register_forward_hook(self._left(name), with_kwargs=True)
+
+    def forward(
+        self,
+        inputs: Any,
+        *,
+        training: bool,
+        rates: Mapping[str, float] | None = None,
+        outputs: bool = False,
+        joinings: bool = False,
+    ) -> Pass:
+        """Run it once."""
+        with ExitStack() as stack:
+            with theirs():
+                self._model.train(training)
+            stack.enter_context(self._lent(rates or {}))
+            follower = stack.enter_context(Joinings(tensors_in(inputs))) if joinings else None
+            recording = self._recording = ForwardPass(self._sites, rates or {}, follower, digests=outputs)
+            stack.callback(self._end)
+            stack.enter_context(self._replaced(recording))
+            stack.enter_context(torch.no_grad())
+            with theirs():
+                _call(self._model, inputs)
+        found = () if follower is None else follower.found()
+        return Pass(tuple(recording.passages), recording.called, tuple(recording.outputs), found)
+
+    def _end(self) -> None:
+        self._recording = None
+
+    def rate(self, site: str) -> float | None:
+        """Return the drop_prob that a module holds."""
+        one, module = self._sites[site], self._modules.get(site)
+        return None if module is None else held(module, one)
+
+    def set_rate(self, site: str, drop_prob: float) -> bool:
+        """Set the attribute of a module."""
+        one, module = self._sites[site], self._modules.get(site)
+        old = getattr(module, one.attribute, None) if module is not None else None
+        if module is None or not is_number(old):
+            return False
+        value = 1.0 - drop_prob if one.keep else drop_prob
+        with theirs():
+            setattr(module, one.attribute, torch.full_like(old, value) if isinstance(old, torch.Tensor) else value)
+        return True
+
+    def setters(self, wanted: Callable[[str], bool]) -> tuple[str, ...]:
+        """Return the methods that take a rate."""
+        found = []
+        for name in dir(type(self._model)):
+            method = getattr(type(self._model), name, None)
+            if not name.startswith("_") and inspect.isfunction(method) and wanted(name):
+                parameters = list(inspect.signature(method).parameters.values())[1:]
+                needed = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+                if len(needed) == 1 and needed[0].kind in (needed[0].POSITIONAL_ONLY, needed[0].POSITIONAL_OR_KEYWORD):
+                    found.append(name)
+        return tuple(found)
+
+    def call_setter(self, name: str, drop_prob: float) -> None:
+        """Call a method that takes a rate."""
+        with theirs():
+            getattr(self._model, name)(drop_prob)
+
+    def shape_hint(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Return inputs by the first layer that says how many channels it takes, and by what the model says itself."""
+        said = _said(self._model)
+        for module in self._modules.values():
+            if isinstance(module, torch.nn.Conv2d):
+                images = [("float32", (module.in_channels, size, size)) for size in SIZES]
+                return (*said, *images)
+            if isinstance(module, torch.nn.Conv1d):
+                return (*said, *(("float32", (module.in_channels, size)) for size in SIZES))
+            if isinstance(module, torch.nn.Conv3d):
+                return (*said, *(("float32", (module.in_channels, 8, size, size)) for size in SIZES))
+            if isinstance(module, torch.nn.Embedding):
+                return (*said, ("int64", (min(EMBEDDED, module.num_embeddings),)))
+            if isinstance(module, torch.nn.Linear):
+                size = module.in_features
+                return (*said, ("float32", (size,)), ("float32", (TOKENS, size)), ("float32", (4, 4, size)))
+        return said
+
+    def _entered(self, name: str) -> Callable[..., None]:
+        def hook(module: torch.nn.Module, args: Any, kwargs: Any) -> None:
+            if self._recording is not None:
+                self._recording.entered(name, module, args, kwargs)
+
+        return hook
+
+    def _left(self, name: str) -> Callable[..., None]:
+        def hook(_: torch.nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            if self._recording is not None:
+                self._recording.left(name, args, kwargs, output, self._names)
+
+        return hook
+
+    @contextmanager
+    def _lent(self, rates: Mapping[str, float]) -> Iterator[None]:
+        """Give modules other rates for a while."""
+        before: list[tuple[torch.nn.Module, str, Any]] = []
+        try:
+            for name, rate in rates.items():
+                module, site = self._modules.get(name), self._sites[name]
+                if module is not None and is_number(getattr(module, site.attribute, None)):
+                    before.append((module, site.attribute, getattr(module, site.attribute)))
+                    self.set_rate(name, rate)
+            yield
+        finally:
+            for module, attribute, value in before:
+                setattr(module, attribute, value)
+
+    @contextmanager
+    def _replaced(self, recording: ForwardPass) -> Iterator[None]:
+        """Put something that records in the place of functions, wherever code of the network looks them up."""
+        before: list[tuple[dict[str, Any], str, Any]] = []
+        wanted = {id(site.caller.function): site for site in self._sites.values() if site.caller is not None}
+        try:
+            for names in _namespaces(self._modules.values(), wanted.values()) if wanted else ():
+                for name, value in list(names.items()):
+                    if id(value) in wanted:
+                        before.append((names, name, value))
+                        names[name] = recording.function(wanted[id(value)], self._names)
+            yield
+        finally:
+            for names, name, value in before:
+                names[name] = value
+
+
+def _call(model: torch.nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, dict):
+        return model(**inputs)
+    return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
+
+
+def _place(module: torch.nn.Module) -> Place:
+    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    return Place() if code is None else Place(code.co_filename, code.co_firstlineno, f"{type(module).__name__}.forward")
+
+
+def _numbers(module: torch.nn.Module) -> dict[str, float]:
+    held = {**vars(module), **module._buffers, **module._parameters}
+    return {name: float(value) for name, value in held.items() if not name.startswith("__") and is_number(value)}
+
+
+def _is_function(value: Any) -> bool:
+    try:
+        return bool(inspect.signature(value).parameters)
+    except (TypeError, ValueError):
+        return False
+
+
+def _namespaces(modules: Any, sites: Any = ()) -> list[dict[str, Any]]:
+    """Return the global names of the code of modules, and of the files that define functions."""
+    found: dict[int, dict[str, Any]] = {}
+    homes = {cls.__module__ for module in modules for cls in type(module).__mro__}
+    homes |= {str(getattr(site.caller.function, "__module__", "")) for site in sites}
+    for home in homes:
+        if home.partition(".")[0] != "torch" and home in sys.modules:
+            names = vars(sys.modules[home])
+            found[id(names)] = names
+    # What was loaded from a file by its path may have another module of its name, or none.
+    for module in modules:
+        own = getattr(inspect.unwrap(type(module).forward), "__globals__", {})
+        if own and str(own.get("__name__", "")).partition(".")[0] != "torch":
+            found[id(own)] = own
+    return list(found.values())
+
+
+def _said(model: torch.nn.Module) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return the input that a model says that it takes, by the conventions of its library."""
+    for name in ("pretrained_cfg", "default_cfg"):
+        size = getattr(model, name, {}).get("input_size") if isinstance(getattr(model, name, None), dict) else None
+        if isinstance(size, (tuple, list)) and all(isinstance(one, int) for one in size):
+            return (("float32", tuple(size)),)
+    config = getattr(model, "config", None)
+    size, channels = getattr(config, "image_size", None), getattr(config, "num_channels", 3)
+    if isinstance(size, int) and isinstance(channels, int):
+        return (("float32", (channels, size, size)),)
+    return ()

@@ -1,0 +1,114 @@
+"""The SPEC of a model: what builds it, with what it is called, and what was asked of its rates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from droppath_audit.core.errors import UsageError, nearest
+from droppath_audit.targets.spec import parse
+
+if TYPE_CHECKING:
+    from droppath_audit.targets.spec import Spec
+
+RULES = ("linear", "ends-early", "paper", "constant", "stagewise", "none")
+"""Rules of rates that can be declared; ``none`` promises no rule."""
+ITEMS = ("input", "schedule", "max", "layer")
+_FACTORY = re.compile(r"(.+\.py|[\w.]+):[\w.]+")
+_SHAPE = re.compile(r"B(,[0-9]{1,9})+")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A parsed SPEC of a model.
+
+    Attributes:
+        text: As it was given, with every item.
+        target: What builds the model, with the arguments that it is given.
+        shape: Features of an input, without the batch; None where nobody said.
+        factory: What makes inputs, as ``FILE.py:function`` or ``module:function``; empty where nothing does.
+        schedule: The rule that the rates are to follow; empty where none was declared.
+        largest: The largest drop_prob that was asked for; None where nobody said.
+        layer: Names of modules, or of their classes, that drop paths beside those that are found.
+    """
+
+    text: str
+    target: Spec
+    shape: tuple[int, ...] | None = None
+    factory: str = ""
+    schedule: str = ""
+    largest: float | None = None
+    layer: str = ""
+
+
+def with_items(text: str, **items: str | None) -> str:
+    """Return a SPEC with further items; those that are None are left out."""
+    said = "&".join(f"{key}={quote(value, safe=':,./()|[]*+^$')}" for key, value in items.items() if value is not None)
+    return text if not said else f"{text}{'&' if '?' in text else '?'}{said}"
+
+
+def parse_model(text: str) -> ModelSpec:
+    """Parse the SPEC of a model.
+
+    Raises:
+        UsageError: If it is none, or an item has no such value.
+    """
+    target, _, query = text.strip().partition("?")
+    own: dict[str, str] = {}
+    rest = []
+    for item in query.split("&") if query else ():
+        key, _, value = item.partition("=")
+        if unquote(key) not in ITEMS:
+            rest.append(item)
+        elif unquote(key) in own:
+            raise UsageError(f"The SPEC says {unquote(key)} twice.")
+        else:
+            own[unquote(key)] = unquote(value)
+    parsed = parse(target + ("?" + "&".join(rest) if rest else ""))
+    if parsed.is_recording:
+        raise UsageError(f"{target} is a recording, and no model is built by it.")
+    shape, factory = _input(own.get("input", ""))
+    return ModelSpec(
+        text.strip(), parsed, shape, factory, _schedule(own.get("schedule", "")), _largest(own.get("max")), _layer(own)
+    )
+
+
+def _input(value: str) -> tuple[tuple[int, ...] | None, str]:
+    if not value:
+        return None, ""
+    if _SHAPE.fullmatch(value):
+        return tuple(int(size) for size in value.split(",")[1:]), ""
+    if _FACTORY.fullmatch(value):
+        return None, value
+    raise UsageError(
+        f"input={value} is not understood; write B for the batch, then sizes (input=B,3,32,32), or what makes inputs: "
+        "FILE.py:function, which is given the size of a batch and returns the model's arguments."
+    )
+
+
+def _schedule(value: str) -> str:
+    if value and value not in RULES:
+        raise UsageError(f"There is no schedule {value!r}; schedules are {', '.join(RULES)}." + nearest(value, RULES))
+    return value
+
+
+def _largest(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0.0 <= found <= 1.0:
+        raise UsageError(f"max={value} is no drop probability; it is a number from 0 to 1.")
+    return found
+
+
+def _layer(own: dict[str, str]) -> str:
+    try:
+        re.compile(own.get("layer", ""))
+    except re.error as error:
+        raise UsageError(f"layer={own['layer']} is no regular expression: {error}.") from None
+    return own.get("layer", "")
