@@ -31,7 +31,7 @@ something else; it reaches another site before it is added; nothing goes past it
 
 
 @dataclass(frozen=True)
-class Part:
+class Submodule:
     """A module of a network.
 
     Attributes:
@@ -175,7 +175,7 @@ class Network(ABC):
     """A model, watched. It is left as it was after every pass, but for buffers that its own forward changes."""
 
     @abstractmethod
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Submodule, ...]:
         """Return its modules, the network itself first."""
 
     @abstractmethod

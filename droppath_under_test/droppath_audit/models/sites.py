@@ -13,7 +13,7 @@ from droppath_audit.targets import words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from droppath_audit.frameworks.networks import Caller, Network, Part, Reading
+    from droppath_audit.frameworks.networks import Caller, Network, Reading, Submodule
 
 FRAMEWORKS = {"torch", "paddle"}
 SETTING = {"set", "reset", "update", "change", "adjust", "schedule", "apply"}
@@ -58,7 +58,7 @@ def found(network: Network, layer: str = "") -> tuple[list[Site], list[Held]]:
     return [*sites, *(_of_function(one) for one in callers)], held
 
 
-def _drops(part: Part) -> bool:
+def _drops(part: Submodule) -> bool:
     """Return whether a module drops paths, by its class, or by its own name where that stands for nothing else."""
     last = part.name.rpartition(".")[2]
     theirs = part.home.partition(".")[0] in FRAMEWORKS
@@ -69,24 +69,24 @@ def _drops(part: Part) -> bool:
     return False
 
 
-def _named(part: Part, layer: str) -> bool:
+def _named(part: Submodule, layer: str) -> bool:
     return bool(layer) and (re.search(layer, part.name) is not None or re.search(layer, part.kind) is not None)
 
 
-def _probabilities(part: Part) -> list[tuple[int, str, str]]:
+def _probabilities(part: Submodule) -> list[tuple[int, str, str]]:
     """Return the attributes that may be the probability, the surest first."""
     said = ((words.probability(name, part.kind), name) for name in part.numbers)
     return sorted(((-told[1], name, told[0]) for told, name in said if told is not None))
 
 
-def _of_part(part: Part) -> Site:
+def _of_part(part: Submodule) -> Site:
     probabilities = _probabilities(part)
     attribute, keep = (probabilities[0][1], probabilities[0][2] == "keep") if probabilities else ("", False)
     reading: Reading = "branch" if part.plain else "wrapper"
     return Site(part.name, reading, attribute, keep)
 
 
-def _rate(part: Part, site: Site) -> float | None:
+def _rate(part: Submodule, site: Site) -> float | None:
     value = part.numbers.get(site.attribute)
     return None if value is None else (1.0 - value if site.keep else value)
 

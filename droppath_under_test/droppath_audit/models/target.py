@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from droppath_audit.frameworks.base import Framework
-    from droppath_audit.frameworks.networks import Network, Part, Site
+    from droppath_audit.frameworks.networks import Network, Site, Submodule
     from droppath_audit.frameworks.settings import Change
     from droppath_audit.models.building import Inputs
     from droppath_audit.models.sites import Held
@@ -52,7 +52,7 @@ class ModelTarget:
     framework: Framework
     spec: ModelSpec
     network: Network
-    parts: tuple[Part, ...]
+    parts: tuple[Submodule, ...]
     sites: Sequence[Site]
     held: Sequence[Held]
     inputs: Inputs | None

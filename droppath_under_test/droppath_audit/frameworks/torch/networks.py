@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from droppath_audit.core.cause import Place
-from droppath_audit.frameworks.networks import Caller, Network, Networks, Part, Pass
+from droppath_audit.frameworks.networks import Caller, Network, Networks, Pass, Submodule
 from droppath_audit.frameworks.theirs import theirs
 from droppath_audit.frameworks.torch.forward_pass import ForwardPass, held, is_number, tensors_in
 from droppath_audit.frameworks.torch.joinings import Joinings
@@ -52,13 +52,13 @@ class TorchNetwork(Network):
         self._sites: dict[str, Site] = {}
         self._recording: ForwardPass | None = None
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Submodule, ...]:
         """Return its modules."""
         others: dict[int, list[str]] = {}
         for name, module in self._model.named_modules(remove_duplicate=False):
             others.setdefault(id(module), []).append(name)
         return tuple(
-            Part(
+            Submodule(
                 name,
                 type(module).__name__,
                 type(module).__module__,
