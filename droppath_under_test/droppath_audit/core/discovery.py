@@ -1,4 +1,4 @@
-"""Finding implementations by where they stand: every public class and function of a package's own files."""
+"""Finding implementations by where they stand: every public class and function of a package's own public files."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def implementations(package: str, path: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for info in iter_modules(path):
+        if info.ispkg or info.name.startswith("_"):
+            continue
         module = import_module(f"{package}.{info.name}")
         for name, value in vars(module).items():
             ours = getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")

@@ -39,6 +39,7 @@ class Submodule:
         kind: Name of its class.
         home: Module that defines the class.
         numbers: Numbers that it holds, by the names of its attributes, also in tensors of one element.
+        own: Whether that is none of the framework's.
         plain: Whether it holds neither parameters nor further modules.
         identity: Whether it is the framework's module that returns its input.
         others: Further names of the same module.
@@ -49,6 +50,7 @@ class Submodule:
     kind: str
     home: str
     numbers: dict[str, float]
+    own: bool
     plain: bool
     identity: bool
     others: tuple[str, ...] = ()

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from droppath_audit.frameworks.networks import Caller, Network, Reading, Submodule
 
-FRAMEWORKS = {"torch", "paddle"}
 SETTING = {"set", "reset", "update", "change", "adjust", "schedule", "apply"}
 
 
@@ -60,9 +59,8 @@ def found(network: Network, layer: str = "") -> tuple[list[Site], list[Held]]:
 
 def _drops(part: Submodule) -> bool:
     """Return whether a module drops paths, by its class, or by its own name where that stands for nothing else."""
-    last = part.name.rpartition(".")[2]
-    theirs = part.home.partition(".")[0] in FRAMEWORKS
-    if not theirs and words.drops_paths(part.kind):
+    last = re.sub(r"\[.*", "", part.name.rpartition(".")[2])
+    if part.own and words.drops_paths(part.kind):
         return part.plain or bool(_probabilities(part))
     if words.drops_paths(last) and part.plain:
         return part.identity or bool(_probabilities(part))

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from droppath_audit.core.dialect import CANONICAL
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import TargetRaised, UsageError
 from droppath_audit.core.facts import MODEL, Facts
 from droppath_audit.frameworks import adapter_for
 from droppath_audit.frameworks.capabilities import has, names_of
@@ -107,6 +109,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     if inputs is None:
         inputs, said, unknown = guessed(network, framework, next(iter(there)))
         notes = [f"input={said}, the smallest of those tried that it takes"] if said else []
+    if inputs is not None:
+        sites = _called(network, sites, inputs)
+        if not sites and not largest:
+            raise UsageError(f"{spec.target.name} holds no module that drops paths, and calls no function that does.")
     facts = Facts(
         spec=spec.text,
         kind=MODEL,
@@ -126,3 +132,23 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     )
     target = ModelTarget(source.obj, framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
     return target, facts
+
+
+def _called(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence[Site]:
+    """Return the sites but for functions that are there and never called.
+
+    Raises:
+        UsageError: If the model does not take the inputs.
+    """
+    try:
+        seen = {one.site for one in network.forward(inputs(2, np.random.default_rng(0)), training=True).passages}
+    except TargetRaised as error:
+        raise UsageError(
+            f"The model raised on the input that it is to take: {error}",
+            error.traceback,
+            advice=" Say what it takes: --input B,3,224,224, or --input FILE.py:function, which is given the size of a "
+            "batch. Option -v shows where.",
+        ) from error
+    kept = [site for site in sites if site.caller is None or site.name in seen]
+    network.watch(kept)
+    return kept

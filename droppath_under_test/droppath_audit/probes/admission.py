@@ -44,7 +44,8 @@ class Admission:
         traceback: Where the last of them did.
         refuses_keep_prob_zero: Whether drop_prob = 1 is refused, by one of ``REFUSALS``.
         form: ``branch`` or ``residual``, where evaluation at drop_prob = 0 tells it.
-        inside: Layers inside of a target that drop paths themselves, where it computes more than they do.
+        inside: Layers inside of a target that drop paths themselves, where it computes more than they do, or takes no
+            tensor that is tried.
         smallest: Features of the smallest sample that is taken.
         follows: Whether the layer has to be converted to x's dtype to return that.
         neutral: Parameters with values with which the layer changes nothing where nothing is dropped.
@@ -110,7 +111,7 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
         if not still and _returns_the_dtype(following, (BATCH, *found), dtype, device):
             target, smallest, error, follows = following, found, None, True
     if error is not None:
-        return Admission(str(error), error.traceback)
+        return Admission(str(error), error.traceback, inside=_inside(target))
     shown = Admission(
         refuses_keep_prob_zero=_refuses_keep_prob_zero(target, (BATCH, *smallest), dtype, device),
         smallest=smallest,
@@ -361,5 +362,5 @@ def _inside(target: Target) -> tuple[str, ...]:
     if has(target.framework, Layers) is None:
         return ()
     with suppress(TargetRaised, NotApplicable):
-        return target.make(0.0).holds()
+        return target.make(DROP_PROB).holds()
     return ()

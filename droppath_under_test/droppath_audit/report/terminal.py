@@ -12,6 +12,7 @@ from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
 from droppath_audit.report.findings import row, show_findings, unbroken
+from droppath_audit.report.network import show_network
 from droppath_audit.report.overview import checks, families, summary, unseen
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Terminal:
             f"audit    effort {report.effort} · seed {report.seed} · budget {report.budget:g} "
             "(bound on the probability that correct code fails)"
         )
+        if report.facts.kind == MODEL:
+            show_network(self._console, report, verbose=self._verbose)
         show_causes(self._console, report, verbose=self._verbose)
         if self._verbose:
             show_findings(self._console, [*report.findings, *report.warnings])

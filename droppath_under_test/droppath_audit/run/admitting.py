@@ -49,7 +49,8 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     shown = _asked(target, facts) if calls else {}
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
     if shown and not taken:
-        raise _all_raise(facts, next(iter(shown.values())))
+        refused = next(iter(shown.values()))
+        raise _network(facts, refused) if refused.inside else _all_raise(facts, refused)
     if not taken and target.form_open:
         raise UsageError(
             f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
@@ -70,7 +71,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
             notes=(*facts.notes, note),
         )
     if first.inside:
-        raise UsageError(_network(facts, first))
+        raise _network(facts, first)
     if target.form_open and not first.form:
         raise UsageError(_form_open(facts))
     if first.form:
@@ -184,11 +185,15 @@ def _all_raise(facts: Facts, shown: Admission) -> UsageError:
     )
 
 
-def _network(facts: Facts, shown: Admission) -> str:
+def _network(facts: Facts, shown: Admission) -> UsageError:
+    """Return what to say of a target that holds layers that drop paths, and does more than they do."""
     listed = ", ".join(shown.inside[:6]) + (" …" if len(shown.inside) > 6 else "")
-    return (
-        f"{facts.spec} is a network, not a layer: it changes its input where nothing is dropped, and inside it are "
-        f"{len(shown.inside)} layers that drop paths: {listed}. Audit the class of one of these."
+    does = "takes no plain tensors" if shown.raised else "changes its input where nothing is dropped"
+    return UsageError(
+        f"{facts.spec} is a network, not a layer: it {does}, and inside it are "
+        f"{len(shown.inside)} layers that drop paths: {listed}.",
+        advice=" Audit the class of one of these, or the whole network:",
+        command=f"droppath-audit model {shlex.quote(facts.spec)}",
     )
 
 

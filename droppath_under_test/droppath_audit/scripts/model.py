@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from droppath_audit.scripts.script import Draft
@@ -46,6 +47,8 @@ class ModelScript(Draft):
 
     def module(self, name: str) -> str:
         """Return the expression for a module."""
+        if "[" in name:  # in a plain list, where no method of the model finds it
+            return "model." + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", name)
         return self.spell.submodule("model", repr(name))
 
     def watch(self, name: str, seen: str) -> None:

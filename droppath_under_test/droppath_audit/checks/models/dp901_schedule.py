@@ -57,7 +57,20 @@ class Seen:
 
 class Schedule(Check[Seen, Case]):
     where = Once()
-    mutants = ("constant_rates", "largest_everywhere", "rates_off_by_one", "index_that_sticks", "rate_lost_on_the_way")
+    mutants = (
+        "constant_rates",
+        "largest_everywhere",
+        "rates_off_by_one",
+        "total_rounded_down",
+        "index_that_sticks",
+        "index_never_advanced",
+        "first_rate_then_the_largest",
+        "rate_lost_on_the_way",
+        "falls_instead_of_rising",
+        "rates_above_one",
+        "restarts_in_every_stage",
+        "rates_of_the_stage_before",
+    )
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Read the rates that modules hold, and those that functions are called with."""

@@ -68,7 +68,15 @@ class Seen:
 
 class OnTheBranch(Check[Seen, Case]):
     where = Once()
-    mutants = ("after_the_addition", "on_the_trunk", "drops_the_shortcut", "active_twice", "on_the_only_path")
+    mutants = (
+        "after_the_addition",
+        "on_the_trunk",
+        "drops_the_shortcut",
+        "on_the_only_path",
+        "before_the_head",
+        "adds_to_another_branch",
+        "active_twice",
+    )
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Follow a pass in which everything is dropped, and another where that does not show every sum."""

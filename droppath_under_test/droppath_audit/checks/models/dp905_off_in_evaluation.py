@@ -56,7 +56,7 @@ class Seen:
 
 class OffInEvaluation(Check[Seen, Case]):
     where = Once()
-    mutants = ("active_in_evaluation", "held_in_a_list")
+    mutants = ("active_in_evaluation", "held_in_a_list", "mode_not_handed_on")
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Evaluate the same input twice."""
@@ -91,6 +91,9 @@ class OffInEvaluation(Check[Seen, Case]):
             script.watch(name, "seen")
         else:
             script.add("seen = []", "model.register_forward_hook(lambda _, given, y: seen.append((given[0], y)))")
+        if seen.active:
+            script.add(f"layer = {script.module(name)}", "for key, value in list(vars(layer).items()):")
+            script.add("    if isinstance(value, float):", "        setattr(layer, key, 0.5)")
         script.mode(training=False)
         script.inputs(SAMPLES)
         with script.under("for _ in range(8):"):

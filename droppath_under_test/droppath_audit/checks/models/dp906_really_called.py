@@ -24,7 +24,7 @@ from droppath_audit.core.grid import Once
 from droppath_audit.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from droppath_audit.models.probe import ModelProbe
     from droppath_audit.scripts import ModelScript
@@ -46,7 +46,7 @@ class Seen:
 
 class ReallyCalled(Check[Seen, Case]):
     where = Once()
-    mutants = ("never_called",)
+    mutants = ("never_called", "listed_and_skipped")
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Run once, and sort the modules that were not called."""
@@ -67,9 +67,7 @@ class ReallyCalled(Check[Seen, Case]):
                 unreached.append(held.name)
             else:
                 idle.append(held.name)
-        owners = [name.rpartition(".")[0] for name in idle[:1]]
-        place = next((part.place for part in probe.network.parts() if part.name in owners and part.place.line), None)
-        return Seen(len(called), tuple(idle), without, off, tuple(unreached), place)
+        return Seen(len(called), tuple(idle), without, off, tuple(unreached), _forward_around(idle, probe))
 
     def judge(self, seen: Seen, at: Case, alpha: float) -> Verdict:
         """Fail on a single layer that could have been called."""
@@ -98,6 +96,17 @@ class ReallyCalled(Check[Seen, Case]):
     def place(self, seen: Seen, at: Case) -> Place | None:
         """The forward that does not call the first of them."""
         return seen.place
+
+
+def _forward_around(idle: Sequence[str], probe: ModelProbe) -> Place | None:
+    """Return where the forward begins that should call the first of them: of the nearest module with one of its own."""
+    parts = {part.name: part for part in probe.network.parts()}
+    name = idle[0] if idle else ""
+    while name:
+        name = name.rpartition(".")[0]
+        if name in parts and parts[name].own and parts[name].place.line:
+            return parts[name].place
+    return None
 
 
 def _running(name: str, called: Mapping[str, object]) -> str:

@@ -55,7 +55,7 @@ class Seen:
 
 class RatesInTraining(Check[Seen, Case]):
     where = Once()
-    mutants = ("one_rate_object", "caches_its_keep_prob")
+    mutants = ("one_rate_object", "caches_its_keep_prob", "resets_one_of_two")
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Change rates, one way after the other, and put them back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,9 +47,11 @@ class TorchNetwork(Network):
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
-        self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
         self._modules = dict(model.named_modules())
+        self._modules |= dict(_unregistered(self._modules))
+        self._names = {id(module): name for name, module in self._modules.items()}
         self._sites: dict[str, Site] = {}
+        self._hooked = False
         self._recording: ForwardPass | None = None
 
     def parts(self) -> tuple[Submodule, ...]:
@@ -63,9 +65,10 @@ class TorchNetwork(Network):
                 type(module).__name__,
                 type(module).__module__,
                 _numbers(module),
+                own=type(module).__module__.partition(".")[0] != "torch",
                 plain=not any(True for _ in module.children()) and not any(True for _ in module.parameters()),
                 identity=isinstance(module, torch.nn.Identity),
-                others=tuple(others[id(module)][1:]),
+                others=tuple(others.get(id(module), [name])[1:]),
                 place=_place(module),
             )
             for name, module in self._modules.items()
@@ -83,6 +86,9 @@ class TorchNetwork(Network):
     def watch(self, sites: Sequence[Site]) -> None:
         """Hang hooks onto the sites that are modules, and onto all modules, to know which take part."""
         self._sites = {site.name: site for site in sites}
+        if self._hooked:
+            return
+        self._hooked = True
         for name, module in self._modules.items():
             module.register_forward_pre_hook(self._entered(name), with_kwargs=True, prepend=True)
             module.register_forward_hook(self._left(name), with_kwargs=True)
@@ -217,6 +223,20 @@ def _call(model: torch.nn.Module, inputs: Any) -> Any:
     return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
 
 
+def _unregistered(modules: Mapping[str, torch.nn.Module]) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield modules in plain lists, tuples and dictionaries of others, with what they hold; none of them is twice."""
+    known = {id(module) for module in modules.values()}
+    for name, module in modules.items():
+        for attribute, value in vars(module).items():
+            if attribute.startswith("_") or not isinstance(value, (dict, list, tuple)):
+                continue
+            for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+                for inner, found in one.named_modules() if isinstance(one, torch.nn.Module) else ():
+                    if id(found) not in known:
+                        known.add(id(found))
+                        yield ".".join(part for part in (name, f"{attribute}[{key!r}]", inner) if part), found
+
+
 def _place(module: torch.nn.Module) -> Place:
     code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
     return Place() if code is None else Place(code.co_filename, code.co_firstlineno, f"{type(module).__name__}.forward")
@@ -224,6 +244,11 @@ def _place(module: torch.nn.Module) -> Place:
 
 def _numbers(module: torch.nn.Module) -> dict[str, float]:
     held = {**vars(module), **module._buffers, **module._parameters}
+    for cls in type(module).__mro__:
+        if cls.__module__.partition(".")[0] != "torch":
+            for name in (name for name, value in vars(cls).items() if isinstance(value, property)):
+                with suppress(Exception):  # the model's own code
+                    held.setdefault(name, getattr(module, name))
     return {name: float(value) for name, value in held.items() if not name.startswith("__") and is_number(value)}
 
 

@@ -45,6 +45,7 @@ COARSE = 5  # by which the resolution is coarser where a call is one decision
 ALIKE = 8  # passes in which all samples share their fate before that is taken as meant
 Z = 3.29  # of an interval of 0.999
 NAMED = 4
+MOST_PARTLY = 64  # samples of which a part is dropped: more say nothing new
 TYPICAL = 0.9  # the keep probability at which costs are planned
 
 
@@ -91,7 +92,7 @@ class Seen:
 class SurvivalByLayer(Check[Seen, Case]):
     where = Once()
     lengthy = True
-    mutants = ("rate_halved_on_use", "active_twice", "element_dropout")
+    mutants = ("rate_halved_on_use", "element_dropout")
 
     def design(self, at: Case, alpha: float) -> Design:
         """Resolve the same for every layer; how many there are is known when the model runs."""
@@ -229,6 +230,8 @@ def _certificate(layer: Layer, at: Case, alpha: float, *, by_pass: bool) -> Cert
 
 
 def _settled(layer: Layer, probe: ModelProbe, layers: int, *, by_pass: bool) -> bool:
+    if layer.partly > MOST_PARTLY:
+        return True
     if layer.drop_prob is None or layer.changed:
         return layer.first >= _planned(probe.at)
     certificate = _certificate(layer, probe.at, probe.alpha / (2 * layers), by_pass=by_pass)
