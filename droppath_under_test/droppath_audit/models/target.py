@@ -95,6 +95,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             "its class, by a function that builds it, or as a module in hand."
         )
     network = networks.network(model, next(iter(there)))
+    sites: Sequence[Site]
     sites, held = found(network, spec.layer)
     largest = asked(spec)
     if not sites and not largest:

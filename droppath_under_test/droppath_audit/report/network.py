@@ -75,8 +75,8 @@ def rates(report: Report) -> list[tuple[str, float | None, float | None, float]]
         if one["name"] not in counted and not any(key.startswith(f"{one['name']} (call") for key in counted):
             found.append((one["name"], one["drop_prob"], None, 0.0))
             continue
-        for key in [key for key in counted if key == one["name"] or key.startswith(f"{one['name']} (call")]:
-            found.append(_counted(counted.pop(key)))
+        keys = [key for key in counted if key == one["name"] or key.startswith(f"{one['name']} (call")]
+        found += [_counted(counted.pop(key)) for key in keys]
     return [*found, *(_counted(layer) for layer in counted.values())]
 
 
