@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.errors import UsageError
 from droppath_audit.core.events import AuditFinished
+from droppath_audit.models.spec import with_items
+from droppath_audit.models.target import in_hand
+from droppath_audit.models.target import load as load_model
 from droppath_audit.run import engine
 from droppath_audit.run.driving import InProcess
 from droppath_audit.run.plan import Settings
@@ -12,6 +16,8 @@ from droppath_audit.stats.budget import DEFAULT_BUDGET
 from droppath_audit.targets.loader import load, load_object, query_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from droppath_audit.core.report import Report
 
 
@@ -59,7 +65,62 @@ def audit(
         loaded = load(f"{obj_or_spec}{joint}{query}" if query else obj_or_spec, devices=tuple(devices))
     else:
         loaded = load_object(obj_or_spec, items, devices=tuple(devices))
-    for event in engine.run(InProcess(loaded), settings):
+    return _report(InProcess(loaded), settings)
+
+
+def audit_model(
+    model: Any,
+    inputs: Sequence[int] | Callable[[int], Any] | None = None,
+    *,
+    schedule: str = "",
+    largest: float | None = None,
+    layer: str = "",
+    effort: str = "standard",
+    device: str = "cpu",
+    seed: int = 0,
+    budget: float = DEFAULT_BUDGET,
+    only: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+) -> Report:
+    """Audit a whole model in this process: its rates, and what its layers do where they stand.
+
+    Args:
+        model: A module, of which a copy is audited, or a SPEC as for ``droppath-audit model``.
+        inputs: Features of its input without the batch, such as ``(3, 32, 32)``; or a function that takes the size of
+            a batch and returns the model's arguments: a tuple, a dictionary or the only one. None for the smallest of
+            some shapes that it takes, or for what the SPEC says.
+        schedule: Rule that its rates are to follow: ``linear``, ``ends-early``, ``paper``, ``constant``, ``stagewise``
+            or ``none``; empty for any of them.
+        largest: Largest drop_prob that was asked for, if that is known.
+        layer: A regular expression: modules, by name or class, that drop paths beside those that are found.
+        effort: ``quick``, ``standard`` or ``thorough``.
+        device: Device to run on.
+        seed: Root seed; the report depends on it alone.
+        budget: Bound on the probability that a correct model fails.
+        only: Patterns of trials to run, as for ``--only``.
+        skip: Patterns of trials to leave out.
+
+    Returns:
+        The report; ``report.raise_for_findings()`` raises if it has findings or ended early.
+
+    Raises:
+        UsageError: If nothing in it drops paths and no rate was asked for, if it does not take the inputs, or if an
+            argument is out of range.
+    """
+    settings = Settings(effort, seed, budget, False, tuple(only), tuple(skip))
+    if isinstance(model, str):
+        said = {"schedule": schedule or None, "max": None if largest is None else repr(largest), "layer": layer or None}
+        if inputs is not None and callable(inputs):
+            raise UsageError("A SPEC says by input=FILE.py:function what makes its inputs.")
+        shape = None if inputs is None else ",".join(["B", *map(str, inputs)])
+        target = load_model(with_items(model, input=shape, **said), devices=(device,))
+    else:
+        target = in_hand(model, inputs, schedule=schedule, largest=largest, layer=layer, device=device)
+    return _report(InProcess(target), settings)
+
+
+def _report(collector: InProcess, settings: Settings) -> Report:
+    for event in engine.run(collector, settings):
         if isinstance(event, AuditFinished):
             return event.report
     raise AssertionError("an audit ends with a report")

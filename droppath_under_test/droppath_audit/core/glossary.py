@@ -51,8 +51,13 @@ WORDS = {
     "level": ("What a broken promise weighs: MUST fails the audit, SHOULD fails it under --strict, INFO never does."),
     "not-applicable": ("A trial that has no meaning for this target, with the reason."),
     "sees": ("The discrepancy that a trial finds with probability 0.999: a smaller one may pass."),
+    "schedule": (
+        "How the drop_probs of a model's blocks rise: linear from 0 to the largest, ends-early (l/L), paper ((l+1)/L), "
+        "constant, or stagewise. 'droppath-audit model' says which one a model follows."
+    ),
     "seed": ("Of the audit: the same seed gives the same report, whatever runs beside it. --seed fresh draws one."),
     "spec": ("What is audited, and how it is called: package.module:Name or file.py:Name, with items after a '?'."),
+    "survival": ("The share of samples that a layer of a model keeps: 1 minus its drop_prob, if all is well."),
     "trial": ("A check at one case, such as DP102[cpu-float16-p0.1]: what --only selects, and 'rerun' runs again."),
     "waiver": ("A broken promise that is known: it has a check, a reason and possibly a last day, in pyproject.toml."),
 }

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from droppath_audit.models.spec import ModelSpec
     from droppath_audit.targets.importing import Found
 
+SURE = 4  # of ``words.probability``
+STOCHASTIC = {"stochastic", "stoch"}
 Inputs = typing.Callable[[int, np.random.Generator], Any]
 """``(batch, rng) -> inputs``."""
 
@@ -104,9 +106,11 @@ def asked(spec: ModelSpec) -> float | None:
     found: list[tuple[int, float]] = []
     for name, value in given.items():
         said = words.probability(name, "")
-        if said is None or isinstance(value, bool) or not isinstance(value, (int, float)) or said[1] < 4:
+        if said is None or isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
-        if set(words.words(name)) & words.PATHS:
+        spoken = set(words.words(name))
+        sure = said[1] == SURE and (spoken & words.PATHS or said[0] == "keep")
+        if sure or spoken & STOCHASTIC:
             found.append((said[1], float(value) if said[0] == "drop" else 1.0 - float(value)))
     return max(found)[1] if found else None
 

@@ -192,7 +192,7 @@ def _examined(
 ) -> Stack:
     names, tried = [name for name, _ in rates], list[Stack]()
     for level in groupings(names):
-        for gaps in (False, True):
+        for gaps in (False, True) if members else (False,):
             slots, stages = _slots(level, members if gaps else {})
             blocks = [
                 Block(name, drop_prob, stages[block], slots[block])

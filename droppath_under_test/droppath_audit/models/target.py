@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +13,20 @@ import numpy as np
 from droppath_audit.core.dialect import CANONICAL
 from droppath_audit.core.errors import TargetRaised, UsageError
 from droppath_audit.core.facts import MODEL, Facts
+from droppath_audit.core.invocation import Building
 from droppath_audit.frameworks import adapter_for
 from droppath_audit.frameworks.capabilities import has, names_of
 from droppath_audit.frameworks.networks import Networks
-from droppath_audit.models.building import asked, building, built, guessed, input_maker
+from droppath_audit.models.building import asked, building, built, guessed, input_maker, of_shape
 from droppath_audit.models.sites import found, told
-from droppath_audit.models.spec import parse_model
+from droppath_audit.models.spec import parse_model, with_items
 from droppath_audit.targets.importing import find
 from droppath_audit.targets.origin import package_of, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from droppath_audit.frameworks.adapter import Adapter
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.frameworks.networks import Network, Site, Submodule
     from droppath_audit.frameworks.settings import Change
@@ -81,20 +84,66 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     started = time.perf_counter()
     source = find(spec.target, imports)
     adapter = adapter_for(source.obj, spec.target.framework)
-    framework, networks = adapter.framework(), None
+    framework = adapter.framework()
+    framework.seed(0)  # random weights, the same ones every time
+    model = built(source, spec)
+    there = adapter.devices(devices)
+    inputs = input_maker(spec, framework, next(iter(there)))
+    target, said, notes = _watched(model, spec, adapter, next(iter(there)), inputs)
+    facts = _facts(target, model, adapter, there, notes)
+    seconds = time.perf_counter() - started
+    return target, replace(facts, invocation=building(source, spec, said), import_seconds=seconds)
+
+
+def in_hand(
+    model: Any,
+    inputs: Sequence[int] | Callable[[int], Any] | None,
+    *,
+    schedule: str = "",
+    largest: float | None = None,
+    layer: str = "",
+    device: str = "cpu",
+) -> tuple[ModelTarget, Facts]:
+    """Return a model that somebody holds, as a copy that can be audited; see ``api.audit_model``.
+
+    Raises:
+        UsageError: As for `load`.
+    """
+    name = type(model).__name__
+    said = {"schedule": schedule or None, "max": None if largest is None else repr(largest), "layer": layer or None}
+    spec = parse_model(with_items(f"object:{name}", **said))
+    adapter = adapter_for(model)
+    there = adapter.devices((device,))
+    made: Inputs | None = None
+    if callable(inputs):
+        function = inputs
+        made = lambda batch, _: function(batch)  # noqa: E731 - as a function of the batch alone
+    elif inputs is not None:
+        made = of_shape("float32", tuple(inputs), adapter.framework(), next(iter(there)))
+    target, _, notes = _watched(copy.deepcopy(model), spec, adapter, next(iter(there)), made)
+    facts = _facts(target, model, adapter, there, notes)
+    return target, replace(facts, spec=f"<{name}>", importable=False)
+
+
+def _watched(
+    model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs: Inputs | None
+) -> tuple[ModelTarget, str, tuple[str, ...]]:
+    """Return a model with what was found in it, the features of its inputs as they are said, and notes.
+
+    Raises:
+        UsageError: As for `load`.
+    """
+    framework = adapter.framework()
     networks = has(framework, Networks)
     if networks is None:
         raise UsageError(f"{adapter.name} {Networks.lacking}.")
-    there = adapter.devices(devices)
-    framework.seed(0)  # random weights, the same ones every time
-    model = built(source, spec)
     if not networks.is_network(model):
         kind = type(model).__name__
         raise UsageError(
             f"{spec.target.name} gives an object of type {kind}, and no module of {adapter.name}. A model is named by "
             "its class, by a function that builds it, or as a module in hand."
         )
-    network = networks.network(model, next(iter(there)))
+    network, unknown, notes = networks.network(model, device), "", tuple[str, ...]()
     sites: Sequence[Site]
     sites, held = found(network, spec.layer)
     largest = asked(spec)
@@ -105,34 +154,37 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             "builds none at a rate of zero, ask for one, as in '?arg.drop_path_rate=0.2'."
         )
     network.watch(sites)
-    inputs, notes, unknown = input_maker(spec, framework, next(iter(there))), [], ""
     said = "" if spec.shape is None else ",".join(["B", *map(str, spec.shape)])
     if inputs is None:
-        inputs, said, unknown = guessed(network, framework, next(iter(there)))
-        notes = [f"input={said}, the smallest of those tried that it takes"] if said else []
+        inputs, said, unknown = guessed(network, framework, device)
+        notes = (f"input={said}, the smallest of those tried that it takes",) if said else ()
     if inputs is not None:
         sites = _called(network, sites, inputs)
         if not sites and not largest:
             raise UsageError(f"{spec.target.name} holds no module that drops paths, and calls no function that does.")
-    facts = Facts(
-        spec=spec.text,
+    target = ModelTarget(type(model), framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
+    return target, said, notes
+
+
+def _facts(
+    target: ModelTarget, model: Any, adapter: Adapter, devices: dict[str, tuple[str, ...]], notes: tuple[str, ...]
+) -> Facts:
+    return Facts(
+        spec=target.spec.text,
         kind=MODEL,
         origin=source_of(type(model)),
         package=package_of(type(model)),
-        arguments=told(held, sites),
+        arguments=told(target.held, target.sites),
         called="",
-        notes=tuple(notes),
+        notes=notes,
         dialect=CANONICAL,
         framework=adapter.name,
         framework_version=adapter.version(),
-        devices=there,
-        capabilities=names_of(framework),
-        invocation=building(source, spec, said),
-        import_seconds=time.perf_counter() - started,
+        devices=devices,
+        capabilities=names_of(target.framework),
+        invocation=Building(),
         environment={"python": platform.python_version(), "platform": platform.platform()},
     )
-    target = ModelTarget(source.obj, framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
-    return target, facts
 
 
 def _called(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence[Site]:

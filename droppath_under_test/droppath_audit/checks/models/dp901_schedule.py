@@ -111,7 +111,8 @@ class Schedule(Check[Seen, Case]):
             )
         stacks = examined(known, seen.members, seen.declared, seen.largest)
         if all(stack.followed.rule for stack in stacks):
-            return Verdict.passed("; ".join(_followed(stack, known) for stack in stacks))
+            open_ = not seen.declared and seen.largest is None
+            return Verdict.passed("; ".join(_followed(stack, known, open_=open_) for stack in stacks))
         return _left(stacks[0], seen, known)
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
@@ -142,11 +143,14 @@ def _most(known: list[tuple[str, float]]) -> float:
     return max(p for _, p in known)
 
 
-def _followed(stack: Stack, known: list[tuple[str, float]]) -> str:
+def _followed(stack: Stack, known: list[tuple[str, float]], *, open_: bool) -> str:
     """Return what rates follow, in words."""
     part = [(name, p) for name, p in known if not stack.name or name.partition(".")[0] == stack.name]
     where = f"{stack.name}: " if stack.name else ""
-    return f"{where}{stack.followed.rule} over {stack.slots} blocks, {_least(part):.4g} to {_most(part):.4g}"
+    rule, slots = stack.followed.rule, stack.slots
+    if open_ and rule == "linear" and slots > 1:  # the same numbers, where nobody says what was asked for
+        rule += f" (or ends-early before {_most(part) * slots / (slots - 1):.4g})"
+    return f"{where}{rule} over {slots} blocks, {_least(part):.4g} to {_most(part):.4g}"
 
 
 def _left(stack: Stack, seen: Seen, known: list[tuple[str, float]]) -> Verdict:

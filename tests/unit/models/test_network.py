@@ -1,0 +1,159 @@
+"""What is seen of a model in one forward pass: sites, calls, fates, and where outputs are added."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from droppath_audit import audit_model
+from droppath_audit.core.errors import UsageError
+from droppath_audit.frameworks.networks import DROPPED, KEPT
+from droppath_audit.frameworks.torch.networks import TorchNetwork
+from droppath_audit.models.sites import found, told
+from droppath_audit.sound.models._network import Block, DropPath, Network, linear
+
+
+def watched(model, layer=""):
+    network = TorchNetwork(model)
+    sites, held = found(network, layer)
+    network.watch(sites)
+    return network, sites, held
+
+
+def run(network, batch=4, **asked):
+    return network.forward((torch.randn(batch, 3, 6),), training=True, **asked)
+
+
+def test_layers_and_identities_are_found_by_class_and_name():
+    network, sites, held = watched(Network(linear(0.3)))
+    assert told(held, sites) == "2 Identity, 8 DropPath"
+    assert [one.drop_prob for one in held[:4]] == [0.0, 0.0, 0.075, 0.075]
+    assert len(run(network).passages) == 10
+
+
+def test_fates_are_those_of_the_samples():
+    model = Network([0.5] * 3)
+    network, _, _ = watched(model)
+    seen = {}
+    for name, module in model.named_modules():
+        if isinstance(module, DropPath):
+            module.register_forward_hook(lambda _, given, y, name=name: seen.update({name: (y != 0).flatten(1).any(1)}))
+    for one in run(network, batch=64).passages:
+        assert np.array_equal(one.fates == KEPT, seen[one.site].numpy())
+        assert ((one.fates == KEPT) | (one.fates == DROPPED)).all()
+        assert one.factor == pytest.approx(2.0)
+        assert one.place.function.endswith("forward")
+
+
+def test_rates_are_lent_for_one_pass():
+    network, sites, _ = watched(Network([0.5] * 2))
+    everything = run(network, batch=32, rates={site.name: 1.0 for site in sites})
+    assert all((one.fates == DROPPED).all() for one in everything.passages)
+    assert all(network.rate(site.name) == 0.5 for site in sites)
+
+
+def test_a_layer_that_overwrites_its_input_is_read_by_what_that_was():
+    class InPlace(DropPath):
+        def forward(self, x):
+            return x.mul_((torch.arange(len(x)) % 2).reshape(-1, 1, 1))
+
+    class Own(Block):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.drop_path1 = InPlace(rate)
+
+    network, _, _ = watched(Network([0.5], Own))
+    first = run(network).passages[0]
+    assert first.fates.tolist() == [DROPPED, KEPT, DROPPED, KEPT]
+    assert run(network, joinings=True).joinings[0].merged == "shortcut"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_pass_leaves_generators_and_the_model_alone(training):
+    model = Network(linear(0.3))
+    network, _, _ = watched(model)
+    x = torch.randn(4, 3, 6)
+    torch.manual_seed(1)
+    one = network.forward((x,), training=training, outputs=True)
+    torch.manual_seed(1)
+    again = model.train(training)(x)
+    torch.manual_seed(1)
+    assert one.outputs == network.forward((x,), training=training, outputs=True).outputs
+    assert torch.isfinite(again).all()
+
+
+def test_modules_in_plain_lists_are_met():
+    class Listed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(6, 6)
+            self.drops = [DropPath(0.1), DropPath(0.2)]
+
+        def forward(self, x):
+            for drop in self.drops:
+                x = x + drop(self.first(x))
+            return x
+
+    _, _, held = watched(Listed())
+    assert [(one.name, one.drop_prob) for one in held] == [("drops[0]", 0.1), ("drops[1]", 0.2)]
+
+
+def test_further_layers_are_named_by_a_pattern():
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.p = 0.5
+
+        def forward(self, x):
+            return x * (torch.rand(len(x), 1, 1) < 0.5) * 2 if self.training else x
+
+    class Own(Block):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.drop_path1 = nn.Identity()
+            self.gate = Skip()
+
+        def forward(self, x):
+            return x + self.gate(self.mixer(x))
+
+    assert not any(one.kind == "Skip" for one in watched(Network([0.5], Own))[2])
+    network, _, held = watched(Network([0.5], Own), "Skip|gate")
+    assert ("blocks.0.gate", 0.5) in [(one.name, one.drop_prob) for one in held]
+    assert [one.site for one in run(network).passages] == ["blocks.0.gate"]
+
+
+def test_a_model_in_hand_is_audited_as_a_copy():
+    model = Network(linear(0.3))
+    report = audit_model(model, (3, 6), effort="quick", schedule="linear", largest=0.3, only=("DP901", "DP903"))
+    assert report.exit_status == 0
+    assert not any(module._forward_hooks for module in model.modules())
+    wrong = audit_model(model, lambda batch: torch.randn(batch, 3, 6), effort="quick", largest=0.2, only=("DP901",))
+    assert [result.trial.check for result in wrong.findings] == ["DP901"]
+
+
+def test_a_model_whose_inputs_nobody_knows_is_looked_at_and_does_not_pass():
+    class Needs(Network):
+        def forward(self, x, mask):
+            return super().forward(x * mask)
+
+    report = audit_model(Needs(linear(0.3)), effort="quick")
+    outcomes = {result.trial.check: str(result.outcome) for result in report.results}
+    assert outcomes["DP901"] == outcomes["DP907"] == "pass"
+    assert {outcomes[check] for check in ("DP902", "DP903", "DP904", "DP905", "DP906")} == {"inconclusive"}
+    assert report.exit_status == 3
+    assert "give --input" in report.open[0].verdict.observed
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "said"),
+    [
+        (nn.Sequential(nn.Linear(3, 3), nn.ReLU()), None, "Nothing in Sequential"),
+        (Network(linear(0.3)), (3, 5), "raised on the input"),
+        (len, None, "no module of torch"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused_with_what_would_help(model, inputs, said):
+    with pytest.raises(UsageError, match=said):
+        audit_model(model, inputs)
