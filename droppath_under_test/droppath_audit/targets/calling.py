@@ -196,6 +196,10 @@ def _by_roles(parameters: Mapping[str, Parameter], roles: Mapping[str, str]) -> 
     return f"({','.join(told)})"
 
 
+BUILDING = {"model", "pretrained", "arch", "architecture", "config", "cfg", "depth", "depths"}
+"""Words of arguments of what builds a model."""
+
+
 def _ask_for_roles(
     parameters: Mapping[str, Parameter], left: list[Role], roles: Mapping[str, Role], table: Table
 ) -> None:
@@ -207,8 +211,10 @@ def _ask_for_roles(
     if both and not any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters.values()):
         orders = orders[::-1]
         told = [role for role in told if role != "x"]
+    builds = not both and (not parameters or any(set(words.words(name)) & BUILDING for name in parameters))
+    other = " (what builds a model is audited by 'droppath-audit model')" if builds else ""
     table.ask(
-        f"its call takes {listing(parameters)}; which of them is {what}",
+        f"its call takes {listing(parameters)}; which of them is {what}{other}",
         *(f"call=({','.join([order, *told])})" for order in orders),
     )
 

@@ -114,9 +114,9 @@ class _ListedAndSkipped(nn.Module):
         self.layers = nn.ModuleList([nn.Linear(WIDTH, WIDTH) for _ in range(5)])
         self.drop_paths = nn.ModuleList([DropPath(rate) for rate in linear(drop_path_rate)])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # fault
         x = self.embed(x)
-        for layer, drop in zip(self.layers, self.drop_paths[:3], strict=False):  # fault
+        for layer, drop in zip(self.layers, self.drop_paths[:3], strict=False):
             x = x + drop(layer(x))
         return x
 
