@@ -1,7 +1,8 @@
 """Statistical verification and fuzzing of DropPath (stochastic depth) implementations.
 
 ``audit`` examines one implementation and returns a report, ``audit_model`` does so with a whole model, ``conformance``
-gives an implementation's trials as pytest items, which warn of a broken SHOULD with ``DropPathWarning``. Importing this package loads neither torch nor numpy.
+gives an implementation's trials as pytest items, which warn of a broken SHOULD with ``DropPathWarning``. Importing this
+package loads neither torch nor numpy.
 """
 
 # Nothing that is not loaded when Python starts: ``python -m droppath_audit`` runs this before a file in the working
