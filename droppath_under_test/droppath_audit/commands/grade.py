@@ -41,7 +41,7 @@ Examples:
     "--timeout",
     type=click.FloatRange(min=1.0),
     metavar="SECONDS",
-    help="Wall time after which a run is ended, which counts as seen.  [default: ten times a run on the target, and 10]",
+    help="Wall time after which a run is ended, which counts as seen.  [default: 10, and ten times one on the target]",
 )
 @click.option(
     "--at-least",

@@ -1,6 +1,6 @@
 """What a user's own tests see: mutants and sound variants in the target's place, under those tests.
 
-``part`` drives one of them by roles, ``standing`` makes what has the target's signature and is driven by it, ``place``
-knows the target and puts something else where it is found. ``testing`` runs pytest there, ``host`` is the process in which
-all of that happens, and ``asking`` the auditor's side of it.
+``part`` drives one of them by roles, ``frame`` reads the target's signature, ``standing`` puts the one into the other.
+``testing`` runs pytest there, ``expressing`` asks whether a fault shows there at all, and ``examining`` does both for
+all of them. ``host`` is the process in which that happens, ``asking`` the auditor's side of it.
 """

@@ -16,6 +16,7 @@ from droppath_audit.grading.testing import run_tests, seed_all
 from droppath_audit.run.admitting import admitted
 from droppath_audit.selftest.examination import chosen, subjects
 from droppath_audit.selftest.processes import Lost, answers
+from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.importing import find
 from droppath_audit.targets.loader import load
 from droppath_audit.targets.spec import parse
@@ -52,10 +53,11 @@ class Examination:
         spec = parse(request["spec"])
         self._loaded = admitted(load(spec.text))
         found = find(spec)
-        if getattr(self._loaded.target, "obj", None) is not found.obj:
+        target = self._loaded.target
+        if not isinstance(target, BoundTarget) or target.obj is not found.obj:
             raise UsageError(f"Mutants cannot be put in the place of {spec.text}: it is not called as it stands.")
         self._spec, self._owner = spec.text, found.owner
-        self._frame = Frame(self._loaded.target)  # type: ignore[arg-type] - no recording has an obj
+        self._frame = Frame(target)
         self._subjects = {one.name: one for one in chosen(subjects(), tuple(request["only"]))}
         refusing = {check.id for check in catalogue().values() if check.wants_refusals}
         self._parts = {
@@ -86,7 +88,7 @@ class Examination:
             elif reason:
                 yield {"fault": wire.dump(self._fault(name, UNFIT, reason))}
         able = [one for one in self._subjects.values() if not unfit[one.name]]
-        yield from self._sound([one.name for one in able if one.sound], tested)
+        yield from self._sound([one.name for one in able if one.sound])
         yield from self._faulty([one for one in able if not one.sound], tested)
         yield {"aside": sorted(self._aside), "spent": self._spent}
 
@@ -102,7 +104,9 @@ class Examination:
             told = [f"  {test}\n      {said}" for test, said in plain["failed"].items()]
             raise UsageError(ON_THE_TARGET.format(self._spec, "\n".join(told)))
         if not plain["passed"]:
-            raise UsageError(f"No test passed on {self._spec}: {'all were skipped' if plain['draws'] else 'there are none'}.")
+            raise UsageError(
+                f"No test passed on {self._spec}: {'all were skipped' if plain['draws'] else 'there are none'}."
+            )
         if not self._asked_limit:
             self._limit = PATIENCE * (1.0 + plain["seconds"])
         again = self._one(ITSELF, seed)
@@ -128,7 +132,14 @@ class Examination:
             if isinstance(answer, Lost):
                 if answer.traceback:  # not of a test, which pytest has caught
                     raise UsageError(f"A run of the tests {answer.reason}.", answer.traceback)
-                answer = {"passed": [], "failed": {"": answer.reason}, "draws": {}, "callers": [], "aside": [], "seconds": 0.0}
+                answer = {
+                    "passed": [],
+                    "failed": {"": answer.reason},
+                    "draws": {},
+                    "callers": [],
+                    "aside": [],
+                    "seconds": 0.0,
+                }
             self._aside |= {*answer["aside"]}
             self._spent += answer["seconds"]
             yield job, answer
@@ -141,7 +152,7 @@ class Examination:
         seed_all(seed)
         return run_tests(self._session, calls, left_out=self._left_out, whole=whole)
 
-    def _sound(self, names: list[str], tested: Tested) -> Iterator[dict[str, Any]]:
+    def _sound(self, names: list[str]) -> Iterator[dict[str, Any]]:
         """Run the sound variants, and the target itself, under several seeds."""
         names = [*names, ITSELF]
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -203,8 +214,9 @@ class Examination:
     def _shown(self, job: tuple[str, tuple[str, ...]]) -> str:
         name, checks = job
         obj, _ = stand_in(self._frame, self._owner, self._parts.get(name))
-        numbers = load(self._subjects[name].spec).facts.numbers if name in self._subjects else ()
-        return shown_by(self._loaded, obj, checks, numbers)
+        if name == ITSELF:
+            return shown_by(self._loaded, obj, checks)
+        return shown_by(self._loaded, obj, checks, load(self._subjects[name].spec).facts.numbers, patient=True)
 
     def _what(self, name: str) -> str:
         return "" if name == ITSELF else self._parts[name].what

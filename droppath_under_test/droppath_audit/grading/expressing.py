@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from droppath_audit.targets.loader import Loaded
 
 
-def shown_by(loaded: Loaded, obj: Any, checks: tuple[str, ...], numbers: tuple[float, ...]) -> str:
-    """Return the first of some checks that fails an object, at effort quick, or else at standard; empty where none does.
+def shown_by(
+    loaded: Loaded, obj: Any, checks: tuple[str, ...], numbers: tuple[float, ...] = (), *, patient: bool = False
+) -> str:
+    """Return the first of some checks that fails an object at effort quick; empty where none does.
 
     Args:
         loaded: The target in whose place the object stands.
         obj: What is called as the target is.
         checks: Ids.
         numbers: Those of the code that runs there.
+        patient: Whether to ask again at effort standard, where none fails it.
     """
     assert isinstance(loaded.target, BoundTarget)  # noqa: S101 - what has a place is no recording
     target = BoundTarget(obj, loaded.target.binding, loaded.target.framework)
@@ -35,4 +38,6 @@ def shown_by(loaded: Loaded, obj: Any, checks: tuple[str, ...], numbers: tuple[f
     for check in checks:
         if any(one.outcome is Outcome.FAIL for one in results(here, Settings("quick", 0, only=(check,)))):
             return check
+    if not patient:
+        return ""
     return next((check for check in checks if killing_result(here, check, seed=0) is not None), "")

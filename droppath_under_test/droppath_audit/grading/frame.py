@@ -131,7 +131,7 @@ class Frame:
         if "p" in self.roles:
             value = bound.arguments[self.roles["p"]]
         drop_prob: Any = self.drop_prob(value)
-        if drop_prob is None and refuses:
+        if drop_prob is None and refuses and value is not None:
             drop_prob = self.binding.argument(value)
         if dialect is None or (drop_prob is None and not refuses):
             return None

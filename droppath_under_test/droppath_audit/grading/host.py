@@ -1,9 +1,9 @@
 """The process in which a user's tests run: what ``grading.asking`` starts.
 
 It lets pytest begin a session there, configuration, plugins and conftest files included, and then forks for every run:
-a run costs no import, and nothing that one leaves behind reaches the next. What goes over the socket (``run.lines``): to
-here one request; from here ``refused`` with a message, or ``target``, then ``step`` with a ``total`` for each of the
-steps, ``fault`` and ``variant`` as they come, and ``done``.
+a run costs no import, and nothing that one leaves behind reaches the next. What goes over the socket (``run.lines``):
+to here one request; from here ``refused`` with a message, or fields of a grade as they come (``fault`` and ``variant``
+many times), between them ``step`` with a ``total`` and ``done_one`` for who watches, and ``done``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SAID = 12  # lines of what pytest says that are told where it does not come to run tests
 # Options of plugins that would run tests in processes of their own, or write files of every run; with what ends that.
-OFF = {"numprocesses": None, "dist": "no", "tx": [], "no_cov": True}
+OFF: dict[str, Any] = {"numprocesses": None, "dist": "no", "tx": [], "no_cov": True}
 # Forks share a file that is captured into; and this package, which brings a plugin, is imported before that is.
 ARGUMENTS = ("--capture=sys", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework
-    from droppath_audit.targets.binding import Binding
     from droppath_audit.targets.bound import BoundTarget
 
 
@@ -80,7 +79,7 @@ class Part:
             return self._obj()
         if self.wraps:
             assert self._binding.probability is not None  # noqa: S101 - no mutant is an instance or a factory
-            named = {self._binding.init_branch: branch, self._binding.probability.name: self._argument(drop_prob)}
+            named = {self._binding.init_branch or "": branch, self._binding.probability.name: self._argument(drop_prob)}
             return self._obj(**named)
         return constructed(self._obj, self._binding, self._framework, drop_prob, NO_BRANCH, training=training)
 

@@ -1,10 +1,10 @@
 """What has the target's signature, and does what a part does.
 
 A class keeps its identity: its constructor and its call are replaced where they are defined. So whoever holds it, under
-whatever name, in a subclass, a registry or a pickle, holds it still, and ``super(DropPath, self).__init__()`` finds what
-it always found. The target's own constructor runs first: attributes, refusals and text stay the target's. A part that
-is a layer lives in the layer as a child, and is switched, converted, copied and pickled with it. A function is replaced
-in the module that defines it and in every module that has it under a name.
+whatever name, in a subclass, a registry or a pickle, holds it still, and ``super(DropPath, self).__init__()`` finds
+what it always found. The target's own constructor runs first: attributes, refusals and text stay the target's. A part
+that is a layer lives in the layer as a child, and is switched, converted, copied and pickled with it. A function is
+replaced in the module that defines it and in every module that has it under a name.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import time
 from copy import copy
@@ -24,11 +25,13 @@ OURS = "droppath_audit.pytest_plugin"  # whose items audit the target in another
 def seed_all(seed: int) -> None:
     """Seed what tests draw from: torch, NumPy and Python."""
     torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - which is what tests use
+    np.random.seed(seed)
     random.seed(seed)
 
 
-def run_tests(session: pytest.Session, calls: Calls | None, *, left_out: Collection[str], whole: bool) -> dict[str, Any]:
+def run_tests(
+    session: pytest.Session, calls: Calls | None, *, left_out: Collection[str], whole: bool
+) -> dict[str, Any]:
     """Collect and run the tests of a session, and return what became of them as plain data.
 
     Args:
@@ -81,9 +84,7 @@ class _Watching:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [
-            item for item in items if item.nodeid not in self._left_out and type(item).__module__ != OURS
-        ]
+        items[:] = [item for item in items if item.nodeid not in self._left_out and type(item).__module__ != OURS]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -116,6 +117,9 @@ def _message(report: Any) -> str:
 
 def _states() -> list[str]:
     """Return a digest of the state of every generator that ``seed_all`` seeds."""
-    kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - as above
-    said = (torch.get_rng_state().numpy().tobytes(), repr((kind, bytes(keys.data), rest)), repr(random.getstate()))
-    return [blake2b(one if isinstance(one, bytes) else one.encode(), digest_size=8).hexdigest() for one in said]
+    said = (
+        torch.get_rng_state().numpy().tobytes(),
+        pickle.dumps(np.random.get_state()),
+        pickle.dumps(random.getstate()),
+    )
+    return [blake2b(one, digest_size=8).hexdigest() for one in said]

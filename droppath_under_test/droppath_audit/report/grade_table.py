@@ -1,4 +1,4 @@
-"""The terminal report of a grade: what was seen of each kind of fault, what was let through, and sound code rejected."""
+"""The terminal report of a grade: what was seen of each kind of fault, what was not, and sound code rejected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def show(console: Console, grade: Grade, *, at_least: float | None = None) -> No
     console.print(f" {cost(grade)}")
     short = at_least is not None and (grade.percent is None or grade.percent < at_least)
     gate = f" · {at_least:g} % asked for" if at_least is not None else ""
-    console.print(Text.assemble((f" {conclusion(grade)}", "bold red" if short else "bold"), f"{gate} · exit {int(short)}"))
+    console.print(
+        Text.assemble((f" {conclusion(grade)}", "bold red" if short else "bold"), f"{gate} · exit {int(short)}")
+    )
 
 
 def conclusion(grade: Grade) -> str:
@@ -61,7 +63,9 @@ def conclusion(grade: Grade) -> str:
 
 def cost(grade: Grade) -> str:
     """Return what it took, in a few words."""
-    return f"{grade.tested.seconds:.1f} s a run of the tests on the target · {grade.spent:.0f} s all runs · {grade.seconds:.0f} s"
+    return (
+        f"{grade.tested.seconds:.1f} s a run of the tests · {grade.spent:.0f} s all runs · {grade.seconds:.0f} s in all"
+    )
 
 
 def sound(grade: Grade) -> list[str]:
@@ -71,8 +75,8 @@ def sound(grade: Grade) -> list[str]:
     if grade.interval is not None:
         low, high = grade.interval
         lines.append(
-            f"Sound code is rejected in {rejected} of {runs} runs: {_percent(rejected / runs)}, between {_percent(low)} "
-            f"and {_percent(high)} at {100 * grade.confidence:.0f} % confidence (Clopper-Pearson)."
+            f"Sound code is rejected in {rejected} of {runs} runs: {_percent(rejected / runs)}, between "
+            f"{_percent(low)} and {_percent(high)} at {100 * grade.confidence:.0f} % confidence (Clopper-Pearson)."
         )
     else:
         lines.append("No sound code was run that the tests take.")
@@ -84,7 +88,8 @@ def sound(grade: Grade) -> list[str]:
     elif grade.itself.runs:
         lines.append("No test depends on the seed of the run: every draw is seeded by a test, and one run says all.")
     lines += [
-        f"Rejected always, {one.runs} of {one.runs}: {one.name} ({one.what.rstrip('.')}), by {_some(one.tests)}: {one.said}"
+        f"Rejected always, {one.runs} of {one.runs}: {one.name} ({one.what.rstrip('.')}), by {_some(one.tests)}: "
+        f"{one.said}"
         for one in grade.intolerant
     ]
     lines += [
@@ -115,7 +120,9 @@ def missed(grade: Grade) -> dict[str, list[Fault]]:
 
 def _heading(console: Console, grade: Grade) -> None:
     tested = grade.tested
-    console.print(Text.assemble((f"droppath-audit {grade.version} grade", "bold"), f"    {grade.target}"), soft_wrap=True)
+    console.print(
+        Text.assemble((f"droppath-audit {grade.version} grade", "bold"), f"    {grade.target}"), soft_wrap=True
+    )
     console.print(f"tests    {' '.join(grade.tests)}", soft_wrap=True)
     console.print(f"passed   {tested.passed} on the target at seed {tested.seed}, of which {tested.callers} call it")
     for seed, test in tested.failed_at.items():
@@ -124,7 +131,7 @@ def _heading(console: Console, grade: Grade) -> None:
         console.print(f"left out {test}: it passes on the target, and not on what stands in for it ({said})")
     if grade.aside:
         console.print(
-            f"aside    {_some(grade.aside)}: some calls ask for what not every mutant does, and the target answered them"
+            f"aside    {_some(grade.aside)}: some calls ask for what not every mutant does; the target answered those"
         )
 
 
