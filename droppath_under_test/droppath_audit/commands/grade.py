@@ -28,7 +28,7 @@ Examples:
 
 @click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("tests", nargs=-1, metavar="TESTS... [-- PYTEST_ARGUMENTS]", type=click.UNPROCESSED)
-@click.option("--target", default="", metavar="SPEC", help="What the tests test, as they import it.  [required]")
+@click.option("--target", metavar="SPEC", help="What the tests test, as they import it.  [required]")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at a time.  [default: one a processor]")
 @click.option(
     "--seeds",
@@ -54,7 +54,7 @@ Examples:
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback behind an error.")
 def command(
     tests: tuple[str, ...],
-    target: str,
+    target: str | None,
     jobs: int | None,
     seeds: int | None,
     only: tuple[str, ...],

@@ -50,6 +50,7 @@ class Variant:
         rejected: How many of them failed.
         tests: Tests that failed in any of them.
         said: What the first of them said.
+        fixed: Whether all of these tests draw after a seed of their own, so that another run shows nothing new.
         reason: Why it was not run; empty where it was.
     """
 
@@ -59,12 +60,13 @@ class Variant:
     rejected: int = 0
     tests: tuple[str, ...] = ()
     said: str = ""
+    fixed: bool = False
     reason: str = ""
 
     @property
     def always(self) -> bool:
-        """Whether every run rejected it: its style is not taken, whatever was drawn."""
-        return 0 < self.runs == self.rejected
+        """Whether every run rejected it, whatever was drawn: its style is not taken."""
+        return 0 < self.runs == self.rejected and not self.fixed
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Tested:
+class OnTarget:
     """The tests on the target itself.
 
     Attributes:
@@ -121,7 +123,7 @@ class Grade:
     target: str
     tests: tuple[str, ...]
     version: str
-    tested: Tested
+    tested: OnTarget
     faults: tuple[Fault, ...]
     variants: tuple[Variant, ...]
     itself: Variant

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.errors import Interrupted, UsageError
-from droppath_audit.core.graded import Described, Fault, Grade, Tested, Variant
+from droppath_audit.core.graded import Described, Fault, Grade, OnTarget, Variant
 from droppath_audit.core.version import __version__
 from droppath_audit.run.apart import Apart
 from droppath_audit.stats.exact import binomial_interval
@@ -78,7 +78,7 @@ def _gathered(apart: Apart, interruption: Interruption, tell: Callable[[dict[str
     """Return the fields of a grade, as they come."""
     found: dict[str, Any] = {"faults": [], "variants": []}
     kinds: dict[str, Any] = {
-        "tested": Tested, "itself": Variant, "checks": dict[str, Described], "drawing": tuple[str, ...],
+        "tested": OnTarget, "itself": Variant, "checks": dict[str, Described], "drawing": tuple[str, ...],
         "aside": tuple[str, ...], "spent": float,
     }  # fmt: skip
     while True:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.checks import catalogue
 from droppath_audit.core import wire
 from droppath_audit.core.errors import UsageError
-from droppath_audit.core.graded import HIDDEN, MISSED, SEEN, SHARED, UNFIT, Described, Fault, Tested, Variant
+from droppath_audit.core.graded import HIDDEN, MISSED, SEEN, SHARED, UNFIT, Described, Fault, OnTarget, Variant
 from droppath_audit.grading.expressing import shown_by
 from droppath_audit.grading.frame import Frame
 from droppath_audit.grading.part import Part
@@ -59,11 +59,7 @@ class Examination:
         self._spec, self._owner = spec.text, found.owner
         self._frame = Frame(target)
         self._subjects = {one.name: one for one in chosen(subjects(), tuple(request["only"]))}
-        refusing = {check.id for check in catalogue().values() if check.wants_refusals}
-        self._parts = {
-            one.name: Part(one.name, load(one.spec).target, refuses=bool(refusing & {*one.claims}))  # type: ignore[arg-type]
-            for one in self._subjects.values()
-        }
+        self._parts: dict[str, Part] = {}
         self._limit = self._asked_limit = request["timeout"]
         self._left_out: tuple[str, ...] = ()
         self._aside: set[str] = set()
@@ -81,6 +77,11 @@ class Examination:
         described = {one.id: Described(one.slug, one.family, one.documentation.promise) for one in catalogue().values()}
         yield {"tested": wire.dump(tested)}
         yield {"checks": {check: wire.dump(described[check]) for check in sorted(claimed)}}
+        refusing = {check.id for check in catalogue().values() if check.wants_refusals}
+        for one in self._subjects.values():
+            target = load(one.spec).target
+            assert isinstance(target, BoundTarget)  # noqa: S101 - no mutant is a recording
+            self._parts[one.name] = Part(one.name, target, refuses=bool(refusing & {*one.claims}))
         unfit = {name: self._frame.unfit(part) for name, part in self._parts.items()}
         for name, reason in unfit.items():
             if reason and self._subjects[name].sound:
@@ -92,7 +93,7 @@ class Examination:
         yield from self._faulty([one for one in able if not one.sound], tested)
         yield {"aside": sorted(self._aside), "spent": self._spent}
 
-    def _tested(self) -> Tested:
+    def _tested(self) -> OnTarget:
         """Return how the tests do on the target itself, and on what only stands in for it."""
         failed_at: dict[int, str] = {}
         for seed in range(TRIES):
@@ -118,7 +119,7 @@ class Examination:
         if not again["passed"]:
             said = "\n".join(f"  {test}\n      {why}" for test, why in again["failed"].items())
             raise UsageError(f"The tests pass on {self._spec}, and none on what stands in for it:\n{said}")
-        return Tested(len(again["passed"]), len(again["callers"]), seed, failed_at, again["failed"], plain["seconds"])
+        return OnTarget(len(again["passed"]), len(again["callers"]), seed, failed_at, again["failed"], plain["seconds"])
 
     def _one(self, name: str | None, seed: int) -> dict[str, Any]:
         ((_, answer),) = self._run([(name, seed, True)], self._asked_limit or FIRST_LIMIT)
@@ -167,12 +168,15 @@ class Examination:
         elif seeds > first:
             yield {"step": "sound variants", "total": (seeds - first) * len(names)}
             yield from self._seeded(runs, range(first, seeds))
-        yield {"drawing": sorted({*drawing, *(test for name in names for test in _drawing(runs[name]))})}
+        drawing = sorted({*drawing, *(test for name in names for test in _drawing(runs[name]))})
+        yield {"drawing": drawing}
         for name in names:
             failed = [run["failed"] for run in runs[name] if run["failed"]]
             tests = tuple(dict.fromkeys(test for one in failed for test in one))
             said = next((said for one in failed for said in one.values()), "")
-            variant = Variant(name, self._what(name), len(runs[name]), len(failed), tests, said)
+            drew = {test for run in runs[name] for test, states in run["draws"].items() if any(states)}
+            fixed = bool(tests) and {*tests} <= drew - {*drawing}
+            variant = Variant(name, self._what(name), len(runs[name]), len(failed), tests, said, fixed)
             yield {"itself" if name == ITSELF else "variant": wire.dump(variant)}
 
     def _seeded(self, runs: dict[str, list[dict[str, Any]]], seeds: Iterable[int]) -> Iterator[dict[str, Any]]:
@@ -180,7 +184,7 @@ class Examination:
             runs[name or ITSELF].append(run)
             yield {"done_one": name or self._spec}
 
-    def _faulty(self, able: list[Subject], tested: Tested) -> Iterator[dict[str, Any]]:
+    def _faulty(self, able: list[Subject], tested: OnTarget) -> Iterator[dict[str, Any]]:
         """Run the mutants; ask those that are let through whether they show at all."""
         yield {"step": "mutants", "total": len(able)}
         passed: list[Subject] = []

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.core.invocation import kept
 from droppath_audit.grading.part import Given
 from droppath_audit.targets.parameters import VARIADIC
 from droppath_audit.targets.settling import DECLARING
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from droppath_audit.grading.part import Part
     from droppath_audit.targets.bound import BoundTarget
 
+DIGITS = 15  # decimals that every double-precision number below 1 keeps
 ROLES = ("x", "r", "p", "training", "constant")
 
 
@@ -145,11 +145,15 @@ class Frame:
 
     def drop_prob(self, value: Any) -> float | None:
         """Return p as a probability argument says it; None where it is no probability."""
-        number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+        tensor = not isinstance(value, Real) and hasattr(value, "item") and getattr(value, "ndim", 1) == 0
+        number: Any = value.item() if tensor else value
         if isinstance(number, bool) or not isinstance(number, Real) or not 0.0 <= float(number) <= 1.0:
             return None
-        keep = self.binding.probability is not None and self.binding.probability.meaning == "keep"
-        return float(kept(number) if keep else number)
+        given: Any = number  # of its own kind, on which faults depend
+        drop_prob = self.binding.argument(given)
+        # Two numbers can have one keep_prob: 0.3 and 0.30000000000000004 that of 0.7. The shorter one was meant.
+        shorter = type(given)(round(drop_prob, DIGITS))
+        return shorter if self.binding.argument(shorter) == given else drop_prob
 
     def unfit(self, part: Part) -> str:
         """Return why a part cannot be put in the target's place; empty where it can."""

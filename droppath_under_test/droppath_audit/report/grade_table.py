@@ -86,16 +86,19 @@ def sound(grade: Grade) -> list[str]:
         names = _some(grade.drawing)
         lines.append(f"Tests that draw by the run's seed, {len(grade.drawing)} of {grade.tested.passed}: {names}.")
     elif grade.itself.runs:
-        lines.append("No test depends on the seed of the run: every draw is seeded by a test, and one run says all.")
+        lines.append(
+            "No test depends on the seed of the run: those that draw set a seed, so that one run of each says all."
+        )
     lines += [
         f"Rejected always, {one.runs} of {one.runs}: {one.name} ({one.what.rstrip('.')}), by {_some(one.tests)}: "
         f"{one.said}"
         for one in grade.intolerant
     ]
     lines += [
-        f"Rejected by chance, {one.rejected} of {one.runs}: {one.name}, by {_some(one.tests)}."
+        f"Rejected {'under a seed that the test sets' if one.fixed else 'by chance'}, {one.rejected} of {one.runs}: "
+        f"{one.name}, by {_some(one.tests)}."
         for one in grade.variants
-        if 0 < one.rejected < one.runs
+        if one.rejected and not one.always
     ]
     return lines
 

@@ -71,9 +71,11 @@ X = torch.ones(256, 2)
 
 @pytest.fixture
 def placed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Calls]]:
-    """Return what puts a mutant or sound variant in the place of a fresh target of ``layers``, and returns that module."""
+    """Return what puts a mutant in the place of a target in a fresh ``layers``, and returns that with the calls."""
     (tmp_path / "layers.py").write_text(LAYERS, encoding="utf-8")
-    (tmp_path / "others.py").write_text("from layers import *\nfrom layers import drop_path as other\n", encoding="utf-8")
+    (tmp_path / "others.py").write_text(
+        "from layers import *\nfrom layers import drop_path as other\n", encoding="utf-8"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("layers", "others"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -129,7 +131,7 @@ def test_a_layer_is_copied_pickled_switched_and_subclassed_with_its_part(placed)
     model = nn.Sequential(nn.Linear(2, 2), Mine()).eval()
     assert torch.equal(model[1](X), X)
     assert 0.0 < kept(copy.deepcopy(model[1])(X)) < 1.0  # which is the fault
-    again = pickle.loads(pickle.dumps(layers.DropPath(0.5).eval()))
+    again = pickle.loads(pickle.dumps(layers.DropPath(0.5).eval()))  # noqa: S301 - written a moment ago
     assert torch.equal(again(X), X)
 
 
@@ -219,7 +221,9 @@ def test_the_target_itself_in_its_own_place_only_counts(placed):
 
 def test_what_does_not_fit_says_why(placed):
     frame = Frame(load("droppath_reference:DropPath").target)
-    reasons = {name: frame.unfit(Part(name, load(spec).target)) for name, spec in (mutants() | sound_variants()).items()}
+    reasons = {
+        name: frame.unfit(Part(name, load(spec).target)) for name, spec in (mutants() | sound_variants()).items()
+    }
     assert reasons["never_rescales"] == "its scaling is none, the target's inverted"
     assert reasons["batch_at_once"] == "it decides per batch, the target per sample"
     assert reasons["adds_to_its_shortcut"] == "it adds a shortcut, the target adds none"
