@@ -32,7 +32,7 @@ Examples:
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at a time.  [default: one a processor]")
 @click.option(
     "--seeds",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(2, 10_000),
     metavar="N",
     help="Runs of each sound variant, each with a seed of its own.  [default: 5 to 20, as two minutes allow]",
 )

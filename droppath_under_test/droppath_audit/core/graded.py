@@ -113,6 +113,7 @@ class Grade:
         itself: The target under the same seeds as these.
         checks: The checks that are named, by their ids.
         drawing: Tests whose draws depend on the seed of the run.
+        seeded: Tests that draw after a seed that a test sets, so that more runs show no more of them.
         aside: Tests with a call that asks for what no mutant does, or not every one; the target answered it.
         interval: Of the rate at which sound code is rejected by chance; None without a run.
         confidence: Of that interval.
@@ -129,6 +130,7 @@ class Grade:
     itself: Variant
     checks: dict[str, Described] = field(default_factory=dict)
     drawing: tuple[str, ...] = ()
+    seeded: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     interval: tuple[float, float] | None = None
     confidence: float = 0.95

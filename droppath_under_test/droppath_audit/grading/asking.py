@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import select
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
@@ -57,6 +59,8 @@ def graded(asked: Asked, interruption: Interruption, tell: Callable[[dict[str, A
         UsageError: If they cannot be graded.
         Interrupted: If it was.
     """
+    if find_spec("pytest") is None:
+        raise UsageError(f"The tests are run by pytest, which is not installed in this environment ({sys.executable}).")
     started = time.perf_counter()
     folder = tempfile.mkdtemp(prefix="droppath-audit-grade-")
     try:
@@ -78,8 +82,8 @@ def _gathered(apart: Apart, interruption: Interruption, tell: Callable[[dict[str
     """Return the fields of a grade, as they come."""
     found: dict[str, Any] = {"faults": [], "variants": []}
     kinds: dict[str, Any] = {
-        "tested": OnTarget, "itself": Variant, "checks": dict[str, Described], "drawing": tuple[str, ...],
-        "aside": tuple[str, ...], "spent": float,
+        "tested": OnTarget, "itself": Variant, "checks": dict[str, Described], "aside": tuple[str, ...],
+        "drawing": tuple[str, ...], "seeded": tuple[str, ...], "spent": float,
     }  # fmt: skip
     while True:
         ready = select.select([apart.socket], [], [], LOOK_SECONDS)[0]

@@ -169,12 +169,12 @@ class Examination:
             yield {"step": "sound variants", "total": (seeds - first) * len(names)}
             yield from self._seeded(runs, range(first, seeds))
         drawing = sorted({*drawing, *(test for name in names for test in _drawing(runs[name]))})
-        yield {"drawing": drawing}
+        drew = {test for name in names for run in runs[name] for test, states in run["draws"].items() if any(states)}
+        yield {"drawing": drawing, "seeded": sorted(drew - {*drawing})}
         for name in names:
             failed = [run["failed"] for run in runs[name] if run["failed"]]
             tests = tuple(dict.fromkeys(test for one in failed for test in one))
             said = next((said for one in failed for said in one.values()), "")
-            drew = {test for run in runs[name] for test, states in run["draws"].items() if any(states)}
             fixed = bool(tests) and {*tests} <= drew - {*drawing}
             variant = Variant(name, self._what(name), len(runs[name]), len(failed), tests, said, fixed)
             yield {"itself" if name == ITSELF else "variant": wire.dump(variant)}

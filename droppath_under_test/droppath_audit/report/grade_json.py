@@ -33,6 +33,7 @@ def document(grade: Grade) -> dict[str, Any]:
             "confidence": grade.confidence,
         },
         "tests_that_draw": list(grade.drawing),
+        "tests_that_seed": list(grade.seeded),
         "tests_with_calls_aside": list(grade.aside),
         "seconds": grade.seconds,
         "seconds_of_runs": grade.spent,

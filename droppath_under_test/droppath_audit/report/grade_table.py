@@ -86,9 +86,10 @@ def sound(grade: Grade) -> list[str]:
         names = _some(grade.drawing)
         lines.append(f"Tests that draw by the run's seed, {len(grade.drawing)} of {grade.tested.passed}: {names}.")
     elif grade.itself.runs:
-        lines.append(
-            "No test depends on the seed of the run: those that draw set a seed, so that one run of each says all."
-        )
+        lines.append("No test depends on the seed of the run: one run of each variant says all.")
+    if grade.seeded:
+        names = _some(grade.seeded)
+        lines.append(f"Tests that draw after a seed that one of them sets, always the same: {names}.")
     lines += [
         f"Rejected always, {one.runs} of {one.runs}: {one.name} ({one.what.rstrip('.')}), by {_some(one.tests)}: "
         f"{one.said}"

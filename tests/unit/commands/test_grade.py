@@ -256,6 +256,7 @@ def grade() -> Grade:
         Variant("", "", 10, 1),
         checks,
         ("t::g",),
+        ("t::h",),
         ("t::f",),
         (0.1, 0.4),
     )
