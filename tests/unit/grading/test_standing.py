@@ -172,6 +172,23 @@ def test_a_fault_of_refusals_refuses_as_it_does_itself(placed):
         layers.DropPath(nonsense=1)
 
 
+def test_a_default_is_the_mutants_where_the_target_has_one_and_refusals_stay(placed):
+    layers, _ = placed("DropPath", "DefaultsToNone", refuses=True)
+    with pytest.raises(TypeError, match="must be a number"):
+        layers.DropPath()(X)
+    assert torch.equal(layers.DropPath(1.0)(X), X)
+    with pytest.raises(ValueError, match="no probability"):
+        layers.DropPath(1.5)
+
+
+def test_a_layer_that_was_made_before_is_the_targets(placed):
+    layers, _ = placed("Adding", "")
+    before = layers.DropPath(0.75)
+    _, calls = placed("DropPath", "keeps_what_it_should_drop")
+    assert set(before(X).unique().tolist()) <= {0.0, float(torch.tensor(1.0) / 0.75)}
+    assert (calls.all, calls.aside) == (1, 1)
+
+
 def test_a_function_is_replaced_under_every_name_and_with_its_mode(placed):
     layers, calls = placed("drop_path", "keeps_what_it_should_drop")
     import others
