@@ -9,8 +9,8 @@ import pytest
 
 from droppath_audit.commands import cli
 from droppath_audit.grading.frame import Frame
-from droppath_audit.grading.part import Part
 from droppath_audit.grading.standing import stand_in
+from droppath_audit.grading.substitute import Substitute
 from droppath_audit.run.plan import Settings
 from droppath_audit.selftest.examination import results
 from droppath_audit.selftest.processes import Lost, answers
@@ -60,7 +60,7 @@ def broken(name: str) -> list[str]:
     assert isinstance(loaded.target, BoundTarget)
     variant = load(sound_variants()[name]).target
     assert isinstance(variant, BoundTarget)
-    stand_in(Frame(loaded.target), droppath_reference, Part(name, variant))
+    stand_in(Frame(loaded.target), droppath_reference, Substitute(name, variant))
     found = results(loaded, Settings("quick", 0))
     return [f"{one.trial.id}: {one.verdict.observed}" for one in found if one.is_finding()]
 

@@ -10,8 +10,8 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.graded import HIDDEN, MISSED, SEEN, SHARED, UNFIT, Described, Fault, OnTarget, Variant
 from droppath_audit.grading.expressing import shown_by
 from droppath_audit.grading.frame import Frame
-from droppath_audit.grading.part import Part
 from droppath_audit.grading.standing import stand_in
+from droppath_audit.grading.substitute import Substitute
 from droppath_audit.grading.testing import run_tests, seed_all
 from droppath_audit.run.admitting import admitted
 from droppath_audit.selftest.examination import chosen, subjects
@@ -59,7 +59,7 @@ class Examination:
         self._spec, self._owner = spec.text, found.owner
         self._frame = Frame(target)
         self._subjects = {one.name: one for one in chosen(subjects(), tuple(request["only"]))}
-        self._parts: dict[str, Part] = {}
+        self._substitutes: dict[str, Substitute] = {}
         self._limit = self._asked_limit = request["timeout"]
         self._left_out: tuple[str, ...] = ()
         self._aside: set[str] = set()
@@ -81,8 +81,8 @@ class Examination:
         for one in self._subjects.values():
             target = load(one.spec).target
             assert isinstance(target, BoundTarget)  # noqa: S101 - no mutant is a recording
-            self._parts[one.name] = Part(one.name, target, refuses=bool(refusing & {*one.claims}))
-        unfit = {name: self._frame.unfit(part) for name, part in self._parts.items()}
+            self._substitutes[one.name] = Substitute(one.name, target, refuses=bool(refusing & {*one.claims}))
+        unfit = {name: self._frame.unfit(substitute) for name, substitute in self._substitutes.items()}
         for name, reason in unfit.items():
             if reason and self._subjects[name].sound:
                 yield {"variant": wire.dump(Variant(name, self._what(name), reason=reason))}
@@ -149,7 +149,7 @@ class Examination:
         name, seed, whole = job
         calls = None
         if name is not None:
-            _, calls = stand_in(self._frame, self._owner, self._parts.get(name))
+            _, calls = stand_in(self._frame, self._owner, self._substitutes.get(name))
         seed_all(seed)
         return run_tests(self._session, calls, left_out=self._left_out, whole=whole)
 
@@ -217,13 +217,13 @@ class Examination:
 
     def _shown(self, job: tuple[str, tuple[str, ...]]) -> str:
         name, checks = job
-        obj, _ = stand_in(self._frame, self._owner, self._parts.get(name))
+        obj, _ = stand_in(self._frame, self._owner, self._substitutes.get(name))
         if name == ITSELF:
             return shown_by(self._loaded, obj, checks)
         return shown_by(self._loaded, obj, checks, load(self._subjects[name].spec).facts.numbers, patient=True)
 
     def _what(self, name: str) -> str:
-        return "" if name == ITSELF else self._parts[name].what
+        return "" if name == ITSELF else self._substitutes[name].what
 
     def _fault(
         self, name: str, outcome: str, reason: str = "", test: str = "", said: str = "", shown_by: str = ""

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.grading.part import Given
+from droppath_audit.grading.substitute import Given
 from droppath_audit.targets.parameters import VARIADIC
 from droppath_audit.targets.settling import DECLARING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from droppath_audit.core.dialect import Dialect
-    from droppath_audit.grading.part import Part
+    from droppath_audit.grading.substitute import Substitute
     from droppath_audit.targets.bound import BoundTarget
 
 DIGITS = 15  # decimals that every double-precision number below 1 keeps
@@ -155,14 +155,14 @@ class Frame:
         shorter = type(given)(round(drop_prob, DIGITS))
         return shorter if self.binding.argument(shorter) == given else drop_prob
 
-    def unfit(self, part: Part) -> str:
-        """Return why a part cannot be put in the target's place; empty where it can."""
-        its, ours = part.dialect, self.dialect
+    def unfit(self, substitute: Substitute) -> str:
+        """Return why a substitute cannot be put in the target's place; empty where it can."""
+        its, ours = substitute.dialect, self.dialect
         if its.granularity != ours.granularity:
             return f"it decides per {its.granularity}, the target per {ours.granularity}"
         if its.scaling != ours.scaling:
             return f"its scaling is {its.scaling}, the target's {ours.scaling}"
-        if part.wraps and not self.wraps:
+        if substitute.wraps and not self.wraps:
             return "it runs its branch itself, the target is handed what that returns"
         if its.form == "residual" != ours.form:
             return "it adds a shortcut, the target adds none"
@@ -170,12 +170,15 @@ class Frame:
             return "it declares to refuse keep_prob = 0, the target does not"
         return ""
 
-    def fits(self, part: Part, given: Given, dialect: Dialect) -> bool:
-        """Return whether a call asks for what a part does; another is answered by the target."""
-        if (dialect.granularity, dialect.scaling) != (part.dialect.granularity, part.dialect.scaling):
+    def fits(self, substitute: Substitute, given: Given, dialect: Dialect) -> bool:
+        """Return whether a call asks for what a substitute does; another is answered by the target."""
+        if (dialect.granularity, dialect.scaling) != (substitute.dialect.granularity, substitute.dialect.scaling):
             return False
-        refused = given.drop_prob == 1.0 and "raises" in (self.dialect.keep_prob_zero, part.dialect.keep_prob_zero)
-        return not refused or part.dialect.keep_prob_zero == "raises"
+        refused = given.drop_prob == 1.0 and "raises" in (
+            self.dialect.keep_prob_zero,
+            substitute.dialect.keep_prob_zero,
+        )
+        return not refused or substitute.dialect.keep_prob_zero == "raises"
 
     def _training(self, layer: Any, told: Told | None, arguments: Mapping[str, Any]) -> bool:
         binding = self.binding

@@ -1,10 +1,10 @@
-"""What has the target's signature, and does what a part does.
+"""What has the target's signature, and does what a substitute does.
 
 A class keeps its identity: its constructor and its call are replaced where they are defined. So whoever holds it, under
 whatever name, in a subclass, a registry or a pickle, holds it still, and ``super(DropPath, self).__init__()`` finds
-what it always found. The target's own constructor runs first: attributes, refusals and text stay the target's. A part
-that is a layer lives in the layer as a child, and is switched, converted, copied and pickled with it. A function is
-replaced in the module that defines it and in every module that has it under a name.
+what it always found. The target's own constructor runs first: attributes, refusals and text stay the target's. A
+substitute that is a layer lives in the target's as a child, and is switched, converted, copied and pickled with it. A
+function is replaced in the module that defines it and in every module that has it under a name.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from droppath_audit.grading.frame import Frame
-    from droppath_audit.grading.part import Part
+    from droppath_audit.grading.substitute import Substitute
 
-PART, TOLD = "_droppath_audit_part", "_droppath_audit_told"
+SUBSTITUTE, TOLD = "_droppath_audit_substitute", "_droppath_audit_told"
 
 
 @dataclass
@@ -32,34 +32,34 @@ class Calls:
 
     Attributes:
         all: Calls in all.
-        aside: Those that ask for something that the part does not do, and that the target has answered itself.
+        aside: Those that ask for something that the substitute does not do, and that the target has answered itself.
     """
 
     all: int = 0
     aside: int = 0
 
 
-def stand_in(frame: Frame, owner: Any, part: Part | None) -> tuple[Any, Calls]:
-    """Put a part in the target's place, for the rest of this process.
+def stand_in(frame: Frame, owner: Any, substitute: Substitute | None) -> tuple[Any, Calls]:
+    """Put a substitute in the target's place, for the rest of this process.
 
     Args:
         frame: The target.
         owner: The module or class of which it is an attribute.
-        part: What does the work; the target itself where it is None.
+        substitute: What does the work; the target itself where it is None.
 
     Returns:
         What stands there now, and the calls that it counts.
     """
     calls = Calls()
     if frame.is_class:
-        _replace_methods(frame, part, calls)
+        _replace_methods(frame, substitute, calls)
         return frame.obj, calls
-    function = _function(frame, part, calls)
+    function = _function(frame, substitute, calls)
     _replace_everywhere(frame.obj, function, owner)
     return function, calls
 
 
-def _replace_methods(frame: Frame, part: Part | None, calls: Calls) -> None:
+def _replace_methods(frame: Frame, substitute: Substitute | None, calls: Calls) -> None:
     cls = frame.obj
     construct, run = cls.__init__, getattr(cls, frame.entry)
 
@@ -68,36 +68,48 @@ def _replace_methods(frame: Frame, part: Part | None, calls: Calls) -> None:
         try:
             construct(self, *arguments, **named)
         except Exception:
-            if part is None or not part.refuses or part.layered or not _unrefused(frame, self, arguments, named):
+            if (
+                substitute is None
+                or not substitute.refuses
+                or substitute.layered
+                or not _unrefused(frame, self, arguments, named)
+            ):
                 raise
         told = vars(self)[TOLD] = frame.constructed(self, arguments, named)
         drop_prob = frame.drop_prob(told.value)
-        if part is None or not part.layered or told.dialect is None or (drop_prob is None and "p" not in frame.roles):
+        if (
+            substitute is None
+            or not substitute.layered
+            or told.dialect is None
+            or (drop_prob is None and "p" not in frame.roles)
+        ):
             return
         branch = getattr(self, frame.binding.init_branch or "", None)
-        setattr(self, PART, part.made(drop_prob or 0.0, told=told.told, branch=branch, training=told.training))
+        setattr(
+            self, SUBSTITUTE, substitute.made(drop_prob or 0.0, told=told.told, branch=branch, training=told.training)
+        )
 
     @functools.wraps(run)
     def call(self: Any, *arguments: Any, **named: Any) -> Any:
         calls.all += 1
-        if part is None:
+        if substitute is None:
             return run(self, *arguments, **named)
-        told, made = vars(self).get(TOLD), _children(self).get(PART)
+        told, made = vars(self).get(TOLD), _children(self).get(SUBSTITUTE)
         found = None  # as for a layer that was made before anything was replaced, by a conftest file say
         if told is not None:
-            found = frame.given(self, told, arguments, named, refuses=part.refuses)
-        if found is None or not frame.fits(part, *found) or (part.layered and made is None):
+            found = frame.given(self, told, arguments, named, refuses=substitute.refuses)
+        if found is None or not frame.fits(substitute, *found) or (substitute.layered and made is None):
             calls.aside += 1
             return run(self, *arguments, **named)
         given, _ = found
-        if frame.wraps and not part.wraps:
+        if frame.wraps and not substitute.wraps:
             given = replace(given, x=getattr(self, frame.binding.init_branch or "")(given.x))
-        return part.called(made, given, switched=made is not None and frame.binding.mode_at == "method")
+        return substitute.called(made, given, switched=made is not None and frame.binding.mode_at == "method")
 
     cls.__init__ = init
     setattr(cls, frame.entry, call)
-    if part is not None and part.layered:
-        _pass_on(cls, frame, part)
+    if substitute is not None and substitute.layered:
+        _pass_on(cls, frame, substitute)
 
 
 def _unrefused(frame: Frame, layer: Any, arguments: Any, named: Any) -> bool:
@@ -124,19 +136,19 @@ def _children(layer: Any) -> dict[str, Any]:
     return vars(layer).get("_modules", vars(layer))  # type: ignore[no-any-return]
 
 
-def _pass_on(cls: Any, frame: Frame, part: Part) -> None:
-    """Tell the part what its layer is told: another probability, another mode; and do not show it as a child."""
+def _pass_on(cls: Any, frame: Frame, substitute: Substitute) -> None:
+    """Tell the substitute what its layer is told: another probability, another mode; and do not show it as a child."""
     assign, switch, text = cls.__setattr__, getattr(cls, "train", None), cls.__repr__
 
     @functools.wraps(assign)
     def setting(self: Any, name: str, value: Any) -> None:
         assign(self, name, value)
         told = vars(self).get(TOLD)
-        made = _children(self).get(PART)
+        made = _children(self).get(SUBSTITUTE)
         if told is not None and made is not None and name == told.attribute:
             drop_prob = frame.drop_prob(value)
             if drop_prob is not None:
-                part.tell(made, drop_prob)
+                substitute.tell(made, drop_prob)
 
     @functools.wraps(switch or assign)
     def train(self: Any, mode: bool = True) -> Any:
@@ -160,33 +172,33 @@ def _pass_on(cls: Any, frame: Frame, part: Part) -> None:
 
 @contextmanager
 def _without(layer: Any) -> Iterator[Any]:
-    """Within, a layer has no part; the part is what is returned."""
-    made = _children(layer).pop(PART, None)
+    """Within, a layer has no substitute; the substitute is what is returned."""
+    made = _children(layer).pop(SUBSTITUTE, None)
     try:
         yield made
     finally:
         if made is not None:
-            _children(layer)[PART] = made
+            _children(layer)[SUBSTITUTE] = made
 
 
-def _function(frame: Frame, part: Part | None, calls: Calls) -> Callable[..., Any]:
-    """Return a function with the target's signature; a part that is a layer is kept for each rate."""
+def _function(frame: Frame, substitute: Substitute | None, calls: Calls) -> Callable[..., Any]:
+    """Return a function with the target's signature; a substitute that is a layer is kept for each rate."""
     layers: dict[float, Any] = {}
     target = frame.obj
 
     @functools.wraps(target)
     def function(*arguments: Any, **named: Any) -> Any:
         calls.all += 1
-        if part is None:
+        if substitute is None:
             return target(*arguments, **named)
-        found = frame.given(None, None, arguments, named, refuses=part.refuses)
-        if found is None or not frame.fits(part, *found):
+        found = frame.given(None, None, arguments, named, refuses=substitute.refuses)
+        if found is None or not frame.fits(substitute, *found):
             calls.aside += 1
             return target(*arguments, **named)
         given, _ = found
-        if part.layered and given.drop_prob not in layers:
-            layers[given.drop_prob] = part.made(given.drop_prob, told=True, training=given.training)
-        return part.called(layers.get(given.drop_prob), given, switched=False)
+        if substitute.layered and given.drop_prob not in layers:
+            layers[given.drop_prob] = substitute.made(given.drop_prob, told=True, training=given.training)
+        return substitute.called(layers.get(given.drop_prob), given, switched=False)
 
     return function
 

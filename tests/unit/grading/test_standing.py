@@ -13,8 +13,8 @@ from torch import nn
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.grading.frame import Frame
-from droppath_audit.grading.part import Part
 from droppath_audit.grading.standing import stand_in
+from droppath_audit.grading.substitute import Substitute
 from droppath_audit.mutants import mutants
 from droppath_audit.sound import sound_variants
 from droppath_audit.targets.loader import load
@@ -87,9 +87,11 @@ def placed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
     def put(target: str, name: str, *, refuses: bool = False) -> tuple[Any, Calls]:
         frame = Frame(load(f"layers:{target}").target)
-        part = Part(name, load((mutants() | sound_variants())[name]).target, refuses=refuses) if name else None
-        assert part is None or not frame.unfit(part)
-        _, calls = stand_in(frame, layers, part)
+        substitute = (
+            Substitute(name, load((mutants() | sound_variants())[name]).target, refuses=refuses) if name else None
+        )
+        assert substitute is None or not frame.unfit(substitute)
+        _, calls = stand_in(frame, layers, substitute)
         torch.manual_seed(0)
         return layers, calls
 
@@ -239,7 +241,7 @@ def test_the_target_itself_in_its_own_place_only_counts(placed):
 def test_what_does_not_fit_says_why(placed):
     frame = Frame(load("droppath_reference:DropPath").target)
     reasons = {
-        name: frame.unfit(Part(name, load(spec).target)) for name, spec in (mutants() | sound_variants()).items()
+        name: frame.unfit(Substitute(name, load(spec).target)) for name, spec in (mutants() | sound_variants()).items()
     }
     assert reasons["never_rescales"] == "its scaling is none, the target's inverted"
     assert reasons["batch_at_once"] == "it decides per batch, the target per sample"

@@ -25,7 +25,7 @@ class Given:
     """One call of the target, by roles.
 
     Attributes:
-        x: What is dropped: the output of the branch, of shape (B, ...); the shortcut where the part runs the branch.
+        x: What is dropped: the output of the branch, of shape (B, ...); the shortcut, if the substitute runs that.
         shortcut: What it is added to; None where the target adds nothing.
         drop_prob: p.
         training: The mode.
@@ -37,7 +37,7 @@ class Given:
     training: bool
 
 
-class Part:
+class Substitute:
     """One implementation of ours.
 
     Args:
@@ -70,10 +70,10 @@ class Part:
 
         Args:
             drop_prob: p.
-            told: Whether the constructor of the target was told a probability; a part that has a default of its own
-                then takes that.
-            branch: What a part that runs the branch is given.
-            training: The mode, for a part whose constructor is told it.
+            told: Whether the constructor of the target was told a probability; where it was not, a substitute takes the
+                default of its own, if it has one.
+            branch: What a substitute that runs the branch is given.
+            training: The mode, for a substitute whose constructor is told it.
         """
         if not told and self._default:
             return self._obj()
