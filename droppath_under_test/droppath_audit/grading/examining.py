@@ -119,7 +119,8 @@ class Examination:
         if not again["passed"]:
             said = "\n".join(f"  {test}\n      {why}" for test, why in again["failed"].items())
             raise UsageError(f"The tests pass on {self._spec}, and none on what stands in for it:\n{said}")
-        return OnTarget(len(again["passed"]), len(again["callers"]), seed, failed_at, again["failed"], plain["seconds"])
+        callers = len({*again["passed"]} & {*again["callers"]})
+        return OnTarget(len(again["passed"]), callers, seed, failed_at, again["failed"], plain["seconds"])
 
     def _one(self, name: str | None, seed: int) -> dict[str, Any]:
         ((_, answer),) = self._run([(name, seed, True)], self._asked_limit or FIRST_LIMIT)
@@ -207,7 +208,7 @@ class Examination:
             reason = f"the target itself fails {', '.join(self._subjects[name].claims)}"
             yield {"fault": wire.dump(self._fault(name, SHARED, reason)), "done_one": name}
         for (name, checks), found in self._asked([(name, checks) for name, checks in left.items() if checks]):
-            fault = self._fault(name, HIDDEN, f"{', '.join(checks)} does not see it there")
+            fault = self._fault(name, HIDDEN, f"{', '.join(checks)} see{'s' * (len(checks) == 1)} nothing of it there")
             yield {"fault": wire.dump(self._fault(name, MISSED, shown_by=found) if found else fault), "done_one": name}
 
     def _asked(self, jobs: list[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[tuple[str, tuple[str, ...]], str]]:
