@@ -6,6 +6,7 @@ import pickle
 import random
 import time
 from copy import copy
+from functools import partial, wraps
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,15 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from droppath_audit.grading.standing import Calls
 
 LONGEST = 200  # characters of what a failed test says
+# What seeds each of the generators, and where that is found.
+SEEDING: tuple[tuple[tuple[Any, ...], str], ...] = (
+    ((torch, torch.random), "manual_seed"), ((np.random,), "seed"), ((random,), "seed"),
+)  # fmt: skip
 OURS = "droppath_audit.pytest_plugin"  # whose items audit the target in another process
 
 
@@ -42,8 +47,8 @@ def run_tests(
 
     Returns:
         ``passed``, a list of node ids; ``failed``, of each the message; ``draws``, of each the state of the generators
-        after it, empty where it has drawn nothing; ``callers``, those that have called the target; ``aside``, those of
-        them with a call that it has answered itself; ``seconds``.
+        after it, empty where it has neither drawn nor seeded; ``callers``, those that have called the target;
+        ``aside``, those of them with a call that it has answered itself; ``seconds``.
     """
     watching = _Watching(calls, frozenset(left_out))
     session.config.pluginmanager.register(watching)
@@ -81,6 +86,14 @@ class _Watching:
         self.callers: list[str] = []
         self.aside: list[str] = []
         self._calls, self._left_out = calls, left_out
+        self._seeded = [0, 0, 0]
+        for number, (modules, name) in enumerate(SEEDING):
+            function = _noting(getattr(modules[0], name), partial(self._note, number))
+            for module in modules:
+                setattr(module, name, function)
+
+    def _note(self, number: int) -> None:
+        self._seeded[number] += 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -88,10 +101,14 @@ class _Watching:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        before, calls = _states(), copy(self._calls)
+        before, seeded, calls = _states(), [*self._seeded], copy(self._calls)
         said = yield
         after = _states()
-        self.draws[item.nodeid] = [new if new != old else "" for old, new in zip(before, after, strict=True)]
+        # Not by the states alone: two tests that set one seed and draw as much leave the same.
+        changed = [
+            old != new or count != now for old, new, count, now in zip(before, after, seeded, self._seeded, strict=True)
+        ]
+        self.draws[item.nodeid] = [new if other else "" for new, other in zip(after, changed, strict=True)]
         if self._calls is not None and calls is not None:
             self.callers += [item.nodeid] if self._calls.all > calls.all else []
             self.aside += [item.nodeid] if self._calls.aside > calls.aside else []
@@ -106,6 +123,15 @@ class _Watching:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.failed.setdefault(report.nodeid, _message(report))
+
+
+def _noting(function: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
+    @wraps(function)
+    def noting(*arguments: Any, **named: Any) -> Any:
+        note()
+        return function(*arguments, **named)
+
+    return noting
 
 
 def _message(report: Any) -> str:

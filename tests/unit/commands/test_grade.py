@@ -169,6 +169,36 @@ def test_good_tests_see_more_and_a_run_without_an_end_is_seen(run, tmp_path):
     assert good["tested"]["passed"] == 5
 
 
+def test_what_a_fixed_seed_rejects_may_be_chance_and_what_every_seed_rejects_is_style(run, tmp_path):
+    """Each seeded test draws as much as the one before it; the last one draws nothing, and takes no copy of x."""
+    test = """
+        import pytest
+        import torch
+        from my_package import DropPath
+
+        @pytest.mark.parametrize("least", [0, 1])
+        def test_seeded(least):
+            torch.manual_seed(2)
+            first = DropPath(0.5)(torch.ones(1, 2))
+            torch.manual_seed(2)
+            assert least == 0 or first.sum() == (4.0 if torch.rand(1, 1, dtype=torch.float64) < 0.5 else 0.0)
+
+        def test_identity():
+            x = torch.ones(1)
+            assert DropPath(0.5).eval()(x) is x
+        """
+    only = [word for name in ("threshold_of_53_bits", "float64_uniform", "SeparatePathForEvaluation", "per_batch")
+            for word in ("--only", name)]  # fmt: skip
+    status, _, _ = run("test_fixed.py", *CLASS, *only, "--json", "grade.json", fixed=test)
+    found = {one["name"]: one for one in json.loads((tmp_path / "grade.json").read_text())["sound_variants"]}
+    assert status == 0
+    assert {name: (one["runs"], one["rejected"], one["fixed"], one["always"]) for name, one in found.items()} == {
+        "float64_uniform": (1, 1, True, False),
+        "threshold_of_53_bits": (1, 0, False, False),
+        "SeparatePathForEvaluation": (1, 1, False, True),
+    }
+
+
 def test_a_function_is_replaced_where_a_package_exports_it_and_a_gate_is_kept(run, tmp_path):
     test = """
         import torch
