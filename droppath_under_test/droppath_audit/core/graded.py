@@ -163,6 +163,9 @@ class Grade:
 
     @property
     def by_chance(self) -> tuple[int, int]:
-        """Of the other sound variants: how many runs were rejected, and how many there were."""
-        others = [variant for variant in self.variants if not variant.always]
+        """Of the other sound variants: how many runs were rejected, and how many there were.
+
+        Those that a test rejects under a seed of its own are not among them: their runs are no independent ones.
+        """
+        others = [variant for variant in self.variants if not variant.always and not variant.fixed]
         return sum(variant.rejected for variant in others), sum(variant.runs for variant in others)

@@ -95,12 +95,12 @@ def sound(grade: Grade) -> list[str]:
         f"{one.said}"
         for one in grade.intolerant
     ]
-    lines += [
-        f"Rejected {'under a seed that the test sets' if one.fixed else 'by chance'}, {one.rejected} of {one.runs}: "
-        f"{one.name}, by {_some(one.tests)}."
-        for one in grade.variants
-        if one.rejected and not one.always
-    ]
+    for fixed, how in ((False, "by chance"), (True, "under a seed that tests set, by chance or for their style")):
+        ones = [one for one in grade.variants if one.rejected and not one.always and one.fixed is fixed]
+        if ones:
+            names = ", ".join(f"{one.name} ({one.rejected} of {one.runs})" for one in ones)
+            tests = _some(dict.fromkeys(test for one in ones for test in one.tests))
+            lines.append(f"Rejected {how}: {names}; by {tests}.")
     return lines
 
 
