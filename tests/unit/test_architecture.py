@@ -46,6 +46,8 @@ LAYERS = {
     "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models"},
     "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
+    # Puts in a target's place what the selftest examines, and asks the same checks of it.
+    "grading": {"core", "stats", "frameworks", "checks", "run", "targets", "selftest"},
 }
 STANDARD_LIBRARY_ONLY = ("core",)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +58,13 @@ def command(
     from droppath_audit.core.errors import UsageError
     from droppath_audit.report.console import console_of
     from droppath_audit.run.processes import cores
+    from droppath_audit.selftest.examination import chosen as choose
     from droppath_audit.selftest.examination import subjects
     from droppath_audit.selftest.matrix import GOLDEN_SEED
     from droppath_audit.selftest.terminal import show
 
     everyone = subjects()
-    chosen = _chosen(everyone, only)
+    chosen = choose(everyone, only)
     file = Path(golden) if golden else GOLDEN
     if update and (seed != GOLDEN_SEED or not file.parent.is_dir()):
         raise UsageError(
@@ -95,16 +95,6 @@ def command(
         }
         write(json_file, json.dumps(data, indent=1) + "\n")
     return int(bool(bad or changed))
-
-
-def _chosen(everyone: list[Subject], only: tuple[str, ...]) -> list[Subject]:
-    from droppath_audit.core.errors import UsageError, nearest
-
-    for pattern in only:
-        if not any(fnmatch(subject.name, pattern) for subject in everyone):
-            names = [subject.name for subject in everyone]
-            raise UsageError(f"No mutant and no sound variant is called {pattern!r}." + nearest(pattern, names))
-    return [one for one in everyone if not only or any(fnmatch(one.name, pattern) for pattern in only)]
 
 
 def _examined(console: Console, chosen: list[Subject], seed: int, jobs: int, limit: float) -> list[Row]:

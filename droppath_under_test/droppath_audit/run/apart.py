@@ -23,7 +23,7 @@ class Apart:
     """The process.
 
     Args:
-        module: Of ``run``, whose ``main`` is called with the descriptor of the socket.
+        module: Below this package, whose ``main`` is called with the descriptor of the socket.
 
     Raises:
         OSError: If no process can be had.

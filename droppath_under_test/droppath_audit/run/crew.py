@@ -38,7 +38,7 @@ MARK = "DROPPATH_AUDIT_CREW"  # in the environment of everything that a crew sta
 START = (
     "import sys; sys.path[:] = [p for p in sys.path if p]; "
     "import json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from droppath_audit.run.{} import main; main(int(sys.argv[2]))"
+    "from droppath_audit.{} import main; main(int(sys.argv[2]))"
 )
 # Threads that wait for each other across workers cost more than they bring; what a worker runs is small.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -129,7 +129,7 @@ class Crew:
         kept = {far.fileno(), *(descriptor for slot in slots for descriptor in slot if descriptor >= 0)}
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-                [sys.executable, "-c", START.format("worker"), json.dumps(library_first()), str(far.fileno())],
+                [sys.executable, "-c", START.format("run.worker"), json.dumps(library_first()), str(far.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=None if verbose else subprocess.DEVNULL,
                 stderr=None if verbose else self.workers[0].words,

@@ -114,7 +114,7 @@ class _Witness:
     """A process that runs scripts of some results."""
 
     def __init__(self, results: Sequence[Result], facts: Facts, invocation: Invocation) -> None:
-        self._results, self.done, self.apart = results, False, Apart("witnessing")
+        self._results, self.done, self.apart = results, False, Apart("run.witnessing")
         self.apart.send(
             **called(facts, invocation),
             framework=facts.framework,

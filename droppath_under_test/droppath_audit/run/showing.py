@@ -234,7 +234,7 @@ class _Run:
     """
 
     def __init__(self, attempt: Attempt, memory: int) -> None:
-        self.attempt, self._apart = attempt, Apart("interpreter")
+        self.attempt, self._apart = attempt, Apart("run.interpreter")
         self._raised: dict[str, Any] = {}
         self._watch = Watch(TRIAL_SECONDS, memory, self._apart.pid)
         self._apart.send(script=attempt.script, path=self._apart.path)

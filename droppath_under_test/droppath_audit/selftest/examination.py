@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.result import SHOWN, first_of_each_check
 from droppath_audit.core.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from droppath_audit.core.result import Result
     from droppath_audit.core.trial import Trial
@@ -112,6 +114,23 @@ def subjects() -> list[Subject]:
             claims.setdefault(name, []).append(check.id)
     faulty = [Subject(name, spec, tuple(claims.get(name, ()))) for name, spec in sorted(mutants().items())]
     return [*faulty, *(Subject(name, spec, sound=True) for name, spec in sorted(sound_variants().items()))]
+
+
+def chosen(everyone: Sequence[Subject], only: Sequence[str]) -> list[Subject]:
+    """Return the subjects that a pattern names; all of them without one.
+
+    Args:
+        everyone: Subjects.
+        only: Names, in which * is any text.
+
+    Raises:
+        UsageError: If a pattern names none.
+    """
+    for pattern in only:
+        if not any(fnmatch(subject.name, pattern) for subject in everyone):
+            names = [subject.name for subject in everyone]
+            raise UsageError(f"No mutant and no sound variant is called {pattern!r}." + nearest(pattern, names))
+    return [one for one in everyone if not only or any(fnmatch(one.name, pattern) for pattern in only)]
 
 
 def results(loaded: Loaded, settings: Settings, *, first: str = "") -> Iterator[Result]:

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -23,11 +24,12 @@ from droppath_audit.run.processes import told_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from multiprocessing.context import ForkServerProcess
+    from multiprocessing.context import ForkProcess, ForkServerProcess
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
+GRACE_SECONDS = 2.0  # in which the alarm of a job that has reached its limit ends it
 PRELOADED = "droppath_audit.selftest.preloaded"
 
 
@@ -47,12 +49,13 @@ class Lost:
 @dataclass(frozen=True)
 class _Running(Generic[Job]):
     job: Job
-    process: ForkServerProcess
+    process: ForkServerProcess | ForkProcess
     answers: Connection
+    deadline: float
 
 
 def answers(
-    function: Callable[[Job], Answer], jobs: Iterable[Job], *, workers: int, limit: float
+    function: Callable[[Job], Answer], jobs: Iterable[Job], *, workers: int, limit: float, here: bool = False
 ) -> Iterator[tuple[Job, Answer | Lost]]:
     """Yield every job with its answer, as they come.
 
@@ -61,14 +64,17 @@ def answers(
         jobs: Taken one by one, when a worker is free; they and the answers can be pickled.
         workers: Processes at a time.
         limit: Seconds of wall time after which a job is ended.
+        here: Whether this process is forked, with all that it has loaded, and not a server; it has no threads then, and
+            the function need not be importable.
 
     Yields:
         The job, and its answer or why there is none.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
-    with _inherited():
-        forkserver.ensure_running()
+    context = multiprocessing.get_context("fork") if here else multiprocessing.get_context("forkserver")
+    if not here:
+        context.set_forkserver_preload([PRELOADED])
+        with _inherited():
+            forkserver.ensure_running()
     waiting, running = iter(jobs), list[_Running[Job]]()
     try:
         while True:
@@ -81,12 +87,14 @@ def answers(
                 process = context.Process(target=_serve, args=(sender, function, job, limit))
                 process.start()
                 sender.close()
-                running.append(_Running(job, process, receiver))
+                running.append(_Running(job, process, receiver, time.monotonic() + limit + GRACE_SECONDS))
             if not running:
                 return
             # The sentinel as well: what a dead process has forked keeps its pipe open.
-            ready = set(wait([end for one in running for end in (one.answers, one.process.sentinel)]))
-            for one in [one for one in running if ready & {one.answers, one.process.sentinel}]:
+            left = min(one.deadline for one in running) - time.monotonic()
+            ready = set(wait([end for one in running for end in (one.answers, one.process.sentinel)], max(0.0, left)))
+            now = time.monotonic()
+            for one in [one for one in running if ready & {one.answers, one.process.sentinel} or one.deadline <= now]:
                 running.remove(one)
                 yield one.job, _take(one, limit)
     finally:
@@ -101,6 +109,11 @@ def _take(one: _Running[Job], limit: float) -> Any:
     except (EOFError, OSError):
         answered, value = False, None
     if not answered and value is None:
+        if one.process.is_alive() and one.deadline <= time.monotonic():
+            one.process.kill()  # it has taken the alarm for itself
+            one.process.join()
+            _end(one)
+            return Lost(f"no answer within {limit:.0f} seconds")
         one.process.join()
         code = one.process.exitcode or 0
         value = Lost(f"no answer within {limit:.0f} seconds" if code == -signal.SIGALRM else _describe(code))
