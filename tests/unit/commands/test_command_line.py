@@ -149,7 +149,8 @@ TEXTS = [
 @pytest.mark.parametrize(("name", "option"), TEXTS)
 def test_an_option_without_a_value_is_a_slip_and_not_as_if_it_were_not_there(name: str, option: str, run: Run) -> None:
     for value in ("", "  "):
-        status, out, err = run(name, option, value, *(["x"] if name in ("explain", "law", "report") else []))
+        needed = [one for one in command_of(name).params if isinstance(one, click.Argument) and one.required]
+        status, out, err = run(name, option, value, *["x" for _ in needed])
         assert (status, out) == (2, "")
         assert f"{option} was given an empty value" in err
 
