@@ -23,6 +23,8 @@ def implementations(package: str, path: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for info in iter_modules(path):
+        if info.ispkg:  # what is no layer
+            continue
         module = import_module(f"{package}.{info.name}")
         for name, value in vars(module).items():
             ours = getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
