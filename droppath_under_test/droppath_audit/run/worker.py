@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.models.target import ModelTarget
-    from droppath_audit.schedules.target import ScheduleTarget
     from droppath_audit.run.traces import Traces
+    from droppath_audit.schedules.target import ScheduleTarget
     from droppath_audit.targets.bound import BoundTarget
 
     AnyTarget = BoundTarget | ModelTarget | ScheduleTarget | Recording

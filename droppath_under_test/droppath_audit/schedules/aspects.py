@@ -98,8 +98,8 @@ def told(wrong: Sequence[Wrong], most: int) -> str:
         what, rates = max(reversed(ways.items()), key=lambda way: len(way[1]))
         others = sum(map(len, ways.values())) - len(rates)
         told = f"depth {depth}, rate{'s' if rates[1:] else ''} {', '.join(rates)}: {what}"
-        said.append(told + (f" (and otherwise at {others} rate{'s' if others > 1 else ''} more)" if others else ""))
-    return "; ".join(said[:most]) + (f"; {len(said) - most} depths more" if said[most:] else "")
+        said.append(told + (f" ({others} other rate{'s' if others > 1 else ''} as well)" if others else ""))
+    return "; ".join(said[:most]) + (f"; and at {len(said) - most} more" if said[most:] else "")
 
 
 def _raising(seen: Seen) -> list[Wrong]:
@@ -193,7 +193,7 @@ def _unlike(seen: Seen) -> list[Wrong]:
 
 def _short(values: Sequence[float]) -> str:
     shown = ", ".join(f"{value:.4g}" for value in values[:4])
-    return f"[{shown}{', …' if len(values) > 4 else ''}]"
+    return f"[{shown}]" if len(values) <= 4 else f"{len(values)} values, {shown}, …"
 
 
 def _same_rule(call: str, seen: Seen) -> list[str]:
@@ -206,7 +206,9 @@ def _same_rule(call: str, seen: Seen) -> list[str]:
     lines.append(f"expected = {FORMULAS[rule]}  # {rule}")
     if rule in RAMPS:
         lines.append("expected = [drops[0]] if blocks == 1 and drops[0] in (0, rate) else expected  # both ends")
-    lines.append(f"assert all(abs(p - right) <= {TOLERANCE} for p, right in zip(drops, expected)), (depth, rate, drops)")
+    lines.append(
+        f"assert all(abs(p - right) <= {TOLERANCE} for p, right in zip(drops, expected)), (depth, rate, drops)"
+    )
     return lines
 
 
@@ -249,7 +251,7 @@ ASPECTS = {
                lambda call, _: [f"flat({call})"]),
         Aspect("one-a-block", _miscounted, "one value a block", "one value a block", _counted),
         Aspect("within-0-1", _outside, "values in [0, 1]", "every value lies in [0, 1]",
-               _all("all(0 <= value <= 1 for value in values)")),
+               _all("all(hasattr(value, '__float__') and 0 <= value <= 1 for value in values)")),
         Aspect("known-rule", _leaving, "a known rule", "", _same_rule),
         Aspect("never-decreasing", _decreasing, "no block drops less than the one before it", "never decreasing",
                _monotone),

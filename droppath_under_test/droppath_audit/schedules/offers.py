@@ -107,7 +107,7 @@ def _made(
 
 
 def _init(cls: type, spec: Spec) -> tuple[Offered, ...]:
-    return tuple(Offered("init", one, cls.__init__) for one in _signature(cls, spec))
+    return tuple(Offered("init", one, vars(cls).get("__init__", cls)) for one in _signature(cls, spec))
 
 
 def _call(function: Any, spec: Spec, *, bound: bool = True) -> tuple[Offered, ...]:

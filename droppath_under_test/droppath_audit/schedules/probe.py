@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.case import AspectCase
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import ask
 from droppath_audit.frameworks.manners import Skeletons
@@ -14,7 +15,7 @@ from droppath_audit.schedules.answers import Answer, answer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from droppath_audit.core.case import AspectCase
+    from droppath_audit.core.case import AnyCase
     from droppath_audit.schedules.target import ScheduleTarget
 
 LAYOUTS: tuple[tuple[int, ...], ...] = ((1,), (1, 1), (2, 2, 6, 2), (11, 20, 50, 20))
@@ -30,13 +31,13 @@ class ScheduleProbe:
         at: Where the check runs.
     """
 
-    def __init__(self, target: ScheduleTarget, at: AspectCase) -> None:
+    def __init__(self, target: ScheduleTarget, at: AnyCase) -> None:
         self._target, self._at, self.clock, self.drawn = target, at, Clock(math.inf), 0
 
     @property
-    def at(self) -> AspectCase:
-        """Where the check runs."""
-        return self._at
+    def aspect(self) -> str:
+        """What is asked for; empty where the check asks for one thing alone."""
+        return self._at.aspect if isinstance(self._at, AspectCase) else ""
 
     @property
     def rule(self) -> str:

@@ -13,14 +13,16 @@ from droppath_audit.targets.parameters import required, value_of
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from droppath_audit.schedules.offers import Offer, Offered
     from droppath_audit.schedules.spec import Counted, ScheduleSpec
+    from droppath_audit.targets.spec import Spec
     from droppath_audit.targets.words import Meaning
 
 COMMAND = "droppath-audit schedule"
 LISTS, NUMBERS = ("list", "sequence", "tuple", "iterable", "collection", "array"), ("int",)
+SURE, UNDOUBTED = 3, ("p", "prob", "rate")  # of names: that say what they mean, or mean it everywhere
 TOTAL: tuple[Counted, ...] = ("total",)
 STAGES: tuple[Counted, ...] = ("stages",)
 
@@ -148,7 +150,8 @@ def _rate(spec: ScheduleSpec, free: dict[str, Offered], table: Table) -> tuple[s
         table.ask(f"which of {', '.join(best)} is the rate", *(f"prob={name}:{ends[name][1]}" for name in best))
     if not best:
         likely = [name for name, one in free.items() if words.numeric(one.parameter) and not words.blocks(name)]
-        likely = [name for name in likely if not words.place(name)] or likely
+        likely = [name for name in likely if not words.place(name) and not _is_text(free[name])] or likely
+        _refuse_chosen(target, lambda name: words.end_of_ramp(name, target.name) is not None)
         if not likely:
             raise UsageError(f"{target.name} takes no rate: it has {listing(free)}, and none of it can be one.")
         table.ask(
@@ -157,7 +160,7 @@ def _rate(spec: ScheduleSpec, free: dict[str, Offered], table: Table) -> tuple[s
         )
         return likely[0], False, ""
     name = best[0]
-    if ends[name][2] == 0 and len(best) == 1:
+    if ends[name][2] < SURE and name not in UNDOUBTED and len(best) == 1:
         table.note(f"{name} is the {ends[name][1]} probability of the last block, by its name")
     return name, ends[name][1] == "keep", first
 
@@ -172,7 +175,8 @@ def _depth(spec: ScheduleSpec, left: dict[str, Offered], table: Table) -> str:
         table.ask(f"which of {', '.join(best)} is the number of blocks", *(f"depth={name}" for name in best))
     if not best:
         others = [name for name, one in left.items() if _countable(one) and name != spec.index]
-        others = [name for name in others if not words.place(name)] or others
+        others = [name for name in others if not words.place(name) and not _is_text(left[name])] or others
+        _refuse_chosen(spec.target, lambda name: bool(words.blocks(name)))
         if not others:
             raise UsageError(
                 f"{spec.target.name} takes no number of blocks: beside its rate it has {listing(left)}. A schedule is "
@@ -182,6 +186,17 @@ def _depth(spec: ScheduleSpec, left: dict[str, Offered], table: Table) -> str:
         table.ask(text, *(f"depth={name}" for name in others))
         return others[0]
     return best[0]
+
+
+def _refuse_chosen(target: Spec, means: Callable[[str], bool]) -> None:
+    """Refuse a value for an argument that the audit has to choose.
+
+    Raises:
+        UsageError: If the SPEC gives one to an argument that is meant.
+    """
+    name = next((name for name in {**target.init, **target.arg} if means(name)), "")
+    if name:
+        raise UsageError(f"The SPEC gives {name} a value, and the audit has to choose it: leave out {name}=.")
 
 
 def _countable(one: Offered) -> bool:
@@ -212,7 +227,8 @@ def _counted(spec: ScheduleSpec, one: Offered, table: Table) -> tuple[Counted, .
         return told
     if words.listed(one.name):
         return STAGES
-    if words.unclear(one.name) and not spec.depth:
+    asked = any(item.startswith("depth=") for question in table.questions for item in question.items)
+    if words.unclear(one.name) and not spec.depth and not asked:
         table.ask(
             f"whether {one.name} is a number or a list of one for each stage",
             f"depth={one.name}:total",
@@ -254,8 +270,21 @@ def _is_index(name: str, one: Offered, depth: str) -> bool:
 
 def _likely(one: Offered) -> str:
     """Return a value that a required argument is likely to take, as a SPEC writes it."""
+    first, said = next(iter(_choices(one)), None), words.probability(one.name, "")
+    if first is None and said is not None and said[1] >= SURE:
+        return "0.0" if said[0] == "drop" else "1.0"  # another rate, which is to do nothing
+    return str(first) if first is not None else value_of(one.parameter) or "1"
+
+
+def _is_text(one: Offered) -> bool:
+    """Return whether an argument is one of several texts, as its annotation or the body says."""
+    return any(isinstance(choice, str) for choice in _choices(one))
+
+
+def _choices(one: Offered) -> list[Any]:
+    """Return the values that an argument may take by its annotation, then those with which the body compares it."""
     annotation = one.parameter.annotation
-    chosen: Sequence[Any] = typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
+    annotated = [*typing.get_args(annotation)] if typing.get_origin(annotation) is Literal else []
     tree = bodies.definition_of(one.function)
     compared = [
         part.value
@@ -265,5 +294,4 @@ def _likely(one: Offered) -> str:
         for part in (other.elts if isinstance(other, (ast.List, ast.Tuple, ast.Set)) else [other])
         if isinstance(part, ast.Constant) and isinstance(part.value, (str, int, float))
     ]
-    first = next(iter((*chosen, *compared)), None)
-    return str(first) if first is not None else value_of(one.parameter) or "1"
+    return [*annotated, *compared]

@@ -19,6 +19,7 @@ from droppath_audit.schedules.offers import offer_of
 from droppath_audit.schedules.roles import settle
 from droppath_audit.schedules.spec import parse_schedule
 from droppath_audit.targets.importing import find
+from droppath_audit.targets.loader import framework_of
 from droppath_audit.targets.origin import package_of, source_of
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def load(
     offer = offer_of(found, spec.target)
     roles = settle(spec, offer)
     adapter = adapter_for(found.obj, spec.target.framework)
-    framework = adapter.framework()
+    framework = framework_of(adapter, spec.target)
     target = ScheduleTarget(found.obj, framework, spec, offer, roles)
     called = target.expression()
     told = called.format(rate="keep_prob" if roles.keep else "drop_prob", depth=_shape(roles), index="l")

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from droppath_audit.core.invocation import Scheduling
     from droppath_audit.frameworks.spelling import Spelling
 
-FLAT = '''\
+FLAT = """\
 def flat(values):
-    held = isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) or hasattr(values, "__next__")
-    return [one for value in values for one in flat(value)] if held else [values]'''
+    values = values.values() if isinstance(values, dict) else values
+    held = hasattr(values, "__iter__") or hasattr(values, "__getitem__")
+    held = held and getattr(values, "ndim", not isinstance(values, str))
+    return [one for value in values for one in flat(value)] if held else [values]"""
 
 
 class ScheduleScript(Draft):

@@ -2,11 +2,11 @@
 
 What it checks
     The function is asked for 1, 2, 12 and 101 blocks at rates 0, 0.1, 0.37 and 1; where it takes the blocks of each
-    stage, for as many in four stages. It never raises; it gives one value a block, each in [0, 1], none below the one
-    before it; all of them follow linear l/(L-1), ends-early l/L, paper (l+1)/L, constant, or stagewise, up to 2e-6,
-    and with --schedule that one; at rate 0 all are 0. It leaves its list of depths alone, and gives the same twice.
-    SHOULD: the values are plain numbers of Python, also where tensors are made without values (torch.device("meta")).
-    Where the ramp has one block alone, that may have either end of it.
+    stage, for as many in up to four stages. It never raises; it gives one value a block, each in [0, 1], none below
+    the one before it; all of them follow linear l/(L-1), ends-early l/L, paper (l+1)/L, constant, or stagewise, up to
+    2e-6, and with --schedule that one; at rate 0 all are 0. It leaves its list of depths alone, and gives the same
+    twice. SHOULD: the values are plain numbers of Python, also where tensors are made without values
+    (torch.device("meta")). Where a ramp has one block alone, that may have either end of it.
 Why it matters
     The formula of tutorials, rate * l / (L - 1), divides by zero where a model has one block; an index that is off by
     one never reaches the rate, or gives the last block more than 1; each trains another model than was configured. A
@@ -23,7 +23,6 @@ Seen in
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import AspectCase
@@ -64,7 +63,7 @@ class ScheduleFunction(Check[Seen, AspectCase]):
 
     def collect(self, probe: ScheduleProbe) -> Seen:
         """Ask at every depth and rate."""
-        aspect = probe.at.aspect
+        aspect = probe.aspect
         others, lists = list[Answer](), list[tuple[str, ...]]()
         if aspect == ARGUMENTS:
             changed = probe.changed()
@@ -87,7 +86,7 @@ class ScheduleFunction(Check[Seen, AspectCase]):
         if at.aspect != RAISING and not seen.returned:
             return Verdict.not_applicable("every call raised (see every-depth)")
         if at.aspect == RULE and not followings(seen):
-            return Verdict.not_applicable("no call gave one value a block (see one-a-block)")
+            return Verdict.not_applicable("no call gave one number a block (see one-a-block and within-0-1)")
         wrong = aspect.find(seen)
         if not wrong:
             return Verdict.passed(_kept(seen, at.aspect))
@@ -117,7 +116,9 @@ class ScheduleFunction(Check[Seen, AspectCase]):
             alike = [one for one in alike if one.depth not in deep]
             refused = {one.rate for one in alike if one.raised}
             alike = [one for one in alike if one.rate not in refused]
-        depths, rates = ([*dict.fromkeys(values)] for values in zip(*((one.depth, one.rate) for one in alike), strict=True))
+        depths, rates = (
+            [*dict.fromkeys(values)] for values in zip(*((one.depth, one.rate) for one in alike), strict=True)
+        )
         depths = depths[: depths.index(first.depth) + 1] if first.depth in depths else depths
         if at.aspect == SKELETONS:
             script.imports(*script.spell.imports)

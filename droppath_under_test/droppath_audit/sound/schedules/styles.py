@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 def formula(drop_path_rate: float, depth: int) -> list[float]:
@@ -31,7 +34,7 @@ def the_same_for_all(p: float, n: int) -> list[float]:
 def on_the_cpu(drop_path_rate: float, depths: list[int]) -> list[list[float]]:
     """Lists of a list for each stage, of a tensor that is made on the CPU whatever the default device is."""
     rates = torch.linspace(0, drop_path_rate, sum(depths), device="cpu")
-    return [part.tolist() for part in rates.split(depths)]
+    return [part.tolist() for part in torch.split(rates, depths)]
 
 
 def stage_by_stage(rate: float, depths: Sequence[int]) -> list[float]:
@@ -84,6 +87,7 @@ class Ramp:
         self.rate = rate
 
     def __call__(self, depth: int) -> list[float]:
+        """Return the rates of so many blocks."""
         return [self.rate * block / max(depth - 1, 1) for block in range(depth)]
 
 
