@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import droppath_audit.frameworks.manners
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import everything
 from droppath_audit.frameworks.base import Framework
 from droppath_audit.frameworks.capabilities import Capability
 from droppath_audit.frameworks.spelling import Operation, Spelling
@@ -95,7 +95,7 @@ def _spelled(capability: str) -> list[str]:
 
 def _capabilities() -> Iterable[str]:
     for kind in sorted(Capability.__subclasses__(), key=lambda kind: kind.__name__):
-        checks = [check for check in catalogue().values() if kind in check.needs]
+        checks = [check for check in everything().values() if kind in check.needs]
         listed = ", ".join(f"[{check.id}](checks.md#{check.id.lower()}-{check.slug})" for check in checks)
         attributes = [f"`{name}`" for name in _attributes(kind)]
         spelled = [_call(Spelling, name) for name in _spelled(kind.__name__)]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import everything
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
 from droppath_audit.stats.design import samples_for_certificate
 from tools import DOCS
@@ -26,10 +26,10 @@ def checks_page() -> str:
         "| id | name | level | promise |",
         "|---|---|---|---|",
     ]
-    for check in catalogue().values():
+    for check in everything().values():
         promise = check.documentation.promise.replace("|", "\\|")
         lines.append(f"| [{check.id}](#{check.id.lower()}-{check.slug}) | {check.slug} | {check.level} | {promise} |")
-    for check in catalogue().values():
+    for check in everything().values():
         text = check.documentation
         lines += [
             "",

@@ -133,7 +133,7 @@ def perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Wa
 
     Args:
         targets: SPECs, which were parsed before.
-        options: As the command line gave them; ``model`` where the targets are whole models.
+        options: As the command line gave them; ``kind`` where the targets are no layers.
         waivers: Of the configuration.
 
     Raises:
@@ -299,13 +299,11 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
     working_directory()
     devices = options["devices"] or ("cpu",)
     if options["no_isolation"]:
-        from droppath_audit.models.target import load as load_model
         from droppath_audit.run.driving import InProcess
-        from droppath_audit.targets.loader import load
+        from droppath_audit.run.loading import load
 
-        if options.get("model"):
-            return InProcess(load_model(spec, devices=devices, imports=options["imports"]), watched=False)
-        return InProcess(load(spec, devices=devices, imports=options["imports"]), watched=False)
+        loaded = load(options.get("kind", ""), spec, devices=devices, imports=options["imports"])
+        return InProcess(loaded, watched=False)
     if not hasattr(os, "fork"):
         raise UsageError("This system cannot isolate the target in a process of its own; give --no-isolation.")
     from droppath_audit.run.supervisor import Supervisor
@@ -318,7 +316,7 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
         jobs=_jobs(options),
         limits=options.get("limits"),
         interruption=options.get("interruption"),
-        model=bool(options.get("model")),
+        kind=options.get("kind", ""),
     )
     return stack.enter_context(supervisor)
 

@@ -36,14 +36,16 @@ LAYERS = {
     "targets": {"core", "frameworks", "recordings"},
     # Whole models: found by the words of targets.
     "models": {"core", "frameworks", "probes", "targets"},
-    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "space", "scripts", "models"},
+    # Functions of rates, by the rules of models.
+    "schedules": {"core", "frameworks", "probes", "targets", "models"},
+    "checks": {"core", "stats", "frameworks", "probes", "exact", "fuzz", "space", "scripts", "models", "schedules"},
     # Looks at what a script makes the target do, never at what was found.
     "causes": {"core", "frameworks"},
     "config": {"core", "targets"},
     # Reads source text by the words of targets; the command audits what it finds, through the same front as a SPEC.
     "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
-    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models"},
+    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models", "schedules"},
     "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
     # Puts in a target's place what the selftest examines, and asks the same checks of it.

@@ -1,4 +1,4 @@
-"""The checks: one file each, found by being here; those of whole models in ``checks.models``.
+"""The checks: one file each, found by being here; those of whole models and of schedules in folders of their own.
 
 A file ``dpNNN_slug.py`` defines one subclass of ``core.check.Check``; nothing else has to know of it.
 """
@@ -11,6 +11,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.check import Check
+from droppath_audit.core.facts import MODEL, SCHEDULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,18 +37,44 @@ def of_models() -> Mapping[str, AnyCheck]:
     Raises:
         ValueError: As for `catalogue`.
     """
-    package = import_module(f"{__name__}.models")
-    return _found(package.__name__, package.__path__)
+    return _in_folder("models")
+
+
+@cache
+def of_schedules() -> Mapping[str, AnyCheck]:
+    """Return every check of schedules by id, in the order of the ids.
+
+    Raises:
+        ValueError: As for `catalogue`.
+    """
+    return _in_folder("schedules")
+
+
+def of_kind(kind: str) -> Mapping[str, AnyCheck]:
+    """Return the checks of a kind of target (``core.facts.Facts.kind``) by id, in the order of the ids."""
+    return of_models() if kind == MODEL else of_schedules() if kind == SCHEDULE else catalogue()
+
+
+@cache
+def everything() -> Mapping[str, AnyCheck]:
+    """Return every check of layers, of models and of schedules by id, in the order of the ids."""
+    found = {**catalogue(), **of_models(), **of_schedules()}
+    return dict(sorted(found.items()))
 
 
 def check(identity: str) -> AnyCheck:
-    """Return the check of this id, of layers or of models.
+    """Return the check of this id, of layers, of models or of schedules.
 
     Raises:
         KeyError: If there is none.
     """
-    layers = catalogue()
-    return layers[identity] if identity in layers else of_models()[identity]
+    layers = catalogue()  # those of others are imported where one of them is asked for
+    return layers[identity] if identity in layers else everything()[identity]
+
+
+def _in_folder(name: str) -> dict[str, AnyCheck]:
+    package = import_module(f"{__name__}.{name}")
+    return _found(package.__name__, package.__path__)
 
 
 def _found(package: str, path: Iterable[str]) -> dict[str, AnyCheck]:

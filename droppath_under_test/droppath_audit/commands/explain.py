@@ -15,7 +15,7 @@ LINE = 80
 @click.argument("what", metavar="CHECK|WORD")
 def command(what: str) -> None:
     """Explain a check, named by its id or in words (DP301 or keep-prob-zero), or a word of reports, such as budget."""
-    from droppath_audit.checks import catalogue
+    from droppath_audit.checks import everything
     from droppath_audit.core.errors import UsageError, nearest
     from droppath_audit.core.glossary import WORDS
 
@@ -23,7 +23,7 @@ def command(what: str) -> None:
     if word in WORDS:
         click.echo(f"{word}: {WORDS[word]}" if len(WORDS[word]) < LINE else f"{word}:\n{_filled(WORDS[word])}")
         return
-    known = catalogue()
+    known = everything()
     names = {name: found for found in known.values() for name in (found.id, found.slug)}
     by_name = {name.lower(): found for name, found in names.items()}
     if what.lower() not in by_name:
@@ -32,7 +32,7 @@ def command(what: str) -> None:
             f"{', '.join(WORDS)}." + nearest(what, (*names, *WORDS))
         )
     found = by_name[what.lower()]
-    click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family}.")
+    click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family.removeprefix('in ')}.")
 
 
 def _filled(text: str) -> str:

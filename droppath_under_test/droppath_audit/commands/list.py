@@ -22,7 +22,7 @@ def command(known: bool, names: tuple[str, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from droppath_audit.checks import catalogue
+    from droppath_audit.checks import everything
     from droppath_audit.report.console import console_of, foldable
 
     console = console_of(0)
@@ -34,7 +34,7 @@ def command(known: bool, names: tuple[str, ...]) -> None:
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for check in catalogue().values():
+    for check in everything().values():
         table.add_row(check.id, check.slug, str(check.level), Text(check.documentation.promise))
     console.print(foldable(table, console.width))
 

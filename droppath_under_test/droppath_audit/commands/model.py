@@ -9,6 +9,7 @@ import click
 from droppath_audit.auditing import effort_option, perform, running_options, selection_options
 from droppath_audit.commands import Command
 from droppath_audit.config import asked_configuration
+from droppath_audit.core.facts import MODEL
 
 EXAMPLES = """\b
 Examples:
@@ -52,4 +53,4 @@ def command(
 
     text = with_items(spec, input=shape, schedule=schedule, max=largest, layer=layer)
     parse_model(text)
-    return perform((text,), {**options, "model": True}, asked_configuration().waivers)
+    return perform((text,), {**options, "kind": MODEL}, asked_configuration().waivers)

@@ -213,6 +213,30 @@ class ConstantCase(Case):
 
 
 @dataclass(frozen=True)
+class AspectCase(Case):
+    """One of several things that a check asks of a target.
+
+    Attributes:
+        aspect: Its name, such as ``same-twice``.
+    """
+
+    aspect: str = ""
+
+    @property
+    def slug(self) -> str:
+        """The device and the aspect, such as ``cpu-same-twice``."""
+        return f"{self.device}-{self.aspect}"
+
+    def describe(self) -> str:
+        """Return the aspect for a reader."""
+        return self.aspect.replace("-", " ")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the device, as it stands in the JSON report, and the aspect."""
+        return {**super().to_json(), "aspect": self.aspect}
+
+
+@dataclass(frozen=True)
 class RowsCase(Case):
     """All rows of a covering array, for a check that goes through them together.
 
@@ -223,7 +247,7 @@ class RowsCase(Case):
     rows: tuple[Configuration, ...] = ()
 
 
-AnyCase = Case | DtypeCase | Cell | ConfigurationCase | ConstantCase | RowsCase
+AnyCase = Case | DtypeCase | Cell | ConfigurationCase | ConstantCase | AspectCase | RowsCase
 
 
 def _shortest(number: float) -> str:

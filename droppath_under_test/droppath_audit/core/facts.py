@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from droppath_audit.core.dialect import Dialect
-from droppath_audit.core.invocation import Building, Invocation, Reading
+from droppath_audit.core.invocation import Building, Invocation, Reading, Scheduling
 from droppath_audit.core.recording import BlockFacts
 
 MODEL = "model"
 """The kind of target that a whole model is."""
+SCHEDULE = "schedule"
+"""The kind of target that a function of rates is."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Facts:
     Attributes:
         spec: The SPEC as it was given, or a description of the object handed to ``audit``.
         stands_for: The SPEC that it names, where it is a known name.
-        kind: ``class``, ``function``, ``instance``, ``factory``, ``recording`` or ``model``.
+        kind: ``class``, ``function``, ``instance``, ``factory``, ``recording``, ``model`` or ``schedule``.
         origin: ``file:line`` of its definition, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
         arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
@@ -38,7 +40,7 @@ class Facts:
         refuses_keep_prob_zero: Whether it refuses drop_prob = 1 and does not declare that.
         decides_per_call: Whether every call keeps or drops all samples, and that is not declared.
         hint: What to try first, where calls have shown that something else may be meant: other roles, or a mask.
-        invocation: How scripts construct and call it, or read it.
+        invocation: How scripts construct and call it, read it, build it or ask it.
         ranks: Ranks of x that are taken, where calls have shown that some are refused; empty for all.
         layouts: Strides that its framework has tensors of, by name; of compiled code, those that its compiler reads.
         surroundings: Contexts that its framework has, by name.
@@ -71,7 +73,7 @@ class Facts:
     refuses_keep_prob_zero: bool = False
     decides_per_call: bool = False
     hint: str = ""
-    invocation: Invocation | Reading | Building = field(default_factory=Invocation)
+    invocation: Invocation | Reading | Building | Scheduling = field(default_factory=Invocation)
     ranks: tuple[int, ...] = ()
     layouts: tuple[str, ...] = ()
     surroundings: tuple[str, ...] = ()

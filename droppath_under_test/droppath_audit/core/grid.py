@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from droppath_audit.core.case import AnyCase, Case, Cell, DtypeCase
+from droppath_audit.core.case import AnyCase, AspectCase, Case, Cell, DtypeCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,17 @@ class Cells:
     def cases(self, device: str, effort: Effort) -> Iterator[Cell]:
         """Yield them."""
         return (Cell(device, dtype, p, effort=effort) for dtype in self.dtypes for p in self.drop_probs)
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """A case for each of several things that are asked."""
+
+    names: tuple[str, ...]
+
+    def cases(self, device: str, effort: Effort) -> Iterator[AspectCase]:
+        """Yield them."""
+        return (AspectCase(device, aspect=name, effort=effort) for name in self.names)
 
 
 @dataclass(frozen=True)

@@ -127,3 +127,18 @@ class Building:
     expression: str = ""
     inputs: str = ""
     named: bool = False
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """How scripts ask a schedule.
+
+    Attributes:
+        imports: Lines that import it.
+        expression: A call, with ``{rate}``, ``{depth}`` and ``{index}`` for its arguments, and other braces doubled.
+        first: The index of the first block, where a call gives the rate of one; None where it gives all of them.
+    """
+
+    imports: tuple[str, ...] = ()
+    expression: str = ""
+    first: int | None = None

@@ -9,6 +9,7 @@ from droppath_audit.frameworks.capabilities import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from droppath_audit.frameworks.base import Tensor
 
@@ -77,3 +78,13 @@ class Subclasses(Capability):
     @abstractmethod
     def alike(self, x: Tensor, y: Tensor) -> bool:
         """Return whether both are instances of one class, exactly."""
+
+
+class Skeletons(Capability):
+    """Tensors that have a shape and no values, as large models are built with before their weights are loaded."""
+
+    lacking = "has no tensors without values"
+
+    @abstractmethod
+    def without_values(self) -> AbstractContextManager[Any]:
+        """Return a context in which tensors are made without values, unless the code that makes them says otherwise."""

@@ -90,6 +90,10 @@ class Spelling(ABC):
         "layer function", "the line that has a function run before the calls of a layer, and once more after", "Hooks"
     )
 
+    without_values = Operation[[]](
+        "", "the expression for a context in which tensors are made without values", "Skeletons"
+    )
+
     submodule = Operation[str, str]("model name", "the expression for a module of a model", "Networks")
     watch = Operation[str, str](
         "layer seen", "the line that has a list get the first input and the output of every call of a layer", "Networks"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
-from droppath_audit.targets.spec import parse
+from droppath_audit.targets.spec import items_apart, parse
 
 if TYPE_CHECKING:
     from droppath_audit.targets.spec import Spec
@@ -55,23 +55,13 @@ def parse_model(text: str) -> ModelSpec:
     Raises:
         UsageError: If it is none, or an item has no such value.
     """
-    target, _, query = text.strip().partition("?")
-    own: dict[str, str] = {}
-    rest = []
-    for item in query.split("&") if query else ():
-        key, _, value = item.partition("=")
-        if unquote(key) not in ITEMS:
-            rest.append(item)
-        elif unquote(key) in own:
-            raise UsageError(f"The SPEC says {unquote(key)} twice.")
-        else:
-            own[unquote(key)] = unquote(value)
-    parsed = parse(target + ("?" + "&".join(rest) if rest else ""))
+    rest, own = items_apart(text, ITEMS)
+    parsed = parse(rest)
     if parsed.is_recording:
-        raise UsageError(f"{target} is a recording, and no model is built by it.")
+        raise UsageError(f"{parsed.module} is a recording, and no model is built by it.")
     shape, factory = _input(own.get("input", ""))
     return ModelSpec(
-        text.strip(), parsed, shape, factory, _schedule(own.get("schedule", "")), _largest(own.get("max")), _layer(own)
+        text.strip(), parsed, shape, factory, rule_named(own.get("schedule", "")), _largest(own.get("max")), _layer(own)
     )
 
 
@@ -88,7 +78,12 @@ def _input(value: str) -> tuple[tuple[int, ...] | None, str]:
     )
 
 
-def _schedule(value: str) -> str:
+def rule_named(value: str) -> str:
+    """Return the name of a rule; empty where none is named.
+
+    Raises:
+        UsageError: If there is no such rule.
+    """
     if value and value not in RULES:
         raise UsageError(f"There is no schedule {value!r}; schedules are {', '.join(RULES)}." + nearest(value, RULES))
     return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from droppath_audit.core.facts import MODEL
+from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.console import foldable
 
@@ -45,7 +45,7 @@ def show_plan(console: Console, facts: Facts, trials: Sequence[Trial], effort: s
                 f"{design.decisions:,}",
                 f"{trial.alpha:.1e}",
             )
-    dialect = "" if facts.kind == MODEL else f" · {facts.dialect.describe()}"
+    dialect = "" if facts.kind in (MODEL, SCHEDULE) else f" · {facts.dialect.describe()}"
     console.print(f"{facts.spec}    {facts.arguments}{dialect}", markup=False, soft_wrap=True)
     console.print(f"effort {effort} · seed {seed}")
     console.print(foldable(table, console.width))

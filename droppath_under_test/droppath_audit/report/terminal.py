@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
-from droppath_audit.core.facts import MODEL
+from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
@@ -71,6 +71,8 @@ class Terminal:
             unbroken(self._console, Text(f"called   {facts.called}"))
         if facts.kind == MODEL:
             self._print(f"found    {facts.arguments}")
+        elif facts.kind == SCHEDULE:
+            self._print(f"means    {facts.arguments}")
         else:
             self._print(f"dialect  {facts.arguments} · {facts.dialect.describe()}")
         for note in facts.notes:

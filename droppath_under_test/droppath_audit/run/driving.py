@@ -18,6 +18,7 @@ from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
 from droppath_audit.models.target import ModelTarget
 from droppath_audit.run.admitting import admitted
+from droppath_audit.schedules.target import ScheduleTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,19 +35,19 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
     from droppath_audit.targets.loader import Loaded
 
-    AnyTarget = Target | ModelTarget | Recording
+    AnyTarget = Target | ModelTarget | ScheduleTarget | Recording
 
 
 class InProcess:
     """Collects in this process: for objects that cannot be sent to another, and for debugging.
 
     Args:
-        loaded: The target, or a model, with what was learned of it.
+        loaded: The target, a model or a schedule, with what was learned of it.
         watched: Whether a trial that left something changed in the process is run again under guard; a debugger
             changes the process as well.
     """
 
-    def __init__(self, loaded: Loaded | tuple[ModelTarget, Facts], *, watched: bool = True) -> None:
+    def __init__(self, loaded: Loaded | tuple[ModelTarget | ScheduleTarget, Facts], *, watched: bool = True) -> None:
         self._compiled = False
         self._target: AnyTarget
         if isinstance(loaded, tuple):
@@ -107,7 +108,7 @@ def collect_one(
         guard: What calls of the target are known to change: all that each changes is then put back. None for no guard.
     """
     started = time.perf_counter()
-    if guard is not None and state is not None and not isinstance(target, (ModelTarget, Recording)):
+    if guard is not None and state is not None and not isinstance(target, (ModelTarget, ScheduleTarget, Recording)):
         target = guarded(target, state, guard)
     collected = _attempt(target, trial, compiled=compiled)
     return replace(collected, seconds=time.perf_counter() - started)
@@ -148,7 +149,9 @@ def _attempt(target: AnyTarget, trial: Trial, *, compiled: bool) -> Collected:
     try:
         if isinstance(target, Recording):
             return _look(target, trial)
-        return _run(target, trial) if isinstance(target, ModelTarget) else _drive(target, trial, compiled=compiled)
+        if isinstance(target, (ModelTarget, ScheduleTarget)):
+            return _run(target, trial)
+        return _drive(target, trial, compiled=compiled)
     except NotApplicable as error:
         return Collected(not_applicable=str(error))
     except Unanswered as error:
@@ -174,13 +177,18 @@ def _look(recording: Recording, trial: Trial) -> Collected:
     return Collected(wire.dump(check.collect(RecordedProbe(recording, trial.case))))
 
 
-def _run(target: ModelTarget, trial: Trial) -> Collected:
-    """Collect on a model."""
+def _run(target: ModelTarget | ScheduleTarget, trial: Trial) -> Collected:
+    """Collect on a model, or of a schedule."""
     from droppath_audit.checks import check as check_of
     from droppath_audit.models.probe import ModelProbe
+    from droppath_audit.schedules.probe import ScheduleProbe
 
     with _seeded(target.framework, trial) as rng:
-        probe = ModelProbe(target, trial.case, rng, trial.alpha)
+        probe: ModelProbe | ScheduleProbe
+        if isinstance(target, ScheduleTarget):
+            probe = ScheduleProbe(target, trial.case)
+        else:
+            probe = ModelProbe(target, trial.case, rng, trial.alpha)
         seen = check_of(trial.check).collect(probe)
         return Collected(wire.dump(seen), stopped_by_time=probe.clock.stopped, decisions=probe.drawn)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from droppath_audit.checks import check as check_of
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
-from droppath_audit.core.facts import MODEL
+from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.grid import INTERIOR
 from droppath_audit.core.quoting import with_text
 from droppath_audit.core.recording import RECORDED
@@ -196,7 +196,7 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
         return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r})"
     words = [
         "droppath-audit",
-        *([MODEL] if facts.kind == MODEL else []),
+        *([facts.kind] if facts.kind in (MODEL, SCHEDULE) else []),
         facts.spec,
         "--only",
         trial.id,

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from droppath_audit.checks import catalogue, of_models
+from droppath_audit.checks import catalogue, of_kind
 from droppath_audit.checks import check as check_of
 from droppath_audit.core.case import Case, DtypeCase
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
-from droppath_audit.core.facts import MODEL
+from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.patterns import matches
 from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.trial import Trial
@@ -79,8 +79,8 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
         UsageError: If a pattern of the selection matches nothing, or the audit has more statistical trials than the
             budget is divided into.
     """
-    if facts.kind == MODEL:
-        trials = tuple(_of_model(facts, settings))
+    if facts.kind in (MODEL, SCHEDULE):
+        trials = tuple(_whole(facts, settings))
     else:
         trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
     # Every one has its share, whether it is asked for or not; designs, which take time, those alone that are.
@@ -116,14 +116,14 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
                 yield trial
 
 
-def _of_model(facts: Facts, settings: Settings) -> Iterator[Trial]:
+def _whole(facts: Facts, settings: Settings) -> Iterator[Trial]:
+    """Yield the trials of a model or of a schedule."""
     effort = EFFORTS[settings.effort]
     effort = replace(effort, seconds=LONGER * effort.seconds)
     for device in facts.devices:
-        for check in of_models().values():
-            yield from (
-                _trial(check, bare, facts, settings) for bare in check.planned(facts, device, effort, settings.seed)
-            )
+        for check in of_kind(facts.kind).values():
+            cases = check.planned(facts, device, effort, settings.seed)
+            yield from (_applied(check, bare, facts, settings) for bare in cases)
 
 
 def _why_not(dtype: str, facts: Facts, device: str, *, refused: bool = True) -> str:

@@ -34,7 +34,7 @@ class Supervisor:
         jobs: How many workers, where the target's process can be forked; one otherwise.
         limits: What a trial and a worker may use.
         interruption: Where it is told, nothing more is run, and collecting ends.
-        model: Whether the SPEC is that of a whole model.
+        kind: ``model`` or ``schedule``, where the SPEC is that of one.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Supervisor:
         jobs: int = 1,
         limits: Limits | None = None,
         interruption: Interruption | None = None,
-        model: bool = False,
+        kind: str = "",
     ) -> None:
-        request = {"spec": spec, "devices": list(devices), "imports": list(imports), "admit": True, "model": model}
+        request = {"spec": spec, "devices": list(devices), "imports": list(imports), "admit": True, "kind": kind}
         self._limits, self._interruption = limits or Limits(), interruption
         self._facts: Facts | None = None
         self._refused: UsageError | None = None  # why the target could not be loaded

@@ -7,7 +7,7 @@ worker.
 
 What goes over the sockets (``run.lines``), by the name that each message has as its one required field:
 
-supervisor to server: ``load`` (spec, model, devices, imports, admit, slots), ``fork`` (slot), ``prepare`` (the
+supervisor to server: ``load`` (spec, kind, devices, imports, admit, slots), ``fork`` (slot), ``prepare`` (the
 compiler), ``import`` (modules).
 server to supervisor: ``imported``, ``refused`` or ``loaded``, ``forked`` (a process, slot), ``ended`` (a process, slot,
 words).
@@ -57,9 +57,10 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.models.target import ModelTarget
     from droppath_audit.run.traces import Traces
+    from droppath_audit.schedules.target import ScheduleTarget
     from droppath_audit.targets.bound import BoundTarget
 
-    AnyTarget = BoundTarget | ModelTarget | Recording
+    AnyTarget = BoundTarget | ModelTarget | ScheduleTarget | Recording
 
 LOOK_SECONDS = 0.02  # between two looks at what became of the children, where the system cannot tell by itself
 
@@ -99,9 +100,9 @@ def main(descriptor: int) -> None:
     forks = _can_fork(target)
     writer.send(loaded=wire.dump(facts), forks=forks)
     # Imported here, while the supervisor plans and before any fork, so that no worker pays for it.
-    from droppath_audit.checks import catalogue, of_models
+    from droppath_audit.checks import of_kind
 
-    of_models() if request["model"] else catalogue()
+    of_kind(request["kind"])
     # What is there now is never collected again, so that each trial collects its own in no time.
     gc.collect()
     gc.freeze()
@@ -124,14 +125,14 @@ def _take_standard_streams(slot: Slot) -> None:
 def _load(writer: Writer, request: dict[str, Any]) -> tuple[AnyTarget, Facts] | None:
     from droppath_audit.frameworks import adapters
     from droppath_audit.frameworks.arrivals import Arrivals
-    from droppath_audit.models.target import load as load_model
-    from droppath_audit.targets.loader import Loaded, load
+    from droppath_audit.run.loading import load
+    from droppath_audit.targets.loader import Loaded
 
-    loaded: Loaded | tuple[ModelTarget, Facts] | None
+    loaded: Loaded | tuple[ModelTarget | ScheduleTarget, Facts] | None
     loaded, process, arrivals = None, os.getpid(), Arrivals(adapters())
     try:
-        loading = load_model if request["model"] else load
-        loaded = loading(request["spec"], devices=tuple(request["devices"]), imports=tuple(request["imports"]))
+        devices, imports = tuple(request["devices"]), tuple(request["imports"])
+        loaded = load(request["kind"], request["spec"], devices=devices, imports=imports)
     except UsageError as error:
         refusal = error
     if os.getpid() != process:
@@ -244,7 +245,7 @@ class _Server:
                 )
 
 
-def _traces_of(target: BoundTarget | ModelTarget) -> Traces:
+def _traces_of(target: BoundTarget | ModelTarget | ScheduleTarget) -> Traces:
     from droppath_audit.frameworks import adapters
     from droppath_audit.run.traces import Traces
 

@@ -142,7 +142,7 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
         return method
     adapter = adapter_for(found.obj, spec.framework)
     obj, found, spec = _driven(found, spec)
-    sides = sides_of(obj, spec, adapter, has(_framework(adapter, spec), Keys))
+    sides = sides_of(obj, spec, adapter, has(framework_of(adapter, spec), Keys))
     binding, _ = draft(spec, sides)
     return proposing.layer(binding, sides, found.lines)
 
@@ -305,7 +305,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         found: What the SPEC names, which is another object where a factory stands in for it.
     """
     adapter = adapter_for(found.obj, spec.framework)
-    framework = _framework(adapter, spec)
+    framework = framework_of(adapter, spec)
     keys = has(framework, Keys)
     binding = bind_factory(spec) if spec.factory else settle(spec, sides_of(obj, spec, adapter, keys))
     if binding.keyed and keys is None:
@@ -345,8 +345,12 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
     return Loaded(target, facts)
 
 
-def _framework(adapter: Adapter, spec: Spec) -> Framework:
-    """Return the framework's operations, or refuse a target whose framework is not installed."""
+def framework_of(adapter: Adapter, spec: Spec) -> Framework:
+    """Return the framework's operations, importing the framework before them.
+
+    Raises:
+        UsageError: If it is not installed.
+    """
     try:
         adapter.library()
         return adapter.framework()

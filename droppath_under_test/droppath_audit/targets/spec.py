@@ -82,6 +82,26 @@ class Spec:
         return not self.name
 
 
+def items_apart(text: str, names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """Return a SPEC without the items of these names, and those.
+
+    Raises:
+        UsageError: If it says one of them twice.
+    """
+    target, _, query = text.strip().partition("?")
+    found: dict[str, str] = {}
+    rest = []
+    for item in query.split("&") if query else ():
+        key, _, value = (unquote(part) for part in item.partition("="))
+        if key not in names:
+            rest.append(item)
+        elif key in found:
+            raise UsageError(f"The SPEC says {key} twice.")
+        else:
+            found[key] = value
+    return target + ("?" + "&".join(rest) if rest else ""), found
+
+
 def quoted(path: str) -> str:
     """Return a path as a SPEC writes it."""
     return path.replace("%", "%25").replace("?", "%3F")

@@ -47,14 +47,18 @@ class Table:
         """Add a question, with the items that would answer it, the most likely first."""
         self.questions.append(OpenQuestion(text, items))
 
-    def refuse(self, spec: Spec) -> None:
+    def refuse(self, spec: Spec, command: str = "droppath-audit") -> None:
         """Raise if anything is open.
+
+        Args:
+            spec: What was declared.
+            command: What is given a SPEC.
 
         Raises:
             UsageError: It lists everything and prints the command to run next.
         """
         if self.questions:
-            raise _open(spec, self.questions)
+            raise _open(spec, self.questions, command)
 
 
 def listing(names: Iterable[str]) -> str:
@@ -74,7 +78,7 @@ def proposing(spec: str) -> str:
     return f"droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
 
 
-def _open(spec: Spec, questions: list[OpenQuestion]) -> UsageError:
+def _open(spec: Spec, questions: list[OpenQuestion], command: str) -> UsageError:
     lines = [f"{spec.name} is not called yet; its signature leaves open:"]
     for question in questions:
         others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
@@ -85,6 +89,6 @@ def _open(spec: Spec, questions: list[OpenQuestion]) -> UsageError:
         advice = "Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'."
         return UsageError(reason, advice=f"\n{advice}")
     if all(question.items for question in questions):
-        return UsageError(reason, advice="\nRun next:", command=f"droppath-audit {shlex.quote(whole)}")
+        return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")
     advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"
     return UsageError(reason, advice=f"\n{advice}", command=proposing(whole))

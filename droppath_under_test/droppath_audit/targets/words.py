@@ -67,6 +67,14 @@ STAGES = {"layer", "block", "stage", "level"}
 STACKS = {"layers", "blocks", "stages", "levels", "depth"}
 COUNTED = {"num", "number", "n", "no", "total", "max", "hidden", "of", "all", "count"}
 
+# Of an argument of a schedule: a number of blocks for each stage; which end of the ramp a rate is.
+DEPTHS = {"depths"}
+ENDS = {
+    "max", "maximum", "largest", "final", "last", "end", "stop", "target", "peak", "upper", "high", "highest", "base",
+    "global", "overall",
+}  # fmt: skip
+STARTS = {"min", "minimum", "smallest", "first", "start", "begin", "initial", "lower", "low", "lowest"}
+
 GAINS = {"gamma", "gain", "layerscale"}
 
 INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
@@ -112,11 +120,8 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     """
     spoken = words(name)
     said = set(spoken)
-    # The paths of "drop path" and its like are what is kept or dropped: their verb is no second reading.
-    things = {first for first, second in pairwise(spoken) if second in ("path", "connect")}
-    meanings = [meaning for meaning, known in _MEANINGS if said & known]
-    if len(meanings) > 1:
-        meanings = [meaning for meaning, known in _MEANINGS if (said - things) & known]
+    things = _things(spoken)
+    meanings = _meanings(said, things)
     unknown = said - DROPPING - KEEPING - NUMBER - PATHS
     if unknown and len(meanings) == 1 and said & NUMBER and len(unknown) == 1 and not unknown & OF_OTHERS:
         return meanings[0], 0
@@ -134,6 +139,73 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
 
 
 _MEANINGS: tuple[tuple[Meaning, set[str]], ...] = (("drop", DROPPING), ("keep", KEEPING))
+
+
+def _things(spoken: tuple[str, ...]) -> set[str]:
+    """Return the verbs of "drop path" and its like, which say what is kept or dropped, and are no second reading."""
+    return {first for first, second in pairwise(spoken) if second in ("path", "paths", "connect")}
+
+
+def _meanings(said: set[str], things: set[str]) -> list[Meaning]:
+    found = [meaning for meaning, known in _MEANINGS if said & known]
+    return found if len(found) < 2 else [meaning for meaning, known in _MEANINGS if (said - things) & known]
+
+
+def outcome(name: str) -> Meaning | None:
+    """Return what the name of a function says of the probabilities that it returns, such as ``survival_rates``."""
+    spoken = words(name)
+    found = _meanings(set(spoken), _things(spoken))
+    return found[0] if len(found) == 1 else None
+
+
+def end_of_ramp(name: str, of: str) -> tuple[Literal["first", "last"], Meaning, int] | None:
+    """Return which end of a schedule a name means, what of, and how surely, from 0 to 4; None where it means neither.
+
+    The last block's is the rate of the schedule; ``drop_path_rate`` says so, ``max_drop_prob``, or ``end`` alone.
+
+    Args:
+        name: Name of the argument.
+        of: Name of the function that has it.
+    """
+    spoken = words(name)
+    which: Literal["first", "last"] = "first" if set(spoken) & STARTS and not set(spoken) & ENDS else "last"
+    rest = [word for word in spoken if word not in STARTS | ENDS and (word != "l" or len(spoken) == 1)]  # p_L
+    if not rest:
+        return (which, outcome(of) or "drop", 0) if spoken else None
+    if set(rest) == {"stochastic", "depth"} or rest == ["linear"]:
+        return which, "drop", 0
+    said = probability("_".join(rest), of)
+    return None if said is None else (which, *said)
+
+
+def blocks(name: str) -> int:
+    """Return how surely a name means how many blocks there are, from 1 to 4; 0 where it means something else.
+
+    4 is a number of blocks or layers, or a list of such; 3 says of which blocks as well, as ``num_encoder_layers``;
+    2 counts stages; 1 is a bare number, such as ``n``.
+    """
+    spoken = words(name)
+    said = set(spoken)
+    if said & WHICH and not stack(name) and not said & DEPTHS:
+        return 0
+    if said & {"stage", "stages"} and not said & (DEPTHS | {"depth", "layers", "blocks", "per", "layer", "block"}):
+        return 2
+    if stack(name) or said & DEPTHS or ("depth" in said and listed(name)):
+        return 4
+    if said & (STACKS | STAGES) and (said & (COUNTED | {"per", "nb"}) or said & {"layers", "blocks"}):
+        return 3
+    return 1 if name == "N" or (said and said <= COUNTED | {"length", "size", "len", "m"}) else 0
+
+
+def listed(name: str) -> bool:
+    """Return whether a name means a number of blocks for each stage, such as ``depths`` or ``layers_per_stage``."""
+    said = set(words(name))
+    return bool(said & DEPTHS) or ("per" in said and bool(said & STAGES)) or bool(said & {"list", "sizes", "counts"})
+
+
+def unclear(name: str) -> bool:
+    """Return whether a name may mean a number of blocks, or one for each stage: ``layers`` alone."""
+    return set(words(name)) <= {"layers", "blocks", "stages", "encoder", "decoder"}
 
 
 def mode(name: str) -> bool | None:

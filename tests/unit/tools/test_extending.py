@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import everything
 from droppath_audit.frameworks.capabilities import Capability
 from tools.extending import EXAMPLE, FILES, PAGE, extending_page, lines_of_example
 
@@ -27,7 +27,7 @@ def test_every_capability_is_on_the_page_with_every_check_that_needs_it() -> Non
         for name in capability.__abstractmethods__:
             attribute = isinstance(getattr(capability, name), property)
             assert (f"`{name}`" if attribute else f"`{name}(") in part, capability
-        assert all(check.id in part for check in catalogue().values() if capability in check.needs), capability
+        assert all(check.id in part for check in everything().values() if capability in check.needs), capability
 
 
 def test_a_part_that_nothing_writes_is_an_error() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from droppath_audit.frameworks.base import Count, TensorInfo
 from droppath_audit.frameworks.capabilities import Forking, Taped
+from droppath_audit.frameworks.manners import Skeletons
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
@@ -53,6 +54,7 @@ class TorchFramework(
     TorchNetworks,
     Taped,
     Forking,
+    Skeletons,
 ):
     """Operations on torch tensors; see ``frameworks.base`` and ``frameworks.capabilities``."""
 
@@ -195,6 +197,10 @@ class TorchFramework(
     def can_fork(self) -> bool:
         """Return whether no accelerator is in use yet."""
         return devices.survive_fork()
+
+    def without_values(self) -> torch.device:
+        """Return torch's meta device, as a context."""
+        return torch.device("meta")
 
 
 def _tensor(found: torch.Tensor) -> torch.Tensor:

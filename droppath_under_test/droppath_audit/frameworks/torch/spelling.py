@@ -41,6 +41,7 @@ class TorchSpelling(Spelling):
         "convert": "{layer}.to(device={device}, dtype=torch.{dtype})",
         "fill": "dict([*{layer}.named_parameters(), *{layer}.named_buffers()])[{name}].data.fill_({value})",
         "hook": "{layer}.register_forward_pre_hook({function}), {layer}.register_forward_hook({function})",
+        "without_values": "torch.device('meta')",
         "submodule": "{model}.get_submodule({name})",
         "watch": "{layer}.register_forward_hook(lambda _, given, y: {seen}.append((given[0], y)))",
         "surround no_grad": "torch.no_grad()",

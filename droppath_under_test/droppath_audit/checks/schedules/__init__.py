@@ -1,0 +1,1 @@
+"""The checks of schedules: one file each, found by being here."""
