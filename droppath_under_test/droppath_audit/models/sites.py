@@ -94,7 +94,7 @@ def _rate(part: Submodule, site: Site) -> float | None:
 def _drops_what_it_is_given(caller: Caller) -> bool:
     """Return whether a function takes a rate, and before it, or by a name of tensors, what it drops.
 
-    What takes the rate first and no tensor computes rates, such as ``calculate_drop_path_rates(drop_path_rate, depths)``.
+    What takes the rate first and no tensor computes rates, as ``calculate_drop_path_rates(drop_path_rate, depths)``.
     """
     names = list(inspect.signature(caller.function).parameters)
     rates = [name for name in names if words.probability(name, caller.name) is not None]

@@ -4,7 +4,8 @@ What it checks
     The rates that the modules hold, or that functions are called with, block by block: each lies in [0, 1], and all of
     them follow linear l/(L-1), ends-early l/L, paper (l+1)/L, constant, or stagewise, up to 2e-6; where a rule was
     declared that one, and where a largest rate was asked for, by --max or by an argument of the model, with that one.
-    A model of several stacks may follow a rule in each. A rate of zero that was optimised away counts as zero.
+    A model of several stacks may follow a rule in each. A rate of zero that was optimised away counts as zero. Blocks
+    of a class of which none drops may be left out of the rule, and are told.
 Why it matters
     A rate that never arrives, an index that sticks, or a maximum that every block gets, trains another model than the
     configuration says, and nothing raises.
@@ -37,12 +38,13 @@ NAMED = 4  # blocks that a message names
 
 @dataclass(frozen=True)
 class Rate:
-    """What one module holds, or one call was given: None where nobody knows."""
+    """What one module holds, or one call was given: None where nobody knows; and the class of what it stands in."""
 
     name: str
     kind: str
     drop_prob: float | None
     identity: bool
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,15 @@ class Schedule(Check[Seen, Case]):
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Read the rates that modules hold, and those that functions are called with."""
+        kinds = {part.name: part.kind for part in probe.network.parts()}
         rates = [
-            Rate(name, held.kind, 0.0 if held.identity else probe.network.rate(held.name), held.identity)
+            Rate(
+                name,
+                held.kind,
+                0.0 if held.identity else probe.network.rate(held.name),
+                held.identity,
+                kinds.get(name.rpartition(".")[0], ""),
+            )
             for held in probe.held
             for name in (held.name, *held.shared)
         ]
@@ -96,9 +105,9 @@ class Schedule(Check[Seen, Case]):
             return Verdict.passed(
                 f"{len(known)} rates from {_least(known):g} to {_most(known):g}; no rule was promised"
             )
-        stacks = examined(known, seen.members, seen.declared, seen.largest)
+        stacks, awake, asleep = _stacks(seen, known)
         if all(stack.followed.rule for stack in stacks):
-            return Verdict.passed("; ".join(_followed(stack, known) for stack in stacks))
+            return Verdict.passed("; ".join([*(_followed(stack, awake) for stack in stacks), *asleep]))
         return _left(stacks[0], seen, known)
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
@@ -110,7 +119,7 @@ class Schedule(Check[Seen, Case]):
         )
         script.add("for name, held in rates.items():")
         script.add("    print(name, {key: value for key, value in held.items() if isinstance(value, float)})")
-        left = () if not any(p for _, p in known) else examined(known, seen.members, seen.declared, seen.largest)
+        left = () if not any(p for _, p in known) else _stacks(seen, known)[0]
         departures = left[0].followed.departures if left else ()
         first = next((one for one in departures if one.block in names), None)
         if first is not None:
@@ -119,6 +128,24 @@ class Schedule(Check[Seen, Case]):
                 f"assert any(abs(value - expected) < 2e-6 for value in found for expected in "
                 f"({first.expected!r}, {1.0 - first.expected!r})), found",
             )
+
+
+def _stacks(seen: Seen, known: list[tuple[str, float]]) -> tuple[tuple[Stack, ...], list[tuple[str, float]], list[str]]:
+    """Return the rules that rates follow, the rates that do, and in words which do not take part.
+
+    A class of blocks of which none drops does not, where all rates together follow no rule.
+    """
+    stacks = examined(known, seen.members, seen.declared, seen.largest)
+    kinds = {one.name: one.block for one in seen.rates}
+    dropping = {kinds[name] for name, p in known if p}
+    awake = [(name, p) for name, p in known if kinds[name] in dropping]
+    if all(stack.followed.rule for stack in stacks) or len(awake) == len(known):
+        return stacks, known, []
+    rest = examined(awake, seen.members, seen.declared, seen.largest)
+    if not all(stack.followed.rule for stack in rest):
+        return stacks, known, []
+    left = list(dict.fromkeys(kinds[name] for name, _ in known if kinds[name] not in dropping))
+    return rest, awake, [f"{len(known) - len(awake)} in {', '.join(left)} have a rate of 0"]
 
 
 def _least(known: list[tuple[str, float]]) -> float:

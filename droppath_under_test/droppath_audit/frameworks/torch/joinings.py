@@ -2,8 +2,8 @@
 
 Every operation of a forward pass is seen below autograd, with the storages that it reads and writes. A *value* is what
 a storage holds between two writes; it descends from the values that it was computed from. A branch begins at a value of
-the trunk, and ends where what it computed is added to that value, its ancestor, or to what else was computed from it: a
-shortcut may have a projection of its own.
+the trunk, and ends where what it computed is added to that value, its ancestor, or to what else was computed from that:
+a shortcut may have a projection of its own.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _goes_past(self, opened: _Open, other: torch.Tensor) -> bool:
         """Return whether an operand is what a branch began with, or was computed from that beside the branch.
 
-        What was computed from the very values that the site may drop is the branch, and the site stands on the shortcut.
+        What was computed from the values that the site may drop is the branch, and the site stands on the shortcut.
         """
         if self._bit(other) & opened.ancestors:
             return True
