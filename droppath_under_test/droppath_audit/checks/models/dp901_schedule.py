@@ -111,22 +111,31 @@ class Schedule(Check[Seen, Case]):
         return _left(stacks[0], seen, known)
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
-        """Print the rates, and fail at the first that is not the rule's."""
+        """Print the rates, and fail at the first that is not the rule's, or where there is none."""
         known = [(one.name, one.drop_prob) for one in seen.rates if one.drop_prob is not None]
-        names = [one.name for one in seen.rates if not one.identity and not one.kind.endswith("()")]
+        names = [one.name for one in seen.rates if not one.kind.endswith("()")]
+        if not names:
+            script.add(
+                "kinds = sorted({type(module).__name__ for module in model.modules()})",
+                "print(kinds)",
+                "words = ('droppath', 'stochasticdepth', 'dropconnect')",
+                "assert any(word in kind.lower() for kind in kinds for word in words), 'nothing drops paths'",
+            )
+            return
         script.add(
-            f"rates = {{name: vars({script.module('NAME').replace(repr('NAME'), 'name')}) for name in {names!r}}}"
+            f"layers = {{name: {script.module('NAME').replace(repr('NAME'), 'name')} for name in {names!r}}}",
+            "held = {name: vars(layer).values() for name, layer in layers.items()}",
+            "rates = {name: [value for value in held[name] if isinstance(value, float)] for name in held}",
+            "print(rates)",
         )
-        script.add("for name, held in rates.items():")
-        script.add("    print(name, {key: value for key, value in held.items() if isinstance(value, float)})")
-        left = () if not any(p for _, p in known) else _stacks(seen, known)[0]
-        departures = left[0].followed.departures if left else ()
-        first = next((one for one in departures if one.block in names), None)
+        if not any(p for _, p in known):
+            script.add("assert any(value for found in rates.values() for value in found), 'every rate is 0'")
+            return
+        first = next((one for one in _stacks(seen, known)[0][0].followed.departures if one.block in names), None)
         if first is not None:
             script.add(
-                f"found = [value for value in rates[{first.block!r}].values() if isinstance(value, float)]",
-                f"assert any(abs(value - expected) < 2e-6 for value in found for expected in "
-                f"({first.expected!r}, {1.0 - first.expected!r})), found",
+                f"found, expected = rates[{first.block!r}] or [0.0], {first.expected!r}",
+                "assert any(abs(value - p) < 2e-6 for value in found for p in (expected, 1 - expected)), found",
             )
 
 
