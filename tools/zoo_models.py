@@ -76,6 +76,13 @@ MODELS = (
         broken={"DP901": "the rates are l/L of the largest, and l/(L-1) was declared: they end early"},
     ),
     ZooModel(
+        "timm-resnest",
+        'timm:create_model?args="resnest14d"&arg.drop_path_rate=0.2',
+        "3 DropPath, calls of drop_path()",
+        "linear over 4 blocks, 0.06667 to 0.2",
+        broken={"DP903": "a block drops its input, after the branch and before the projection of the shortcut"},
+    ),
+    ZooModel(
         "torchvision-swin",
         "torchvision.models:SwinTransformer?arg.patch_size=[4,4]&arg.embed_dim=24&arg.depths=[2,2,2]"
         "&arg.num_heads=[1,2,4]&arg.window_size=[4,4]&arg.stochastic_depth_prob=0.3",
@@ -84,7 +91,7 @@ MODELS = (
     ),
     ZooModel(
         "torchvision-efficientnet",
-        "torchvision.models:efficientnet_b0",
+        "torchvision.models:efficientnet_b0?arg.stochastic_depth_prob=0.2",
         "16 StochasticDepth, calls of stochastic_depth()",
         "ends-early over 16 blocks, 0 to 0.1875",
     ),

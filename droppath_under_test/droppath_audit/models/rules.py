@@ -20,6 +20,8 @@ ORACLES: dict[str, Callable[[float, int], list[float]]] = {
     "constant": schedule.constant,
 }
 """Rules of ``droppath_reference.schedule``, under the names of the command."""
+RULES = (*ORACLES, "stagewise")
+"""All rules that can be recognised, those first that are taken where several fit."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def recognise(blocks: Sequence[Block], slots: int, declared: str = "", largest: 
         declared: The only rule that counts; empty for any.
         largest: The largest drop_prob that was asked for; None for the one that fits.
     """
-    tried = [declared] if declared else [*ORACLES, "stagewise"]
+    tried = [declared] if declared else RULES
     found: list[Followed] = []
     for rule in tried:
         for most in [largest] if largest is not None else _leading(rule, blocks, slots):
@@ -192,6 +194,7 @@ def _examined(
 ) -> Stack:
     names, tried = [name for name, _ in rates], list[Stack]()
     for level in groupings(names):
+        ways = list[Stack]()
         for gaps in (False, True):
             slots, stages = _slots(level, members if gaps else {})
             blocks = [
@@ -199,10 +202,12 @@ def _examined(
                 for (name, drop_prob), block in zip(rates, level, strict=True)
             ]
             number = 1 + max(slots.values()) if not gaps else _number(level, members)
-            followed = recognise(blocks, number, declared, largest)
-            tried.append(Stack("", followed, number))
-            if followed.rule:
-                return tried[-1]
+            ways.append(Stack("", recognise(blocks, number, declared, largest), number))
+        # Where a first block has no layer at all, rates from l/(L-1) are those of (l+1)/L over the others as well.
+        followed = [way for way in ways if way.followed.rule]
+        if followed:
+            return min(followed, key=lambda way: RULES.index(way.followed.rule))
+        tried += ways
     return min(tried, key=lambda stack: len(stack.followed.departures))
 
 

@@ -169,6 +169,8 @@ def _followed(stack: Stack, known: list[tuple[str, float]]) -> str:
     """Return what rates follow, in words."""
     part = [(name, p) for name, p in known if not stack.name or name.partition(".")[0] == stack.name]
     where = f"{stack.name}: " if stack.name else ""
+    if not any(p for _, p in part):
+        return f"{where}every rate of {len(part)} layers is 0"
     return f"{where}{stack.followed.rule} over {stack.slots} blocks, {_least(part):.4g} to {_most(part):.4g}"
 
 

@@ -1,0 +1,27 @@
+"""A rule where blocks have no layer at all: it is the one of all blocks, not that of those which have one."""
+
+from __future__ import annotations
+
+import pytest
+
+from droppath_audit.models.rules import examined
+from droppath_reference import schedule
+
+
+@pytest.mark.parametrize(("rule", "first"), [("linear", 1), ("ends-early", 1), ("paper", 0)])
+@pytest.mark.parametrize("depths", [(2, 2, 2, 2), (3, 4, 6, 3)])
+def test_blocks_of_rate_zero_may_have_no_layer(rule: str, first: int, depths: tuple[int, ...]) -> None:
+    rates = {"linear": schedule.linear, "ends-early": schedule.efficientnet, "paper": schedule.paper}[rule](
+        0.2, sum(depths)
+    )
+    members = {f"layer{stage}": tuple(range(depth)) for stage, depth in enumerate(depths)}
+    names = [f"{container}.{number}.drop_path" for container, numbers in members.items() for number in numbers]
+    # What ends early is linear up to less: only the largest that was asked for tells them apart.
+    (stack,) = examined(list(zip(names, rates, strict=True))[first:], members, largest=0.2)
+    assert (stack.followed.rule, stack.slots) == (rule, sum(depths))
+
+
+def test_without_such_blocks_the_paper_is_the_paper() -> None:
+    names = [f"blocks.{number}.drop_path" for number in range(7)]
+    (stack,) = examined(list(zip(names, schedule.paper(0.2, 7), strict=True)), {"blocks": tuple(range(7))})
+    assert (stack.followed.rule, stack.slots) == ("paper", 7)
