@@ -124,7 +124,8 @@ _NUMBER = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 def groupings(names: Sequence[str]) -> Iterator[list[str]]:
     """Yield the block of each name, from what holds it directly to the outermost module that is one of several.
 
-    Modules that are one of several have a number in their dotted name.
+    Modules that are one of several have a number in their dotted name. They are counted from the name's end and, since
+    some blocks hold further ones, from its beginning.
     """
     seen: set[tuple[str, ...]] = set()
     parents = [name.rpartition(".")[0] for name in names]
@@ -133,7 +134,9 @@ def groupings(names: Sequence[str]) -> Iterator[list[str]]:
     levels = [
         parents,
         *([_upto(name, one, up) for name, one in zip(names, ends, strict=True)] for up in range(deepest)),
-    ]
+        *([_upto(name, one, len(one) - down) for name, one in zip(names, ends, strict=True)]
+          for down in range(deepest - 1, 0, -1)),
+    ]  # fmt: skip
     for level in levels:
         if tuple(level) not in seen:
             seen.add(tuple(level))
@@ -141,8 +144,8 @@ def groupings(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _upto(name: str, ends: Sequence[int], up: int) -> str:
-    """Return a name up to its last number but so many, or what holds it where it has none."""
-    return name[: ends[max(0, len(ends) - 1 - up)]] if ends else name.rpartition(".")[0]
+    """Return a name up to its last number but so many, the first at least, or what holds it where it has none."""
+    return name[: ends[min(len(ends), max(1, len(ends) - up)) - 1]] if ends else name.rpartition(".")[0]
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,14 @@ def test_without_such_blocks_the_paper_is_the_paper() -> None:
     names = [f"blocks.{number}.drop_path" for number in range(7)]
     (stack,) = examined(list(zip(names, schedule.paper(0.2, 7), strict=True)), {"blocks": tuple(range(7))})
     assert (stack.followed.rule, stack.slots) == ("paper", 7)
+
+
+def test_a_block_that_holds_further_ones_gives_them_its_rate() -> None:
+    rates = schedule.linear(0.2, 6)
+    names = [["stages.0.0.drop_path"], ["stages.0.1.drop_path"], ["stages.1.0.drop_path"]]
+    names += [[f"stages.1.1.transformer.{number}.drop_path{which}" for number in (0, 1) for which in (1, 2)]]
+    names += [["stages.2.0.drop_path"], [f"stages.2.1.transformer.{number}.drop_path1" for number in (0, 1, 2)]]
+    members = {f"stages.{stage}": (0, 1) for stage in range(3)}
+    found = [(name, rate) for block, rate in zip(names, rates, strict=True) for name in block]
+    (stack,) = examined(found, members)
+    assert (stack.followed.rule, stack.slots) == ("linear", 6)
