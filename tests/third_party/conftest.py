@@ -2,7 +2,7 @@
 
 ``--zoo NAME`` names the environment (``timm`` or ``zoo-timm``; ``samples`` for what this package brings itself). The
 packages must be installed: what is missing fails, it is not skipped. ``DROPPATH_REPORTS`` names a folder in which the
-JSON reports are left, from which ``tools.audits`` writes its page.
+JSON reports are left, from which ``tools.audits`` writes its page. ``--zoo models`` audits whole models instead.
 """
 
 from __future__ import annotations
@@ -31,8 +31,19 @@ def pytest_addoption(parser):
     parser.addoption("--zoo", required=True, metavar="NAME", help="environment whose packages are audited")
 
 
+def zoo(config):
+    return config.getoption("--zoo").removeprefix("zoo-")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Of the tests of layers and those of models, those of the other kind are not asked for."""
+    if collection_path.suffix == ".py" and (collection_path.name == "test_models.py") != (zoo(config) == "models"):
+        return True
+    return None
+
+
 def systems(config):
-    environment = config.getoption("--zoo").removeprefix("zoo-")
+    environment = zoo(config)
     found = [system for system in known_systems().values() if (system.environment or "samples") == environment]
     if not found:
         raise pytest.UsageError(f"no known implementation is audited in the environment {environment!r}")
@@ -47,13 +58,22 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def audited(known, tmp_path_factory):
+    return audit([known.name], known.name, tmp_path_factory)
+
+
+def audit(words, name, tmp_path_factory):
+    """Run the command in a process of its own, and leave its report under a name."""
     kept = os.environ.get("DROPPATH_REPORTS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("reports")
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{known.name}.json"
+    file = folder / f"{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    words = [sys.executable, "-m", "droppath_audit", known.name, "--json", str(file)]
-    run = subprocess.run(words, env=environment, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "droppath_audit", *words, "--json", str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert file.exists(), run.stderr
     return Audited(run.returncode, run.stdout, json.loads(file.read_text())["reports"][0])

@@ -11,12 +11,18 @@ import sys
 
 from droppath_audit.targets.known import known_systems
 
+MODELS = ("timm", "transformers")
+"""Known implementations whose packages the models of ``zoo-models`` come in; timm's bring torchvision."""
+
 
 def main(environment: str) -> None:
     """Run every installation command of an environment once, in order."""
     name = environment.removeprefix("zoo-")
     commands = dict.fromkeys(
-        command for system in known_systems().values() if system.environment == name for command in system.install
+        command
+        for system in known_systems().values()
+        if (system.name in MODELS if name == "models" else system.environment == name)
+        for command in system.install
     )
     for command in commands:
         sys.stdout.write(f"{command}\n")

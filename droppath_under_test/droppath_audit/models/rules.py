@@ -20,6 +20,8 @@ ORACLES: dict[str, Callable[[float, int], list[float]]] = {
     "constant": schedule.constant,
 }
 """Rules of ``droppath_reference.schedule``, under the names of the command."""
+RULES = (*ORACLES, "stagewise")
+"""All rules that can be recognised, those first that are taken where several fit."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def recognise(blocks: Sequence[Block], slots: int, declared: str = "", largest: 
         declared: The only rule that counts; empty for any.
         largest: The largest drop_prob that was asked for; None for the one that fits.
     """
-    tried = [declared] if declared else [*ORACLES, "stagewise"]
+    tried = [declared] if declared else RULES
     found: list[Followed] = []
     for rule in tried:
         for most in [largest] if largest is not None else _leading(rule, blocks, slots):
@@ -122,7 +124,8 @@ _NUMBER = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 def groupings(names: Sequence[str]) -> Iterator[list[str]]:
     """Yield the block of each name, from what holds it directly to the outermost module that is one of several.
 
-    Modules that are one of several have a number in their dotted name.
+    Modules that are one of several have a number in their dotted name. They are counted from the name's end and, since
+    some blocks hold further ones, from its beginning.
     """
     seen: set[tuple[str, ...]] = set()
     parents = [name.rpartition(".")[0] for name in names]
@@ -131,7 +134,9 @@ def groupings(names: Sequence[str]) -> Iterator[list[str]]:
     levels = [
         parents,
         *([_upto(name, one, up) for name, one in zip(names, ends, strict=True)] for up in range(deepest)),
-    ]
+        *([_upto(name, one, len(one) - down) for name, one in zip(names, ends, strict=True)]
+          for down in range(deepest - 1, 0, -1)),
+    ]  # fmt: skip
     for level in levels:
         if tuple(level) not in seen:
             seen.add(tuple(level))
@@ -139,8 +144,8 @@ def groupings(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _upto(name: str, ends: Sequence[int], up: int) -> str:
-    """Return a name up to its last number but so many, or what holds it where it has none."""
-    return name[: ends[max(0, len(ends) - 1 - up)]] if ends else name.rpartition(".")[0]
+    """Return a name up to its last number but so many, the first at least, or what holds it where it has none."""
+    return name[: ends[min(len(ends), max(1, len(ends) - up)) - 1]] if ends else name.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,7 @@ def _examined(
 ) -> Stack:
     names, tried = [name for name, _ in rates], list[Stack]()
     for level in groupings(names):
+        ways = list[Stack]()
         for gaps in (False, True) if members else (False,):
             slots, stages = _slots(level, members if gaps else {})
             blocks = [
@@ -199,10 +205,12 @@ def _examined(
                 for (name, drop_prob), block in zip(rates, level, strict=True)
             ]
             number = 1 + max(slots.values()) if not gaps else _number(level, members)
-            followed = recognise(blocks, number, declared, largest)
-            tried.append(Stack("", followed, number))
-            if followed.rule:
-                return tried[-1]
+            ways.append(Stack("", recognise(blocks, number, declared, largest), number))
+        # Where a first block has no layer at all, rates from l/(L-1) are those of (l+1)/L over the others as well.
+        followed = [way for way in ways if way.followed.rule]
+        if followed:
+            return min(followed, key=lambda way: RULES.index(way.followed.rule))
+        tried += ways
     return min(tried, key=lambda stack: len(stack.followed.departures))
 
 

@@ -53,7 +53,7 @@ def found(network: Network, layer: str = "") -> tuple[list[Site], list[Held]]:
         Held(part.name, part.kind, 0.0 if part.identity else _rate(part, site), part.identity, part.others)
         for part, site in zip(chosen, sites, strict=True)
     ]
-    callers = [one for one in network.callers(words.drops_paths) if _takes_a_rate(one)]
+    callers = [one for one in network.callers(words.drops_paths) if _drops_what_it_is_given(one)]
     return [*sites, *(_of_function(one) for one in callers)], held
 
 
@@ -89,9 +89,14 @@ def _rate(part: Submodule, site: Site) -> float | None:
     return None if value is None else (1.0 - value if site.keep else value)
 
 
-def _takes_a_rate(caller: Caller) -> bool:
+def _drops_what_it_is_given(caller: Caller) -> bool:
+    """Return whether a function takes a rate, and before it, or by a name of tensors, what it drops.
+
+    What takes the rate first and no tensor computes rates, as ``calculate_drop_path_rates(drop_path_rate, depths)``.
+    """
     names = list(inspect.signature(caller.function).parameters)
-    return any(words.probability(name, caller.name) is not None for name in names)
+    rates = [name for name in names if words.probability(name, caller.name) is not None]
+    return bool(rates) and (rates[0] != names[0] or any(words.tensor(name) for name in names))
 
 
 def _of_function(caller: Caller) -> Site:

@@ -4,7 +4,8 @@ What it checks
     The rates that the modules hold, or that functions are called with, block by block: each lies in [0, 1], and all of
     them follow linear l/(L-1), ends-early l/L, paper (l+1)/L, constant, or stagewise, up to 2e-6; where a rule was
     declared that one, and where a largest rate was asked for, by --max or by an argument of the model, with that one.
-    A model of several stacks may follow a rule in each. A rate of zero that was optimised away counts as zero.
+    A model of several stacks may follow a rule in each. A rate of zero that was optimised away counts as zero. Blocks
+    of a class of which none drops may be left out of the rule, and are told.
 Why it matters
     A rate that never arrives, an index that sticks, or a maximum that every block gets, trains another model than the
     configuration says, and nothing raises.
@@ -37,12 +38,13 @@ NAMED = 4  # blocks that a message names
 
 @dataclass(frozen=True)
 class Rate:
-    """What one module holds, or one call was given: None where nobody knows."""
+    """What one module holds, or one call was given: None where nobody knows; and the class of what it stands in."""
 
     name: str
     kind: str
     drop_prob: float | None
     identity: bool
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,15 @@ class Schedule(Check[Seen, Case]):
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Read the rates that modules hold, and those that functions are called with."""
+        kinds = {part.name: part.kind for part in probe.network.parts()}
         rates = [
-            Rate(name, held.kind, 0.0 if held.identity else probe.network.rate(held.name), held.identity)
+            Rate(
+                name,
+                held.kind,
+                0.0 if held.identity else probe.network.rate(held.name),
+                held.identity,
+                kinds.get(name.rpartition(".")[0], ""),
+            )
             for held in probe.held
             for name in (held.name, *held.shared)
         ]
@@ -109,30 +118,58 @@ class Schedule(Check[Seen, Case]):
             return Verdict.passed(
                 f"{len(known)} rates from {_least(known):g} to {_most(known):g}; no rule was promised"
             )
-        stacks = examined(known, seen.members, seen.declared, seen.largest)
+        stacks, awake, asleep = _stacks(seen, known)
         if all(stack.followed.rule for stack in stacks):
             open_ = not seen.declared and seen.largest is None
-            return Verdict.passed("; ".join(_followed(stack, known, open_=open_) for stack in stacks))
+            followed = (_followed(stack, awake, open_=open_) for stack in stacks)
+            return Verdict.passed("; ".join([*followed, *asleep]))
         return _left(stacks[0], seen, known)
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
-        """Print the rates, and fail at the first that is not the rule's."""
+        """Print the rates, and fail at the first that is not the rule's, or where there is none."""
         known = [(one.name, one.drop_prob) for one in seen.rates if one.drop_prob is not None]
-        names = [one.name for one in seen.rates if not one.identity and not one.kind.endswith("()")]
+        names = [one.name for one in seen.rates if not one.kind.endswith("()")]
+        if not names:
+            script.add(
+                "kinds = sorted({type(module).__name__ for module in model.modules()})",
+                "print(kinds)",
+                "words = ('droppath', 'stochasticdepth', 'dropconnect')",
+                "assert any(word in kind.lower() for kind in kinds for word in words), 'nothing drops paths'",
+            )
+            return
         script.add(
-            f"rates = {{name: vars({script.module('NAME').replace(repr('NAME'), 'name')}) for name in {names!r}}}"
+            f"layers = {{name: {script.module('NAME').replace(repr('NAME'), 'name')} for name in {names!r}}}",
+            "held = {name: vars(layer).values() for name, layer in layers.items()}",
+            "rates = {name: [value for value in held[name] if isinstance(value, float)] for name in held}",
+            "print(rates)",
         )
-        script.add("for name, held in rates.items():")
-        script.add("    print(name, {key: value for key, value in held.items() if isinstance(value, float)})")
-        left = () if not any(p for _, p in known) else examined(known, seen.members, seen.declared, seen.largest)
-        departures = left[0].followed.departures if left else ()
-        first = next((one for one in departures if one.block in names), None)
+        if not any(p for _, p in known):
+            script.add("assert any(value for found in rates.values() for value in found), 'every rate is 0'")
+            return
+        first = next((one for one in _stacks(seen, known)[0][0].followed.departures if one.block in names), None)
         if first is not None:
             script.add(
-                f"found = [value for value in rates[{first.block!r}].values() if isinstance(value, float)]",
-                f"assert any(abs(value - expected) < 2e-6 for value in found for expected in "
-                f"({first.expected!r}, {1.0 - first.expected!r})), found",
+                f"found, expected = rates[{first.block!r}] or [0.0], {first.expected!r}",
+                "assert any(abs(value - p) < 2e-6 for value in found for p in (expected, 1 - expected)), found",
             )
+
+
+def _stacks(seen: Seen, known: list[tuple[str, float]]) -> tuple[tuple[Stack, ...], list[tuple[str, float]], list[str]]:
+    """Return the rules that rates follow, the rates that do, and in words which do not take part.
+
+    A class of blocks of which none drops does not, where all rates together follow no rule.
+    """
+    stacks = examined(known, seen.members, seen.declared, seen.largest)
+    kinds = {one.name: one.block for one in seen.rates}
+    dropping = {kinds[name] for name, p in known if p}
+    awake = [(name, p) for name, p in known if kinds[name] in dropping]
+    if all(stack.followed.rule for stack in stacks) or len(awake) == len(known):
+        return stacks, known, []
+    rest = examined(awake, seen.members, seen.declared, seen.largest)
+    if not all(stack.followed.rule for stack in rest):
+        return stacks, known, []
+    left = list(dict.fromkeys(kinds[name] for name, _ in known if kinds[name] not in dropping))
+    return rest, awake, [f"{len(known) - len(awake)} in {', '.join(left)} have a rate of 0"]
 
 
 def _least(known: list[tuple[str, float]]) -> float:
@@ -147,6 +184,8 @@ def _followed(stack: Stack, known: list[tuple[str, float]], *, open_: bool) -> s
     """Return what rates follow, in words."""
     part = [(name, p) for name, p in known if not stack.name or name.partition(".")[0] == stack.name]
     where = f"{stack.name}: " if stack.name else ""
+    if not any(p for _, p in part):
+        return f"{where}every rate of {len(part)} layers is 0"
     rule, slots = stack.followed.rule, stack.slots
     if open_ and rule == "linear" and slots > 1:  # the same numbers, where nobody says what was asked for
         rule += f" (or ends-early before {_most(part) * slots / (slots - 1):.4g})"

@@ -2,7 +2,8 @@
 
 Every operation of a forward pass is seen below autograd, with the storages that it reads and writes. A *value* is what
 a storage holds between two writes; it descends from the values that it was computed from. A branch begins at a value of
-the trunk, and ends where what it computed is added to that value, its ancestor.
+the trunk, and ends where what it computed is added to that value, its ancestor, or to what else was computed from that:
+a shortcut may have a projection of its own.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class _Open:
     Attributes:
         key: Of the passage.
         place: The line that called the site.
+        given: The site's input, as a bit.
         ancestors: Values that the site's input was computed from, itself included, as bits.
         output: The site's output as it was returned; None where it added by itself.
         descendants: Values computed from the output, itself included, as bits.
@@ -46,6 +48,7 @@ class _Open:
 
     key: str
     place: Place
+    given: int
     ancestors: int
     output: torch.Tensor | None
     descendants: int
@@ -93,7 +96,7 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for one in self._opens:
             if one.ended is None and not added and told.value & one.near:
                 one.ended = Joining(one.key, one.place, "twice", key)
-        opened = _Open(key, place, ancestors, output, 0)
+        opened = _Open(key, place, told.value, ancestors, output, 0)
         if added:
             right = told.shortcut is None or bool(self._bit(told.shortcut) & ancestors)
             opened.ended = Joining(key, place, "shortcut" if right else "trunk")
@@ -133,12 +136,23 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 continue
             mine = [one for one in read if self.ancestors(one) & opened.descendants]
             others = [one for one in read if not self.ancestors(one) & opened.descendants]
-            shortcut = next((one for one in others if self._bit(one) & opened.ancestors), None)
+            shortcut = next((one for one in others if self._goes_past(opened, one)), None)
             if mine and shortcut is not None:
                 found.append((opened, "shortcut", shortcut))
             elif len({self._bit(one) for one in mine}) > 1:
                 found.append((opened, "alone", mine[0]))
         return found
+
+    def _goes_past(self, opened: _Open, other: torch.Tensor) -> bool:
+        """Return whether an operand is what a branch began with, or was computed from that beside the branch.
+
+        What was computed from the values that the site may drop is the branch, and the site stands on the shortcut.
+        """
+        if self._bit(other) & opened.ancestors:
+            return True
+        beside = self.ancestors(other)
+        alike = opened.output is not None and opened.output.numel() == other.numel()
+        return alike and bool(beside & opened.ancestors) and not beside & opened.given
 
     def _write(self, tensor: torch.Tensor, before: Sequence[int], *, scaled: bool = False) -> None:
         """Note that a storage holds a new value, computed from what was read."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EMBEDDED = 16  # tokens of an input that is embedded
 SIZES = (32, 64, 96, 128, 224, 256)  # of images, in pixels
 TOKENS = 16
+IMAGES = ("image_size", "img_size", "input_size")  # attributes that hold the size of an image
+MOST_PIXELS = 4096  # of a side
 
 
 class TorchNetworks(Networks):
@@ -277,13 +279,18 @@ def _namespaces(modules: Any, sites: Any = ()) -> list[dict[str, Any]]:
 
 
 def _said(model: torch.nn.Module) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Return the input that a model says that it takes, by the conventions of its library."""
+    """Return the inputs that a model and its parts say that they take, by the names that libraries use."""
+    found: dict[tuple[int, ...], None] = {}
     for name in ("pretrained_cfg", "default_cfg"):
         size = getattr(model, name, {}).get("input_size") if isinstance(getattr(model, name, None), dict) else None
-        if isinstance(size, (tuple, list)) and all(isinstance(one, int) for one in size):
-            return (("float32", tuple(size)),)
-    config = getattr(model, "config", None)
-    size, channels = getattr(config, "image_size", None), getattr(config, "num_channels", 3)
-    if isinstance(size, int) and isinstance(channels, int):
-        return (("float32", (channels, size, size)),)
-    return ()
+        if isinstance(size, (tuple, list)) and len(size) > 1 and all(isinstance(one, int) for one in size):
+            found[tuple(size)] = None
+    config, modules = getattr(model, "config", None), list(model.modules())
+    channels = next((module.in_channels for module in modules if isinstance(module, torch.nn.Conv2d)), 3)
+    for one in (config, getattr(config, "vision_config", None), *modules):
+        for name in IMAGES:
+            size = getattr(one, name, None)
+            size = (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
+            if isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(each, int) for each in size):
+                found[(channels, *size)] = None
+    return tuple(("float32", shape) for shape in found if all(0 < size < MOST_PIXELS for size in shape))
