@@ -15,6 +15,7 @@ from droppath_audit.frameworks.capabilities import Forking, Taped
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
+from droppath_audit.frameworks.torch.fakes import TorchFakes
 from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
@@ -45,6 +46,7 @@ class TorchFramework(
     TorchHooks,
     TorchTransforms,
     TorchSubclasses,
+    TorchFakes,
     TorchLayouts,
     TorchCompiling,
     TorchSettings,
