@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,10 +15,7 @@ from droppath_reference.drop_path import DropPath
 
 
 def judged(target, **items):
-    started = time.perf_counter()
     (result,) = audit(target, only=("DP701",), effort="quick", **items).results
-    assert result.verdict is not None
-    assert time.perf_counter() - started < 5.0
     return result.outcome.value, result.is_finding(strict=False), result.verdict.observed
 
 
@@ -197,6 +195,19 @@ def test_where_only_some_devices_refuse_the_others_are_judged():
     assert "not linked with support for cuda" in observed
     outcome, must, observed = judged(layer(lambda x, p: decide(x, p) & (torch.rand(len(x)) >= 0.0).to(x.device)))
     assert (outcome, must, observed[:8]) == ("fail", False, "on meta:")
+
+
+def test_it_costs_little_and_imports_no_compiler():
+    lines = [
+        "import sys, time",
+        "from droppath_audit import audit",
+        "audit('droppath_reference:DropPath', only=('DP001',), effort='quick')",
+        "began = time.process_time()",
+        "audit('droppath_reference:DropPath', only=('DP701',), effort='quick')",
+        "assert time.process_time() - began < 1.0, time.process_time() - began  # 0.1 is usual",
+        "assert 'torch._dynamo' not in sys.modules",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=300)
 
 
 def test_a_layer_whose_buffers_move_is_judged_where_they_can():
