@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import droppath_audit.frameworks.fakes
 import droppath_audit.frameworks.manners
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks

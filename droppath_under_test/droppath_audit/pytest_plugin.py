@@ -115,10 +115,11 @@ class Session:
     Args:
         settings: Effort, seed and budget.
         devices: Devices to run on.
+        imports: Modules to import before a target.
     """
 
-    def __init__(self, settings: Settings, devices: tuple[str, ...]) -> None:
-        self.settings, self._devices = settings, devices
+    def __init__(self, settings: Settings, devices: tuple[str, ...], imports: tuple[str, ...] = ()) -> None:
+        self.settings, self._devices, self._imports = settings, devices, imports
         self._supervisors: dict[str, Supervisor] = {}
         self._showing: dict[str, Showing] = {}
 
@@ -175,7 +176,7 @@ class Session:
             from droppath_audit.targets.spec import parse
 
             parse(spec)
-            self._supervisors[spec] = Supervisor(spec, devices=self._devices)
+            self._supervisors[spec] = Supervisor(spec, devices=self._devices, imports=self._imports)
         return self._supervisors[spec]
 
 
@@ -289,7 +290,7 @@ def session_of(config: pytest.Config) -> Session:
         except UsageError as error:
             raise pytest.UsageError(error.message) from error
         devices = tuple(config.getoption("droppath_devices") or ("cpu",))
-        config.stash[_SESSION] = Session(settings, devices)
+        config.stash[_SESSION] = Session(settings, devices, tuple(config.getoption("droppath_imports") or ()))
     return config.stash[_SESSION]
 
 
@@ -322,6 +323,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="NAME",
         help="device the trials run on; repeatable (default: cpu)",
+    )
+    group.addoption(
+        "--droppath-import",
+        dest="droppath_imports",
+        action="append",
+        metavar="MODULE",
+        help="import this module before the implementation, one that registers a device for example; repeatable",
     )
     parser.addini("droppath", "SPECs whose trials are added to every session", type="args", default=[])
     parser.addini(

@@ -122,7 +122,10 @@ class TestFuzzing(Family):
 class TestPlatforms(Family):
     """What surrounds a call changes nothing of what it does."""
 
-    PROMISES = (("DP705", "transforms of functions change nothing"),)
+    PROMISES = (
+        ("DP701", "on every device everything is made there"),
+        ("DP705", "transforms of functions change nothing"),
+    )
 
 
 class TestCost(Family):

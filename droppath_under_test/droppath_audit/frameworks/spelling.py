@@ -153,6 +153,17 @@ class Spelling(ABC):
         """
         raise NotImplementedError
 
+    def fake(self, device: str) -> tuple[str, ...]:
+        """``FakeDevices``: return lines that bind ``fake``, a context in which a device can be had that is not here.
+
+        After it ``fake.copied`` lists what was copied to the device, and ``fake.waited_for`` the operations that
+        waited for its values; some of these raise there, and so does what mixes devices.
+
+        Args:
+            device: Its name.
+        """
+        raise NotImplementedError
+
     def __init_subclass__(cls) -> None:
         required = {name for name, op in vars(Spelling).items() if isinstance(op, Operation) and not op.capability}
         if missing := required - {*cls.templates, *vars(cls)}:

@@ -15,7 +15,7 @@ def _apply(x: Tensor, decisions: Tensor, keep_prob: float) -> Tensor:
 
 
 def _drop(x: Tensor, drop_prob: float) -> Tensor:
-    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob, 1.0 - drop_prob)
+    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob, 1.0 - drop_prob)
 
 
 class _Ageing(nn.Module):
@@ -59,7 +59,7 @@ class OneDecisionOnceOld(_Ageing):
     """Decide for the whole batch once the network is deep in training, to save its time."""
 
     def _old(self, x: Tensor) -> Tensor:
-        decision = torch.rand((), dtype=torch.float64) < 1.0 - self.drop_prob  # fault
+        decision = torch.rand((), dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob  # fault
         return _apply(x, decision.expand(x.shape[0]), 1.0 - self.drop_prob)
 
 

@@ -13,7 +13,7 @@ def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
 
 
 def _decide(x: Tensor, drop_prob: float) -> Tensor:
-    return torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob
+    return torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob
 
 
 def subset_of_at_least_one(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -21,8 +21,8 @@ def subset_of_at_least_one(x: Tensor, drop_prob: float, training: bool) -> Tenso
     if drop_prob == 0.0 or not training:
         return x
     size = max(int(x.shape[0] * (1.0 - drop_prob)), 1)
-    decisions = torch.zeros(x.shape[0], dtype=torch.bool)
-    decisions[torch.randperm(x.shape[0])[:size]] = True  # fault
+    decisions = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
+    decisions[torch.randperm(x.shape[0], device=x.device)[:size]] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -47,7 +47,7 @@ def single_sample_takes_keep_for_drop(x: Tensor, drop_prob: float, training: boo
     """Decide for a batch of one in a branch of its own, where keep and drop are swapped; invisible at 0.5."""
     if drop_prob == 0.0 or not training:
         return x
-    decisions = torch.rand(1) < drop_prob if x.shape[0] == 1 else _decide(x, drop_prob)  # fault
+    decisions = torch.rand(1, device=x.device) < drop_prob if x.shape[0] == 1 else _decide(x, drop_prob)  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -57,8 +57,8 @@ def rounded_share_of_small_batches(x: Tensor, drop_prob: float, training: bool) 
         return x
     if x.shape[0] > 8:
         return _apply(x, _decide(x, drop_prob), drop_prob)
-    decisions = torch.zeros(x.shape[0], dtype=torch.bool)
-    decisions[torch.randperm(x.shape[0])[: round(x.shape[0] * (1.0 - drop_prob))]] = True  # fault
+    decisions = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
+    decisions[torch.randperm(x.shape[0], device=x.device)[: round(x.shape[0] * (1.0 - drop_prob))]] = True  # fault
     return _apply(x, decisions, drop_prob)
 
 
@@ -67,7 +67,7 @@ def small_batches_drop_less(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob * min(1.0, x.shape[0] / 8)  # fault
-    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < keep_prob, drop_prob)
+    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < keep_prob, drop_prob)
 
 
 def unmasked_remainder(x: Tensor, drop_prob: float, training: bool) -> Tensor:

@@ -28,8 +28,8 @@ class DrawsOneCallAhead(nn.Module):
             return x
         waiting = self._next
         if waiting is None or len(waiting) != x.shape[0]:
-            waiting = torch.rand(x.shape[0], dtype=torch.float64)
-        self._next = torch.rand(x.shape[0], dtype=torch.float64)  # fault
+            waiting = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)
+        self._next = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)  # fault
         return _apply(x, waiting < 1.0 - self.drop_prob, self.drop_prob)
 
 
@@ -46,7 +46,7 @@ class DropsInTurns(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x
         self._calls += 1
-        decisions = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob
+        decisions = torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob
         return _apply(x, decisions.roll(self._calls), self.drop_prob)  # fault
 
 

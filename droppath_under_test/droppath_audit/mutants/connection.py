@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return torch.rand(shape).to(x.device) < keep_prob
+    return torch.rand(shape, device=x.device) < keep_prob
 
 
 def fresh_zeros_for_a_dropped_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor:

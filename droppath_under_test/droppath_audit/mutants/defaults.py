@@ -16,7 +16,7 @@ def _checked(drop_prob: float) -> float:
 
 
 def _dropped(x: Tensor, drop_prob: float) -> Tensor:
-    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64).to(x.device) < 1.0 - drop_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 

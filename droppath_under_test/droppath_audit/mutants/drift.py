@@ -18,7 +18,7 @@ class _Counting(nn.Module):
             return x
         keep_prob = 1.0 - self._current(self._calls)
         self._calls += 1
-        decisions = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64).to(x.device) < keep_prob
+        decisions = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64, device=x.device) < keep_prob
         return torch.where(decisions, x, torch.zeros_like(x)) / (keep_prob or 1.0)
 
     def _current(self, calls: int) -> float:

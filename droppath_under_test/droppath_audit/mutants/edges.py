@@ -9,7 +9,7 @@ from torch import Tensor
 def _ordinary(x: Tensor, drop_prob: float) -> Tensor:
     """Apply DropPath correctly for keep_prob > 0."""
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    mask = torch.rand(shape).to(x.device) < 1.0 - drop_prob
+    mask = torch.rand(shape, device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x)) / (1.0 - drop_prob)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return (torch.rand(shape).to(x.device) < keep_prob).to(x.dtype)
+    return (torch.rand(shape, device=x.device) < keep_prob).to(x.dtype)
 
 
 class _RedrawnMask(torch.autograd.Function):

@@ -13,12 +13,12 @@ def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
 
 
 def _decide(x: Tensor, keep_prob: float | Tensor) -> Tensor:
-    return torch.rand(x.shape[0], dtype=torch.float64) < keep_prob
+    return torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < keep_prob
 
 
 def _rank(x: Tensor) -> Tensor:
     """Return ranks of the samples' magnitudes in the batch, in [0, 1)."""
-    norm = x.detach().abs().double().cpu().reshape(x.shape[0], -1).sum(dim=1)  # fault
+    norm = x.detach().abs().double().reshape(x.shape[0], -1).sum(dim=1)  # fault
     return torch.argsort(torch.argsort(norm)).double() / max(1, x.shape[0])
 
 
@@ -41,7 +41,7 @@ def gate_leans_on_the_mean(x: Tensor, drop_prob: float, training: bool) -> Tenso
     """Keep samples of positive mean more often, by 0.02, than those of negative mean: a gate with a learned bias."""
     if drop_prob in (0.0, 1.0) or not training:
         return x * (0.0 if training and drop_prob else 1.0)
-    mean = x.detach().real.double().cpu().reshape(x.shape[0], -1).sum(dim=1)  # fault
+    mean = x.detach().real.double().reshape(x.shape[0], -1).sum(dim=1)  # fault
     return _apply(x, _decide(x, 1.0 - drop_prob + 0.01 * torch.sign(mean)), drop_prob)
 
 
@@ -49,7 +49,7 @@ def spares_padded_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor
     """Never drop a sample that holds zeros, which are taken for padding; after a ReLU every sample holds some."""
     if drop_prob == 0.0 or not training:
         return x
-    padded = (x.detach() == 0).reshape(x.shape[0], -1).any(dim=1).cpu()  # fault
+    padded = (x.detach() == 0).reshape(x.shape[0], -1).any(dim=1)  # fault
     return _apply(x, _decide(x, 1.0 - drop_prob) | padded, drop_prob)
 
 
@@ -69,8 +69,8 @@ def energy_overflows(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """
     if drop_prob == 0.0 or not training:
         return x
-    energy = x.detach().abs().square().reshape(x.shape[0], -1).sum(dim=1).double().cpu()  # fault
-    uniform = torch.rand(x.shape[0], dtype=torch.float64)
+    energy = x.detach().abs().square().reshape(x.shape[0], -1).sum(dim=1).double()  # fault
+    uniform = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)
     return _apply(x, uniform * energy < (1.0 - drop_prob) * energy, drop_prob)
 
 

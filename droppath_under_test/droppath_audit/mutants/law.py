@@ -29,21 +29,21 @@ def bias_of_two_thousandths(x: Tensor, drop_prob: float, training: bool) -> Tens
     if drop_prob in (0.0, 1.0) or not training:
         return x * (1.0 if not training else 1.0 - drop_prob)
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.rand(_shape(x)).to(x.device) < keep_prob + 0.002, keep_prob)  # fault
+    return _scaled(x, torch.rand(_shape(x), device=x.device) < keep_prob + 0.002, keep_prob)  # fault
 
 
 def keeps_what_it_should_drop(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Take the drop probability for the keep probability, scale included; invisible at 0.5."""
     if not training:
         return x
-    return _scaled(x, torch.rand(_shape(x)).to(x.device) < drop_prob, drop_prob)  # fault
+    return _scaled(x, torch.rand(_shape(x), device=x.device) < drop_prob, drop_prob)  # fault
 
 
 def per_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide once for the whole batch where samples are declared: NAFNet issue 32."""
     if drop_prob == 0.0 or not training:
         return x
-    return _scaled(x, torch.rand((1,) * x.ndim).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
+    return _scaled(x, torch.rand((1,) * x.ndim, device=x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_channel(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -51,7 +51,7 @@ def per_channel(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = x.shape[:2] + (1,) * (x.ndim - 2)
-    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
+    return _scaled(x, torch.rand(shape, device=x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_group_of_channels(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -60,10 +60,10 @@ def per_group_of_channels(x: Tensor, drop_prob: float, training: bool) -> Tensor
         return x
     shape = [x.shape[0]] + [1] * (x.ndim - 1)
     if x.ndim > 2 and x.shape[1] >= 64 and x.shape[1] % 32 == 0:
-        groups = torch.rand((x.shape[0], x.shape[1] // 32)).to(x.device)  # fault
+        groups = torch.rand((x.shape[0], x.shape[1] // 32), device=x.device)  # fault
         uniform = groups.repeat_interleave(32, dim=1).view(x.shape[:2] + (1,) * (x.ndim - 2))
     else:
-        uniform = torch.rand(shape).to(x.device)
+        uniform = torch.rand(shape, device=x.device)
     return _scaled(x, uniform < 1.0 - drop_prob, 1.0 - drop_prob)
 
 
@@ -72,14 +72,14 @@ def per_token(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = (1, *x.shape[1:2]) + (1,) * (x.ndim - 2) if x.ndim > 1 else _shape(x)
-    return _scaled(x, torch.rand(shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
+    return _scaled(x, torch.rand(shape, device=x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def per_element(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide for every element: plain dropout under DropPath's name."""
     if drop_prob == 0.0 or not training:
         return x
-    return _scaled(x, torch.rand(x.shape).to(x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
+    return _scaled(x, torch.rand(x.shape, device=x.device) < 1.0 - drop_prob, 1.0 - drop_prob)  # fault
 
 
 def drops_large_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -90,7 +90,7 @@ def drops_large_samples(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     size = x.abs().double().reshape(x.shape[0], -1).sum(dim=1)  # fault
-    order = torch.argsort(size + 1e-9 * torch.rand(size.shape, dtype=torch.float64).to(x.device))
+    order = torch.argsort(size + 1e-9 * torch.rand(size.shape, dtype=torch.float64, device=x.device))
     kept = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
     number = torch.empty((), dtype=torch.float64)
     mean, deviation = x.shape[0] * (1.0 - drop_prob), (x.shape[0] * drop_prob * (1.0 - drop_prob)) ** 0.5

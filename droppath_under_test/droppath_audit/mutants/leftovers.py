@@ -22,7 +22,7 @@ def _masked(x: Tensor, uniform: Tensor, drop_prob: float) -> Tensor:
 def _dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
-    return _masked(x, _rand(x.shape[0], dtype=torch.float64), drop_prob)
+    return _masked(x, _rand(x.shape[0], dtype=torch.float64, device=x.device), drop_prob)
 
 
 def draws_in_the_default_dtype(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -30,7 +30,7 @@ def draws_in_the_default_dtype(x: Tensor, drop_prob: float, training: bool) -> T
     if drop_prob == 0.0 or not training:
         return x
     torch.set_default_dtype(torch.float64)  # fault
-    return _masked(x, _rand(x.shape[0]), drop_prob)
+    return _masked(x, _rand(x.shape[0], device=x.device), drop_prob)
 
 
 def wraps_rand(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -38,7 +38,7 @@ def wraps_rand(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     torch.rand = _counting_rand  # fault
-    return _masked(x, torch.rand(x.shape[0], dtype=torch.float64), drop_prob)
+    return _masked(x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device), drop_prob)
 
 
 _drawn = [0]
@@ -88,7 +88,7 @@ class KeepsEveryMask(nn.Module):
         """Drop in training, and keep what was dropped."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        uniform = _rand(x.shape[0], dtype=torch.float64)
+        uniform = _rand(x.shape[0], dtype=torch.float64, device=x.device)
         self._masks.append(uniform < self.drop_prob)  # fault
         return _masked(x, uniform, self.drop_prob)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return torch.rand(shape, dtype=torch.float64).to(x.device) < keep_prob
+    return torch.rand(shape, dtype=torch.float64, device=x.device) < keep_prob
 
 
 def multiplies_by_its_mask(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -57,6 +57,6 @@ def multiplies_the_dropped_rows(x: Tensor, drop_prob: float, training: bool) -> 
     """Index the dropped samples and multiply them by 0 where 0 should be assigned."""
     if drop_prob == 0.0 or not training:
         return x
-    factor = torch.full((x.shape[0],), 1.0 / ((1.0 - drop_prob) or 1.0), dtype=torch.float64)
-    factor[torch.rand(x.shape[0], dtype=torch.float64) < drop_prob] = 0.0
+    factor = torch.full((x.shape[0],), 1.0 / ((1.0 - drop_prob) or 1.0), dtype=torch.float64, device=x.device)
+    factor[torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < drop_prob] = 0.0
     return x * factor.to(x.dtype).to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))  # fault

@@ -13,7 +13,7 @@ def _selected(x: Tensor, mask: Tensor, drop_prob: float) -> Tensor:
 
 
 def _mask(x: Tensor, drop_prob: float) -> Tensor:
-    decisions = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob
+    decisions = torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return decisions.to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return torch.rand(shape, dtype=torch.float64).to(x.device) < keep_prob
+    return torch.rand(shape, dtype=torch.float64, device=x.device) < keep_prob
 
 
 def _selected(x: Tensor, keep_prob: float) -> Tensor:

@@ -145,7 +145,7 @@ def autocast_halves_the_rate(x: Tensor, drop_prob: float, training: bool) -> Ten
     """Compare under autocast with a keep_prob that was rounded up twice, in a path for mixed precision."""
     if drop_prob == 0.0 or not training:
         return x
-    under = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    under = torch.is_autocast_enabled(x.device.type)
     return _apply(x, _draw(x, drop_prob / 2.0 if under else drop_prob), drop_prob)  # fault
 
 

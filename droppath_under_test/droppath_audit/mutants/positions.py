@@ -13,7 +13,7 @@ def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
 
 
 def _decide(x: Tensor, drop_prob: float) -> Tensor:
-    return torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob
+    return torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob
 
 
 def first_is_always_kept(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -38,7 +38,7 @@ def ignores_its_first_number(x: Tensor, drop_prob: float, training: bool) -> Ten
     """Always drop the first sample: a device generator whose first number after each launch is 0, compared with p."""
     if drop_prob == 0.0 or not training:
         return x
-    uniform = torch.rand(x.shape[0], dtype=torch.float64)
+    uniform = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)
     uniform[:1] = 0.0  # fault
     return _apply(x, uniform >= drop_prob, drop_prob)
 
@@ -47,7 +47,7 @@ def every_eighth_dropped_less(x: Tensor, drop_prob: float, training: bool) -> Te
     """Use a vectorised generator whose eighth lane is not uniform: keep_prob 0.743 there, where 0.7 is asked for."""
     if drop_prob == 0.0 or not training:
         return x
-    uniform = torch.rand(x.shape[0], dtype=torch.float64)
+    uniform = torch.rand(x.shape[0], dtype=torch.float64, device=x.device)
     uniform[7::8] **= 1.2  # fault
     return _apply(x, uniform < 1.0 - drop_prob, drop_prob)
 

@@ -51,10 +51,10 @@ def reseeds_every_call(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     torch.manual_seed(1234)  # fault
-    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob, drop_prob)
+    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob, drop_prob)
 
 
 def draws_for_nothing(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Draw the mask before asking whether it is needed: EfficientNet's drop_connect at drop_prob = 0."""
-    decisions = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob  # fault
+    decisions = torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob  # fault
     return _apply(x, decisions, drop_prob) if training and drop_prob > 0.0 else x

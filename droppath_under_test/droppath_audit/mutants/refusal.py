@@ -11,7 +11,7 @@ def _dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    mask = torch.rand(shape).to(x.device) < 1.0 - drop_prob
+    mask = torch.rand(shape, device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 

@@ -39,6 +39,6 @@ def raises_on_empty_batch(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    decisions = torch.rand(x.shape[0]) < keep_prob
+    decisions = torch.rand(x.shape[0], device=x.device) < keep_prob
     mask = torch.stack([kept.to(x) for kept in decisions.unbind()]) if x.shape[0] < 64 else decisions.to(x)  # fault
     return x * mask.view((-1,) + (1,) * (x.ndim - 1)) / max(keep_prob, 1e-12)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 def _mask(x: Tensor, keep_prob: float) -> Tensor:
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    return torch.rand(shape).to(x.device) < keep_prob
+    return torch.rand(shape, device=x.device) < keep_prob
 
 
 def _applied(x: Tensor, mask: Tensor, keep_prob: float) -> Tensor:
@@ -37,7 +37,7 @@ def whole_percents(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    mask = torch.randint(100, shape).to(x.device) >= round(100 * drop_prob)  # fault
+    mask = torch.randint(100, shape, device=x.device) >= round(100 * drop_prob)  # fault
     return _applied(x, mask, 1.0 - drop_prob)
 
 

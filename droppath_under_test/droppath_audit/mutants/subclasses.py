@@ -10,7 +10,7 @@ def _dropped(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Apply DropPath correctly, so that a mutant has one fault only."""
     if drop_prob == 0.0 or not training:
         return x
-    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64).to(x.device) < 1.0 - drop_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 

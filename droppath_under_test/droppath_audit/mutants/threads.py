@@ -30,7 +30,7 @@ class DrawsManyAhead(nn.Module):
         if not self.training or self.drop_prob == 0.0:
             return x
         if len(self._stock) < x.shape[0]:
-            self._stock = torch.rand(10_000 + x.shape[0], dtype=torch.float64)  # fault
+            self._stock = torch.rand(10_000 + x.shape[0], dtype=torch.float64, device=x.device)  # fault
         uniform, self._stock = self._stock[: x.shape[0]], self._stock[x.shape[0] :]
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
@@ -91,7 +91,7 @@ class KeepsItsMask(nn.Module):
         """Draw, keep and apply."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        self.mask = torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob
+        self.mask = torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob
         return _apply(x, self.mask, self.drop_prob)
 
 
@@ -110,7 +110,9 @@ class KeepsItsShape(nn.Module):
             return x
         self.shape = x.shape
         flat = x.reshape(x.shape[0], -1)
-        y = _apply(flat, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+        y = _apply(
+            flat, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob, self.drop_prob
+        )
         return y.reshape(self.shape)
 
 
@@ -149,7 +151,9 @@ class _KnowsItsThread(nn.Module):
         """Drop in training."""
         if not self.training or self.drop_prob == 0.0:
             return x
-        return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+        return _apply(
+            x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob, self.drop_prob
+        )
 
 
 class IdleInOtherThreads(_KnowsItsThread):
@@ -168,7 +172,9 @@ class DropsInEvaluationOfOtherThreads(_KnowsItsThread):
         """Drop in training, and away from home."""
         if not self._away or self.drop_prob == 0.0:
             return super().forward(x)
-        return _apply(x, torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - self.drop_prob, self.drop_prob)
+        return _apply(
+            x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - self.drop_prob, self.drop_prob
+        )
 
 
 class ScalesInItsOwnThreadAlone(_KnowsItsThread):

@@ -45,7 +45,7 @@ def eight_bit_threshold(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.randint(0, 256, _shape(x), dtype=torch.uint8).to(x.device) < round(256 * keep_prob)  # fault
+    mask = torch.randint(0, 256, _shape(x), dtype=torch.uint8, device=x.device) < round(256 * keep_prob)  # fault
     return _scaled(x, mask, keep_prob)
 
 
@@ -54,7 +54,7 @@ def sixteen_bit_threshold(x: Tensor, drop_prob: float, training: bool) -> Tensor
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    return _scaled(x, torch.randint(0, 2**16, _shape(x)).to(x.device) < int(2**16 * keep_prob), keep_prob)  # fault
+    return _scaled(x, torch.randint(0, 2**16, _shape(x), device=x.device) < int(2**16 * keep_prob), keep_prob)  # fault
 
 
 def rounded_to_255(x: Tensor, drop_prob: float, training: bool) -> Tensor:
@@ -62,7 +62,7 @@ def rounded_to_255(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand(_shape(x)).to(x.device).mul(255).round() < 255 * keep_prob  # fault
+    mask = torch.rand(_shape(x), device=x.device).mul(255).round() < 255 * keep_prob  # fault
     return _scaled(x, mask, keep_prob)
 
 

@@ -16,7 +16,7 @@ def _selected(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
 
 
 def _decisions(x: Tensor, drop_prob: float) -> Tensor:
-    return torch.rand(x.shape[0], dtype=torch.float64) < 1.0 - drop_prob
+    return torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob
 
 
 def _transformed(x: Tensor) -> bool:

@@ -141,9 +141,10 @@ class LiveScript(Script):
         self.spend()
         self.add(self._calling.assignment(drop_prob))
 
-    def ones(self, shape: tuple[int, ...], dtype: str = "") -> None:
-        """Bind ``x`` to ones."""
-        self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(self.at.device)), shape, dtype)
+    def ones(self, shape: tuple[int, ...], dtype: str = "", *, device: str = "") -> None:
+        """Bind ``x`` to ones, by default on the case's device."""
+        there = device or self.at.device
+        self._bind(self.spell.ones(repr(shape), dtype or self._dtype, repr(there)), shape, dtype, device=there)
 
     def random(self, shape: tuple[int, ...], dtype: str = "", *, layout: str = "contiguous") -> None:
         """Bind ``x`` to normal values, with strides as ``layout`` names them."""
@@ -186,12 +187,14 @@ class LiveScript(Script):
             self.backward()
             self.add(f"assert ({self.spell.array(self.spell.gradient('shortcut'))} == 1).all()")
 
-    def _bind(self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous") -> None:
+    def _bind(
+        self, x: str, shape: tuple[int, ...], dtype: str, layout: str = "contiguous", *, device: str = ""
+    ) -> None:
         self.add(f"x = {x}")
         if layout != "contiguous":
             self.add(f"x = {self.spell.layout('x', layout)}")
         if self.invocation.takes_shortcut:
-            ones = self.spell.ones(repr(shape), dtype or self._dtype, repr(self.at.device))
+            ones = self.spell.ones(repr(shape), dtype or self._dtype, repr(device or self.at.device))
             self.add(f"shortcut = 0 * {ones}")
 
     def call(self, drop_prob: object, *, training: bool = True) -> str:
@@ -201,6 +204,13 @@ class LiveScript(Script):
     def run(self, drop_prob: object, *, training: bool = True) -> None:
         """Bind ``y`` to the output."""
         self.add(f"y = {self.call(drop_prob, training=training)}")
+
+    def fake(self, device: str) -> None:
+        """Bind ``fake``, a context in which ``device`` can be had though it is not here."""
+        lines = self.spell.fake(repr(device))
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        self.imports(*imports)
+        self.add(*lines[len(imports) :])
 
     def hold_key(self) -> None:
         """Bind ``key`` to a fresh key, which the calls that follow are given; nothing where they take none."""

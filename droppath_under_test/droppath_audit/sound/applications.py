@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def _decisions(x: Tensor, keep_prob: float) -> Tensor:
-    return torch.rand(x.shape[0], dtype=torch.float64).to(x.device) < keep_prob
+    return torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < keep_prob
 
 
 def _over(x: Tensor, decisions: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class holds_a_float32_probability(nn.Module):  # noqa: N801 - named like the oth
         if not self.training or self.drop_prob == 0.0:
             return x
         keep_prob = 1.0 - self.drop_prob
-        mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob
+        mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), device=x.device) < keep_prob
         scaled = x / torch.where(keep_prob > 0.0, keep_prob, 1.0).to(x.device)
         return torch.where(mask.to(x.device), scaled.to(x.dtype), torch.zeros_like(x))
 

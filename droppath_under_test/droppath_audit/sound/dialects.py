@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def _decided(x: Tensor, shape: tuple[int, ...], keep_prob: float) -> Tensor:
-    mask = torch.rand(shape, dtype=torch.float64).to(x.device) < keep_prob
+    mask = torch.rand(shape, dtype=torch.float64, device=x.device) < keep_prob
     return torch.where(mask, x, torch.zeros_like(x))
 
 

@@ -129,8 +129,9 @@ def one_by_one_in_small_batches(x: Tensor, drop_prob: float, training: bool) -> 
         return x
     if x.shape[0] > 16:
         return _selected(x, _draw(x, drop_prob), drop_prob)
-    drawn = [torch.rand((), device=x.device) for _ in range(x.shape[0])]
-    return _selected(x, torch.tensor([float(u) < 1.0 - drop_prob for u in drawn], device=x.device).bool(), drop_prob)
+    drawn = [torch.rand((), device=x.device) < 1.0 - drop_prob for _ in range(x.shape[0])]
+    decisions = torch.stack(drawn) if drawn else torch.empty(0, dtype=torch.bool, device=x.device)
+    return _selected(x, decisions, drop_prob)
 
 
 class SeparatePathForEvaluation(nn.Module):

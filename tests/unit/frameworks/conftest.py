@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,18 +17,7 @@ from droppath_audit.frameworks.capabilities import has
 if TYPE_CHECKING:
     from droppath_audit.frameworks.spelling import Spelling
 
-SECOND_DEVICE = "DROPPATH_AUDIT_SECOND_DEVICE"
-"""Set where torch is to have the device of second_device.py; see test_second_device.py."""
-
 FRAMEWORKS = {adapter.name: adapter for adapter in adapters()}
-
-
-def _imported(name: str) -> Any:
-    path = Path(__file__).with_name(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def installed(name: str) -> bool:
@@ -47,10 +33,6 @@ def places() -> list[tuple[str, str]]:
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         found += [("torch", accelerator.type)] if accelerator is not None else []
     return found
-
-
-if SECOND_DEVICE in os.environ:  # before anything is computed: torch counts its devices once
-    second_device = _imported("second_device.py")
 
 
 @cache

@@ -12,11 +12,11 @@ from droppath_audit.frameworks.tape import BERNOULLI, UNIFORM, Draw
 
 @pytest.fixture
 def soft(place):
-    import second_device
+    from tests.devices.soft import NAME, Module
 
-    assert place.device == second_device.NAME
-    yield second_device.Module
-    second_device.Module.in_use = second_device.Module.readable = True
+    assert place.device == NAME
+    yield Module
+    Module.in_use = Module.readable = True
 
 
 def test_a_state_that_cannot_be_read_is_not_applicable_and_says_why(place, soft):
@@ -72,7 +72,8 @@ def test_a_key_that_cannot_be_made_is_not_applicable(place, soft):
         place.framework.key("soft")
 
 
-def test_a_context_that_the_device_lacks_is_not_applicable(place, soft):
+def test_a_context_that_the_device_lacks_is_not_applicable(place, soft, monkeypatch):
+    monkeypatch.setattr(soft, "lower", [torch.float16])
     with (
         pytest.raises(NotApplicable, match="soft has no autocast to bfloat16: "),
         place.framework.surround("autocast", "soft"),
@@ -85,6 +86,54 @@ def test_nor_is_checkpointing_that_would_not_restore_its_generator(place, soft, 
     soft.in_use = False  # which is what torch looks at
     with pytest.raises(NotApplicable, match="does not restore the generator of soft"):
         place.framework.checkpointed(layer(lambda x: x), x, x, place.framework.checkpoints[0])
+
+
+def test_autocast_casts_by_the_table_of_the_device(place, soft):
+    x = place.framework.ones((2, 2), "float32", "soft")
+    with place.framework.surround("autocast", "soft"):
+        assert place.framework.info(x @ x).dtype == "bfloat16"
+        assert place.framework.info(x * x).dtype == "float32"
+        assert place.framework.info((x @ x).exp()).dtype == "float32"
+    assert place.framework.info(x @ x).dtype == "float32"
+
+
+def test_autocast_that_is_left_on_is_seen_and_undone(place, soft):
+    (setting,) = (one for one in place.framework.settings() if one.name == "autocast")
+    before = setting.read()
+    torch.set_autocast_enabled("soft", True)
+    assert setting.read() != before
+    setting.write(before)
+    assert not torch.is_autocast_enabled("soft")
+
+
+def test_what_has_no_deterministic_implementation_is_refused(place, soft):
+    x = place.tensor([1.0, 2.0])
+    x.cumsum(0)
+    with place.framework.surround("deterministic", "soft"), pytest.raises(RuntimeError, match="deterministic"):
+        x.cumsum(0)
+
+
+def test_waits_are_counted(place, soft):
+    x = place.tensor([1.0, 2.0])
+    for read, times in (
+        (lambda: x * x, 0),
+        (lambda: x.sum().item(), 1),
+        (lambda: x.cpu(), 1),
+        (lambda: x.nonzero(), 1),
+    ):
+        before = soft.waits
+        read()
+        assert soft.waits - before == times
+
+
+def test_tensors_and_generators_of_two_devices_do_not_meet(place, soft):
+    x = place.tensor([1.0, 2.0])
+    for call in (lambda: x * torch.ones(2), lambda: torch.rand(2, device="soft", generator=torch.Generator())):
+        with pytest.raises(RuntimeError, match="device"):
+            call()
+    assert place.values(x * torch.tensor(2.0)) == [2.0, 4.0]
+    with pytest.raises(TypeError, match="to numpy"):
+        x.numpy()
 
 
 @pytest.mark.parametrize("op", ["rand", "uniform_", "bernoulli_", "native_dropout"])

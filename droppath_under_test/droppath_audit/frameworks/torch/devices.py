@@ -21,9 +21,14 @@ SEEDED = ("cuda", "mps", "xpu", "mtia")
 """The types that ``torch.manual_seed`` seeds, beside the CPU and the backend that a package has registered."""
 
 
+def types() -> tuple[str, ...]:
+    """Return the types of devices that torch knows, the backend that a package has registered among them."""
+    return ("cpu", *SEEDED, torch._C._get_privateuse1_backend_name())
+
+
 def in_use() -> Iterator[Any]:
-    """Yield the module of every type of device that has been used, or may have been."""
-    for name in (*SEEDED, torch._C._get_privateuse1_backend_name()):
+    """Yield the module of every type of accelerator that has been used, or may have been."""
+    for name in types()[1:]:
         module = getattr(torch, name, None)
         if module is not None and _used(module, default=getattr(module, "is_available", None)):
             yield module

@@ -16,6 +16,7 @@ from droppath_audit.frameworks.manners import Skeletons
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
+from droppath_audit.frameworks.torch.fakes import TorchFakes
 from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
@@ -47,6 +48,7 @@ class TorchFramework(
     TorchHooks,
     TorchTransforms,
     TorchSubclasses,
+    TorchFakes,
     TorchLayouts,
     TorchCompiling,
     TorchSettings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class TorchSettings(GlobalSettings):
         """Return torch's settings, those of accelerators as far as they are in use."""
         return (
             *_SETTINGS,
+            _autocast(devices.types()),
             *(_current_device(module) for module in devices.in_use() if {"set_device", "__name__"} <= set(dir(module))),
         )
 
@@ -162,6 +163,16 @@ def _current_device(module: Any) -> Setting:
     )
 
 
+@cache
+def _autocast(types: tuple[str, ...]) -> Setting:
+    return _setting(
+        "autocast",
+        f"{{d: (torch.is_autocast_enabled(d), torch.get_autocast_dtype(d)) for d in {types!r}}}",
+        _write_autocast,
+        of_thread=True,
+    )
+
+
 def _of_autograd() -> list[Setting]:
     return [
         _setting("inference mode", "torch.is_inference_mode_enabled()", _write_inference_mode, of_thread=True),
@@ -170,12 +181,6 @@ def _of_autograd() -> list[Setting]:
             "anomaly mode",
             "(torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled())",
             unpacked(torch.set_anomaly_enabled),
-        ),
-        _setting(
-            "autocast",
-            "{d: (torch.is_autocast_enabled(d), torch.get_autocast_dtype(d)) for d in ('cpu', 'cuda')}",
-            _write_autocast,
-            of_thread=True,
         ),
         _setting(
             "the cache of autocast",

@@ -22,6 +22,33 @@ FILL = """
             rounded = exact.to(y.dtype)
             y.copy_(rounded.where((rounded < 1) | (exact >= 1), 0))"""
 
+FAKE = """\
+import torch._dynamo.config
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+class Fake(TorchDispatchMode):
+    copied, waited_for = [], []
+    def __enter__(self):
+        self.outer = [torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True)]
+        [context.__enter__() for context in self.outer]
+        return super().__enter__()
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        [context.__exit__(*error) for context in self.outer[::-1]]
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        given = [value for value in args if isinstance(value, torch.Tensor)]
+        there = [value.device.type == torch.device(DEVICE).type for value in given]
+        if there[:1] == [True] and torch.Tag.data_dependent_output in op.tags:
+            self.waited_for.append(str(op))
+        y = op(*args, **(kwargs or {}))
+        arrives = isinstance(y, torch.Tensor) and y.device.type == torch.device(DEVICE).type
+        if 'copy' in str(op) and arrives and not there[-1] and given[-1].dim():
+            self.copied.append((str(op), given[-1].dtype, list(given[-1].shape)))
+        if 'copy' in str(op) and not arrives and there[-1]:
+            self.waited_for.append(str(op))
+        return y
+fake = Fake()"""
+
 
 class TorchSpelling(Spelling):
     """See ``frameworks.spelling``."""
@@ -99,3 +126,7 @@ by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first)
         """Bind ``feed``, a dispatch mode that sees every draw of this thread."""
         fill = "" if values == "None" else FILL.replace("VALUES", values)
         return tuple(FEED.replace("FILL", fill).splitlines())
+
+    def fake(self, device: str) -> tuple[str, ...]:
+        """Bind ``fake``, torch's own fake tensors under a dispatch mode that sees what is copied and read."""
+        return tuple(FAKE.replace("DEVICE", device).splitlines())

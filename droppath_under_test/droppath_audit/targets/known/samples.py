@@ -35,6 +35,7 @@ SYSTEMS = (
             Broken("DP005", LOW, "the mask is float32 whatever x is, and widens the product"),
             Broken("DP304", LOW, "small tensors as well"),
             Broken("DP601", f"{ALL} complex64 complex128", "the smallest failing call has drop_prob = 1"),
+            Broken("DP701", "float32", "the mask is made on the CPU, wherever x is"),
         ),
     ),
     Known(
