@@ -360,12 +360,12 @@ def test_help_prints_each_example_on_a_line_of_its_own(name: str, run: Run) -> N
     assert command is not None
     examples = (command.epilog or "").removeprefix("\b\n").splitlines()
     assert out.endswith("".join(f"  {line}\n" for line in examples))
-    if name in ("", "audit", "certify", "law", "power", "scan"):
+    if name in ("", "audit", "certify", "law", "model", "power", "scan", "schedule"):
         assert examples[0] == "Examples:"
         assert len(examples) > 3
 
 
-@pytest.mark.parametrize("name", ["audit", "certify", "law", "power", "scan"])
+@pytest.mark.parametrize("name", ["audit", "certify", "law", "model", "power", "scan", "schedule"])
 def test_the_examples_of_a_subcommand_are_commands_that_it_takes(name: str) -> None:
     command = HELP[name]
     assert command is not None
