@@ -43,6 +43,7 @@ LAYERS = {
     "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models"},
+    "monitoring": {"core", "stats", "frameworks", "models", "report"},
     "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
 }
