@@ -1,8 +1,8 @@
 """Statistical verification and fuzzing of DropPath (stochastic depth) implementations.
 
 ``audit`` examines one implementation and returns a report; ``conformance`` does the same as pytest items, which warn of
-a broken SHOULD with ``DropPathWarning``; ``SurvivalMonitor`` counts what layers keep while a model is trained. Importing
-this package loads neither torch nor numpy.
+a broken SHOULD with ``DropPathWarning``; ``SurvivalMonitor`` counts what layers keep while a model is trained.
+Importing this package loads neither torch nor numpy.
 """
 
 # Nothing that is not loaded when Python starts: ``python -m droppath_audit`` runs this before a file in the working

@@ -17,7 +17,6 @@ from droppath_audit.stats.budget import DEFAULT_BUDGET
 
 if TYPE_CHECKING:
     from types import TracebackType
-
     from typing import Self
 
     from droppath_audit.frameworks.monitoring import Reading

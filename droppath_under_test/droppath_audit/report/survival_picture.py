@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 Z = 3.29  # standard deviations to either side of an interval of 0.999
 LETTER, LONGEST = 6.0, 42  # width of a letter, and letters of a name
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-NAME = (
-    "Share dropped by layer, with intervals of 0.999 (green: as promised, red: not, amber: open) beside the rate held"
-)
+NAME = "Share dropped by layer, with intervals of 0.999 (green: as promised, red: not, amber: open) beside the rate"
 STYLE = """
 :root { --ink: #1b1f24; --dim: #59636e; --paper: #ffffff; --good: #1a7f37; --bad: #cf222e; --mild: #9a6700;
  --bar: #a9cdf5; }

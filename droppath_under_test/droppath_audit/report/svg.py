@@ -23,8 +23,8 @@ def text(x: float, y: float, said: str, anchor: str, kind: str = "label") -> str
 
 def drawing(drawn: Sequence[str], height: float, name: str) -> str:
     """Return elements as one drawing, as it stands in a page."""
-    body = "\n".join(drawn)
-    return f'<svg viewBox="0 -4 {WIDTH} {height + 4:.0f}" role="img" aria-label="{escape(name, quote=True)}">\n{body}\n</svg>'
+    size = f'viewBox="0 -4 {WIDTH} {height + 4:.0f}"'
+    return "\n".join([f'<svg {size} role="img" aria-label="{escape(name, quote=True)}">', *drawn, "</svg>"])
 
 
 def figure(drawn: Sequence[str], height: float, name: str) -> str:

@@ -154,7 +154,10 @@ def test_what_a_checkpoint_computes_again_is_not_counted_again(made, reentrant):
 
 
 def test_a_monitor_that_saw_nothing_says_so_at_its_end(made):
-    with pytest.warns(DropPathWarning, match=r"saw nothing: 0\.drop_path was never called"), SurvivalMonitor(made.model(0.5)):
+    with (
+        pytest.warns(DropPathWarning, match=r"saw nothing: 0\.drop_path was never called"),
+        SurvivalMonitor(made.model(0.5)),
+    ):
         pass
     with pytest.raises(ZeroDivisionError), SurvivalMonitor(made.model(0.5)):
         1 / 0  # noqa: B018

@@ -68,38 +68,37 @@ def test_whose_decision_it_is(p, plural, mixed, by_call):
         assert certified(row)[0].outcome == "open"
 
 
-def test_samples_that_share_their_call_s_decision_would_fail_a_correct_layer_were_they_counted():
-    """300 calls of 64 that keep 9 in 10 calls: as calls nothing is wrong, as samples a deviation of chance looks sure."""
+def test_samples_that_share_a_decision_are_not_counted_as_many():
+    """300 calls of 64 samples, of which 93 in 100 keep, not 90: as calls that is chance, as samples it is sure."""
     row = counted(kept=64 * 279, decisions=64 * 300, plural=300, mixed=0, kept_calls=279, decided_calls=300)
     assert certified(row)[0].outcome != "fail"
     assert certified(replace(row, mixed=1))[0].outcome == "fail"
 
 
 def test_the_table_is_sized_at_every_growth_and_sees_small_shifts_of_all():
-    """False alarms: half the budget of 0.2 at most, at all 12 sizes together; 600 trainings of 12 layers.
+    """False alarms: half the budget of 0.2 at most, at all six sizes together, as layers come in and a user looks.
 
-    The table of the 12 alone is asked as layers come in, as a user may look. 600 trainings resolve 0.1 to 0.037 (3 σ).
-    The power is of a shift by 0.02 in every layer, 1.6 standard deviations in each.
+    400 trainings resolve 0.1 to 0.045, three standard deviations. Power: 0.02 in every layer, 3 to 6 standard
+    deviations of each, is seen in at least nine of ten trainings at a budget of 1e-6.
     """
     rng, alarms, seen = np.random.default_rng(0), 0, 0
-    rates = [0.02 + 0.28 * layer / 11 for layer in range(12)]
+    rates = [0.05 * number for number in range(1, 7)]
     planned = [max(4096, math.ceil(100 / p)) for p in rates]
-    for _ in range(600):
+    for training in range(400):
         rows = [
-            counted(str(number), p, int(k), n, planned=n)
+            counted(str(number), p, int(rng.binomial(n, 1.0 - p)), n, planned=n)
             for number, (p, n) in enumerate(zip(rates, planned, strict=True))
-            for k in [rng.binomial(n, 1.0 - p)]
         ]
-        alarms += any(
-            survival.together(reading(*rows[:number]), 0.2, NONE).outcome == "fail" for number in range(1, 13)
-        )
-        shifted = [
-            replace(row, first_kept=int(rng.binomial(row.first, 1.0 - row.drop_prob - 0.02 * (number % 2 * 2 - 1) * 0.5)))
-            for number, row in enumerate(rows)
-        ]
-        seen += survival.together(reading(*shifted), 1e-6, NONE).outcome == "fail"
-    assert alarms / 600 < 0.1 + 0.037
-    assert seen / 600 > 0.5
+        alarms += any(survival.together(reading(*rows[:size]), 0.2, NONE).outcome == "fail" for size in range(1, 7))
+        if training % 8 == 0:
+            signs = rng.choice([-0.02, 0.02], 6)
+            shifted = [
+                replace(row, first_kept=int(rng.binomial(row.first, 1.0 - row.drop_prob + sign)))
+                for row, sign in zip(rows, signs, strict=True)
+            ]
+            seen += survival.together(reading(*shifted), 1e-6, NONE).outcome == "fail"
+    assert alarms / 400 < 0.1 + 0.045
+    assert seen >= 45
 
 
 def test_layers_that_wait_or_cannot_be_told_are_not_in_the_table():
@@ -137,14 +136,19 @@ def test_a_layer_that_is_called_twice_in_a_pass_counts_twice():
 def drawn(seed, layers=12, decisions=500):
     rng = random.Random(seed)  # noqa: S311
     return reading(
-        *(counted(str(layer), 0.2, sum(rng.random() < 0.8 for _ in range(decisions)), decisions) for layer in range(layers))
+        *(
+            counted(str(layer), 0.2, sum(rng.random() < 0.8 for _ in range(decisions)), decisions)
+            for layer in range(layers)
+        )
     )
 
 
 def test_processes_are_added_up_and_those_that_drew_the_same_are_one():
     one, other = drawn(1), drawn(2)
     both = survival.merged([one, other])
-    assert [row.kept for row in both.counted] == [a.kept + b.kept for a, b in zip(one.counted, other.counted, strict=True)]
+    assert [row.kept for row in both.counted] == [
+        a.kept + b.kept for a, b in zip(one.counted, other.counted, strict=True)
+    ]
     assert (both.passes, both.counted[0].planned, both.unseen) == (200, 8192, ())
     again = survival.merged([one, one, other])
     assert again.counted == both.counted
@@ -169,8 +173,6 @@ def test_a_wrong_rate_is_found_in_training_and_a_right_one_passes(made):
     model = made.model(0.2, 0.2)
     with SurvivalMonitor(model) as monitor:
         model[1].drop_path.drop_prob = 0.1
-        rate = type(model[1].drop_path)
-        assert rate is made.DropPath
         for _ in range(60):
             model(torch.randn(256, 8))
     rows = monitor._counting.read().counted
@@ -196,10 +198,24 @@ def test_the_table():
     rows = reading(counted("blocks.0.drop_path", partly=0, silent=3), counted("blocks.1\x1b", 0.2, kept=0))
     found = survival.certificates(rows, 2, 0.02, 1e-6, NONE)
     text = table(
-        survival.counts(rows), found, survival.expected_depth(rows), survival.together(rows, 1e-6, NONE), ["x was not seen"]
+        survival.counts(rows),
+        found,
+        survival.expected_depth(rows),
+        survival.together(rows, 1e-6, NONE),
+        ["x was not seen"],
     )
     lines = text.splitlines()
-    assert lines[0].split() == "layer drop_prob kept of decisions share kept interval promised".split()
+    assert lines[0].split() == [
+        "layer",
+        "drop_prob",
+        "kept",
+        "of",
+        "decisions",
+        "share",
+        "kept",
+        "interval",
+        "promised",
+    ]
     assert "9000 of 10000" in lines[1]
     assert lines[1].endswith("pass; 3 undecided")
     assert "\\x1b" in lines[2]
@@ -208,4 +224,6 @@ def test_the_table():
     assert lines[4].startswith("all together: fail")
     assert lines[5] == "not counted: x was not seen"
     empty = reading(passes=0)
-    assert table((), (), survival.expected_depth(empty), survival.together(empty, 1e-6, NONE), ()) == "nothing was counted"
+    assert (
+        table((), (), survival.expected_depth(empty), survival.together(empty, 1e-6, NONE), ()) == "nothing was counted"
+    )

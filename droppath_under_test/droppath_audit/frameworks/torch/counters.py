@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOGETHER = 64  # calls that are compared together
 ALONG_THE_LAST, ALONG_OTHERS, IN_ALL = 8, 2, 64  # elements of a sample that are looked at
 PLANNED, EXPECTED = 4096, 100  # first decisions of a row, and the fewest that each of its two fates is to expect
+LEAST, FOREVER = 1e-12, 2**62
 KEPT_INDEXES = 64
 
 
@@ -86,7 +87,10 @@ class Counters:
             for table in self._tables.values():
                 total[: len(table)] += table.cpu()[: len(total)]
             found = zip(self._rows, self._calls, total.tolist(), self._planned, strict=True)
-            return tuple(Counted(*key, calls, *counts, planned) for key, calls, counts, planned in found)
+            return tuple(
+                Counted(site, drop_prob, calls, *counts, planned=planned)
+                for (site, drop_prob), calls, counts, planned in found
+            )
 
     def _begun(self, site: str, drop_prob: float | None) -> int:
         """Return a new row, or that of no rate where the layer has had too many."""
@@ -96,7 +100,8 @@ class Counters:
                 found = self._rows.get((site, None))
                 return self._begun(site, None) if found is None else found
         smaller = 0.0 if drop_prob is None else min(drop_prob, 1.0 - drop_prob)
-        self._planned.append(max(PLANNED, math.ceil(EXPECTED / smaller)) if EXPECTED < 1e15 * smaller else PLANNED)
+        # A rate next to 0 or 1 is never met often enough.
+        self._planned.append(max(PLANNED, math.ceil(EXPECTED / smaller)) if smaller > LEAST else FOREVER)
         self._calls.append(0)
         return self._rows.setdefault((site, drop_prob), len(self._rows))
 

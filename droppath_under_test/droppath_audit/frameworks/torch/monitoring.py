@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.networks import Site
 
 COMPILED = "runs in compiled code, where nothing is counted"
-UNREAD = {"graph": "is recorded as a CUDA graph, whose replays are not seen", "other": "is called with tensors of a kind "
-          "that is not read (of a transform, of a subclass, sparse, nested, without values, or of integers)",
-          "shape": "returns another shape than its input's", "copy": "was copied, and the copy is not counted"}  # fmt: skip
+UNREAD = {
+    "graph": "is recorded as a CUDA graph, whose replays are not seen",
+    "other": "is called with tensors of a kind that is not read (of a transform, of a subclass, sparse, nested, of "
+    "integers, or without values)",
+    "shape": "returns another shape than its input's",
+    "copy": "was copied, and the copy is not counted",
+}
 ALIVE: WeakValueDictionary[int, TorchCounting] = WeakValueDictionary()
 
 
@@ -44,8 +48,8 @@ class TorchMonitoring(Monitoring):
             inside = [site.name for site in sites if f"{site.name}.".startswith(f"{name}." if name else "")]
             if inside and _is_compiled(module):
                 raise UsageError(
-                    f"{name or 'The model'} is compiled: {inside[0]} {COMPILED}. Monitor the model before it is compiled "
-                    "and run it uncompiled, for a while at least."
+                    f"{name or 'The model'} is compiled: {inside[0]} {COMPILED}. Monitor the model before "
+                    "it is compiled, and run it uncompiled, for a while at least."
                 )
         return TorchCounting(model, sites)
 
@@ -117,8 +121,8 @@ class TorchCounting(Counting):
         silent = [name for name in self._names if name not in known]
         if silent:
             said.append(
-                f"{_few(silent)} was never called in training since the monitor was attached, or its caller was compiled "
-                "before, which runs no hooks"
+                f"{_few(silent)} was never called in training since the monitor was attached, or its caller was "
+                "compiled before, which runs no hooks"
             )
         return Reading(counted, self._passes, tuple(said))
 
