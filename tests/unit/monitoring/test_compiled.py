@@ -66,7 +66,7 @@ def test_what_is_compiled_later_is_warned_of_once_and_named(model, how):
         else:
             run = compiled(lambda x: model(x).sum())
         with pytest.warns(DropPathWarning, match=r"blocks\.1 runs in compiled code") as caught:
-            assert all([run(torch.randn(samples, 8)) is not None for samples in (4, 5, 6)])
+            assert all(run(torch.randn(samples, 8)) is not None for samples in (4, 5, 6))
         assert len([one for one in caught if one.category is DropPathWarning]) == 1
     assert monitor.counts()[0].decisions == 4  # what ran uncompiled
     assert monitor.unseen == ("blocks.1 runs in compiled code, where nothing is counted",)

@@ -24,6 +24,19 @@ ALONG_THE_LAST, ALONG_OTHERS, IN_ALL = 8, 2, 64  # elements of a sample that are
 PLANNED, EXPECTED = 4096, 100  # first decisions of a row, and the fewest that each of its two fates is to expect
 LEAST, FOREVER = 1e-12, 2**62
 KEPT_INDEXES = 64
+COUNTS = (
+    "kept",
+    "decisions",
+    "partly",
+    "silent",
+    "plural",
+    "mixed",
+    "kept_calls",
+    "decided_calls",
+    "first_kept",
+    "first",
+)
+FIRST = COUNTS.index("first")
 
 
 class Look(NamedTuple):
@@ -83,12 +96,12 @@ class Counters:
         """Return the counts, in the order in which layers and rates came first."""
         with self._lock:
             self._count()
-            total = torch.zeros(len(self._rows), _COLUMNS, dtype=torch.int64, device="cpu")
+            total = torch.zeros(len(self._rows), len(COUNTS), dtype=torch.int64, device="cpu")
             for table in self._tables.values():
                 total[: len(table)] += table.cpu()[: len(total)]
             found = zip(self._rows, self._calls, total.tolist(), self._planned, strict=True)
             return tuple(
-                Counted(site, drop_prob, calls, *counts, planned=planned)
+                Counted(site, drop_prob, calls, planned=planned, **dict(zip(COUNTS, counts, strict=True)))
                 for (site, drop_prob), calls, counts, planned in found
             )
 
@@ -135,14 +148,14 @@ class Counters:
         counts = torch.stack([k, k + d, parts, silent, plural, mixed, none_dropped, alike], 1)
         rows, planned = self._index(device, [look.row for look in looks])
         table = self._table(device)
-        wanted = (table[rows, _FIRST] < planned)[:, None]
+        wanted = (table[rows, FIRST] < planned)[:, None]
         table.index_add_(0, rows, torch.cat([counts, counts[:, :2] * wanted], 1))
 
     def _table(self, device: torch.device) -> torch.Tensor:
         """Return the table of a device, with a row for everything there is."""
         table = self._tables.get(device)
         if table is None or len(table) < len(self._rows):
-            larger = torch.zeros(2 * len(self._rows), _COLUMNS, dtype=torch.int64, device=device)
+            larger = torch.zeros(2 * len(self._rows), len(COUNTS), dtype=torch.int64, device=device)
             if table is not None:
                 larger[: len(table)] = table
             self._tables[device] = table = larger
@@ -158,6 +171,3 @@ class Counters:
             numbers = torch.tensor([rows, [self._planned[row] for row in rows]], dtype=torch.int64, device="cpu")
             found = self._indexes[key] = numbers.to(device, non_blocking=True)
         return found[0], found[1]
-
-
-_COLUMNS, _FIRST = 10, 9  # of a table, and that of the first decisions
