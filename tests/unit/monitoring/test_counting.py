@@ -39,6 +39,18 @@ def test_counts_are_what_was_drawn(made):
     assert monitor.unseen == ()
 
 
+@pytest.mark.parametrize(("drop_prob", "planned"), [(0.5, 4096), (0.01, 10_000), (1e-13, 2**62)])
+def test_the_first_decisions_are_as_many_as_were_planned_and_the_first_ones(made, drop_prob, planned):
+    model = made.model(drop_prob)
+    with SurvivalMonitor(model) as monitor:
+        for _ in range(256):
+            model(torch.randn(64, 8))
+    (row,) = monitor._counting.read().counted
+    assert row.planned == planned
+    assert min(planned, 256 * 64) <= row.first < min(planned, 256 * 64) + 64 * 64
+    assert row.first_kept == sum(model[0].drop_path.kept[: row.first])
+
+
 def test_nothing_is_counted_in_evaluation_nor_after_the_end(made):
     model = made.model(0.3)
     monitor = SurvivalMonitor(model)

@@ -128,6 +128,8 @@ def test_a_layer_that_is_called_twice_in_a_pass_counts_twice():
             counted("mean", 0.3, 2100, 3000, calls=75), counted("zeros", 0.1, 0, 0)]  # fmt: skip
     found = survival.expected_depth(reading(*rows))
     assert (found.depth, found.promised, found.layers) == (pytest.approx(0.9 + 1.0 + 0.75), pytest.approx(2.65), 4.0)
+    once, twice = (survival.expected_depth(reading(counted("one", calls=calls))) for calls in (100, 200))
+    assert twice.depth - twice.low == pytest.approx(2.0 * (once.depth - once.low))
     unknown = survival.expected_depth(reading(*rows, counted("unknown", None)))
     assert unknown.promised is None
     assert survival.expected_depth(reading(passes=0)).depth == 0.0
