@@ -1,24 +1,27 @@
 """Statistical verification and fuzzing of DropPath (stochastic depth) implementations.
 
 ``audit`` examines one implementation and returns a report, ``audit_model`` does so with a whole model, ``conformance``
-gives an implementation's trials as pytest items, which warn of a broken SHOULD with ``DropPathWarning``. Importing this
-package loads neither torch nor numpy.
+gives an implementation's trials as pytest items, which warn of a broken SHOULD with ``DropPathWarning``, and
+``SurvivalMonitor`` counts what layers keep while a model is trained. Importing this package loads neither torch nor
+numpy.
 """
 
 # Nothing that is not loaded when Python starts: ``python -m droppath_audit`` runs this before a file in the working
 # directory, such as typing.py, is kept from shadowing it.
 from droppath_audit.core.version import __version__
 
-__all__ = ["DropPathWarning", "__version__", "audit", "audit_model", "conformance"]
+__all__ = ["DropPathWarning", "SurvivalMonitor", "__version__", "audit", "audit_model", "conformance"]
 
 TYPE_CHECKING = False  # as type checkers know it
 if TYPE_CHECKING:
     from droppath_audit.api import audit, audit_model
     from droppath_audit.core.errors import DropPathWarning
+    from droppath_audit.monitoring.monitor import SurvivalMonitor
     from droppath_audit.pytest_plugin import conformance
 
 _HOME = {
     "DropPathWarning": "droppath_audit.core.errors",
+    "SurvivalMonitor": "droppath_audit.monitoring.monitor",
     "audit": "droppath_audit.api",
     "audit_model": "droppath_audit.api",
     "conformance": "droppath_audit.pytest_plugin",

@@ -46,6 +46,7 @@ LAYERS = {
     "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
     "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models", "schedules"},
+    "monitoring": {"core", "stats", "frameworks", "models", "report"},
     "certification": {"core", "stats", "probes", "checks", "report"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
     # Puts in a target's place what the selftest examines, and asks the same checks of it.

@@ -12,13 +12,17 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.result import BAD
+from droppath_audit.report.survival_picture import survival
+from droppath_audit.report.svg import LEFT, ROW, WIDTH
+from droppath_audit.report.svg import figure as _svg
+from droppath_audit.report.svg import line as _line
+from droppath_audit.report.svg import text as _text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     Report = Mapping[str, Any]
 
-WIDTH, LEFT, ROW = 640, 150, 22
 Z = 3.3  # standard deviations to either side of an interval: 0.999
 VERDICTS = ("pass", "fail", "error", "inconclusive", "waived")
 
@@ -179,7 +183,7 @@ def effective(report: Report) -> str:
     return _svg(drawn, height + 24, "Exact drop rate (up) against the one asked for (right); on the line they agree")
 
 
-PICTURES = (keep_probabilities, verdicts, raster, counts, effective)
+PICTURES = (keep_probabilities, verdicts, raster, counts, effective, survival)
 
 
 def _rate(p: float) -> str:
@@ -189,19 +193,3 @@ def _rate(p: float) -> str:
 
 def _class(verdict: str) -> str:
     return f"v-{verdict}"
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
-
-
-def _text(x: float, y: float, said: str, anchor: str, kind: str = "label") -> str:
-    return f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}" class="{kind}">{escape(said)}</text>'
-
-
-def _svg(drawn: Sequence[str], height: float, name: str) -> str:
-    body = "\n".join(drawn)
-    return (
-        f'<figure><figcaption>{escape(name)}</figcaption><svg viewBox="0 -4 {WIDTH} {height + 4:.0f}" role="img" '
-        f'aria-label="{escape(name, quote=True)}">\n{body}\n</svg></figure>'
-    )

@@ -239,8 +239,14 @@ def _unregistered(modules: Mapping[str, torch.nn.Module]) -> Iterator[tuple[str,
                         yield ".".join(part for part in (name, f"{attribute}[{key!r}]", inner) if part), found
 
 
+def _forward(module: torch.nn.Module) -> Any:
+    """Return the function that a module is called through; None where it is a script."""
+    found = getattr(type(module), "forward", None)
+    return found if found is None else inspect.unwrap(found)
+
+
 def _place(module: torch.nn.Module) -> Place:
-    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    code = getattr(_forward(module), "__code__", None)
     return Place() if code is None else Place(code.co_filename, code.co_firstlineno, f"{type(module).__name__}.forward")
 
 
@@ -272,7 +278,7 @@ def _namespaces(modules: Any, sites: Any = ()) -> list[dict[str, Any]]:
             found[id(names)] = names
     # What was loaded from a file by its path may have another module of its name, or none.
     for module in modules:
-        own = getattr(inspect.unwrap(type(module).forward), "__globals__", {})
+        own = getattr(_forward(module), "__globals__", {})
         if own and str(own.get("__name__", "")).partition(".")[0] != "torch":
             found[id(own)] = own
     return list(found.values())

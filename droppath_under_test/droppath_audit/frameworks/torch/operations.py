@@ -20,6 +20,7 @@ from droppath_audit.frameworks.torch.fakes import TorchFakes
 from droppath_audit.frameworks.torch.hooks import TorchHooks
 from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
+from droppath_audit.frameworks.torch.monitoring import TorchMonitoring
 from droppath_audit.frameworks.torch.networks import TorchNetworks
 from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
@@ -54,6 +55,7 @@ class TorchFramework(
     TorchSettings,
     TorchWitnessing,
     TorchNetworks,
+    TorchMonitoring,
     Taped,
     Forking,
     Skeletons,

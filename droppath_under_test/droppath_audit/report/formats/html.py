@@ -56,7 +56,7 @@ figure { margin: 1rem 0 1.5rem; } figcaption { font-size: .9rem; color: var(--di
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 .label { fill: var(--ink); } .on { fill: var(--on); }
 .axis { stroke: var(--dim); stroke-dasharray: 3 3; } .interval { stroke-width: 2; }
-.kept, .bar { fill: var(--blue); }
+.kept, .bar { fill: var(--blue); } .share { fill: var(--edge); } .rate { stroke: var(--ink); stroke-width: 2; }
 .promised { fill: none; stroke: var(--bad); stroke-width: 2; }
 .v-pass { fill: var(--good); stroke: var(--good); } .v-fail, .v-error { fill: var(--bad); stroke: var(--bad); }
 .v-inconclusive, .v-waived { fill: var(--mild); stroke: var(--mild); }

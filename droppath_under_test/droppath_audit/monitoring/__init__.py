@@ -1,0 +1,1 @@
+"""The survival monitor: what a model's layers keep while it is trained."""
