@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 import droppath_audit.frameworks.manners
+import droppath_audit.frameworks.networks
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts

@@ -79,10 +79,14 @@ def offer_of(found: Found, spec: Spec) -> Offer:
         return _made(found.owner, owner.name.replace(".", "_"), lines, "class", last, _init(found.owner, spec),
                      _call(obj, spec, bound=False))  # fmt: skip
     if not inspect.isclass(obj):
-        return _made(obj, name, lines, "function", "", (), _call(obj, spec))
+        call = _call(obj, spec)
+        call = _call(obj.forward, spec) if _hands_on(call) and hasattr(obj, "forward") else call
+        return _made(obj, name, lines, "function", "", (), call)
     called = next((vars(base)["__call__"] for base in obj.__mro__ if "__call__" in vars(base)), None)
     if called is not None:
-        return _made(obj, name, lines, "class", "", _init(obj, spec), _call(called, spec, bound=False))
+        call = _call(called, spec, bound=False)
+        call = _call(obj.forward, spec, bound=False) if _hands_on(call) and hasattr(obj, "forward") else call
+        return _made(obj, name, lines, "class", "", _init(obj, spec), call)
     if any(hasattr(obj, way) for way in ("__iter__", "__getitem__")):
         return _made(obj, name, lines, "iterable", "", _init(obj, spec), ())
     raise UsageError(
@@ -104,6 +108,11 @@ def _made(
     taken = tuple(one for one in both if one.parameter.kind not in VARIADIC)
     open_ended = any(one.parameter.kind is inspect.Parameter.VAR_KEYWORD for one in both)
     return Offer(obj, name, lines, kind, method, taken, open_ended)
+
+
+def _hands_on(call: tuple[Offered, ...]) -> bool:
+    """Return whether a call takes whatever comes, as that of a framework's layer does, which ends in ``forward``."""
+    return all(one.parameter.kind in VARIADIC for one in call)
 
 
 def _init(cls: type, spec: Spec) -> tuple[Offered, ...]:

@@ -68,7 +68,7 @@ STACKS = {"layers", "blocks", "stages", "levels", "depth"}
 COUNTED = {"num", "number", "n", "no", "total", "max", "hidden", "of", "all", "count"}
 
 # Of an argument of a schedule: a number of blocks for each stage; which end of the ramp a rate is.
-DEPTHS = {"depths"}
+DEPTHS, SEVERAL = {"depths"}, {"list", "sizes", "counts", "nums", "numbers", "lengths"}
 ENDS = {
     "max", "maximum", "largest", "final", "last", "end", "stop", "target", "peak", "upper", "high", "highest", "base",
     "global", "overall",
@@ -192,7 +192,9 @@ def blocks(name: str) -> int:
         return 2
     if stack(name) or said & DEPTHS or ("depth" in said and listed(name)):
         return 4
-    if said & (STACKS | STAGES) and (said & (COUNTED | {"per", "nb"}) or said & {"layers", "blocks"}):
+    if said & (STACKS | STAGES) and said & (COUNTED | SEVERAL | {"per", "nb", "layers", "blocks"}):
+        return 3
+    if spoken[-1:] == ("depth",) or re.fullmatch("n(layers|blocks)", "".join(spoken)):
         return 3
     return 1 if name == "N" or (said and said <= COUNTED | {"length", "size", "len", "m"}) else 0
 
@@ -200,7 +202,7 @@ def blocks(name: str) -> int:
 def listed(name: str) -> bool:
     """Return whether a name means a number of blocks for each stage, such as ``depths`` or ``layers_per_stage``."""
     said = set(words(name))
-    return bool(said & DEPTHS) or ("per" in said and bool(said & STAGES)) or bool(said & {"list", "sizes", "counts"})
+    return bool(said & DEPTHS) or ("per" in said and bool(said & STAGES)) or bool(said & SEVERAL)
 
 
 def unclear(name: str) -> bool:

@@ -41,6 +41,9 @@ READ = {
     "def f(max_drop_connect, total): ...": "f(max_drop_connect=drop_prob, total=L) -> drop",
     "def f(death_rate, nb_blocks): ...": "f(death_rate=drop_prob, nb_blocks=L) -> drop",
     "def f(layers_per_stage, drop_prob): ...": "f(layers_per_stage=[L1, L2, …], drop_prob=drop_prob) -> drop",
+    "def f(enc_depth, nothing=1, rate=0.1): ...": "f(enc_depth=L, rate=drop_prob) -> drop",
+    "def f(nblocks, rate): ...": "f(nblocks=L, rate=drop_prob) -> drop",
+    "def f(rate, block_nums): ...": "f(rate=drop_prob, block_nums=[L1, L2, …]) -> drop",
     # What is left alone, and what wins.
     "def f(rate, depth, mode='linear', start_layer=1): ...": "f(rate=drop_prob, depth=L) -> drop",
     "def f(drop_path_rate, depth, drop_rate=0.0): ...": "f(drop_path_rate=drop_prob, depth=L) -> drop",
@@ -75,6 +78,8 @@ READ = {
         "C(rate=drop_prob)(depth=L) -> drop",
     "class C:\n    def __init__(self, rate, depth): ...\n    def __iter__(self): ...":
         "C(rate=drop_prob, depth=L) -> drop",
+    "from torch import nn\nclass C(nn.Module):\n    def __init__(self, rate): ...\n    def forward(self, depth): ...":
+        "C(rate=drop_prob)(depth=L) -> drop",
     "f = lambda p, L: [p] * L": "f(p=drop_prob, L=L) -> drop",
     "def f(rate, depth, /): ...": "f(drop_prob, L) -> drop",
     "def f(*, rate, depth): ...": "f(rate=drop_prob, depth=L) -> drop",

@@ -156,6 +156,24 @@ def test_a_refusal_of_rate_1_weighs_less_unless_it_is_declared(tmp_path: Path) -
     assert [one.level for one in audited(f"{file}:rates?keep_prob_zero=raises").results if one.bad] == [Level.MUST]
 
 
+EITHER = """def rates(rate, depths: int | list[int], together=True):
+    if isinstance(depths, list) == {lists}:
+        raise ValueError("not so")
+    total = depths if isinstance(depths, int) else sum(depths)
+    return [rate] * total"""
+
+
+@pytest.mark.parametrize(("lists", "way"), [(True, "total"), (False, "stages")])
+def test_one_way_to_tell_depths_that_is_refused_weighs_less_and_can_be_declared(
+    lists: bool, way: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path, EITHER.format(lists=lists))
+    (refused,) = (one for one in audited(f"{file}:rates").results if one.bad)
+    assert refused.level is Level.SHOULD
+    assert f"depth=NAME:{way}" in refused.verdict.hint
+    assert not any(one.bad for one in audited(f"{file}:rates?depth=depths:{way}").results)
+
+
 def test_what_raises_everywhere_is_one_finding_at_its_line(tmp_path: Path) -> None:
     file = written(tmp_path, "def rates(rate, depth):\n    values = []\n    return values[depth]")
     report = audited(f"{file}:rates")

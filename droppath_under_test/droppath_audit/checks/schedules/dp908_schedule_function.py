@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from droppath_audit.scripts import ScheduleScript
 
 NAMED = 3  # ways to be wrong that a message names
-REFUSING = ("ValueError", "AssertionError")
+REFUSING = ("ValueError", "TypeError", "AssertionError")
+ONE = "if a rate of 1 is to be refused, add keep_prob_zero=raises to the SPEC"
 RAISING, RULE, ARGUMENTS, TWICE, SKELETONS = (
     "every-depth", "known-rule", "arguments-untouched", "same-twice", "without-values",
 )  # fmt: skip
@@ -95,10 +96,11 @@ class ScheduleFunction(Check[Seen, AspectCase]):
         if at.aspect == RULE:
             promised = f"{seen.rule}, as declared" if seen.rule else promised
             hint = "" if seen.rule else "if the rates are meant as they are, --schedule none"
-        if at.aspect == RAISING and _refuses_one(seen):
-            if at.dialect.keep_prob_zero == "raises":
-                return Verdict.passed("a rate of 1 is refused, as declared")
-            hint, level = "if a rate of 1 is to be refused, add keep_prob_zero=raises to the SPEC", Level.SHOULD
+        refused = _refused(seen) if at.aspect == RAISING else ""
+        if refused == ONE and at.dialect.keep_prob_zero == "raises":
+            return Verdict.passed("a rate of 1 is refused, as declared")
+        if refused:
+            hint, level = refused, Level.SHOULD
         return Verdict.failed(said, promised=promised, hint=hint, level=level)
 
     def place(self, seen: Seen, at: AspectCase) -> Place | None:
@@ -127,9 +129,17 @@ class ScheduleFunction(Check[Seen, AspectCase]):
                 script.add(line.replace("{context}", script.spell.without_values()) if at.aspect == SKELETONS else line)
 
 
-def _refuses_one(seen: Seen) -> bool:
-    """Return whether nothing was refused but a rate of 1, and that in words."""
-    return all(one.rate == 1.0 and one.raised.startswith(REFUSING) for one in seen.answers if one.raised)
+def _refused(seen: Seen) -> str:
+    """Return how to declare what is refused, in words and always; empty where something else was raised as well."""
+    raised = [one for one in seen.answers if one.raised]
+    if not all(one.raised.startswith(REFUSING) for one in raised):
+        return ""
+    if all(one.rate == 1.0 for one in raised):
+        return ONE
+    for stages, way in ((False, "stages"), (True, "total")):
+        if [one for one in seen.answers if one.stages == stages] == raised and seen.returned:
+            return f"if it is to take depths in one way alone, add depth=NAME:{way} to the SPEC"
+    return ""
 
 
 def _kept(seen: Seen, aspect: str) -> str:
