@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.dialect import CANONICAL
@@ -92,6 +92,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
             f"{spec.target.name} gives an object of type {kind}, and no module of {adapter.name}. A model is named by "
             "its class, by a function that builds it, or as a module in hand."
         )
+    waking = networks.wake(model)
     network = networks.network(model, next(iter(there)))
     sites, held = found(network, spec.layer)
     largest = asked(spec)
@@ -107,6 +108,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     if inputs is None:
         inputs, said, unknown = guessed(network, framework, next(iter(there)))
         notes = [f"input={said}, the smallest of those tried that it takes"] if said else []
+    if waking:
+        notes.append(
+            "parameters that are zero, biases apart, were given random values: a branch of zeros tells nothing"
+        )
     facts = Facts(
         spec=spec.text,
         kind=MODEL,
@@ -120,7 +125,7 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
         framework_version=adapter.version(),
         devices=there,
         capabilities=names_of(framework),
-        invocation=building(source, spec, said),
+        invocation=replace(building(source, spec, said), waking=waking),
         import_seconds=time.perf_counter() - started,
         environment={"python": platform.python_version(), "platform": platform.platform()},
     )
