@@ -121,12 +121,14 @@ class Building:
         expression: What builds it.
         inputs: Expression for its arguments, with ``{batch}`` for the size of a batch; empty where nobody knows any.
         named: Whether these are a mapping of named arguments, and not a tuple.
+        waking: Lines that give random values to parameters of zero; none where there are none.
     """
 
     imports: tuple[str, ...] = ()
     expression: str = ""
     inputs: str = ""
     named: bool = False
+    waking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -248,3 +248,11 @@ class Networks(Capability):
     @abstractmethod
     def network(self, model: Any, device: str) -> Network:
         """Return a model, moved to a device, to be watched."""
+
+    @abstractmethod
+    def wake(self, model: Any) -> tuple[str, ...]:
+        """Give random values to parameters that are zero throughout, biases apart, and return the lines that do so.
+
+        A branch that ends in one, as many do before training, is zero, and nobody sees whether it is dropped. The lines
+        are those of a script in which the model is called ``model``; there are none where it has no such parameter.
+        """

@@ -89,10 +89,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     model = built(source, spec)
     there = adapter.devices(devices)
     inputs = input_maker(spec, framework, next(iter(there)))
-    target, said, notes = _watched(model, spec, adapter, next(iter(there)), inputs)
-    facts = _facts(target, model, adapter, there, notes)
-    seconds = time.perf_counter() - started
-    return target, replace(facts, invocation=building(source, spec, said), import_seconds=seconds)
+    found = _watched(model, spec, adapter, next(iter(there)), inputs)
+    facts = _facts(found.target, model, adapter, there, found.notes)
+    how = replace(building(source, spec, found.said), waking=found.waking)
+    return found.target, replace(facts, invocation=how, import_seconds=time.perf_counter() - started)
 
 
 def in_hand(
@@ -120,15 +120,30 @@ def in_hand(
         made = lambda batch, _: function(batch)  # noqa: E731 - as a function of the batch alone
     elif inputs is not None:
         made = of_shape("float32", tuple(inputs), adapter.framework(), next(iter(there)))
-    target, _, notes = _watched(copy.deepcopy(model), spec, adapter, next(iter(there)), made)
-    facts = _facts(target, model, adapter, there, notes)
-    return target, replace(facts, spec=f"<{name}>", importable=False)
+    found = _watched(copy.deepcopy(model), spec, adapter, next(iter(there)), made)
+    facts = _facts(found.target, model, adapter, there, found.notes)
+    return found.target, replace(facts, spec=f"<{name}>", importable=False)
 
 
-def _watched(
-    model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs: Inputs | None
-) -> tuple[ModelTarget, str, tuple[str, ...]]:
-    """Return a model with what was found in it, the features of its inputs as they are said, and notes.
+@dataclass(frozen=True)
+class _Watched:
+    """A model that is watched.
+
+    Attributes:
+        target: The model.
+        said: The features of its inputs, as they are said.
+        notes: What a reader should know.
+        waking: Lines of a script that do to the model what was done to it.
+    """
+
+    target: ModelTarget
+    said: str
+    notes: tuple[str, ...]
+    waking: tuple[str, ...]
+
+
+def _watched(model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs: Inputs | None) -> _Watched:
+    """Return a model with what was found in it.
 
     Raises:
         UsageError: As for `load`.
@@ -143,6 +158,7 @@ def _watched(
             f"{spec.target.name} gives an object of type {kind}, and no module of {adapter.name}. A model is named by "
             "its class, by a function that builds it, or as a module in hand."
         )
+    waking = networks.wake(model)
     network, unknown, notes = networks.network(model, device), "", tuple[str, ...]()
     sites: Sequence[Site]
     sites, held = found(network, spec.layer)
@@ -158,12 +174,15 @@ def _watched(
     if inputs is None:
         inputs, said, unknown = guessed(network, framework, device)
         notes = (f"input={said}, the smallest of those tried that it takes",) if said else ()
+    if waking:
+        what = "parameters that are zero, biases apart, were given random values: a branch of zeros tells nothing"
+        notes = (*notes, what)
     if inputs is not None:
         sites = _called(network, sites, inputs)
         if not sites and not largest:
             raise UsageError(f"{spec.target.name} holds no module that drops paths, and calls no function that does.")
     target = ModelTarget(type(model), framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
-    return target, said, notes
+    return _Watched(target, said, notes, waking)
 
 
 def _facts(

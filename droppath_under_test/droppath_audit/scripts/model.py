@@ -29,7 +29,7 @@ class ModelScript(Draft):
         self.spell, self._building = spelling, building
 
     def _opening(self) -> Sequence[str]:
-        return (self.spell.seed("0"), f"model = {self._building.expression}")
+        return (self.spell.seed("0"), f"model = {self._building.expression}", *self._building.waking)
 
     def mode(self, *, training: bool) -> None:
         """Put the model into a mode."""

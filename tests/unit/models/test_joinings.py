@@ -44,6 +44,13 @@ class ProjectedFromTheNorm(Block):
         return self.projection(x) + self.drop_path(self.branch(x))
 
 
+class InPlace(Block):
+    def forward(self, x):
+        y = self.drop_path(self.branch(self.norm(x)))
+        y += x
+        return y
+
+
 class OnTheTrunk(Block):
     def forward(self, x):
         return self.drop_path(x) + self.branch(self.norm(x))
@@ -81,6 +88,14 @@ def joined(block: type[Block]) -> dict[str, str]:
 @pytest.mark.parametrize("block", [Plain, Downsample, ProjectedFromTheNorm])
 def test_a_shortcut_may_have_a_projection_of_its_own(block: type[Block]) -> None:
     assert joined(block) == dict.fromkeys(("1.drop_path", "2.drop_path", "3.drop_path"), "shortcut")
+
+
+def test_a_sum_that_overwrites_the_output_is_seen_to_be_the_shortcut() -> None:
+    torch.manual_seed(0)
+    network = TorchNetworks().network(nn.Sequential(nn.Linear(4, 8), InPlace(), nn.Linear(8, 2)), "cpu")
+    network.watch(found(network)[0])
+    seen = network.forward((torch.randn(4, 4),), training=True, joinings=True, rates={"1.drop_path": 1.0 - 2.0**-20})
+    assert [(joining.merged, joining.returned) for joining in seen.joinings] == [("shortcut", True)]
 
 
 WRONG = [OnTheTrunk, OnTheNormOfTheTrunk, AfterTheAddition, AfterAProjectedAddition, OnTheOnlyPath]

@@ -115,7 +115,8 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
         read = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         name = func._schema.name.partition("::")[2]
         waiting = self._merging(read) if name in ADDING else []
-        sums = [(one, merged, other.clone()) for one, merged, other in waiting]
+        # Before the sum, which may overwrite either of its operands.
+        sums = [(one, merged, other.clone(), _gone(one, other)) for one, merged, other in waiting]
         before = [self._bit(one) for one in read]
         result = func(*args, **kwargs)
         written = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
@@ -124,8 +125,8 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
             storage = _storage(one)
             if mutable or storage not in self._value or storage not in {_storage(other) for other in read}:
                 self._write(one, before, scaled=name in SCALING)
-        for opened, merged, other in sums:
-            opened.ended = Joining(opened.key, opened.place, merged, returned=_returned(opened, written, other))
+        for opened, merged, other, gone in sums:
+            opened.ended = Joining(opened.key, opened.place, merged, returned=_returned(gone, written, other))
         return result
 
     def _merging(self, read: Sequence[torch.Tensor]) -> list[tuple[_Open, Merged, torch.Tensor]]:
@@ -179,12 +180,16 @@ def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _returned(opened: _Open, written: Sequence[torch.Tensor], other: torch.Tensor) -> bool | None:
-    """Return whether the sum is the other operand for those samples that were dropped whole; None where none was."""
+def _gone(opened: _Open, other: torch.Tensor) -> torch.Tensor | None:
+    """Return which samples of an output were dropped whole; None where they are not those of what it is added to."""
     output = opened.output
-    if output is None or not written or written[0].shape != other.shape or output.shape[:1] != other.shape[:1]:
+    if output is None or not output.ndim or output.shape[:1] != other.shape[:1]:
         return None
-    gone = (output.reshape(len(output), -1) == 0).all(1)
-    if not bool(gone.any()):
+    return (output.reshape(len(output), -1) == 0).all(1)
+
+
+def _returned(gone: torch.Tensor | None, written: Sequence[torch.Tensor], other: torch.Tensor) -> bool | None:
+    """Return whether the sum is the other operand for those samples that were dropped whole; None where none was."""
+    if gone is None or not written or written[0].shape != other.shape or not bool(gone.any()):
         return None
     return bool((written[0][gone] == other[gone]).all())

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 EMBEDDED = 16  # tokens of an input that is embedded
 SIZES = (32, 64, 96, 128, 224, 256)  # of images, in pixels
 TOKENS = 16
+WOKEN = 0.02  # standard deviation of parameters that were zero, as weights of transformers have it
+WAKING = (
+    "for name, value in model.named_parameters():",
+    "    if not name.endswith('bias') and not value.any():",
+    f"        torch.nn.init.normal_(value, std={WOKEN})  # a branch of zeros tells nothing",
+)
 IMAGES = ("image_size", "img_size", "input_size")  # attributes that hold the size of an image
 MOST_PIXELS = 4096  # of a side
 
@@ -38,6 +44,13 @@ class TorchNetworks(Networks):
         """Return a model on a device."""
         with theirs():
             return TorchNetwork(model.to(device))
+
+    def wake(self, model: Any) -> tuple[str, ...]:
+        """Give random values to parameters of zero."""
+        asleep = [value for name, value in model.named_parameters() if not name.endswith("bias") and _is_zero(value)]
+        for value in asleep:
+            torch.nn.init.normal_(value, std=WOKEN)
+        return WAKING if asleep else ()
 
 
 class TorchNetwork(Network):
@@ -258,6 +271,12 @@ def _numbers(module: torch.nn.Module) -> dict[str, float]:
                 with suppress(Exception):  # the model's own code
                     held.setdefault(name, getattr(module, name))
     return {name: float(value) for name, value in held.items() if not name.startswith("__") and is_number(value)}
+
+
+def _is_zero(value: torch.nn.Parameter) -> bool:
+    if torch.nn.parameter.is_lazy(value) or value.is_meta or not value.is_floating_point():
+        return False
+    return value.numel() > 0 and not bool(value.any())
 
 
 def _is_function(value: Any) -> bool:
