@@ -74,7 +74,6 @@ class OnTheBranch(Check[Seen, Case]):
         "drops_the_shortcut",
         "on_the_only_path",
         "before_the_head",
-        "adds_to_another_branch",
         "active_twice",
     )
 

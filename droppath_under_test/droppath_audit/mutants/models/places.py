@@ -70,21 +70,6 @@ def before_the_head(drop_path_rate: float = 0.3) -> nn.Module:
     return _BeforeTheHead(drop_path_rate)
 
 
-class _Downsampling(nn.Module):
-    def __init__(self, drop_prob: float) -> None:
-        super().__init__()
-        self.reduce, self.mixer, self.drop_path = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), DropPath(drop_prob)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.reduce(x)
-        return self.drop_path(y) + self.mixer(x)  # fault
-
-
-def adds_to_another_branch(drop_path_rate: float = 0.3) -> nn.Module:
-    """Both operands are branches: nothing is left of the input where the one is dropped and the other small."""
-    return Network(linear(drop_path_rate), _Downsampling)
-
-
 class _ActiveTwice(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.drop_path1(self.mixer(self.norm1(x)))
