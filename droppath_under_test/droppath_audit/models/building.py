@@ -104,9 +104,9 @@ def asked(spec: ModelSpec) -> float | None:
     found: list[tuple[int, float]] = []
     for name, value in given.items():
         said = words.probability(name, "")
-        if said is None or isinstance(value, bool) or not isinstance(value, (int, float)) or said[1] < 4:
+        if said is None or isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
-        if set(words.words(name)) & words.PATHS:
+        if (said[1] == 4 and set(words.words(name)) & words.PATHS) or words.drops_paths(name):
             found.append((said[1], float(value) if said[0] == "drop" else 1.0 - float(value)))
     return max(found)[1] if found else None
 
