@@ -132,7 +132,7 @@ MODELS = (
     ),
     ZooModel(
         "transformers-poolformer",
-        f"transformers:PoolFormerModel?arg.config={{{_STAGES}",
+        f"transformers:PoolFormerModel?arg.config={{{_STAGES}&input=B,3,64,64",
         "15 PoolFormerDropPath, 1 Identity",
         "linear over 8 blocks, 0 to 0.2",
         broken={
