@@ -79,7 +79,7 @@ MODELS = (
         "timm-resnest",
         'timm:create_model?args="resnest14d"&arg.drop_path_rate=0.2',
         "3 DropPath, calls of drop_path()",
-        "linear over 4 blocks, 0.06667 to 0.2",
+        "paper over 3 blocks, 0.06667 to 0.2",
         broken={"DP903": "a block drops its input, after the branch and before the projection of the shortcut"},
     ),
     ZooModel(
@@ -132,7 +132,7 @@ MODELS = (
     ),
     ZooModel(
         "transformers-poolformer",
-        f"transformers:PoolFormerModel?arg.config={{{_STAGES}",
+        f"transformers:PoolFormerModel?arg.config={{{_STAGES}&input=B,3,64,64",
         "15 PoolFormerDropPath, 1 Identity",
         "linear over 8 blocks, 0 to 0.2",
         broken={

@@ -5,7 +5,8 @@ What it checks
     promised keep probability (0.05 at quick, 0.01 at thorough), or another. The trial's share of the error budget is
     divided among the calls. The first samples of all calls, as many as were planned, go through a chi-square together,
     those of each call that expects too few for it through an exact test. A sample of which a part is dropped breaks
-    the promise. A module that is called twice in a pass has two calls.
+    the promise. A module that is called twice in a pass has two calls. Of a call whose input is always zero nothing is
+    seen, and that is told.
 Why it matters
     What a layer does by itself says nothing of the model: rates are lost, replaced, shared, or applied twice.
 How to fix
@@ -149,8 +150,10 @@ class SurvivalByLayer(Check[Seen, Case]):
             more = f"; {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
             return Verdict.failed(f"{named}{more}{f'; {table}' if table else ''}", p_value=p_value)
         unknown = [layer.key for layer in seen.layers if layer.drop_prob is None or layer.changed]
-        told = f"{len(seen.layers) - len(unknown)} calls within {_delta(at, by_pass=seen.by_pass):g}"
+        blind = [layer.key for layer in seen.layers if not layer.decisions and layer.key not in unknown]
+        told = f"{len(seen.layers) - len(unknown) - len(blind)} calls within {_delta(at, by_pass=seen.by_pass):g}"
         said = f"{told}; {_depth(seen)}" + (f"; of {len(unknown)} the rate is unknown or changes" if unknown else "")
+        said += f"; what reaches {', '.join(blind[:NAMED])} is zero, so that nothing is seen" if blind else ""
         if opened:
             return Verdict.inconclusive(
                 f"{len(opened)} of {len(seen.layers)} calls are open: {_said(opened[0])}; {said}"
@@ -234,6 +237,8 @@ def _settled(layer: Layer, probe: ModelProbe, layers: int, *, by_pass: bool) -> 
         return True
     if layer.drop_prob is None or layer.changed:
         return layer.first >= _planned(probe.at)
+    if not layer.decisions and layer.silent > 2 * _planned(probe.at):
+        return True
     certificate = _certificate(layer, probe.at, probe.alpha / (2 * layers), by_pass=by_pass)
     enough = by_pass or layer.first >= _planned(probe.at) or layer.silent > 2 * _planned(probe.at)
     return enough and (certificate is None or certificate.settled(layer.kept, layer.decisions))
