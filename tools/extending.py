@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import droppath_audit.frameworks.manners
+import droppath_audit.frameworks.monitoring
+import droppath_audit.frameworks.networks
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks
 from droppath_audit.checks import catalogue

@@ -34,7 +34,7 @@ class Counted:
         kept_calls: Calls with a decision that kept all their samples.
         decided_calls: Calls with a decision that was the same for all their samples.
         first_kept: Of the first decisions, as many as were planned, those that were kept.
-        first: How many these are; somewhat more than were planned, as calls that are counted together are counted whole.
+        first: How many these are; somewhat more than planned, as calls that are counted together are counted whole.
         planned: How many were planned.
     """
 
