@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import droppath_audit.frameworks.fakes
 import droppath_audit.frameworks.manners
-<<<<<<< HEAD
-=======
 import droppath_audit.frameworks.monitoring
->>>>>>> 983560355609c49e799b9062f23b7c7a62825da7
 import droppath_audit.frameworks.networks
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks

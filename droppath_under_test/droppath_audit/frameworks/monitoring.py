@@ -34,11 +34,7 @@ class Counted:
         kept_calls: Calls with a decision that kept all their samples.
         decided_calls: Calls with a decision that was the same for all their samples.
         first_kept: Of the first decisions, as many as were planned, those that were kept.
-    <<<<<<< HEAD
         first: How many these are; somewhat more than were planned: calls that are counted together are counted whole.
-    =======
-        first: How many these are; somewhat more than planned, as calls that are counted together are counted whole.
-    >>>>>>> 983560355609c49e799b9062f23b7c7a62825da7
         planned: How many were planned.
     """
 
