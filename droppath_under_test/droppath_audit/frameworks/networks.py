@@ -43,6 +43,7 @@ class Submodule:
         plain: Whether it holds neither parameters nor further modules.
         identity: Whether it is the framework's module that returns its input.
         others: Further names of the same module.
+        arguments: Names of the arguments of its call.
         place: Where its forward begins; without a line where nobody knows.
     """
 
@@ -54,6 +55,7 @@ class Submodule:
     plain: bool
     identity: bool
     others: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     place: Place = field(default_factory=Place)
 
 
@@ -73,6 +75,19 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Where samples lie in what a call is given.
+
+    Attributes:
+        axis: Along which; None where none is as long as the batch, or a multiple of it.
+        rows: By how many rows in a row a sample stands along it.
+    """
+
+    axis: int | None = 0
+    rows: int = 1
+
+
+@dataclass(frozen=True)
 class Site:
     """What is watched.
 
@@ -85,6 +100,7 @@ class Site:
         branch: The argument that is dropped; by default the first.
         mode: Of a function, the argument that tells the mode; empty where there is none.
         inverted: Whether that means evaluation.
+        argument: Of a module, the argument of its call that is the probability where it is given a number.
         caller: The function; None for a module.
     """
 
@@ -96,6 +112,7 @@ class Site:
     branch: str = ""
     mode: str = ""
     inverted: bool = False
+    argument: str = ""
     caller: Caller | None = field(default=None, compare=False)
 
 
@@ -115,6 +132,8 @@ class Passage:
         silent: Samples of which the input was zero, so that nobody can tell.
         factor: By what the kept samples were multiplied; NaN where none was kept.
         unchanged: Whether the output is the input bit for bit.
+        shape: Of its input.
+        odd: What it was told as a probability that is none, in words; empty where it was not.
     """
 
     site: str
@@ -128,12 +147,19 @@ class Passage:
     silent: int
     factor: float
     unchanged: bool
+    shape: tuple[int, ...] = ()
+    odd: str = ""
 
     @property
     def key(self) -> str:
         """Name of the call: the site's, with its owner's for a function, and its number beyond the first."""
-        name = self.site if not self.owner or self.site.startswith(self.owner) else f"{self.owner} · {self.site}"
-        return f"{name} (call {self.call + 1})" if self.call else name
+        return key_of(self.site, self.owner, self.call)
+
+
+def key_of(site: str, owner: str, call: int) -> str:
+    """Return the name of a call of a site by an owner, which is not the first where its number is not 0."""
+    name = site if not owner or site.startswith(owner) else f"{owner}.{site}"
+    return f"{name} (call {call + 1})" if call else name
 
 
 @dataclass(frozen=True)
@@ -187,6 +213,14 @@ class Network(ABC):
     @abstractmethod
     def watch(self, sites: Sequence[Site]) -> None:
         """Watch these sites in every pass from now on."""
+
+    @abstractmethod
+    def place(self, placements: Mapping[str, Placement]) -> None:
+        """Say where samples lie in what calls are given, by their keys; along axis 0 in all others."""
+
+    @abstractmethod
+    def unplaced(self) -> set[str]:
+        """Return the keys of calls that are given nothing of which an axis is the batch."""
 
     @abstractmethod
     def forward(

@@ -96,11 +96,16 @@ def _configuration(obj: Any, name: str) -> type | None:
     return None
 
 
-def asked(spec: ModelSpec) -> float | None:
-    """Return the largest drop_prob that the SPEC asks for: by ``max``, or by an argument of such a name."""
+def asked(spec: ModelSpec, obj: Any = None) -> float | None:
+    """Return the largest drop_prob that was asked for: by ``max``, or by an argument of such a name.
+
+    Args:
+        spec: What says so.
+        obj: What builds the model; what its arguments are by default counts where they are not given.
+    """
     if spec.largest is not None:
         return spec.largest
-    given = {**spec.target.init, **spec.target.arg}
+    given = {**_defaults(obj, len(spec.target.args)), **spec.target.init, **spec.target.arg}
     for value in list(given.values()):
         given.update(value if isinstance(value, dict) else {})
     found: list[tuple[int, float]] = []
@@ -113,6 +118,15 @@ def asked(spec: ModelSpec) -> float | None:
         if sure or spoken & STOCHASTIC:
             found.append((said[1], float(value) if said[0] == "drop" else 1.0 - float(value)))
     return max(found)[1] if found else None
+
+
+def _defaults(obj: Any, given: int) -> dict[str, Any]:
+    """Return the defaults of what builds a model that are no zeros, beyond so many arguments that it is given."""
+    try:
+        parameters = list(inspect.signature(obj).parameters.values())[given:] if callable(obj) else []
+    except (TypeError, ValueError):
+        return {}
+    return {one.name: one.default for one in parameters if isinstance(one.default, float) and one.default}
 
 
 def input_maker(spec: ModelSpec, framework: Framework, device: str) -> Inputs | None:
@@ -153,9 +167,12 @@ def guessed(network: Network, framework: Framework, device: str) -> tuple[Inputs
     for dtype, shape in hints:
         make = of_shape(dtype, shape, framework, device)
         try:
-            network.forward(make(2, np.random.default_rng(0)), training=True)
+            first = network.forward(make(2, np.random.default_rng(0)), training=True)
         except TargetRaised as raised:
             error = str(raised)
+            continue
+        if not all(one.fates.size for one in first.passages):
+            error = f"with {shape} a layer returns another shape than it is given"
             continue
         return make, "B," + ",".join(map(str, shape)), ""
     return None, "", error

@@ -211,6 +211,11 @@ def _examined(
         if followed:
             return min(followed, key=lambda way: RULES.index(way.followed.rule))
         tried += ways
+    if declared == "stagewise":  # of blocks in one container, those of one rate in a row are a stage
+        runs = [len(list(group)) for _, group in groupby(p for _, p in rates)]
+        stage = [number for number, run in enumerate(runs) for _ in range(run)]
+        blocks = [Block(name, p, stage[slot], slot) for slot, (name, p) in enumerate(rates)]
+        tried.append(Stack("", recognise(blocks, len(blocks), declared, largest), len(blocks)))
     return min(tried, key=lambda stack: len(stack.followed.departures))
 
 

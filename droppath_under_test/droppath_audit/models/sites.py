@@ -81,7 +81,15 @@ def _of_part(part: Submodule) -> Site:
     probabilities = _probabilities(part)
     attribute, keep = (probabilities[0][1], probabilities[0][2] == "keep") if probabilities else ("", False)
     reading: Reading = "branch" if part.plain else "wrapper"
-    return Site(part.name, reading, attribute, keep)
+    told = [
+        (name, meaning[0])
+        for name in part.arguments[1:]
+        if (meaning := words.probability(name, part.kind)) is not None and not words.tensor(name)
+    ]
+    argument = told[0][0] if told and (not attribute or (told[0][1] == "keep") == keep) else ""
+    return Site(
+        part.name, reading, attribute, keep if attribute else bool(told) and told[0][1] == "keep", argument=argument
+    )
 
 
 def _rate(part: Submodule, site: Site) -> float | None:

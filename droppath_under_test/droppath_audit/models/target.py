@@ -16,7 +16,7 @@ from droppath_audit.core.facts import MODEL, Facts
 from droppath_audit.core.invocation import Building
 from droppath_audit.frameworks import adapter_for
 from droppath_audit.frameworks.capabilities import has, names_of
-from droppath_audit.frameworks.networks import Networks
+from droppath_audit.frameworks.networks import Networks, Placement
 from droppath_audit.models.building import asked, building, built, guessed, input_maker, of_shape
 from droppath_audit.models.sites import found, told
 from droppath_audit.models.spec import parse_model, with_items
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from droppath_audit.models.building import Inputs
     from droppath_audit.models.sites import Held
     from droppath_audit.models.spec import ModelSpec
+
+
+BATCHES = (4, 6)  # sizes by which the axis of samples is told; both even, for what pairs samples
 
 
 @dataclass
@@ -89,8 +92,10 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     model = built(source, spec)
     there = adapter.devices(devices)
     inputs = input_maker(spec, framework, next(iter(there)))
-    found = _watched(model, spec, adapter, next(iter(there)), inputs)
+    found = _watched(model, spec, adapter, next(iter(there)), inputs, source.obj)
     facts = _facts(found.target, model, adapter, there, found.notes)
+    if type(model).__module__.partition(".")[0] == adapter.packages[0]:  # a container, which says nothing
+        facts = replace(facts, origin=source_of(source.obj), package=package_of(source.obj))
     how = replace(building(source, spec, found.said), waking=found.waking)
     return found.target, replace(facts, invocation=how, import_seconds=time.perf_counter() - started)
 
@@ -142,7 +147,9 @@ class _Watched:
     waking: tuple[str, ...]
 
 
-def _watched(model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs: Inputs | None) -> _Watched:
+def _watched(
+    model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs: Inputs | None, obj: Any = None
+) -> _Watched:
     """Return a model with what was found in it.
 
     Raises:
@@ -162,7 +169,7 @@ def _watched(model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs:
     network, unknown, notes = networks.network(model, device), "", tuple[str, ...]()
     sites: Sequence[Site]
     sites, held = found(network, spec.layer)
-    largest = asked(spec)
+    largest = asked(spec, obj)
     if not sites and not largest:
         raise UsageError(
             f"Nothing in {spec.target.name} ({type(model).__name__}, {len(network.parts())} modules) drops paths: no "
@@ -179,6 +186,7 @@ def _watched(model: Any, spec: ModelSpec, adapter: Adapter, device: str, inputs:
         notes = (*notes, what)
     if inputs is not None:
         sites = _called(network, sites, inputs)
+        _place(network, inputs)
         if not sites and not largest:
             raise UsageError(f"{spec.target.name} holds no module that drops paths, and calls no function that does.")
     target = ModelTarget(type(model), framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
@@ -204,6 +212,32 @@ def _facts(
         invocation=Building(),
         environment={"python": platform.python_version(), "platform": platform.platform()},
     )
+
+
+def _place(network: Network, inputs: Inputs) -> None:
+    """Say where samples lie in what calls are given, which two sizes of a batch tell."""
+    rng, shapes = np.random.default_rng(0), dict[str, list[tuple[int, ...]]]()
+    for batch in BATCHES:
+        try:
+            passages = network.forward(inputs(batch, rng), training=True).passages
+        except TargetRaised:  # of a size that it does not take nothing is known
+            return
+        for one in passages:
+            shapes.setdefault(one.key, []).append(one.shape)
+    pairs = {key: pair for key, pair in shapes.items() if len(pair) == len(BATCHES) and len({*map(len, pair)}) == 1}
+    network.place({key: _placement(*pair) for key, pair in pairs.items()})
+
+
+def _placement(first: tuple[int, ...], second: tuple[int, ...]) -> Placement:
+    """Return the axis that grows with the batch, and by how many rows a sample stands along it."""
+    one, other = BATCHES
+    grows = [
+        axis
+        for axis, sizes in enumerate(zip(first, second, strict=True))
+        if sizes[0] * other == sizes[1] * one and not sizes[0] % one
+    ]
+    axis = next((axis for axis in grows if first[axis] == one), grows[0] if grows else None)
+    return Placement(axis, 1 if axis is None else max(1, first[axis] // one))
 
 
 def _called(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence[Site]:

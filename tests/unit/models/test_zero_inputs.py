@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-from droppath_audit.checks.models.dp902_survival import Layer, Seen, _settled
 
 from droppath_audit.checks import check
+from droppath_audit.checks.models.dp902_survival_by_layer import Layer, Seen, _settled
 from droppath_audit.core.cause import Place
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.verdict import Outcome

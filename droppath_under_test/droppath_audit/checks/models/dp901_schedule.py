@@ -55,6 +55,7 @@ class Seen:
     members: dict[str, tuple[int, ...]]
     declared: str
     largest: float | None
+    odd: tuple[str, ...] = ()
 
 
 class Schedule(Check[Seen, Case]):
@@ -88,16 +89,17 @@ class Schedule(Check[Seen, Case]):
             for held in probe.held
             for name in (held.name, *held.shared)
         ]
-        if any(site.caller is not None for site in probe.sites) and not probe.unknown:
-            functions = {site.name for site in probe.sites if site.caller is not None}
-            first = next(probe.passes(1, 2))
-            rates += [
-                Rate(f"{one.owner}.{one.site}" if one.owner else one.site, one.site, one.drop_prob, identity=False)
-                for one in first.passages
-                if one.site in functions
-            ]
+        told = {site.name: site.caller is None for site in probe.sites if site.caller is not None or site.argument}
+        odd: list[str] = []
+        if told and not probe.unknown:
+            for one in next(probe.passes(1, 2)).passages:
+                if one.site not in told:
+                    continue
+                rates = [rate for rate in rates if rate.name != one.site]
+                rates.append(Rate(one.key, one.site, one.drop_prob, identity=False))
+                odd += [f"{one.key}: {one.odd}"] if one.odd else []
         members = {name: tuple(numbers) for name, numbers in probe.members().items()}
-        return Seen(tuple(rates), members, probe.schedule, probe.largest)
+        return Seen(tuple(rates), members, probe.schedule, probe.largest, tuple(odd))
 
     def judge(self, seen: Seen, at: Case, alpha: float) -> Verdict:
         """Fail where a rate is none, or where the rates leave the rule."""
@@ -107,8 +109,16 @@ class Schedule(Check[Seen, Case]):
             return Verdict.failed(
                 "; ".join(f"{name} has {p:g}" for name, p in wrong[:NAMED]), promised="a drop_prob lies in [0, 1]"
             )
+        if seen.odd:
+            return Verdict.failed("; ".join(seen.odd[:NAMED]), promised="a probability is given as one")
+        if seen.rates and not known:
+            return Verdict.inconclusive(f"nobody knows the rates of {len(seen.rates)} layers")
         asked = seen.largest or 0.0
         if not any(p for _, p in known):
+            if not asked and seen.rates and seen.declared not in ("", "none"):
+                return Verdict.inconclusive(
+                    f"every rate is 0, of which nothing is seen of a rule that is {seen.declared}"
+                )
             if seen.declared == "none" or (not asked and seen.rates):
                 return Verdict.passed("no block drops: every rate is 0")
             wanted = f", and {asked:g} was asked for" if asked else ""

@@ -28,6 +28,7 @@ from droppath_audit.core.cause import Place
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.grid import Once
+from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.networks import DROPPED, KEPT
 from droppath_audit.stats.certificate import Certificate
@@ -65,6 +66,8 @@ class Layer:
         first: How many these are.
         partly: Samples of which a part was dropped.
         silent: Samples whose input was zero.
+        unread: Passes in which the output had another shape than the input.
+        without: Whether no axis of its input is as long as the batch.
     """
 
     key: str
@@ -77,6 +80,8 @@ class Layer:
     first: int = 0
     partly: int = 0
     silent: int = 0
+    unread: int = 0
+    without: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,15 @@ class SurvivalByLayer(Check[Seen, Case]):
         batch, planned = probe.batch(), _planned(probe.at)
         layers: dict[str, Layer] = {}
         totals, alike, passes = list[np.ndarray](), True, 0
+        without = probe.network.unplaced()
         for one in probe.passes(10**6, batch):
             passes += 1
             alike = alike and all(len(set(passage.fates.tolist())) < 2 for passage in one.passages)
             by_pass = alike and passes >= ALIKE
             for passage in one.passages:
-                layer = layers.get(passage.key) or Layer(passage.key, passage.place, passage.drop_prob)
+                layer = layers.get(passage.key) or Layer(
+                    passage.key, passage.place, passage.drop_prob, without=passage.key in without
+                )
                 layers[passage.key] = _counted(layer, passage, planned)
             totals.append(sum((passage.fates == KEPT).astype(int) for passage in _whole(one.passages, batch)))
             if not one.passages:
@@ -139,6 +147,9 @@ class SurvivalByLayer(Check[Seen, Case]):
         if partly:
             named = "; ".join(f"{one.key}: of {one.partly} samples a part" for one in partly[:NAMED])
             return Verdict.failed(f"{named} is dropped", promised="a sample is kept whole or dropped whole")
+        unread = [layer.key for layer in seen.layers if layer.unread]
+        if unread:
+            return Verdict.failed(f"{', '.join(unread[:NAMED])}: another shape is returned than is given")
         wrong, opened, p_value = list[Layer](), list[Layer](), 1.0
         for layer in seen.layers:
             outcome, p = _judged(layer, at, alpha / (2 * len(seen.layers)), by_pass=seen.by_pass)
@@ -149,14 +160,27 @@ class SurvivalByLayer(Check[Seen, Case]):
             named = "; ".join(_said(layer) for layer in (wrong or seen.layers)[:NAMED])
             more = f"; {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
             return Verdict.failed(f"{named}{more}{f'; {table}' if table else ''}", p_value=p_value)
-        unknown = [layer.key for layer in seen.layers if layer.drop_prob is None or layer.changed]
+        unknown = [layer.key for layer in seen.layers if layer.drop_prob is None]
         blind = [layer.key for layer in seen.layers if not layer.decisions and layer.key not in unknown]
-        told = f"{len(seen.layers) - len(unknown) - len(blind)} calls within {_delta(at, by_pass=seen.by_pass):g}"
-        said = f"{told}; {_depth(seen)}" + (f"; of {len(unknown)} the rate is unknown or changes" if unknown else "")
+        without = [layer.key for layer in seen.layers if layer.without]
+        changing = sum(layer.changed for layer in seen.layers)
+        judged = len(seen.layers) - len(unknown) - len(blind) - changing
+        said = f"{judged} calls within {_delta(at, by_pass=seen.by_pass):g}; {_depth(seen)}"
+        said += f"; of {changing} the rate changes from pass to pass" if changing else ""
         said += f"; what reaches {', '.join(blind[:NAMED])} is zero, so that nothing is seen" if blind else ""
         if opened:
             return Verdict.inconclusive(
                 f"{len(opened)} of {len(seen.layers)} calls are open: {_said(opened[0])}; {said}"
+            )
+        if unknown:
+            return Verdict.inconclusive(f"nobody knows at what rate {', '.join(unknown[:NAMED])} is to drop; {said}")
+        if without:
+            return Verdict.inconclusive(f"no axis of what {', '.join(without[:NAMED])} is given is the batch; {said}")
+        if seen.by_pass:
+            return Verdict.failed(
+                f"each pass is one decision for all samples of a batch; {said}",
+                promised="each sample of a batch is decided on by itself",
+                level=Level.SHOULD,
             )
         return replace(Verdict.passed(said, p_value=p_value), brief=_depth(seen))
 
@@ -213,6 +237,7 @@ def _counted(layer: Layer, passage: Passage, planned: int) -> Layer:
         first=layer.first + len(first),
         partly=layer.partly + passage.partly,
         silent=layer.silent + passage.silent,
+        unread=layer.unread + (not passage.fates.size),
     )
 
 
@@ -233,7 +258,7 @@ def _certificate(layer: Layer, at: Case, alpha: float, *, by_pass: bool) -> Cert
 
 
 def _settled(layer: Layer, probe: ModelProbe, layers: int, *, by_pass: bool) -> bool:
-    if layer.partly > MOST_PARTLY:
+    if layer.unread >= ALIKE or layer.partly > MOST_PARTLY:
         return True
     if layer.drop_prob is None or layer.changed:
         return layer.first >= _planned(probe.at)

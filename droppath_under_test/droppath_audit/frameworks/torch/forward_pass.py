@@ -18,7 +18,7 @@ from droppath_audit.frameworks.torch.passages import Told, passage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from droppath_audit.frameworks.networks import Passage, Site
+    from droppath_audit.frameworks.networks import Passage, Placement, Site
     from droppath_audit.frameworks.torch.joinings import Joinings
 
 _THEIRS = str(Path(torch.__file__).parent)
@@ -28,8 +28,15 @@ class ForwardPass:
     """What is seen in one forward pass."""
 
     def __init__(
-        self, sites: Mapping[str, Site], rates: Mapping[str, float], follower: Joinings | None, *, digests: bool
+        self,
+        sites: Mapping[str, Site],
+        rates: Mapping[str, float],
+        follower: Joinings | None,
+        *,
+        digests: bool,
+        placements: Mapping[str, Placement],
     ) -> None:
+        self._placements = placements
         self._sites, self._rates, self._follower, self._digests = sites, rates, follower, digests
         self._inside = 0  # sites that are running
         self._given = Told(None, None, None, None)
@@ -46,7 +53,12 @@ class ForwardPass:
             return
         if not self._inside:
             tensors = _arguments(module.forward, args, kwargs, site)
-            self._given = self._told(held(module, site), module.training, *tensors)
+            rate, odd = held(module, site), ""
+            if site.argument:
+                value = _bound(module.forward, args, kwargs).get(site.argument)
+                told = drop_prob(value, site)
+                rate, odd = rate if told is None else told, _odd(site.argument, value)
+            self._given = self._told(rate, module.training, *tensors, odd=odd)
         self._inside += 1
 
     def left(self, name: str, args: Any, kwargs: Any, output: Any, names: Any) -> None:
@@ -71,13 +83,15 @@ class ForwardPass:
                 return function(*args, **kwargs)
             bound = inspect.signature(function).bind(*args, **kwargs)
             bound.apply_defaults()
-            if site.name in self._rates and site.attribute in bound.arguments:
+            value = bound.arguments.get(site.attribute)
+            if site.name in self._rates and is_number(value):
                 asked = self._rates[site.name]
                 bound.arguments[site.attribute] = 1.0 - asked if site.keep else asked
                 args, kwargs = bound.args, bound.kwargs
             rate, mode = drop_prob(bound.arguments.get(site.attribute), site), bound.arguments.get(site.mode)
             training = None if mode is None else bool(mode) != site.inverted
-            given = self._told(rate, training, *_arguments(function, args, kwargs, site))
+            odd = _odd(site.attribute, value)
+            given = self._told(rate, training, *_arguments(function, args, kwargs, site), odd=odd)
             self._inside += 1
             try:
                 output = function(*args, **kwargs)
@@ -94,23 +108,38 @@ class ForwardPass:
         training: bool | None,
         branch: torch.Tensor | None,
         shortcut: torch.Tensor | None,
+        *,
+        odd: str = "",
     ) -> Told:
         """Return what a call is given, with its values, which it may overwrite; what is followed is not looked at."""
         before, base = (None if one is None or self._follower else one.detach().clone() for one in (branch, shortcut))
         if self._follower is None:
-            return Told(drop_prob, training, branch, shortcut, before, base)
+            return Told(drop_prob, training, branch, shortcut, before, base, odd=odd)
         seen = self._follower.ancestors(branch), self._follower.value(branch)
-        return Told(drop_prob, training, branch, shortcut, None, None, *seen)
+        return Told(drop_prob, training, branch, shortcut, None, None, *seen, odd)
 
     def _note(self, site: Site, given: Told, outputs: Sequence[torch.Tensor], names: Any) -> None:
         if given.branch is None or not outputs or not given.branch.ndim:
             return
         place, owner = _calling(names)
         number = self._calls[site.name, owner] = self._calls.get((site.name, owner), -1) + 1
-        found = passage(site, owner, number, place, given, outputs[0])
+        found = passage(site, owner, number, place, given, outputs[0], self._placements)
         self.passages.append(found)
         if self._follower is not None:
             self._follower.passed(found.key, place, given, outputs[0], added=site.reading != "branch")
+
+
+def _odd(name: str, value: Any) -> str:
+    """Return what is said of an argument that is no number where a probability is; nothing of one that is left out."""
+    return f"{name} is given {value!r}" if isinstance(value, (bool, str)) else ""
+
+
+def _bound(function: Any, args: Any, kwargs: Any) -> Mapping[str, Any]:
+    """Return arguments by name, as far as they are given; none where they do not fit."""
+    try:
+        return inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return {}
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
@@ -132,9 +161,8 @@ def _arguments(function: Any, args: Any, kwargs: Any, site: Site) -> tuple[torch
     first = tensors[0] if tensors else None
     if not site.shortcut and not site.branch:
         return first, None
-    try:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
+    given = _bound(function, args, kwargs)
+    if not given:
         return first, None
     found = [given.get(name) for name in (site.branch, site.shortcut)]
     branch, shortcut = (one if isinstance(one, torch.Tensor) else None for one in found)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ADDING = {"add", "add_", "sub", "sub_", "rsub", "addcmul", "addcmul_", "lerp", "lerp_", "cat", "stack", "index_add",
           "index_add_", "_foreach_add", "scatter_add", "where"}  # fmt: skip
 """Operations in which one operand goes on whatever becomes of the other; the last of them choose between two."""
+JOINING = {"cat", "stack"}
+"""Of them those that put operands side by side: what was computed from an output is no longer that output there."""
 SCALING = {"mul", "mul_", "div", "div_", "view", "_unsafe_view", "reshape", "permute", "transpose", "clone", "_to_copy",
            "contiguous", "expand", "native_dropout", "squeeze", "unsqueeze", "alias", "detach", "neg"}  # fmt: skip
 """Operations after which an output of zeros is one still, and is still the same branch's."""
@@ -114,7 +116,7 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         read = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         name = func._schema.name.partition("::")[2]
-        waiting = self._merging(read) if name in ADDING else []
+        waiting = self._merging(read, beside=name in JOINING) if name in ADDING else []
         # Before the sum, which may overwrite either of its operands.
         sums = [(one, merged, other.clone(), _gone(one, other)) for one, merged, other in waiting]
         before = [self._bit(one) for one in read]
@@ -129,7 +131,7 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
             opened.ended = Joining(opened.key, opened.place, merged, returned=_returned(gone, written, other))
         return result
 
-    def _merging(self, read: Sequence[torch.Tensor]) -> list[tuple[_Open, Merged, torch.Tensor]]:
+    def _merging(self, read: Sequence[torch.Tensor], *, beside: bool) -> list[tuple[_Open, Merged, torch.Tensor]]:
         """Return the outputs that an addition ends, how, and the other operand."""
         found: list[tuple[_Open, Merged, torch.Tensor]] = []
         for opened in self._opens:
@@ -138,6 +140,8 @@ class Joinings(TorchDispatchMode):  # type: ignore[no-untyped-call]
             mine = [one for one in read if self.ancestors(one) & opened.descendants]
             others = [one for one in read if not self.ancestors(one) & opened.descendants]
             shortcut = next((one for one in others if self._goes_past(opened, one)), None)
+            if beside and not any(self._bit(one) & opened.near for one in mine):
+                continue
             if mine and shortcut is not None:
                 found.append((opened, "shortcut", shortcut))
             elif len({self._bit(one) for one in mine}) > 1:

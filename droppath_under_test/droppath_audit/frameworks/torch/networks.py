@@ -18,7 +18,7 @@ from droppath_audit.frameworks.torch.joinings import Joinings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from droppath_audit.frameworks.networks import Site
+    from droppath_audit.frameworks.networks import Placement, Site
 
 EMBEDDED = 16  # tokens of an input that is embedded
 SIZES = (32, 64, 96, 128, 224, 256)  # of images, in pixels
@@ -66,6 +66,7 @@ class TorchNetwork(Network):
         self._modules |= dict(_unregistered(self._modules))
         self._names = {id(module): name for name, module in self._modules.items()}
         self._sites: dict[str, Site] = {}
+        self._placements: Mapping[str, Placement] = {}
         self._hooked = False
         self._recording: ForwardPass | None = None
 
@@ -84,6 +85,7 @@ class TorchNetwork(Network):
                 plain=not any(True for _ in module.children()) and not any(True for _ in module.parameters()),
                 identity=isinstance(module, torch.nn.Identity),
                 others=tuple(others.get(id(module), [name])[1:]),
+                arguments=_arguments(module),
                 place=_place(module),
             )
             for name, module in self._modules.items()
@@ -108,6 +110,14 @@ class TorchNetwork(Network):
             module.register_forward_pre_hook(self._entered(name), with_kwargs=True, prepend=True)
             module.register_forward_hook(self._left(name), with_kwargs=True)
 
+    def place(self, placements: Mapping[str, Placement]) -> None:
+        """Say where samples lie."""
+        self._placements = placements
+
+    def unplaced(self) -> set[str]:
+        """Return the calls without an axis of samples."""
+        return {key for key, at in self._placements.items() if at.axis is None}
+
     def forward(
         self,
         inputs: Any,
@@ -123,7 +133,9 @@ class TorchNetwork(Network):
                 self._model.train(training)
             stack.enter_context(self._lent(rates or {}))
             follower = stack.enter_context(Joinings(tensors_in(inputs))) if joinings else None
-            recording = self._recording = ForwardPass(self._sites, rates or {}, follower, digests=outputs)
+            recording = self._recording = ForwardPass(
+                self._sites, rates or {}, follower, digests=outputs, placements=self._placements
+            )
             stack.callback(self._end)
             stack.enter_context(self._replaced(recording))
             stack.enter_context(torch.no_grad())
@@ -256,6 +268,13 @@ def _forward(module: torch.nn.Module) -> Any:
     """Return the function that a module is called through; None where it is a script."""
     found = getattr(type(module), "forward", None)
     return found if found is None else inspect.unwrap(found)
+
+
+def _arguments(module: torch.nn.Module) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _place(module: torch.nn.Module) -> Place:
