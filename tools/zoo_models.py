@@ -77,10 +77,12 @@ MODELS = (
     ),
     ZooModel(
         "timm-resnest",
-        'timm:create_model?args="resnest14d"&arg.drop_path_rate=0.2',
-        "3 DropPath, calls of drop_path()",
-        "paper over 3 blocks, 0.06667 to 0.2",
-        broken={"DP903": "a block drops its input, after the branch and before the projection of the shortcut"},
+        'timm:create_model?args="resnest26d"&arg.base_width=16&arg.stem_width=8&arg.drop_path_rate=0.2',
+        "7 DropPath, calls of drop_path()",
+        "linear over 8 blocks, 0.02857 to 0.2",
+        broken={
+            "DP903": "a block drops its input after the branch: before the projection of the shortcut, or to no effect"
+        },
     ),
     ZooModel(
         "torchvision-swin",

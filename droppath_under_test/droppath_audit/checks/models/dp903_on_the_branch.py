@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SAMPLES = 4
 RATES = (1.0, 1.0 - 2.0**-20)  # the second for layers that refuse the first, or return no zeros then
 NAMED = 4
+SHOWN = 2  # blocks in a script: the first may change the shape, and then has another shortcut than its input
 WRONG = {
     "trunk": "is added to something else than what the branch began with",
     "alone": "is added to nothing that goes past it: the trunk is dropped, or the sum, or the only path",
@@ -115,19 +116,23 @@ class OnTheBranch(Check[Seen, Case]):
         )
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
-        """Drop everything in the block around the first such layer, and compare what comes out with what went in."""
-        first = next(one for one in seen.joined if one.wrong)
-        name = first.key.partition(" (call ")[0]
-        block = name.rpartition(".")[0]
-        script.watch(block, "seen")
+        """Drop everything in the blocks around such layers, and compare what comes out with what went in."""
+        names = [one.key.partition(" (call ")[0] for one in seen.joined if one.wrong]
+        blocks = list(dict.fromkeys(name.rpartition(".")[0] for name in names))[:SHOWN]
+        for number, block in enumerate(blocks):
+            script.watch(block, f"seen_{number}")
+            script.add(f"for layer in {script.module(block)}.modules():")
+            script.add("    for name, value in vars(layer).items():")
+            script.add("        if isinstance(value, float) and 'drop' in type(layer).__name__.lower():")
+            script.add("            setattr(layer, name, 1.0)")
         script.mode(training=True)
-        script.add(f"for layer in {script.module(block)}.modules():")
-        script.add("    for name, value in vars(layer).items():")
-        script.add("        if isinstance(value, float) and 'drop' in type(layer).__name__.lower():")
-        script.add("            setattr(layer, name, 1.0)")
         script.inputs(4)
         script.run()
-        script.add("x, y = seen[0]", "assert (x == y).all(), 'with everything dropped a block is its shortcut'")
+        calls = ", ".join(f"*seen_{number}[:1]" for number in range(len(blocks)))
+        script.add(
+            f"calls = [(x, y) for x, y in ({calls},) if x.shape == y.shape]",
+            "assert all((x == y).all() for x, y in calls), 'with everything dropped a block is its shortcut'",
+        )
 
     def place(self, seen: Seen, at: Case) -> Place | None:
         """The line that calls the first such layer."""
