@@ -115,7 +115,7 @@ def asked(spec: ModelSpec, obj: Any = None) -> float | None:
             continue
         spoken = set(words.words(name))
         sure = said[1] == SURE and (spoken & words.PATHS or said[0] == "keep")
-        if sure or spoken & STOCHASTIC:
+        if sure or spoken & STOCHASTIC or words.drops_paths(name):
             found.append((said[1], float(value) if said[0] == "drop" else 1.0 - float(value)))
     return max(found)[1] if found else None
 

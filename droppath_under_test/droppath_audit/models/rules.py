@@ -211,11 +211,15 @@ def _examined(
         if followed:
             return min(followed, key=lambda way: RULES.index(way.followed.rule))
         tried += ways
-    if declared == "stagewise":  # of blocks in one container, those of one rate in a row are a stage
-        runs = [len(list(group)) for _, group in groupby(p for _, p in rates)]
-        stage = [number for number, run in enumerate(runs) for _ in range(run)]
-        blocks = [Block(name, p, stage[slot], slot) for slot, (name, p) in enumerate(rates)]
-        tried.append(Stack("", recognise(blocks, len(blocks), declared, largest), len(blocks)))
+    runs = [len(list(group)) for _, group in groupby(p for _, p in rates)]
+    run = [number for number, length in enumerate(runs) for _ in range(length)]
+    if declared == "stagewise" or (not declared and min(runs) > 1):
+        # Of blocks in one container, those of one rate in a row are a stage.
+        blocks = [Block(name, p, run[slot], slot) for slot, (name, p) in enumerate(rates)]
+        tried.append(Stack("", recognise(blocks, len(blocks), "stagewise", largest), len(blocks)))
+    if any("(call " in name for name in names):  # one block is run again and again, at a rate that it is told
+        blocks = [Block(name, p, 0, run[slot]) for slot, (name, p) in enumerate(rates)]
+        tried.append(Stack("", recognise(blocks, len(runs), declared, largest), len(runs)))
     return min(tried, key=lambda stack: len(stack.followed.departures))
 
 

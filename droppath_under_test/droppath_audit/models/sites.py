@@ -63,7 +63,7 @@ def _drops(part: Submodule) -> bool:
     if part.own and words.drops_paths(part.kind):
         return part.plain or bool(_probabilities(part))
     if words.drops_paths(last) and part.plain:
-        return part.identity or bool(_probabilities(part))
+        return part.identity or bool(_probabilities(part)) or bool(_told(part))
     return False
 
 
@@ -77,15 +77,17 @@ def _probabilities(part: Submodule) -> list[tuple[int, str, str]]:
     return sorted(((-told[1], name, told[0]) for told, name in said if told is not None))
 
 
+def _told(part: Submodule) -> list[tuple[str, words.Meaning]]:
+    """Return the arguments of a module's call, beyond the first, that may be the probability, with their meanings."""
+    said = ((name, words.probability(name, part.kind)) for name in part.arguments[1:] if not words.tensor(name))
+    return [(name, meaning[0]) for name, meaning in said if meaning is not None]
+
+
 def _of_part(part: Submodule) -> Site:
     probabilities = _probabilities(part)
     attribute, keep = (probabilities[0][1], probabilities[0][2] == "keep") if probabilities else ("", False)
     reading: Reading = "branch" if part.plain else "wrapper"
-    told = [
-        (name, meaning[0])
-        for name in part.arguments[1:]
-        if (meaning := words.probability(name, part.kind)) is not None and not words.tensor(name)
-    ]
+    told = _told(part)
     argument = told[0][0] if told and (not attribute or (told[0][1] == "keep") == keep) else ""
     return Site(
         part.name, reading, attribute, keep if attribute else bool(told) and told[0][1] == "keep", argument=argument
@@ -144,7 +146,8 @@ def told(held: Iterable[Held], sites: Iterable[Site]) -> str:
     for one in held:
         kinds[one.kind] = kinds.get(one.kind, 0) + 1
     said = [f"{number} {kind}" for kind, number in kinds.items()]
-    return ", ".join([*said, *(f"calls of {site.name}" for site in sites if site.caller is not None)]) or "none"
+    called = dict.fromkeys(f"calls of {site.name}" for site in sites if site.caller is not None)
+    return ", ".join([*said, *called]) or "none"
 
 
 def sets_rates(name: str) -> bool:

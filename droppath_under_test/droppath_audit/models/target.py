@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,8 @@ def _watched(
             "module or function that it calls is called like that. If there is, name it by --layer REGEX; if the model "
             "builds none at a rate of zero, ask for one, as in '?arg.drop_path_rate=0.2'."
         )
+    if spec.layer and not any(re.search(spec.layer, f"{one.name}\n{one.kind}") for one in held):
+        raise UsageError(f"No module is called, or is of a class that is called, as --layer {spec.layer} says.")
     network.watch(sites)
     said = "" if spec.shape is None else ",".join(["B", *map(str, spec.shape)])
     if inputs is None:
@@ -250,7 +253,7 @@ def _called(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence
         seen = {one.site for one in network.forward(inputs(2, np.random.default_rng(0)), training=True).passages}
     except TargetRaised as error:
         raise UsageError(
-            f"The model raised on the input that it is to take: {error}",
+            f"The model raised on the input that it is to take: {error}.",
             error.traceback,
             advice=" Say what it takes: --input B,3,224,224, or --input FILE.py:function, which is given the size of a "
             "batch. Option -v shows where.",

@@ -157,3 +157,72 @@ def test_a_model_whose_inputs_nobody_knows_is_looked_at_and_does_not_pass():
 def test_what_cannot_be_audited_is_refused_with_what_would_help(model, inputs, said):
     with pytest.raises(UsageError, match=said):
         audit_model(model, inputs)
+
+
+class _OfMaps(DropPath):
+    def forward(self, x):
+        return x * (torch.rand(len(x), 1, 1, 1) < 1 - self.drop_prob) if self.training else x
+
+
+def test_a_layer_that_returns_another_shape_is_named_and_soon():
+    class Own(Block):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.drop_path1 = _OfMaps(rate)
+
+        def forward(self, x):
+            return super().forward(x).reshape(-1, *x.shape).mean(0)
+
+    report = audit_model(Network([0.2, 0.3], Own), (3, 6), effort="quick", only=("DP902",))
+    assert "another shape is returned" in report.findings[0].verdict.observed
+    assert report.seconds < 60
+
+
+def test_one_decision_a_pass_is_told_and_weighs_as_a_should():
+    class Together(DropPath):
+        def forward(self, x):
+            if not self.training:
+                return x
+            return x / (1 - self.drop_prob) if torch.rand(()) >= self.drop_prob else 0 * x
+
+    class Own(Block):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.drop_path1, self.drop_path2 = Together(rate), Together(rate)
+
+    report = audit_model(Network([0.5] * 2, Own), (3, 6), effort="quick", only=("DP902",))
+    assert report.exit_status == 0
+    assert "one decision for all samples" in report.warnings[0].verdict.observed
+
+
+def test_a_rate_that_nobody_knows_is_no_pass():
+    class Fixed(nn.Module):
+        def forward(self, x):
+            return x * (torch.rand(len(x), 1, 1) < 0.9) if self.training else x
+
+    class Own(Block):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.drop_path1 = self.drop_path2 = Fixed()
+
+    report = audit_model(Network([0.1] * 2, Own), (3, 6), layer="Fixed", effort="quick", only=("DP901", "DP902"))
+    assert [str(result.outcome) for result in report.results] == ["inconclusive"] * 2
+    assert report.exit_status == 3
+
+
+def test_a_truth_value_is_no_probability():
+    audited = audit_model(_Swapped(), (3, 6), effort="quick", only=("DP901",))
+    assert "drop_prob is given True" in audited.findings[0].verdict.observed
+
+
+def drop_path(x, drop_prob, training=False):
+    return x * (torch.rand(len(x), 1, 1) >= drop_prob) if training and drop_prob else x
+
+
+class _Swapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return x + drop_path(self.layer(x), self.training, 0.1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.models.building import asked
 from droppath_audit.models.spec import parse_model, with_items
 
 
@@ -36,20 +35,3 @@ def test_items_that_are_given_apart_are_read_as_they_were_given():
 def test_slips_are_answered(items, said):
     with pytest.raises(UsageError, match=said.replace("(", r"\(")):
         parse_model(f"a.py:f?{items}")
-
-
-@pytest.mark.parametrize(
-    ("items", "largest"),
-    [
-        ("arg.drop_path_rate=0.2", 0.2),
-        ("arg.stochastic_depth_prob=0.1", 0.1),
-        ("init.survival_prob=0.8", pytest.approx(0.2)),
-        ('init.config={"drop_path_rate": 0.3, "hidden_dropout_prob": 0.1}', 0.3),
-        ("arg.dropout=0.5", None),
-        ("arg.drop_rate=0.5&arg.drop_path_rate=0.2", 0.2),
-        ("arg.attn_drop_rate=0.5", None),
-        ("arg.drop_path_rate=0.2&max=0.4", 0.4),
-    ],
-)
-def test_the_largest_rate_is_told_by_an_argument_that_speaks_of_paths(items, largest):
-    assert asked(parse_model(f"a.py:f?{items}")) == largest

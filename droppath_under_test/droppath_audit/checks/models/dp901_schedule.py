@@ -92,10 +92,12 @@ class Schedule(Check[Seen, Case]):
         told = {site.name: site.caller is None for site in probe.sites if site.caller is not None or site.argument}
         odd: list[str] = []
         if told and not probe.unknown:
-            for one in next(probe.passes(1, 2)).passages:
+            passages = next(probe.passes(1, 2)).passages
+            called = {one.site for one in passages if one.site in told}
+            rates = [rate for rate in rates if rate.name not in called]
+            for one in passages:
                 if one.site not in told:
                     continue
-                rates = [rate for rate in rates if rate.name != one.site]
                 rates.append(Rate(one.key, one.site, one.drop_prob, identity=False))
                 odd += [f"{one.key}: {one.odd}"] if one.odd else []
         members = {name: tuple(numbers) for name, numbers in probe.members().items()}

@@ -98,7 +98,13 @@ class Seen:
 class SurvivalByLayer(Check[Seen, Case]):
     where = Once()
     lengthy = True
-    mutants = ("rate_halved_on_use", "element_dropout")
+    mutants = (
+        "rate_halved_on_use",
+        "element_dropout",
+        "one_decision_a_token",
+        "one_decision_a_window",
+        "squared_rate",
+    )
 
     def design(self, at: Case, alpha: float) -> Design:
         """Resolve the same for every layer; how many there are is known when the model runs."""

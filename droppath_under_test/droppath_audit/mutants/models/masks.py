@@ -135,3 +135,64 @@ class _CallsAFunction(nn.Module):
 def mode_not_handed_on(drop_path_rate: float = 0.3) -> nn.Module:
     """The function is called without the mode, and its default is training."""
     return Network(linear(drop_path_rate), _CallsAFunction)
+
+
+class _SequenceFirst(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(FEATURES, WIDTH)
+        self.blocks = nn.ModuleList([Block(0.2) for _ in range(3)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x).transpose(0, 1)  # tokens, samples, features
+        for block in self.blocks:
+            x = block(x)
+        return x.mean(0)
+
+
+def one_decision_a_token() -> nn.Module:
+    """Samples lie along axis 1, and the layer drops along axis 0: a token of all samples, not a sample."""
+    return _SequenceFirst()
+
+
+class _Windows(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mixer = nn.Linear(FEATURES, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.drop_path = DropPath(0.2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        windows = x.reshape(2 * len(x), -1, WIDTH)
+        windows = self.drop_path(self.mixer(windows))  # fault
+        return x + windows.reshape(x.shape)
+
+
+def one_decision_a_window() -> nn.Module:
+    """The branch is dropped before its windows are put together again."""
+    return _Windows()
+
+
+class _Squares(nn.Module):
+    def forward(self, x: torch.Tensor, drop_prob: float) -> torch.Tensor:
+        keep_prob = 1.0 - drop_prob**2  # fault
+        if not self.training:
+            return x
+        return x * (torch.rand([x.shape[0]] + [1] * (x.ndim - 1)) < keep_prob) / keep_prob
+
+
+class _ToldAtEachCall(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mixer, self.drop_path = nn.Linear(FEATURES, WIDTH), nn.Linear(WIDTH, WIDTH), _Squares()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        for rate in linear(0.4):
+            x = x + self.drop_path(self.mixer(x), rate)
+        return x
+
+
+def squared_rate() -> nn.Module:
+    """A layer that is told its rate at each call drops at the square of it."""
+    return _ToldAtEachCall()

@@ -183,3 +183,86 @@ class _Named(nn.Module):
 def returns_a_mapping() -> nn.Module:
     """Named arguments, and a mapping of outputs."""
     return _Named()
+
+
+def _drop_path_along(x: torch.Tensor, drop_prob: float, training: bool, axis: int) -> torch.Tensor:
+    if not training or drop_prob == 0.0:
+        return x
+    shape = [size if number == axis else 1 for number, size in enumerate(x.shape)]
+    return x * (torch.rand(shape) < 1.0 - drop_prob) / (1.0 - drop_prob)
+
+
+class _SequenceFirst(nn.Module):
+    def __init__(self, drop_path_rate: float) -> None:
+        super().__init__()
+        self.embed, self.rates = nn.Linear(FEATURES, WIDTH), linear(drop_path_rate, 4)
+        self.layers = nn.ModuleList([nn.Linear(WIDTH, WIDTH) for _ in self.rates])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x).transpose(0, 1)  # tokens, samples, features
+        for layer, rate in zip(self.layers, self.rates, strict=True):
+            x = x + _drop_path_along(layer(x), rate, self.training, 1)
+        return x.mean(0)
+
+
+def samples_along_axis_one(drop_path_rate: float = 0.3) -> nn.Module:
+    """Tokens come first, and the mask lies along the axis of the samples."""
+    return _SequenceFirst(drop_path_rate)
+
+
+class _DropPathOf(nn.Module):
+    def forward(self, x: torch.Tensor, drop_prob: float) -> torch.Tensor:
+        return _drop_path_along(x, drop_prob, self.training, 0)
+
+
+class _Recurrent(nn.Module):
+    def __init__(self, drop_path_rate: float) -> None:
+        super().__init__()
+        self.embed, self.norm, self.mixer = nn.Linear(FEATURES, WIDTH), nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.drop_path, self.rates = _DropPathOf(), linear(drop_path_rate)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        for rate in self.rates:
+            x = x + self.drop_path(self.mixer(self.norm(x)), rate)
+        return x
+
+
+def told_at_each_call(drop_path_rate: float = 0.3) -> nn.Module:
+    """One block is run again and again, and its layer is told its rate by an argument."""
+    return _Recurrent(drop_path_rate)
+
+
+class _Dense(nn.Module):
+    def __init__(self, drop_path_rate: float) -> None:
+        super().__init__()
+        rates = linear(drop_path_rate, 4)
+        self.layers = nn.ModuleList([nn.Linear(FEATURES + 2 * number, 2) for number in range(4)])
+        self.drops = nn.ModuleList([DropPath(rate) for rate in rates])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer, drop in zip(self.layers, self.drops, strict=True):
+            x = torch.cat([x, drop(torch.relu(layer(x)) + 0.1)], -1)
+        return x
+
+
+def puts_features_side_by_side(drop_path_rate: float = 0.3) -> nn.Module:
+    """A dense network: what a layer adds stands beside its input."""
+    return _Dense(drop_path_rate)
+
+
+class _Projected(nn.Module):
+    def __init__(self, channels: int, out: int, drop_prob: float) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(channels, out, 3, 2, 1), nn.BatchNorm2d(out)
+        self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, 2), nn.BatchNorm2d(out))
+        self.drop_path = DropPath(drop_prob)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.drop_path(self.norm(self.convolution(x))) + self.downsample(x))
+
+
+def shortcuts_with_a_projection(drop_path_rate: float = 0.3) -> nn.Module:
+    """A ResNet whose blocks all change the width: the shortcut is a convolution of its own."""
+    rates = linear(drop_path_rate, 3)
+    return nn.Sequential(*[_Projected(3 + number, 4 + number, rate) for number, rate in enumerate(rates)])
