@@ -89,7 +89,7 @@ class Schedule(Check[Seen, Case]):
             for held in probe.held
             for name in (held.name, *held.shared)
         ]
-        told = {site.name: site.caller is None for site in probe.sites if site.caller is not None or site.argument}
+        told = {site.name for site in probe.sites if site.caller is not None or site.argument}
         odd: list[str] = []
         if told and not probe.unknown:
             passages = next(probe.passes(1, 2)).passages
@@ -134,7 +134,9 @@ class Schedule(Check[Seen, Case]):
         if all(stack.followed.rule for stack in stacks):
             open_ = not seen.declared and seen.largest is None
             followed = (_followed(stack, awake, open_=open_) for stack in stacks)
-            return Verdict.passed("; ".join([*followed, *asleep]))
+            unknown = len(seen.rates) - len(known)
+            unread = [f"of {unknown} layers nobody knows the rate"] if unknown else []
+            return Verdict.passed("; ".join([*followed, *asleep, *unread]))
         return _left(stacks[0], seen, known)
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
