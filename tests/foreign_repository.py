@@ -42,7 +42,7 @@ class DropPath(nn.Module):
 def unscaled(x, drop_prob=0.0, training=False):
     if not training or drop_prob == 0.0:
         return x
-    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < 1.0 - drop_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x))
 """,
     "tests/__init__.py": "",

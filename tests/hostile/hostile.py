@@ -81,5 +81,5 @@ def sound(x: Any, drop_prob: float, training: bool) -> Any:
         kept = np.random.random(shape) < keep_prob
         return np.where(kept, x / x.dtype.type(keep_prob or 1.0), x.dtype.type(0))
     torch = sys.modules["torch"]
-    kept = torch.rand(shape) < keep_prob
+    kept = torch.rand(shape, device=x.device) < keep_prob
     return torch.where(kept, x, torch.zeros_like(x)) / (keep_prob or 1.0)

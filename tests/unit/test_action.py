@@ -19,7 +19,7 @@ def drop_path(x, drop_prob=0.0, training=False):
     if not training or drop_prob == 0.0:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), device=x.device) < keep_prob
     return {}
 """
 FOUND, SOUND = "x / keep_prob * mask", "torch.where(mask, x, 0) / (keep_prob or 1.0)"

@@ -43,7 +43,7 @@ def drop_path(x, drop_prob=0.0, training=False):
     if not training or drop_prob == 0.0:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), device=x.device) < keep_prob
     return x / keep_prob * mask
 """
 FOUR = ["--only", "DP301[cpu-float32]", "--only", "DP201[cpu-float32-p0.3]", "--effort", "quick"]

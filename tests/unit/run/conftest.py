@@ -41,7 +41,7 @@ def drop_path(x, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1)) < keep_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), device=x.device) < keep_prob
     return torch.where(mask, x, torch.zeros_like(x)) / (keep_prob or 1.0)
 """
 

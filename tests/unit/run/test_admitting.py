@@ -25,7 +25,7 @@ from torch import nn
 def drop(x, p, training):
     if not training or p == 0.0:
         return x
-    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - p
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - p
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - p) or 1.0)
 
 def raises(x, drop_prob, training):
@@ -68,25 +68,26 @@ def output_first(x, shortcut, drop_prob, training):
 def adds_its_residual(x, residual, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x + residual
-    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - drop_prob
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return x + torch.where(kept, residual, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 def x_alone_or_both(x, residual, drop_prob, training):
-    if training and torch.rand((), dtype=torch.float64) < drop_prob:
+    if training and torch.rand((), dtype=torch.float64, device=x.device) < drop_prob:
         return x
     return x + (residual / (1.0 - drop_prob) if training else residual)
 
 def one_coin(x, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
-    kept = torch.rand((), dtype=torch.float64) < 1.0 - drop_prob
+    kept = torch.rand((), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 def one_coin_a_token(x, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
     shape = (1,) * min(1, x.dim()) + tuple(x.shape[1:2]) + (1,) * (x.dim() - 2)
-    return torch.where(torch.rand(shape) < 1.0 - drop_prob, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+    kept = torch.rand(shape, device=x.device) < 1.0 - drop_prob
+    return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
 def of_a_mode(x, drop_prob, training, mode):
     if mode not in ("sample", "batch"):

@@ -23,7 +23,7 @@ def drop_path(x, drop_prob, training):
     {count}
     if not training or drop_prob == 0.0 or {often}:
         return x
-    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1)) < 1.0 - drop_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), device=x.device) < 1.0 - drop_prob
     return torch.where(mask, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 """
 
@@ -91,7 +91,7 @@ def drop_path(x, drop_prob, training):
     if drop_prob == 0.0 or not training:
         return x
     keep_prob = 1.0 - drop_prob
-    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1)) < keep_prob
+    mask = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), device=x.device) < keep_prob
     return torch.where(mask, x, torch.zeros_like(x)) / (keep_prob or 1.0)
 """
 

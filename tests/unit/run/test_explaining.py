@@ -123,7 +123,7 @@ def layer(x, drop_prob=0.0, training=False):
     if not training or drop_prob == 0.0:
         return x
     keep_prob = 1.0 - 0.9 * drop_prob  # a rate of its own
-    mask = (torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)) < keep_prob).to(x.dtype)
+    mask = (torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), device=x.device) < keep_prob).to(x.dtype)
     return x / (1.0 - drop_prob) * mask  # nothing divided by zero
 """
 

@@ -19,7 +19,7 @@ import torch
 def drop(x, p, training, shape, divide=True):
     if not training or p == 0.0:
         return x
-    kept = torch.where(torch.rand(shape, dtype=torch.float64) < 1.0 - p, x, torch.zeros_like(x))
+    kept = torch.where(torch.rand(shape, dtype=torch.float64, device=x.device) < 1.0 - p, x, torch.zeros_like(x))
     return kept / (1.0 - p) if divide and p < 1.0 else kept
 
 def but(x, *axes):

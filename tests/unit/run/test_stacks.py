@@ -38,7 +38,7 @@ from torch import nn
 def drop(x, p, training):
     if not training or p == 0.0:
         return x
-    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64) < 1.0 - p
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - p
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - p) or 1.0)
 
 class DropPath(nn.Module):

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 def kept(x, p):
-    return torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) < 1.0 - p
+    return torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64, device=x.device) < 1.0 - p
 
 class Wrapper(nn.Module):
     def __init__(self, layer, drop_prob):
@@ -59,7 +59,7 @@ class TakesApart(Branch):
 
 class Tuples(Branch):
     def forward(self, x, lengths):
-        if self.training and self.drop_prob > 0.0 and torch.rand(()) < self.drop_prob:
+        if self.training and self.drop_prob > 0.0 and torch.rand((), device=x.device) < self.drop_prob:
             return x, lengths
         return self.layer(x, lengths)
 """
