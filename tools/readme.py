@@ -68,9 +68,9 @@ def comparison(source: str) -> str:
         (value for name, value in found.items() if not name.startswith("this")), key=lambda value: value[0] / value[1]
     )  # fmt: skip
     return (
-        f"Of {ours[1]} layers with one realistic fault each, an audit at `quick` rejects {ours[0]} for a broken MUST, and "
-        f"no sound one;\nthe tests of the most used library reject {timm[0]} of {timm[1]}, and the best of eight rules of "
-        f"other suites\n{best[0]} of {best[1]} ([docs/power.md](docs/power.md)).\n"
+        f"Of {ours[1]} layers with one realistic fault each, an audit at `quick` rejects {ours[0]} for a broken MUST, "
+        f"and no sound one;\nthe tests of the most used library reject {timm[0]} of {timm[1]}, and the best of eight rules "
+        f"of other suites\n{best[0]} of {best[1]} ([docs/power.md](docs/power.md)).\n"
     )
 
 
