@@ -69,8 +69,8 @@ def comparison(source: str) -> str:
     )  # fmt: skip
     return (
         f"Of {ours[1]} layers with one realistic fault each, an audit at `quick` rejects {ours[0]} for a broken MUST, "
-        f"and no sound one;\nthe tests of the most used library reject {timm[0]} of {timm[1]}, and the best of eight rules "
-        f"of other suites\n{best[0]} of {best[1]} ([docs/power.md](docs/power.md)).\n"
+        f"and no sound one;\nthe tests of the most used library reject {timm[0]} of {timm[1]}, and the best of eight "
+        f"rules of other suites\n{best[0]} of {best[1]} ([docs/power.md](docs/power.md)).\n"
     )
 
 
