@@ -77,7 +77,7 @@ def test_the_hook_and_the_workflow_name_commands_that_exist() -> None:
     assert "entry: droppath-audit audit --effort quick" in hook
     text = (ROOT / "action.yml").read_text(encoding="utf-8")
     asked = {word for line in text.splitlines() for word in line.split() if word.startswith("--")}
-    from droppath_audit.auditing import command
+    from droppath_audit.commands.audit import command
 
     options = {name for one in command.params for name in one.opts}
     assert {word for word in asked if word.isascii()} - options - {"--strict", "--baseline"} == set()

@@ -235,7 +235,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 
 
 def told(folder: Path, scripts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    apart, found = Apart("witnessing"), [dict[str, Any]() for _ in scripts]
+    apart, found = Apart("run.witnessing"), [dict[str, Any]() for _ in scripts]
     apart.send(
         scripts=scripts, framework="torch", path=[str(folder), *apart.path], origin=str(folder / "layers_0.py"),
         roles={"p": "drop_prob", "training": "training", "attribute": "drop_prob"},
