@@ -34,7 +34,8 @@ def few_checks(monkeypatch: pytest.MonkeyPatch):
     """Let audits consist of three cheap checks, in this process; return them for further changes."""
     few = {check: catalogue()[check] for check in FEW}
     monkeypatch.setattr(plan, "catalogue", lambda: few)
-    monkeypatch.setattr(engine, "catalogue", lambda: few)
+    for module in (plan, engine):
+        monkeypatch.setattr(module, "check_of", few.__getitem__)
     monkeypatch.setattr(
         processes, "answers", lambda function, jobs, *, workers, limit: ((job, function(job)) for job in jobs)
     )
