@@ -226,3 +226,8 @@ class _Swapped(nn.Module):
 
     def forward(self, x):
         return x + drop_path(self.layer(x), self.training, 0.1)
+
+
+def test_where_nothing_drops_nothing_is_said_of_decisions_by_pass():
+    report = audit_model(Network([0.0] * 3), (3, 6), effort="quick", only=("DP902",))
+    assert [str(result.outcome) for result in report.results] == ["pass"]

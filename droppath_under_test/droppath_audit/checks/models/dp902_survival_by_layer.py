@@ -137,7 +137,8 @@ class SurvivalByLayer(Check[Seen, Case]):
                 break
         if not layers:
             raise NotApplicable("no layer that drops paths was called in a forward pass (see DP906)")
-        by_pass = alike and passes >= ALIKE
+        # Where nothing is dropped at all, all samples share their fate as well.
+        by_pass = alike and passes >= ALIKE and any(layer.kept < layer.decisions for layer in layers.values())
         probe.drawn += sum(layer.decisions for layer in layers.values())
         each = (
             np.concatenate([one for one in totals if np.ndim(one)])
