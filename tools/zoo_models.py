@@ -46,39 +46,39 @@ MODELS = (
     ZooModel(
         "timm-vit",
         'timm:create_model?args="vit_tiny_patch16_224"&arg.img_size=32&arg.drop_path_rate=0.2',
-        "2 Identity, 22 DropPath, calls of drop_path()",
+        "2 Identity, 22 DropPath",
         "linear over 12 blocks, 0 to 0.2",
     ),
     ZooModel(
         "timm-swin",
         'timm:create_model?args="swin_tiny_patch4_window7_224"&arg.img_size=32&arg.window_size=4&arg.embed_dim=24'
         "&arg.num_heads=[1,2,4,8]&arg.drop_path_rate=0.2",
-        "2 Identity, 22 DropPath, calls of drop_path()",
+        "2 Identity, 22 DropPath",
         "linear over 12 blocks, 0 to 0.2",
     ),
     ZooModel(
         "timm-convnext",
         'timm:create_model?args="convnext_atto"&arg.drop_path_rate=0.2',
-        "1 Identity, 11 DropPath, calls of drop_path()",
+        "1 Identity, 11 DropPath",
         "linear over 12 blocks, 0 to 0.2",
     ),
     ZooModel(
         "timm-efficientnet",
         'timm:create_model?args="efficientnet_b0"&arg.drop_path_rate=0.2',
-        "1 Identity, 15 DropPath, calls of drop_path()",
+        "1 Identity, 15 DropPath",
         "ends-early over 16 blocks, 0 to 0.1875",
     ),
     ZooModel(
         "timm-efficientnet-linear",
         'timm:create_model?args="efficientnet_b0"&arg.drop_path_rate=0.2&schedule=linear',
-        "1 Identity, 15 DropPath, calls of drop_path()",
+        "1 Identity, 15 DropPath",
         "blocks.1.0.drop_path has 0.0125 where linear has 0.01333",
         broken={"DP901": "the rates are l/L of the largest, and l/(L-1) was declared: they end early"},
     ),
     ZooModel(
         "timm-resnest",
         'timm:create_model?args="resnest26d"&arg.base_width=16&arg.stem_width=8&arg.drop_path_rate=0.2',
-        "7 DropPath, calls of drop_path()",
+        "7 DropPath",
         "linear over 8 blocks, 0.02857 to 0.2",
         broken={
             "DP903": "a block drops its input after the branch: before the projection of the shortcut, or to no effect"
@@ -88,13 +88,13 @@ MODELS = (
         "torchvision-swin",
         "torchvision.models:SwinTransformer?arg.patch_size=[4,4]&arg.embed_dim=24&arg.depths=[2,2,2]"
         "&arg.num_heads=[1,2,4]&arg.window_size=[4,4]&arg.stochastic_depth_prob=0.3",
-        "6 StochasticDepth, calls of stochastic_depth()",
+        "6 StochasticDepth",
         "linear over 6 blocks, 0 to 0.3",
     ),
     ZooModel(
         "torchvision-efficientnet",
         "torchvision.models:efficientnet_b0?arg.stochastic_depth_prob=0.2",
-        "16 StochasticDepth, calls of stochastic_depth()",
+        "16 StochasticDepth",
         "ends-early over 16 blocks, 0 to 0.1875",
     ),
     ZooModel(

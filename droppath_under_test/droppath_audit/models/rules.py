@@ -213,7 +213,8 @@ def _examined(
         tried += ways
     runs = [len(list(group)) for _, group in groupby(p for _, p in rates)]
     run = [number for number, length in enumerate(runs) for _ in range(length)]
-    if declared == "stagewise" or (not declared and min(runs) > 1):
+    flat = len({_container(_upto(name, [match.end() for match in _NUMBER.finditer(name)], 0)) for name in names}) == 1
+    if flat and (declared == "stagewise" or (not declared and min(runs) > 1)):
         # Of blocks in one container, those of one rate in a row are a stage.
         blocks = [Block(name, p, run[slot], slot) for slot, (name, p) in enumerate(rates)]
         tried.append(Stack("", recognise(blocks, len(blocks), "stagewise", largest), len(blocks)))

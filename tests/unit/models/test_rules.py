@@ -94,3 +94,23 @@ def test_groupings_go_from_the_smallest_module_to_the_largest():
         ["stages.0.blocks.0", "stages.0.blocks.1", "stages.1.blocks.0"],
         ["stages.0", "stages.0", "stages.1"],
     ]
+
+
+RUNS = (0.0, 0.0, 0.1, 0.1, 0.2, 0.2)
+
+
+def test_stages_in_one_list_are_told_by_their_rates():
+    (stack,) = examined(named(RUNS, "stages.{}.drop_path"), {"stages": range(6)})
+    assert stack.followed.rule == "stagewise"
+
+
+def test_stages_in_lists_of_their_own_are_those_lists():
+    """As in transformers' CvT, whose blocks take the rate of their stage's number."""
+    names = [f"stages.{stage}.layers.{block}.drop" for stage, depth in enumerate((1, 2, 3)) for block in range(depth)]
+    (stack,) = examined(list(zip(names, RUNS, strict=True)), {})
+    assert not stack.followed.rule
+
+
+def test_a_rate_that_comes_once_is_no_stage():
+    (stack,) = examined(named((0.0, 0.3, 0.3, 0.3), "blocks.{}.drop_path"), {"blocks": range(4)})
+    assert not stack.followed.rule
