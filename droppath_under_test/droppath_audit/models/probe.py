@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ELEMENTS = 2**19  # of an input: so many samples are run together
 FEWEST, MOST = 8, 256  # samples
-PATIENCE = 2  # times the time of a trial of a layer, at less than the most thorough effort: models are slower
 
 
 class ModelProbe:
@@ -35,7 +34,7 @@ class ModelProbe:
 
     def __init__(self, target: ModelTarget, at: Case, rng: np.random.Generator, alpha: float) -> None:
         self._target, self._at, self._rng, self.alpha = target, at, rng, alpha
-        self.network, self.clock = target.network, Clock(at.effort.seconds * at.effort.pick(PATIENCE, PATIENCE, 1))
+        self.network, self.clock = target.network, Clock(at.effort.seconds)
         self.drawn = 0
 
     @property

@@ -62,7 +62,7 @@ class Settings:
 TAKEN = ("float32", "float64", "bfloat16", "float16")  # which is tried first in place of another
 
 
-LONGER = 3  # times what a layer's trial may sample: a model does more for a decision
+LONGER = (6, 6, 3)  # times what a layer's trial may sample, by effort: a model does more for a decision
 
 
 def prepare() -> None:
@@ -119,7 +119,7 @@ def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
 def _whole(facts: Facts, settings: Settings) -> Iterator[Trial]:
     """Yield the trials of a model or of a schedule."""
     effort = EFFORTS[settings.effort]
-    effort = replace(effort, seconds=LONGER * effort.seconds)
+    effort = replace(effort, seconds=effort.pick(*LONGER) * effort.seconds)
     for device in facts.devices:
         for check in of_kind(facts.kind).values():
             cases = check.planned(facts, device, effort, settings.seed)
