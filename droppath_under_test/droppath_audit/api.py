@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.events import AuditFinished
-from droppath_audit.models.spec import with_items
+from droppath_audit.models.spec import items, with_items
 from droppath_audit.models.target import in_hand
 from droppath_audit.models.target import load as load_model
 from droppath_audit.run import engine
@@ -109,13 +109,11 @@ def audit_model(
     """
     settings = Settings(effort, seed, budget, False, tuple(only), tuple(skip))
     if isinstance(model, str):
-        said = {"schedule": schedule or None, "max": None if largest is None else repr(largest), "layer": layer or None}
-        if inputs is not None and callable(inputs):
+        if callable(inputs):
             raise UsageError("A SPEC says by input=FILE.py:function what makes its inputs.")
-        shape = None if inputs is None else ",".join(["B", *map(str, inputs)])
-        target = load_model(with_items(model, input=shape, **said), devices=(device,))
+        target = load_model(with_items(model, **items(schedule, largest, layer, inputs)), devices=(device,))
     else:
-        target = in_hand(model, inputs, schedule=schedule, largest=largest, layer=layer, device=device)
+        target = in_hand(model, inputs, items(schedule, largest, layer), device=device)
     return _report(InProcess(target), settings)
 
 

@@ -120,14 +120,14 @@ class Building:
         imports: Lines that import what builds it, and what makes its inputs.
         expression: What builds it.
         inputs: Expression for its arguments, with ``{batch}`` for the size of a batch; empty where nobody knows any.
-        named: Whether these are a mapping of named arguments, and not a tuple.
+        passed: What stands before these in a call: ``*`` for a tuple, ``**`` for named ones, nothing for the only one.
         waking: Lines that give random values to parameters of zero; none where there are none.
     """
 
     imports: tuple[str, ...] = ()
     expression: str = ""
     inputs: str = ""
-    named: bool = False
+    passed: str = "*"
     waking: tuple[str, ...] = ()
 
 

@@ -59,21 +59,21 @@ def building(found: Found, spec: ModelSpec, said: str) -> Building:
     obj, target, imports = found.obj, spec.target, list(found.lines)
     name = target.name.replace(".", "_")
     given = {**target.init, **target.arg}
-    given_ = [repr(value) for value in target.args]
+    arguments = [repr(value) for value in target.args]
     for key, value in given.items():
         cls = _configuration(obj, key) if isinstance(value, dict) else None
         if cls is not None:
             imports.append(f"from {cls.__module__} import {cls.__name__}")
-        given_.append(f"{key}={cls.__name__}(**{value!r})" if cls is not None else f"{key}={value!r}")
+        arguments.append(f"{key}={cls.__name__}(**{value!r})" if cls is not None else f"{key}={value!r}")
     called = inspect.isclass(obj) or inspect.isroutine(obj)
-    inputs, named = "", False
+    inputs = ""
     if spec.factory:
         source = parse(spec.factory)
         imports += import_lines(source)
         inputs = f"{source.name.replace('.', '_')}({{batch}})"
     elif said:
         inputs = f"(torch.randn({{batch}}, {said.partition(',')[2].replace(',', ', ')}),)"
-    return Building(tuple(imports), f"{name}({', '.join(given_)})" if called else name, inputs, named)
+    return Building(tuple(imports), f"{name}({', '.join(arguments)})" if called else name, inputs)
 
 
 def _does(action: Callable[[], Any], what: str) -> Any:
@@ -82,6 +82,11 @@ def _does(action: Callable[[], Any], what: str) -> Any:
             return action()
     except TargetRaised as error:
         raise UsageError(f"{what} raised {error}.", error.traceback, advice=" Option -v shows where.") from error
+
+
+def passed(inputs: Any) -> str:
+    """Return what stands before inputs in a call of a model, as ``Building.passed`` has it."""
+    return "**" if isinstance(inputs, dict) else "*" if isinstance(inputs, (tuple, list)) else ""
 
 
 def _configuration(obj: Any, name: str) -> type | None:
@@ -137,14 +142,15 @@ def input_maker(spec: ModelSpec, framework: Framework, device: str) -> Inputs | 
     """
     if spec.factory:
         make = find(parse(spec.factory)).obj
-
-        def made(batch: int, _: np.random.Generator) -> Any:
-            return _does(lambda: make(batch), spec.factory)
-
-        return made
+        return of_function(lambda batch: _does(lambda: make(batch), spec.factory))
     if spec.shape is None:
         return None
     return of_shape("float32", spec.shape, framework, device)
+
+
+def of_function(function: Callable[[int], Any]) -> Inputs:
+    """Return what makes inputs by a function of the size of a batch."""
+    return lambda batch, _: function(batch)
 
 
 def of_shape(dtype: str, shape: tuple[int, ...], framework: Framework, device: str) -> Inputs:

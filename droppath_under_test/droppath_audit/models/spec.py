@@ -11,6 +11,8 @@ from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.targets.spec import items_apart, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from droppath_audit.targets.spec import Spec
 
 RULES = ("linear", "ends-early", "paper", "constant", "stagewise", "none")
@@ -47,6 +49,18 @@ def with_items(text: str, **items: str | None) -> str:
     """Return a SPEC with further items; those that are None are left out."""
     said = "&".join(f"{key}={quote(value, safe=':,./()|[]*+^$')}" for key, value in items.items() if value is not None)
     return text if not said else f"{text}{'&' if '?' in text else '?'}{said}"
+
+
+def items(
+    schedule: str = "", largest: float | None = None, layer: str = "", shape: Sequence[int] | None = None
+) -> dict[str, str | None]:
+    """Return what is asked of a model as items; None for what nobody asks."""
+    return {
+        "input": None if shape is None else ",".join(["B", *map(str, shape)]),
+        "schedule": schedule or None,
+        "max": None if largest is None else repr(largest),
+        "layer": layer or None,
+    }
 
 
 def parse_model(text: str) -> ModelSpec:

@@ -18,10 +18,11 @@ from droppath_audit.core.invocation import Building
 from droppath_audit.frameworks import adapter_for
 from droppath_audit.frameworks.capabilities import has, names_of
 from droppath_audit.frameworks.networks import Networks, Placement
-from droppath_audit.models.building import asked, building, built, guessed, input_maker, of_shape
+from droppath_audit.models.building import asked, building, built, guessed, input_maker, of_function, of_shape, passed
 from droppath_audit.models.sites import found, told
 from droppath_audit.models.spec import parse_model, with_items
 from droppath_audit.targets.importing import find
+from droppath_audit.targets.loader import framework_of
 from droppath_audit.targets.origin import package_of, source_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ModelTarget:
     """A model, with what in it drops paths.
 
     Attributes:
-        obj: What builds it.
+        obj: Its class.
         framework: Its own.
         spec: Its SPEC.
         network: The model, watched.
@@ -88,47 +89,45 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     started = time.perf_counter()
     source = find(spec.target, imports)
     adapter = adapter_for(source.obj, spec.target.framework)
-    framework = adapter.framework()
+    framework = framework_of(adapter, spec.target)
     framework.seed(0)  # random weights, the same ones every time
     model = built(source, spec)
     there = adapter.devices(devices)
     inputs = input_maker(spec, framework, next(iter(there)))
-    found = _watched(model, spec, adapter, next(iter(there)), inputs, source.obj)
-    facts = _facts(found.target, model, adapter, there, found.notes)
+    watched = _watched(model, spec, adapter, next(iter(there)), inputs, source.obj)
+    facts = _facts(watched.target, model, adapter, there, watched.notes)
     if type(model).__module__.partition(".")[0] == adapter.packages[0]:  # a container, which says nothing
         facts = replace(facts, origin=source_of(source.obj), package=package_of(source.obj))
-    how = replace(building(source, spec, found.said), waking=found.waking)
-    return found.target, replace(facts, invocation=how, import_seconds=time.perf_counter() - started)
+    how = replace(building(source, spec, watched.said), passed=watched.passed, waking=watched.waking)
+    return watched.target, replace(facts, invocation=how, import_seconds=time.perf_counter() - started)
 
 
 def in_hand(
-    model: Any,
-    inputs: Sequence[int] | Callable[[int], Any] | None,
-    *,
-    schedule: str = "",
-    largest: float | None = None,
-    layer: str = "",
-    device: str = "cpu",
+    model: Any, inputs: Sequence[int] | Callable[[int], Any] | None, items: dict[str, str | None], *, device: str
 ) -> tuple[ModelTarget, Facts]:
-    """Return a model that somebody holds, as a copy that can be audited; see ``api.audit_model``.
+    """Return a model that somebody holds, as a copy that can be audited.
+
+    Args:
+        model: The model.
+        inputs: Features of its input, what makes its arguments, or None; see ``api.audit_model``.
+        items: What is asked of it, as ``models.spec.items`` has it.
+        device: The device that the copy is moved to.
 
     Raises:
         UsageError: As for `load`.
     """
     name = type(model).__name__
-    said = {"schedule": schedule or None, "max": None if largest is None else repr(largest), "layer": layer or None}
-    spec = parse_model(with_items(f"object:{name}", **said))
+    spec = parse_model(with_items(f"object:{name}", **items))
     adapter = adapter_for(model)
-    there = adapter.devices((device,))
+    framework, there = framework_of(adapter, spec.target), adapter.devices((device,))
     made: Inputs | None = None
     if callable(inputs):
-        function = inputs
-        made = lambda batch, _: function(batch)  # noqa: E731 - as a function of the batch alone
+        made = of_function(inputs)
     elif inputs is not None:
-        made = of_shape("float32", tuple(inputs), adapter.framework(), next(iter(there)))
-    found = _watched(copy.deepcopy(model), spec, adapter, next(iter(there)), made)
-    facts = _facts(found.target, model, adapter, there, found.notes)
-    return found.target, replace(facts, spec=f"<{name}>", importable=False)
+        made = of_shape("float32", tuple(inputs), framework, next(iter(there)))
+    watched = _watched(copy.deepcopy(model), spec, adapter, next(iter(there)), made)
+    facts = _facts(watched.target, model, adapter, there, watched.notes)
+    return watched.target, replace(facts, spec=f"<{name}>", importable=False)
 
 
 @dataclass(frozen=True)
@@ -138,12 +137,14 @@ class _Watched:
     Attributes:
         target: The model.
         said: The features of its inputs, as they are said.
+        passed: How they are given, as a script writes it.
         notes: What a reader should know.
         waking: Lines of a script that do to the model what was done to it.
     """
 
     target: ModelTarget
     said: str
+    passed: str
     notes: tuple[str, ...]
     waking: tuple[str, ...]
 
@@ -167,7 +168,7 @@ def _watched(
             "its class, by a function that builds it, or as a module in hand."
         )
     waking = networks.wake(model)
-    network, unknown, notes = networks.network(model, device), "", tuple[str, ...]()
+    network, unknown, how, notes = networks.network(model, device), "", "*", tuple[str, ...]()
     sites: Sequence[Site]
     sites, held = found(network, spec.layer)
     largest = asked(spec, obj)
@@ -188,12 +189,11 @@ def _watched(
         what = "parameters that are zero, biases apart, were given random values: a branch of zeros tells nothing"
         notes = (*notes, what)
     if inputs is not None:
-        sites = _called(network, sites, inputs)
-        _place(network, inputs)
+        sites, how = _tried(network, sites, inputs), passed(inputs(1, np.random.default_rng(0)))
         if not sites and not largest:
             raise UsageError(f"{spec.target.name} holds no module that drops paths, and calls no function that does.")
     target = ModelTarget(type(model), framework, spec, network, network.parts(), sites, held, inputs, unknown, largest)
-    return _Watched(target, said, notes, waking)
+    return _Watched(target, said, how, notes, waking)
 
 
 def _facts(
@@ -217,18 +217,33 @@ def _facts(
     )
 
 
-def _place(network: Network, inputs: Inputs) -> None:
-    """Say where samples lie in what calls are given, which two sizes of a batch tell."""
-    rng, shapes = np.random.default_rng(0), dict[str, list[tuple[int, ...]]]()
+def _tried(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence[Site]:
+    """Return the sites but for functions that are never called; say where samples lie, which two batches tell.
+
+    Raises:
+        UsageError: If the model does not take the inputs.
+    """
+    rng, shapes, seen = np.random.default_rng(0), dict[str, list[tuple[int, ...]]](), set[str]()
     for batch in BATCHES:
         try:
             passages = network.forward(inputs(batch, rng), training=True).passages
-        except TargetRaised:  # of a size that it does not take nothing is known
-            return
+        except TargetRaised as error:
+            if batch != BATCHES[0]:  # of a size that it does not take nothing is known
+                break
+            raise UsageError(
+                f"The model raised on the input that it is to take: {error}.",
+                error.traceback,
+                advice=" Say what it takes: --input B,3,224,224, or --input FILE.py:function, which is given the size "
+                "of a batch. Option -v shows where.",
+            ) from error
+        seen |= {one.site for one in passages}
         for one in passages:
             shapes.setdefault(one.key, []).append(one.shape)
     pairs = {key: pair for key, pair in shapes.items() if len(pair) == len(BATCHES) and len({*map(len, pair)}) == 1}
     network.place({key: _placement(*pair) for key, pair in pairs.items()})
+    kept = [site for site in sites if site.caller is None or site.name in seen]
+    network.watch(kept)
+    return kept
 
 
 def _placement(first: tuple[int, ...], second: tuple[int, ...]) -> Placement:
@@ -241,23 +256,3 @@ def _placement(first: tuple[int, ...], second: tuple[int, ...]) -> Placement:
     ]
     axis = next((axis for axis in grows if first[axis] == one), grows[0] if grows else None)
     return Placement(axis, 1 if axis is None else max(1, first[axis] // one))
-
-
-def _called(network: Network, sites: Sequence[Site], inputs: Inputs) -> Sequence[Site]:
-    """Return the sites but for functions that are there and never called.
-
-    Raises:
-        UsageError: If the model does not take the inputs.
-    """
-    try:
-        seen = {one.site for one in network.forward(inputs(2, np.random.default_rng(0)), training=True).passages}
-    except TargetRaised as error:
-        raise UsageError(
-            f"The model raised on the input that it is to take: {error}.",
-            error.traceback,
-            advice=" Say what it takes: --input B,3,224,224, or --input FILE.py:function, which is given the size of a "
-            "batch. Option -v shows where.",
-        ) from error
-    kept = [site for site in sites if site.caller is None or site.name in seen]
-    network.watch(kept)
-    return kept

@@ -39,11 +39,10 @@ class ModelScript(Draft):
         """Bind ``inputs``."""
         self.add(f"inputs = {self._building.inputs.format(batch=batch)}")
 
-    def run(self, to: str = "") -> None:
-        """Run the model, without gradients, and bind what it returns to a name where one is given."""
-        call = "model(**inputs)" if self._building.named else "model(*inputs)"
+    def run(self) -> None:
+        """Run the model, without gradients."""
         with self.under(f"with {self.spell.surround('no_grad')}:"):
-            self.add(f"{to} = {call}" if to else call)
+            self.add(f"model({self._building.passed}inputs)")
 
     def module(self, name: str) -> str:
         """Return the expression for a module."""

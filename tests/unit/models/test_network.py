@@ -8,10 +8,14 @@ import torch
 from torch import nn
 
 from droppath_audit import audit_model
+from droppath_audit.core.case import Case
 from droppath_audit.core.errors import UsageError
+from droppath_audit.frameworks import spelling_of
 from droppath_audit.frameworks.networks import DROPPED, KEPT
 from droppath_audit.frameworks.torch.networks import TorchNetwork
 from droppath_audit.models.sites import found, told
+from droppath_audit.models.target import load
+from droppath_audit.scripts import ModelScript
 from droppath_audit.sound.models._network import Block, DropPath, Network, linear
 
 
@@ -231,3 +235,19 @@ class _Swapped(nn.Module):
 def test_where_nothing_drops_nothing_is_said_of_decisions_by_pass():
     report = audit_model(Network([0.0] * 3), (3, 6), effort="quick", only=("DP902",))
     assert [str(result.outcome) for result in report.results] == ["pass"]
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [("x", ""), ("(x,)", "*"), ("[x]", "*"), ("{'x': x}", "**")],
+    ids=["one", "tuple", "list", "named"],
+)
+def test_a_script_passes_inputs_as_they_are_made(given, passed, tmp_path):
+    file = tmp_path / "inputs.py"
+    file.write_text(f"import torch\ndef make(batch):\n    x = torch.randn(batch, 3, 6)\n    return {given}\n")
+    _, facts = load(f"droppath_audit.sound.models.rules:rises_linearly?input={file}:make")
+    assert facts.invocation.passed == passed
+    script = ModelScript(Case("cpu"), facts.invocation, spelling_of("torch"))
+    script.inputs(2)
+    script.run()
+    exec(script.text(), {})  # noqa: S102 - we wrote it

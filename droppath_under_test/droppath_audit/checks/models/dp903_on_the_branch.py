@@ -26,9 +26,9 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import Once
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.frameworks.networks import Joining
 
 if TYPE_CHECKING:
-    from droppath_audit.frameworks.networks import Joining
     from droppath_audit.models.probe import ModelProbe
     from droppath_audit.scripts import ModelScript
 
@@ -44,26 +44,10 @@ WRONG = {
 
 
 @dataclass(frozen=True)
-class Joined:
-    """What became of the output of one call; see ``frameworks.networks.Joining``."""
-
-    key: str
-    place: Place
-    merged: str
-    other: str = ""
-    returned: bool | None = None
-
-    @property
-    def wrong(self) -> bool:
-        """Whether the layer stands at a wrong place."""
-        return self.merged in WRONG or self.returned is False
-
-
-@dataclass(frozen=True)
 class Seen:
     """What became of each output, and how many calls returned what they were given, whatever their rate."""
 
-    joined: tuple[Joined, ...]
+    joined: tuple[Joining, ...]
     unseen: int
 
 
@@ -80,7 +64,7 @@ class OnTheBranch(Check[Seen, Case]):
 
     def collect(self, probe: ModelProbe) -> Seen:
         """Follow a pass in which everything is dropped, and another where that does not show every sum."""
-        found: dict[str, Joined] = {}
+        found: dict[str, Joining] = {}
         calls = 0
         for rate in RATES:
             try:
@@ -102,9 +86,9 @@ class OnTheBranch(Check[Seen, Case]):
 
     def judge(self, seen: Seen, at: Case, alpha: float) -> Verdict:
         """Fail on a single layer at a wrong place."""
-        wrong = [one for one in seen.joined if one.wrong]
+        wrong = [one for one in seen.joined if _wrong(one)]
         if wrong:
-            kinds: dict[str, list[Joined]] = {}
+            kinds: dict[str, list[Joining]] = {}
             for one in wrong:
                 kinds.setdefault(_said(one), []).append(one)
             return Verdict.failed("; ".join(f"{_named(them)} {said}" for said, them in kinds.items()))
@@ -117,7 +101,7 @@ class OnTheBranch(Check[Seen, Case]):
 
     def show(self, seen: Seen, at: Case, script: ModelScript) -> None:
         """Drop everything in the blocks around such layers, and compare what comes out with what went in."""
-        names = [one.key.partition(" (call ")[0] for one in seen.joined if one.wrong]
+        names = [one.key.partition(" (call ")[0] for one in seen.joined if _wrong(one)]
         blocks = list(dict.fromkeys(name.rpartition(".")[0] for name in names))[:SHOWN]
         for number, block in enumerate(blocks):
             script.watch(block, f"seen_{number}")
@@ -136,22 +120,26 @@ class OnTheBranch(Check[Seen, Case]):
 
     def place(self, seen: Seen, at: Case) -> Place | None:
         """The line that calls the first such layer."""
-        return next(one.place for one in seen.joined if one.wrong)
+        return next(one.place for one in seen.joined if _wrong(one))
 
 
-def _either(before: Joined | None, now: Joining) -> Joined:
+def _wrong(one: Joining) -> bool:
+    """Return whether a layer stands at a wrong place."""
+    return one.merged in WRONG or one.returned is False
+
+
+def _either(before: Joining | None, now: Joining) -> Joining:
     """Return what two passes say of one call: where it is added in the first, and what was seen in either."""
-    found = Joined(now.key, now.place, now.merged, now.other, now.returned)
-    if before is None:
-        return found
-    return replace(before, returned=before.returned if before.returned is not None else found.returned)
+    if before is None or before.returned is not None:
+        return before or now
+    return replace(before, returned=now.returned)
 
 
-def _said(one: Joined) -> str:
+def _said(one: Joining) -> str:
     return WRONG.get(one.merged, "drops samples, and the sum is not the shortcut then")
 
 
-def _named(joined: list[Joined]) -> str:
+def _named(joined: list[Joining]) -> str:
     names = ", ".join(one.key for one in joined[:NAMED])
     more = f" and {len(joined) - NAMED} more" if len(joined) > NAMED else ""
     return f"what {names}{more} returns" if joined[0].merged in WRONG else f"{names}{more}"

@@ -2,9 +2,8 @@
 
 What it checks
     In evaluation, with every rate at one half as far as layers can be given one, each such layer returns its input bit
-    for bit, or times one factor (the original paper's, which multiplies by keep_prob in evaluation); none is told to
-    train. Two evaluations of the same input return the same bits; where they do not, the first module whose output
-    differs is named.
+    for bit, or times one factor (the original paper's, which multiplies by keep_prob in evaluation). Two evaluations
+    of the same input return the same bits; where they do not, the first module whose output differs is named.
 Why it matters
     A layer that no container knows, or that is told its mode at construction, goes on dropping in evaluation: results
     are worse than they should be, and other ones every time.
