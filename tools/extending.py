@@ -14,6 +14,7 @@ import droppath_audit.frameworks.fakes
 import droppath_audit.frameworks.manners
 import droppath_audit.frameworks.monitoring
 import droppath_audit.frameworks.networks
+import droppath_audit.frameworks.replaying
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks
 from droppath_audit.checks import everything

@@ -5,9 +5,9 @@
 
 Tensors say that they are on ``soft``, and every operation on them is computed on the CPU: random ones from a generator
 of the device's own, whose seed ``torch.manual_seed`` sets and whose state checkpointing keeps. As on an accelerator,
-tensors of two devices do not meet, autocast casts by a table of its own, some operations refuse the deterministic
-mode, and it is counted how often the CPU waits for values. What it lacks is ``torch.Generator("soft")``, for which
-torch asks hooks in C++: keys are not applicable.
+work is recorded as a graph and replayed, tensors of two devices do not meet, autocast casts by a table of its own,
+some operations refuse the deterministic mode, and it is counted how often the CPU waits for values. What it lacks is
+``torch.Generator("soft")``, for which torch asks hooks in C++: keys are not applicable.
 
 A process can register one such backend, before its first backward pass, and cannot take it back.
 """
@@ -129,6 +129,58 @@ class Module:
     def get_amp_supported_dtype(self):
         return Module.lower
 
+    def current_stream(self, device=None):
+        return Stream()
+
+    def stream(self, stream):
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def graph(self, graph):
+        SoftGraph.recording = graph.steps
+        try:
+            yield
+        finally:
+            SoftGraph.recording = None
+
+    @property
+    def Stream(self):  # noqa: N802
+        return Stream
+
+    @property
+    def SoftGraph(self):  # noqa: N802
+        return SoftGraph
+
+
+class Stream:
+    """What waits for nothing: the device does its work at once."""
+
+    def wait_stream(self, other):
+        pass
+
+
+class SoftGraph:
+    """Operations that were recorded, and are done again into the same memory; nothing is left out while recording."""
+
+    recording: ClassVar[list | None] = None
+
+    def __init__(self):
+        self.steps = []
+
+    def replay(self):
+        for again, result in self.steps:
+            mapped_together(lambda fresh, old: old.copy_(fresh), again(), result)
+
+
+def mapped_together(function, first, second):
+    """Call a function with each two tensors at the same place."""
+    if isinstance(first, (list, tuple)):
+        for one, other in zip(first, second, strict=True):
+            mapped_together(function, one, other)
+    # What was made empty was resized since: a later step fills it.
+    elif isinstance(first, torch.Tensor) and first.data_ptr() != second.data_ptr() and first.shape == second.shape:
+        function(first, second)
+
 
 def mapped(function, value):
     """Return lists and dicts of what a function makes of each leaf; torch's trees cost more than operations."""
@@ -176,9 +228,18 @@ def run(func, args, kwargs):
         return args[0]
     if moves and device is None:
         there = isinstance(args[0], Soft)
-    result = drawn(func, raw_args, raw_kwargs) if there and is_random(func) else func(*raw_args, **raw_kwargs)
+    how = partial(drawn if there and is_random(func) else called, func, raw_args, raw_kwargs)
+    result = how()
     Module.waits += moves and not there
+    if SoftGraph.recording is not None:
+        if (moves and not there) or any(tag in func.tags for tag in WAITS):
+            raise RuntimeError(f"{name} is not permitted while {NAME} records")
+        SoftGraph.recording.append((how, result))
     return mapped(wrapped, result) if there else result
+
+
+def called(func, args, kwargs):
+    return func(*args, **kwargs)
 
 
 def is_random(func):

@@ -12,16 +12,25 @@ from pathlib import Path
 
 import pytest
 
+from droppath_audit.checks import catalogue
+from droppath_audit.core.dialect import CANONICAL
+from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.facts import Facts
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOFT = ("--import", "tests.devices.soft", "--device", "soft")
 CHECKS = ("DP001", "DP201", "DP401", "DP404", "DP502")
+
+NO_FACTS = Facts("", "class", "", "", "", CANONICAL, "", "", {})
+AWAY = [check for check in catalogue().values() if check.away]
 
 # Each layer with the checks that fail it there, DP701 apart.
 FAULTS = {
     "KeepsItsBufferOnTheCPU": {"DP201", "DP401", "DP404", "DP502"},
     "RemembersTheDevice": {"DP201", "DP401", "DP404", "DP502"},
     "SeedsTheCPU": {"DP401", "DP404"},
+    "DropsLessElsewhere": {"DP201", "DP702"},
 }
 
 
@@ -36,6 +45,12 @@ def audited(layer: str, *options: str, tmp_path: Path) -> tuple[int, set[str]]:
     return done.returncode, {result["check"] for result in report["results"] if result["verdict"] in ("fail", "error")}
 
 
+def results(tmp_path: Path) -> list[dict[str, object]]:
+    """Return the results of the audit before."""
+    (report,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["reports"]
+    return report["results"]
+
+
 def only(*checks: str) -> list[str]:
     return [word for check in checks for word in ("--only", check)]
 
@@ -43,7 +58,7 @@ def only(*checks: str) -> list[str]:
 @pytest.mark.parametrize("layer", FAULTS)
 def test_a_fault_that_shows_on_a_second_device_only_dies_there_and_lives_on_the_cpu(layer, tmp_path):
     assert audited(layer, *only(*CHECKS), tmp_path=tmp_path) == (0, set())
-    status, failed = audited(layer, *SOFT, *only(*CHECKS), tmp_path=tmp_path)
+    status, failed = audited(layer, *SOFT, *only(*CHECKS, "DP702"), tmp_path=tmp_path)
     assert status == 1
     assert failed >= FAULTS[layer]
 
@@ -53,8 +68,47 @@ def test_drawing_on_the_cpu_breaks_no_law_and_dies_by_what_passes_between_the_de
     assert audited("DrawsOnTheCPU", *SOFT, *only("DP701"), tmp_path=tmp_path) == (1, {"DP701"})
 
 
+def test_a_mask_that_is_the_same_in_every_replay_dies_by_its_graph(tmp_path):
+    graphs = only("DP702", "DP707")
+    assert audited("CountsItsCalls", *SOFT, *graphs, "--strict", tmp_path=tmp_path) == (1, {"DP707"})
+    script = next(result for result in results(tmp_path) if result["check"] == "DP707")
+    assert script["snippet_state"] == "shown", script["snippet_note"]
+
+
+def test_what_waits_for_the_device_cannot_be_recorded_and_is_not_blamed_for_that(tmp_path):
+    assert audited("DrawsOnTheCPU", *SOFT, *only("DP707"), tmp_path=tmp_path)[1] == set()
+    (result,) = results(tmp_path)
+    assert (result["verdict"], "cannot record" in result["message"]) == ("not applicable", True)
+
+
+def test_the_checks_that_compare_with_the_cpu_are_not_asked_there(tmp_path):
+    assert {check.id for check in AWAY} == {"DP702", "DP707"}
+    assert not any(list(check.planned(NO_FACTS, "cpu", effort, 0)) for check in AWAY for effort in EFFORTS.values())
+
+
 def test_the_layer_that_they_are_made_of_has_no_fault(tmp_path):
-    assert audited("Layer", *SOFT, *only(*CHECKS, "DP701"), tmp_path=tmp_path) == (0, set())
+    assert audited("Layer", *SOFT, *only(*CHECKS, "DP701", "DP707"), tmp_path=tmp_path) == (0, set())
+
+
+def test_counting_waits_for_the_device_a_few_times_however_much_is_counted():
+    lines = [
+        "import tests.devices.soft as soft",
+        "from dataclasses import replace",
+        "from droppath_audit.core.case import Case",
+        "from droppath_audit.probes.counting import Sampler",
+        "from droppath_audit.run.loading import load",
+        "target = load('layer', 'droppath_reference:DropPath', devices=('soft',), imports=()).target",
+        "for decisions in (2**20, 2**25):",
+        "    sampler = Sampler(target.framework, target.make(0.5), Case('soft'), 'float32', (1,))",
+        "    soft.Module.waits = 0",
+        "    counts = sampler.draw(decisions)",
+        "    assert counts.decisions >= decisions and not counts.other, counts",
+        "    print(soft.Module.waits)",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True, text=True)
+    few, many = map(int, done.stdout.split())
+    assert few <= many <= 40, (few, many)
 
 
 def test_nothing_of_the_reference_waits_for_the_device():

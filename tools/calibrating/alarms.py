@@ -103,7 +103,7 @@ def statistical() -> tuple[str, ...]:
     """Return the ids of the checks whose trials take a share of the budget, in order."""
     from droppath_audit.checks import catalogue
 
-    return tuple(check.id for check in catalogue().values() if check.statistical)
+    return tuple(check.id for check in catalogue().values() if check.statistical and not check.away)
 
 
 def summary(found: Iterable[Result], checks: Iterable[str]) -> dict[str, dict[str, Any]]:

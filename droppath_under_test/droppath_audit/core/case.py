@@ -14,6 +14,11 @@ EAGER = "eager"
 SEVERAL = 64  # samples of a call of which something can be said
 
 
+def on_the_cpu(device: str) -> bool:
+    """Return whether a device, by its name, is the CPU."""
+    return device.partition(":")[0] == "cpu"
+
+
 @dataclass(frozen=True)
 class Case:
     """A device: for checks that walk over dtypes and probabilities themselves.

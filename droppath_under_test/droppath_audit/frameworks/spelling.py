@@ -133,6 +133,10 @@ class Spelling(ABC):
         "call how", "the expression that runs a call on ``x`` under checkpointing", "Checkpointing"
     )
 
+    replayed = Operation[str](
+        "call", "lines that record a call on ``x`` and bind ``replay``, which makes ``y`` anew each time", "Replaying"
+    )
+
     def transformed(self, how: str, call: str, times: str) -> str:
         """``Transforms``: return the line that binds ``y``, and any ``derivative``, to what a transformed call gives.
 

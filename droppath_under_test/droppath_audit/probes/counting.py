@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.case import on_the_cpu
 from droppath_audit.probes.clock import Clock
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BATCH = 65_536
 CALLS = 512  # outputs of granularity "batch" that are counted together
+BUNDLE = 2**26  # elements of outputs that are counted together where the CPU would wait for each count
 LARGEST = 2**22  # elements of one input, where the SPEC fixes large samples
 DISTINCT = 8  # kept values remembered
 
@@ -76,13 +78,15 @@ class Sampler:
         # Elements that share a decision; that they agree is DP104's to show.
         self._elements = 1 if case.dialect.granularity == "element" else size
         self._decisions = size if case.dialect.granularity == "element" else 1
-        self._batch = max(1, min(BATCH, LARGEST // size))
+        self._batch, self._most = max(1, min(BATCH, LARGEST // size)), max(1, LARGEST // size)
+        self._away = not on_the_cpu(case.device)
         self._in_time = in_time
         self._time = (Clock(case.effort.seconds) if clock is None else clock).part(share)
         self._inputs: dict[int, Tensor] = {}
         self._written: bool | None = None  # whether the target writes to its input; known after the first call
         self._known: list[float] = []  # kept values
         self._drawn = self._kept = self._other = 0
+        self._bundle = 1  # calls whose outputs are counted together
 
     @property
     def counts(self) -> Counts:
@@ -111,11 +115,21 @@ class Sampler:
         else:
             batch, calls = max(1, min(self._batch, wanted // self._decisions)), 1
             batch = batch if self._in_time is None else self._in_time(batch)
+            if self._away and self._known:
+                calls = max(1, min(BUNDLE // (batch * self._size), wanted // (batch * self._decisions)))
+                # Begun small, so that what stops soon costs little; then so large that the device has enough to do.
+                calls, self._batch = min(calls, self._bundle), min(2 * self._batch, self._most)
+                self._bundle *= 2
         outputs = [self._layer(self._input(batch), training=True) for _ in range(calls)]
         if self._written is None:
             x = self._inputs[batch]
             self._written = self._framework.count([x], 1.0).kept != self._framework.info(x).shape[0] * self._size
-        self._count(outputs, calls * batch * (1 if self._case.per_call else self._decisions))
+        decisions = batch * (1 if self._case.per_call else self._decisions)
+        if self._away and calls > 1 and self._framework.count(outputs, self._known[-1]).other:
+            for output in outputs:  # each has a kept value of its own
+                self._count([output], decisions)
+        else:
+            self._count(outputs, calls * decisions)
 
     def _input(self, batch: int) -> Tensor:
         """Return ones; the same tensor every time, unless the target was seen to write to it (see DP004)."""

@@ -76,3 +76,26 @@ class RemembersTheDevice(Layer):
 
     def uniform(self, x: Tensor) -> Tensor:
         return torch.rand(len(x), dtype=torch.float64, device=self.device)
+
+
+class DropsLessElsewhere(Layer):
+    """Counts a device that it does not know as half of an evaluation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        rate = self.drop_prob if x.device.type == "cpu" else 0.9 * self.drop_prob
+        return dropped(x, self.uniform(x), rate)
+
+
+class CountsItsCalls(Layer):
+    """Makes its numbers of a counter in Python, which counts once for all replays of a graph."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__(drop_prob)
+        self.calls = 0
+
+    def uniform(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        places = torch.arange(len(x), dtype=torch.float64, device=x.device)
+        return torch.frac(torch.sin(places * 12.9898 + self.calls * 78.233) * 43758.5453).abs()

@@ -103,6 +103,18 @@ by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first)
         "transformed jvp": "y, derivative = torch.func.jvp(lambda x: {call}, (x,), (torch.ones_like(x),))",
         "transformed functional_call": "y = torch.func.functional_call("
         "layer, dict([*layer.named_parameters(), *layer.named_buffers()]), (x,))",
+        "replayed": """\
+device = torch.get_device_module(x.device)
+graph = getattr(device, next(name for name in dir(device) if name.endswith('Graph') and name[0] != '_'))()
+side = device.Stream()
+side.wait_stream(device.current_stream())
+with torch.no_grad():
+    with device.stream(side):
+        [{call} for _ in range(3)]
+    device.current_stream().wait_stream(side)
+    with device.graph(graph):
+        y = {call}
+replay = graph.replay""",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
