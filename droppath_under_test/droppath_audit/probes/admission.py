@@ -353,7 +353,7 @@ def _ranks(target: Target, dtype: str, device: str) -> tuple[int, ...]:
 
 def _fixed(target: Target, dtype: str, device: str) -> tuple[int, ...]:
     """Return the features of samples of which a target with a fixed number of channels keeps the shape."""
-    several = (features for n in target.sizes for features in ((4, n), (n, 4, 4), (4, 4, n), (n,)))
+    several = (features for n in target.sizes for features in ((4, n), (n, 4, 4), (4, 4, n), (n,), (n, 4, 4, 4)))
     return first_taken(target, several, dtype, device)[0] or ()
 
 

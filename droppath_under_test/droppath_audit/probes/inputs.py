@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import WriteCounts, has
+from droppath_audit.frameworks.capabilities import Compiling, WriteCounts, has
+from droppath_audit.frameworks.restoring import restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.target import Target
 
 # Tried in this order: features of a sample, so that x has shape (B, *features).
-FEATURES: tuple[tuple[int, ...], ...] = ((1,), (1, 1, 1), (1, 1), ())
+FEATURES: tuple[tuple[int, ...], ...] = ((1,), (1, 1, 1), (1, 1), (), (1, 1, 1, 1))
 
 # Of the tensors on which structure is looked at; small enough to hold thousands of them.
-WIDE: tuple[tuple[int, ...], ...] = ((12,), (3, 2, 2), (4, 3), ())
+WIDE: tuple[tuple[int, ...], ...] = ((12,), (3, 2, 2), (4, 3), (), (2, 2, 1, 2))
 
 # Of a first call: no size of a feature, or a mask of the wrong rank would happen to fit.
 BATCH = 5
+CALLS = 8  # in which a target that skips what it wraps skips every time once in 2^8
 
 
 class ReusedInput:
@@ -84,7 +87,7 @@ def features(target: Target, dtype: str, device: str, *, wide: bool = False) -> 
         declared = target.fixed_shape[1:]
         found, _ = first_taken(target, _reduced(declared, 2 if wide else 1), dtype, device)
         return declared if found is None else found
-    channels = [shape for n in target.sizes for shape in ((n,), (2, n), (n, 2, 2), (2, 2, n))]
+    channels = [shape for n in target.sizes for shape in ((n,), (2, n), (n, 2, 2), (2, 2, n), (n, 2, 2, 2))]
     found, raised = first_taken(target, (*(WIDE if wide else FEATURES), *channels), dtype, device)
     if found is not None:
         return found
@@ -112,9 +115,36 @@ def first_taken(
         if not target.takes(shape):
             continue
         try:
-            output = target.make(0.5)(target.framework.ones(shape, dtype, device), training=True)
-            if target.framework.info(output).shape == shape:
+            x = target.framework.ones(shape, dtype, device)
+            if _keeps_the_shape(target, x) and _whatever_is_drawn(target, x):
                 return candidate, None
         except TargetRaised as error:
             raised = error
     return None, raised
+
+
+def _whatever_is_drawn(target: Target, x: Tensor) -> bool:
+    """Return whether x is taken, and not merely passed by: what skips a block takes whatever the block cannot.
+
+    Raises:
+        TargetRaised: What the block raises.
+    """
+    framework = target.framework
+    compiling = has(framework, Compiling)
+    if compiling is not None and compiling.tried():
+        return True  # another mode is another program, whose compilation takes longer than all trials
+    if not target.runs_branch and target.evaluates:
+        with suppress(TargetRaised):  # evaluation runs all of it; one that is wrong by itself is other checks' to blame
+            if _keeps_the_shape(target, x, training=False):
+                return True
+    with restored(framework):
+        for seed in range(CALLS):
+            framework.seed(seed)
+            if not _keeps_the_shape(target, x):
+                return False
+    return True
+
+
+def _keeps_the_shape(target: Target, x: Tensor, *, training: bool = True) -> bool:
+    info, output = target.framework.info, target.make(0.5)(x, training=training)
+    return info(output).shape == info(x).shape

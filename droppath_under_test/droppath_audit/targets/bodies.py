@@ -89,13 +89,17 @@ def _assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def stored_and_called(cls: type) -> set[str]:
-    """Return the arguments that a constructor stores as they are and that another method of the class calls."""
+    """Return the arguments that a constructor stores and that another method of the class calls.
+
+    They are stored as they are, or several of them as one, ``Sequential(*layers)``.
+    """
     made = definition_of(vars(cls).get("__init__"))
     stored = {
         target.attr: value.id
         for node in (ast.walk(made) if made is not None else ())
         if isinstance(node, ast.Assign)
-        for target, value in _assigned(node)
+        for target, stored in _assigned(node)
+        for value in (_all_handed_on(stored),)
         if isinstance(target, ast.Attribute) and is_name(target.value, "self") and isinstance(value, ast.Name)
     }
     methods = [definition_of(method) for name, method in vars(cls).items() if name != "__init__" and callable(method)]
@@ -107,6 +111,13 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def _all_handed_on(value: ast.expr) -> ast.expr:
+    """Return what a call is handed as all of its arguments, ``layers`` of ``Sequential(*layers)``; else the value."""
+    if isinstance(value, ast.Call) and len(value.args) == 1 and isinstance(value.args[0], ast.Starred):
+        return value.args[0].value
+    return value
 
 
 def chosen_by(function: Any) -> tuple[str, str]:

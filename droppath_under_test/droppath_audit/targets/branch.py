@@ -56,11 +56,19 @@ class Branch(threading.local):
         """Return the outputs for the samples of the shortcut, whatever a wrapper hands on beside it.
 
         Raises:
-            NotApplicable: If they are a part of the batch other than the one that was noted.
+            NotApplicable: If they are a part of the batch other than the one that was noted, or the framework has no
+                addition in their dtype.
         """
         output = self._outputs(shortcut)
-        output = self._framework.add(shortcut, output) if self._adds else output
+        output = self._added(shortcut, output) if self._adds else output
         return (output, *beside, *named.values()) if self._several else output
+
+    def _added(self, shortcut: Tensor, output: Tensor) -> Tensor:
+        try:
+            return self._framework.add(shortcut, output)
+        except (RuntimeError, NotImplementedError) as error:  # of the layer's own branch nobody knows how it adds
+            dtype = self._framework.info(shortcut).dtype
+            raise NotApplicable(f"the branch that is handed over cannot be added in {dtype}: {error}") from error
 
     def _outputs(self, shortcut: Tensor) -> Tensor:
         output = self.output

@@ -119,4 +119,6 @@ def value_of(parameter: Parameter) -> str:
         return "1"
     if annotation in ("", "int") and said & SIZES:
         return "8"
+    if annotation in ("", "float") and said & words.DROPPING - words.SHORTCUT:
+        return "0.0"  # what else it drops, it is to leave alone
     return {"int": "1", "float": "1.0"}.get(annotation, "")

@@ -76,6 +76,8 @@ def branch_of(spec: Spec, sides: Sides, bound: set[str]) -> str | None:
         if words.function(name):
             return name
     modules = [name for name, p in open_.items() if "Module" in words.annotated(p) or name in sides.called]
+    variadic = inspect.Parameter.VAR_POSITIONAL
+    modules += [name for name, p in sides.init.items() if p.kind is variadic and name in sides.called and not spec.args]
     return modules[0] if len(modules) == 1 else None
 
 

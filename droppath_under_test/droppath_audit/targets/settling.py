@@ -27,7 +27,7 @@ from droppath_audit.targets.recognising import branch_of, place_of
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
@@ -110,9 +110,9 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
         )  # fmt: skip
         if form:
             declared["form"] = form
-    positional = [p for p in sides.init.values() if p.kind is Parameter.POSITIONAL_ONLY and p.name not in by_position]
+    positional = _by_position(sides.init, branch, by_position)
     for parameter in positional:
-        if parameter.name not in bound and not required(parameter):
+        if parameter.name not in {*bound, branch} and not required(parameter):
             constants.setdefault(parameter.name, parameter.default)
     is_class = sides.kind == "class"
     binding = Binding(
@@ -150,6 +150,18 @@ def bind_factory(spec: Spec) -> Binding:
         (Slot("x"), *([Slot("r")] if residual else []), Slot("training")), output=spec.output, input=spec.input,
         arrangement=spec.arrangement,
     )  # fmt: skip
+
+
+def _by_position(init: Mapping[str, Parameter], branch: str | None, given: Sequence[str]) -> list[Parameter]:
+    """Return the arguments of a constructor that have to be given by position, those of ``args=`` apart.
+
+    A branch that is one of ``*layers`` stands behind all that stand before it.
+    """
+    parameters = list(init.values())
+    names = list(init)
+    if branch is not None and init[branch].kind is Parameter.VAR_POSITIONAL:
+        return parameters[: names.index(branch) + 1]
+    return [p for p in parameters if p.kind is Parameter.POSITIONAL_ONLY and p.name not in given]
 
 
 def _names_of_args(spec: Spec, init: Mapping[str, Parameter]) -> list[str]:
@@ -282,7 +294,8 @@ def _mode(spec: Spec, sides: Sides, taken: Mapping[str, Any], table: Table) -> t
         return Mode(name, inverted=not known[name]), "call"
     if "training" in roles_of(spec.call):
         return Mode("training"), "call"
-    if sides.has_modes:
+    by_constructor = any(required(p) and words.mode(name) is not None for name, p in sides.init.items())
+    if sides.has_modes and not by_constructor:
         return None, "method"
     for name, parameter in sides.init.items():
         said = words.mode(name)

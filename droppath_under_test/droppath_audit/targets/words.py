@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Meaning = Literal["drop", "keep"]
 Tensor = Literal["shortcut", "branch", "input", ""]
 
-DROPPING = {"drop", "dropped", "dropout", "dropping", "death", "skip"}
+DROPPING = {"drop", "dropped", "dropout", "dropping", "death", "skip", "bypass"}
 KEEPING = {"keep", "keeping", "survival", "survive", "surviving", "retain", "retention"}
 NUMBER = {
     "rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "prop",
@@ -36,6 +36,7 @@ OF_OTHERS = {
     "proj",
     "activation",
 }
+CALLED = {"fn", "func", "function", "schedule", "scheduler", "sampler", "distribution"}  # what makes a number
 NO_NUMBERS = {"layer", "block", "residual", "branch"}  # what a layer may be given as well
 TRAINING, EVALUATING = {"train", "training"}, {
     "test", "testing", "eval", "evaluate", "evaluation", "inference", "deterministic",
@@ -123,18 +124,20 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     things = _things(spoken)
     meanings = _meanings(said, things)
     unknown = said - DROPPING - KEEPING - NUMBER - PATHS
-    if unknown and len(meanings) == 1 and said & NUMBER and len(unknown) == 1 and not unknown & OF_OTHERS:
+    if unknown and len(meanings) == 1 and said & NUMBER and len(unknown) == 1 and not unknown & (OF_OTHERS | CALLED):
         return meanings[0], 0
     if not said or unknown or len(meanings) > 1:
         return None
     if meanings:
         if said & NUMBER:
             return meanings[0], 4 if said & PATHS or "dropout" not in said else 3
-        return None if said == {"skip"} else (meanings[0], 1 if said & NO_NUMBERS else 2)
+        return None if said <= SHORTCUT else (meanings[0], 1 if said & NO_NUMBERS else 2)
     if not said & NUMBER:
         return None
+    if "depth" in said and said & {"stochastic", "stoch", "sd"}:
+        return "drop", 4
     own = set(words(of))
-    meaning: Meaning = "keep" if own & KEEPING and not own & (DROPPING - {"skip"}) else "drop"
+    meaning: Meaning = "keep" if own & KEEPING and not own & (DROPPING - SHORTCUT) else "drop"
     return meaning, 2 if said <= NUMBER else 1
 
 

@@ -577,6 +577,33 @@ class StoresAndCalls(nn.Module):
         return x + drop(self.first(x), self.p, self.training)
 
 
+class WrapsAnyNumber(nn.Module):
+    """Takes the layers of its branch one by one."""
+
+    def __init__(self, rate=0.1, *layers):
+        super().__init__()
+        self.rate, self.branch = rate, nn.Sequential(*layers)
+
+    def forward(self, x):
+        y = self.branch(x)
+        return x + (drop(y, self.rate, self.training) if self.training else y)
+
+
+class ToldItsModeAtFirst(nn.Module):
+    """Is constructed for training or for evaluation, though a module has modes of its own."""
+
+    def __init__(self, stochastic_depth_rate, is_training, dropout_rate=0.0):
+        super().__init__()
+        self.rate, self.drops, self.dropout = stochastic_depth_rate, is_training, nn.Dropout(dropout_rate)
+
+    def forward(self, x):
+        return drop(self.dropout(x), self.rate, self.drops)
+
+
+def past_a_bypass(x, prob_bypass, training):
+    return drop(x, prob_bypass, training)
+
+
 def add_to_residual(seqs: torch.Tensor, residual: torch.Tensor, drop_prob: float, training: bool):
     return residual + drop(seqs, drop_prob, training)
 

@@ -56,8 +56,11 @@ def test_what_speaks_of_something_else_is_no_probability(name):
 
 
 def test_a_name_that_says_more_is_surer():
-    sure = [words.probability(name, "Layer")[1] for name in ("stochdepth_rate", "p", "dropout_rate", "drop_path_rate")]
+    sure = [words.probability(name, "Layer")[1] for name in ("block_rate", "p", "dropout_rate", "drop_path_rate")]
     assert sure == [1, 2, 3, 4]
+    assert words.probability("stochastic_depth_rate", "Layer") == words.probability("drop_path_rate", "Layer")
+    assert words.probability("prob_bypass", "Layer") == ("drop", 4)
+    assert words.probability("drop_prob_fn", "Layer") is None  # which makes one
 
 
 @pytest.mark.parametrize(
