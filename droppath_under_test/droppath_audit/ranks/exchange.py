@@ -137,10 +137,10 @@ class Exchange:
             return  # nothing can have changed that matters
         self._looked = self._age
         for rank in range(1, self.here.size) if self.here.leads else (0,):
-            if self._find(f"left/{rank}") is not None:
-                continue
             if (said := self.find(f"failed/{rank}")) is not None:
                 raise RankLost(f"rank {rank} failed: {said}")
+            if self._find(f"left/{rank}") is not None:
+                continue
             beat = self._add(f"beat/{rank}", 0)
             before, seen = self._seen.get(rank, (-1, 0))
             if beat != before:
@@ -171,6 +171,7 @@ class Exchange:
             self._put(f"left/{self.here.rank}", True)
             return
         self._put(OVER, True)
+        self.begin(OVER)  # what failed before was seen then
         while any(self._find(f"left/{rank}") is None for rank in range(1, self.here.size)):
             self.look()
             self.pause()
