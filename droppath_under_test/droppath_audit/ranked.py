@@ -42,7 +42,7 @@ def shared_out(
         return lead()
     with exchange:
         status = lead() if exchange.here.leads else _follow(exchange, targets, options, collector_for, or_apart)
-        if status < SIGNALLED:
+        if not options["interruption"].told:
             try:
                 exchange.leave()
             except RankLost as error:

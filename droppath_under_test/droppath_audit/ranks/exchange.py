@@ -8,6 +8,7 @@ does not end is given up by the same patience, so that a store that was lost, or
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0  # seconds; loading the framework holds back beats of a busy machine for a few
 CONNECTING = 120.0  # seconds until the slowest rank has imported torch.distributed
 BEAT = 0.5  # seconds between two beats, or a tenth of the patience
+CLOSING = 5.0  # seconds for which a thread is waited for that should have ended at once
 PAUSE = 0.02  # seconds between two looks at what others do
 END, OVER = "end", "over"  # of one piece of work, and of all
 
@@ -55,7 +57,7 @@ class Exchange:
     def __init__(self, here: World, patience: float = PATIENCE) -> None:
         self.here, self.patience = here, patience
         self._scope = ""
-        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._broken = ""
         self._closed = threading.Event()
         self._interval = min(BEAT, patience / 10)
@@ -64,8 +66,9 @@ class Exchange:
         self._seen: dict[int, tuple[int, int]] = {}  # by rank, its last beat that was seen, and when
         self._store: Any = None
         # Daemons: what hangs in the store's client must not keep this process from ending.
-        threading.Thread(target=self._work, daemon=True).start()
-        threading.Thread(target=self._beat, daemon=True).start()
+        self._threads = [threading.Thread(target=what, daemon=True) for what in (self._beat, self._work)]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Exchange:
         return self
@@ -76,7 +79,23 @@ class Exchange:
                 self.fail(str(error))
             if self.here.leads:
                 self.put(OVER, True)
+        self.close()
+
+    def close(self) -> None:
+        """Give no further sign of life, and leave the store; rank 0 ends it where it serves it."""
+        self.silence()
+        self._calls.put(None)
+        # A thread that is in the store's client when Python ends would be unwound there, and abort the process.
+        for thread in self._threads:
+            thread.join(CLOSING)
+
+    def silence(self) -> None:
+        """Give no further sign of life."""
         self._closed.set()
+
+    def tick(self) -> None:
+        """Let time pass for this rank: a tenth of its patience or less."""
+        self._age += 1
 
     def begin(self, scope: str) -> None:
         """Speak of another piece of work from here on, whose keys are its own."""
@@ -182,7 +201,12 @@ class Exchange:
 
     def _put(self, key: str, value: object) -> None:
         text = json.dumps(value)
-        self._ask(lambda: self._store.set(key, text))
+
+        def put() -> None:
+            self._store.set(key, text)
+            self._store.check([key])  # setting does not wait for the server, asking does
+
+        self._ask(put)
 
     def _find(self, key: str) -> Any:
         text = self._ask(lambda: self._store.get(key) if self._store.check([key]) else None)
@@ -192,6 +216,8 @@ class Exchange:
         return int(self._ask(lambda: self._store.add(counter, number)))
 
     def _connect(self) -> None:
+        # A store that is lost is said in a line of ours; its client would add its own stack.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # documented, not listed
 
         here = self.here
@@ -221,11 +247,11 @@ class Exchange:
             else:
                 if error is None:
                     return found
-                self._broken = self._broken or (str(error).splitlines() or [type(error).__name__])[0]
+                self._broken = self._broken or _said(error)
         if self._store is None:
             where = f"{self.here.address}:{self.here.port}"
             raise UsageError(
-                f"Rank {self.here.rank} cannot reach torch.distributed's store at {where}: {self._broken}."
+                f"Rank {self.here.rank} cannot reach the store of torch.distributed at {where}: {self._broken}."
             )
         raise RankLost(f"the store of torch.distributed is lost: {self._broken}")
 
@@ -233,17 +259,22 @@ class Exchange:
         try:
             self._connect()
         except Exception as error:
-            self._broken = str(error).splitlines()[0]
-        while True:
-            asked = self._calls.get()
+            self._broken = _said(error)
+        while (asked := self._calls.get()) is not None:
             try:
                 asked.answer.put((asked.what(), None))
             except Exception as error:
                 asked.answer.put((None, error))
+        self._store = None
 
     def _beat(self) -> None:
         with suppress(RankLost, UsageError):  # whoever asks next is told so
             self._add(f"beat/{self.here.rank}", 1)
             while not self._closed.wait(self._interval):
-                self._age += 1
+                self.tick()
                 self._add(f"beat/{self.here.rank}", 1)
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of what an error says, without a full stop."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -103,6 +103,12 @@ by_x, by_cotangent = torch.autograd.grad(first, ({x}, v), torch.ones_like(first)
         "transformed jvp": "y, derivative = torch.func.jvp(lambda x: {call}, (x,), (torch.ones_like(x),))",
         "transformed functional_call": "y = torch.func.functional_call("
         "layer, dict([*layer.named_parameters(), *layer.named_buffers()]), (x,))",
+        "join_ranks": """\
+import torch.distributed as dist
+os.environ.update(RANK=str({rank}), WORLD_SIZE=str({size}), LOCAL_RANK=str({rank}), LOCAL_WORLD_SIZE=str({size}))
+os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
+dist.init_process_group(
+    'gloo', store=dist.FileStore({meeting}, {size}), rank={rank}, world_size={size})""",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
