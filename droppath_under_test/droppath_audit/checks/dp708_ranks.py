@@ -1,4 +1,4 @@
-"""DP708 ranks: under ``torch.distributed``, ranks with one seed decide alike and ranks with different seeds independently.
+"""DP708 ranks: under ``torch.distributed``, ranks with one seed decide alike, and with different seeds independently.
 
 What it checks
     Four processes join a process group (gloo, on this machine), seed the framework, construct the layer and call it.
@@ -19,6 +19,7 @@ Seen in
 
 from __future__ import annotations
 
+import random
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -100,6 +101,9 @@ class Ranks(Check[Seen, Cell]):
                 context.__enter__()
             except Exception as error:
                 return APART + str(error).encode()
+            # A launched process shares no state with another; a fork does.
+            np.random.seed()
+            random.seed()
             framework.seed(seeds[SEEDS[at.dialect.across][rank]])
             layer, x = probe.make(at.drop_prob), probe.ones(shape)
             outputs = [framework.numpy(layer(x, training=True)) for _ in range(calls)]

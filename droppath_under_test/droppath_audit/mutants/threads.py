@@ -79,7 +79,7 @@ class SeedsByProcess(nn.Module):
 
 
 def shifts_by_rank(x: Tensor, drop_prob: float, training: bool) -> Tensor:
-    """Shift every number by the rank, so that ranks that were seeded alike differ: those of a tensor-parallel pair too."""
+    """Shift every number by the rank, so that tensor-parallel ranks, which are seeded alike, differ as well."""
     if not training or drop_prob == 0.0:
         return x
     uniform = torch.rand(x.shape[0], dtype=torch.float64)

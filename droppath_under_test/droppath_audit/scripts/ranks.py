@@ -15,6 +15,7 @@ for rank in range(len(seeds)):
     if os.fork() == 0:
         try:
             JOIN
+            np.random.seed(), random.seed()  # a launched process shares no state with another; a fork does
             text = str(masks_of(seeds[rank])).encode()
             while text:
                 text = text[os.write(writer, text):]
@@ -29,7 +30,7 @@ assert None not in masks, 'a rank fails'
 
 def in_ranks(script: LiveScript, drop_prob: float, calls: int, batch: int, seeds: tuple[int, ...]) -> None:
     """Bind ``masks`` to the decisions of each of some ranks, which construct the layer and call it."""
-    script.imports("import os", "import tempfile")
+    script.imports("import os", "import random", "import tempfile")
     with script.under("def masks_of(seed):"):
         script.add(script.seed("seed"))
         script.layer(drop_prob)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,9 @@ class TorchRanks(Ranking):
         store = dist.FileStore(meeting, size)  # type: ignore[attr-defined]  # documented, not listed
         dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
         try:
+            dist.barrier()  # whoever left before another has met it would be missed there
             yield
+            with suppress(RuntimeError):  # one that raised does not come
+                dist.barrier()
         finally:
             dist.destroy_process_group()

@@ -108,7 +108,8 @@ import torch.distributed as dist
 os.environ.update(RANK=str({rank}), WORLD_SIZE=str({size}), LOCAL_RANK=str({rank}), LOCAL_WORLD_SIZE=str({size}))
 os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
 dist.init_process_group(
-    'gloo', store=dist.FileStore({meeting}, {size}), rank={rank}, world_size={size})""",
+    'gloo', store=dist.FileStore({meeting}, {size}), rank={rank}, world_size={size})
+dist.barrier()""",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
