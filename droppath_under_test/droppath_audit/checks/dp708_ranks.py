@@ -34,7 +34,8 @@ from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.grid import Cells
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.frameworks.capabilities import Forking, Ranking
+from droppath_audit.frameworks.capabilities import Forking
+from droppath_audit.frameworks.manners import Ranking
 from droppath_audit.probes.certifying import resolved
 from droppath_audit.probes.concurrency import in_processes
 from droppath_audit.probes.dependence import Table, correlation

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from droppath_audit.frameworks.capabilities import Ranking
+from droppath_audit.frameworks.manners import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
