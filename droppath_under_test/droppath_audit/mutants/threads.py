@@ -82,7 +82,7 @@ def shifts_by_rank(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Shift every number by the rank, so that tensor-parallel ranks, which are seeded alike, differ as well."""
     if not training or drop_prob == 0.0:
         return x
-    uniform = torch.rand(x.shape[0], dtype=torch.float64)
+    uniform = torch.rand(x.shape[0], device=x.device)
     if torch.distributed.is_initialized():
         uniform = (uniform + 0.618 * torch.distributed.get_rank()) % 1.0  # fault
     return _apply(x, uniform < 1.0 - drop_prob, drop_prob)
