@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Collects:
                 yield trial, Collected(error=f"not run: {reason}, as this rank saw it")
                 continue
             self.ran.append(trial.id)
+            time.sleep(0.01)  # so that each rank has a turn
             died = trial.case.coordinates.get("dtype") == self._dies
             collected = Collected(error="died", ended=DIED) if died else Collected({"id": trial.id})
             self._blame.note(trial, collected)
@@ -89,6 +91,7 @@ def test_every_trial_is_run_once_and_answered_in_order(
     assert [trial for trial, _ in found] == trials
     expected = [known.get(trial.id, Collected({"id": trial.id})) for trial in trials]
     assert [collected for _, collected in found] == expected
+    assert all(collector.ran for collector in collectors)
     ran = [name for collector in collectors for name in collector.ran]
     assert sorted(ran) == sorted(noted) == sorted(trial.id for trial in trials if trial.id not in known)
 
