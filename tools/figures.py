@@ -250,7 +250,7 @@ def finer() -> str:
     lines = []
     for resolution in FINE:
         decisions = [expected(keep_prob, resolution) for keep_prob in KEEP_PROBS]
-        cells = [f"{resolution:g}", *(f"{number:.2g}" for number in decisions)]
+        cells = [f"{resolution:.0e}", *(f"{number:.2g}" for number in decisions)]
         cells += [lasting(max(decisions) * rates[device] / ranks) for device in devices for ranks in RANKS]
         lines.append(f"| {' | '.join(cells)} |\n")
     return FINER.format(
