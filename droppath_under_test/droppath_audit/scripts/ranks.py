@@ -12,7 +12,8 @@ seeds, readers = SEEDS, []
 meeting = os.path.join(tempfile.mkdtemp(), 'meeting')
 for rank in range(len(seeds)):
     reader, writer = os.pipe()
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         try:
             JOIN
             np.random.seed(), random.seed()  # a launched process shares no state with another; a fork does
@@ -22,8 +23,12 @@ for rank in range(len(seeds)):
         finally:
             os._exit(0)
     os.close(writer)
-    readers.append(open(reader))
-masks = [eval(reader.read() or 'None') for reader in readers]
+    readers.append((child, reader))
+masks = []
+for child, reader in readers:
+    with open(reader) as answer:
+        masks.append(eval(answer.read() or 'None'))
+    os.waitpid(child, 0)
 assert None not in masks, 'a rank fails'
 """
 
