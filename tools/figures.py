@@ -16,7 +16,7 @@ import numpy as np
 from droppath_audit.stats.bisection import first_integer
 from droppath_audit.stats.budget import BETA, DEFAULT_BUDGET, share
 from droppath_audit.stats.certificate import Certificate
-from droppath_audit.stats.design import divergence, samples_for_binomial, samples_for_dkw
+from droppath_audit.stats.design import FLOAT32_MISS, divergence, samples_for_binomial, samples_for_dkw
 from tools import DOCS
 
 if TYPE_CHECKING:
@@ -51,6 +51,24 @@ decisions, from the first line to the last; none has a standard error above {wor
 
 | q | δ | correct code | bound | ratio | at the edge | bound | ratio | exact test | DKW | time |
 |---|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+# Of what is asked for beyond an audit: the last is below what a float32 draw can miss by, so that none is offered.
+FINE, KEEP_PROBS = (1e-4, 1e-5, 1e-6, 1e-7), (0.5, 0.9, 0.998)
+RANKS = (1, 16, 1024)
+RATE_WINDOWS = 200
+
+FINER = """
+## What a finer resolution costs
+
+Decisions that a certificate is expected to take on correct code at q = {keep_probs} (they grow with 1/δ²), and the
+time for the greatest of them, at the rate measured here and now{measured}. Ranks divide it (`torchrun`, see
+[ranks.md](ranks.md)). A certificate is offered down to 2^-23 = {miss:.2g}, which one float32 draw can miss by; what
+lies below is said exactly by enumeration (DP103, `droppath-audit law`), and the line for it only says why.
+
+| δ | {columns} |
+|---|{rule}
 """
 
 
@@ -191,6 +209,67 @@ def overhead(keep_prob: float, resolution: float, windows: int = WINDOWS) -> flo
     return min(ours) / min(own)
 
 
+def seconds_per_decision(device: str, windows: int = RATE_WINDOWS) -> float:
+    """Return the wall time of drawing, counting and judging a decision: the best of short windows."""
+    import torch
+
+    from droppath_audit.core.case import Cell
+    from droppath_audit.core.effort import EFFORTS
+    from droppath_audit.probes.counting import Sampler
+    from droppath_audit.targets.loader import load
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    certificate = Certificate(0.5, FINE[-2], ALPHA)  # which is not settled meanwhile
+    cell = Cell(device, "float32", 0.5, effort=EFFORTS["thorough"])
+    target = cast("Target", load("droppath_reference:DropPath", devices=(device,)).target)
+    sampler = Sampler(target.framework, target.make(0.5), cell, cell.dtype, (1,))
+    window = 2**18 if device == "cpu" else 2**28
+    found = []
+    for _ in range(windows):
+        before, started = sampler.counts.decisions, time.perf_counter()
+        counts = sampler.draw_until(_Window(certificate, before + window))
+        found.append((time.perf_counter() - started) / (counts.decisions - before))
+    return min(found)
+
+
+def expected(keep_prob: float, resolution: float) -> float:
+    """Return the decisions that a certificate is expected to take; below what is offered, by the square of δ."""
+    offered = max(resolution, FINE[-2])
+    return Certificate(keep_prob, offered, ALPHA).expected_decisions() * (offered / resolution) ** 2
+
+
+def finer() -> str:
+    """Return the part of the page on resolutions beyond an audit's, measured on the devices that are here."""
+    import torch
+
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    rates = {device: seconds_per_decision(device) for device in devices}
+    columns = [f"decisions, q = {keep_prob:g}" for keep_prob in KEEP_PROBS]
+    columns += [f"{device}, {ranks:,} rank{'s' if ranks > 1 else ''}" for device in devices for ranks in RANKS]
+    lines = []
+    for resolution in FINE:
+        decisions = [expected(keep_prob, resolution) for keep_prob in KEEP_PROBS]
+        cells = [f"{resolution:.0e}", *(f"{number:.2g}" for number in decisions)]
+        cells += [lasting(max(decisions) * rates[device] / ranks) for device in devices for ranks in RANKS]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return FINER.format(
+        keep_probs=", ".join(f"{keep_prob:g}" for keep_prob in KEEP_PROBS),
+        measured="".join(f", {1e9 * rates[device]:.2g} ns a decision on {device}" for device in devices),
+        miss=FLOAT32_MISS,
+        columns=" | ".join(columns),
+        rule="---|" * len(columns),
+    ) + "".join(lines)
+
+
+def lasting(seconds: float) -> str:
+    """Return a time with two digits, in the unit that suits it."""
+    for unit, length in (("years", 365.25 * 86400.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{float(f'{seconds / length:.2g}'):,g} {unit}"
+    return f"{seconds:.2g} s"
+
+
 def page() -> str:
     """Return the page: simulate, and measure on this machine."""
     import torch
@@ -212,7 +291,7 @@ def page() -> str:
         window=WINDOW,
     )
     where = f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{introduction}{''.join(lines)}\nTimes of one thread on {where}.\n"
+    return f"{introduction}{''.join(lines)}{finer()}\nTimes of one thread on {where}.\n"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened, visible
+from droppath_audit.ranked import in_turn, shared_out
+from droppath_audit.ranks.joining import rank_timeout_option
 from droppath_audit.report.baseline import baseline
 from droppath_audit.report.options import asked_for, report_options, write_reports
 from droppath_audit.report.streams import failure
@@ -108,6 +110,7 @@ def running_options(function: F) -> F:
             metavar="SIZE",
             help="Memory that a worker may use, such as 4GiB or 512MiB.  [default: 4GiB]",
         ),
+        rank_timeout_option,
         config_option,
         click.option(
             "--baseline", metavar="FILE", help="A JSON report: what it found does not fail the audit; what is new does."
@@ -139,11 +142,15 @@ def perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Wa
     Raises:
         UsageError: If nothing can be audited.
     """
+    options["limits"] = _limits(options["trial_timeout"], options["memory_limit"])
+    return shared_out(targets, options, lambda: _perform(targets, options, waivers), collector_for, _or_apart)
+
+
+def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Waiver, ...]) -> int:
     from droppath_audit.run.plan import Settings
     from droppath_audit.stats.budget import DEFAULT_BUDGET
 
     files = options["files"] = asked_for(options)
-    options["limits"] = _limits(options["trial_timeout"], options["memory_limit"])
     interruption = options["interruption"] = Interruption()
     settings = Settings(
         effort=options["effort"],
@@ -165,7 +172,7 @@ def perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Wa
     for report in reports:
         _say_elsewhere(report, options)
     status = gravest([report.exit_status for report in reports] + [UNUSABLE] * failed)
-    if interruption.told:
+    if interruption.signal:
         status = SIGNALLED + interruption.signal
     if files and (reports or interruption.told):
         from droppath_audit.report.json import document
@@ -236,7 +243,7 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
     """Return the reports, and how many targets could not be audited after all; a signal ends them."""
     reports: list[Report] = []
     failed = 0
-    for spec in targets:
+    for spec in in_turn(targets, options["exchange"]):
         try:
             reports.append(_or_apart(spec, lambda spec: _audit(spec, settings, options)))
         except Interrupted as error:
@@ -322,7 +329,8 @@ def collector_for(stack: ExitStack, spec: str, options: dict[str, Any]) -> Colle
 
 
 def _jobs(options: dict[str, Any]) -> int:
-    return options.get("jobs", 1) or processes.cores(most=MOST_JOBS)
+    ranks = options["exchange"].here.local_size if options.get("exchange") else 1
+    return options.get("jobs", 1) or max(1, processes.cores(most=MOST_JOBS * ranks) // ranks)
 
 
 def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
@@ -335,25 +343,25 @@ def _audit(spec: str, settings: Settings, options: dict[str, Any]) -> Report:
         from droppath_audit.report.terminal import Terminal
         from droppath_audit.run import engine, plan
         from droppath_audit.run.explaining import Explaining
+        from droppath_audit.run.sharing import Leading
         from droppath_audit.run.showing import Showing
 
         console = console_of(WIDTH, stderr=_on_standard_output(options))
         terminal = Terminal(console, __version__, verbose=options["verbose"])
         plan.prepare()
         journal = stack.enter_context(_journal(spec, settings, collector.facts, options))
+        exchange, jobs = options["exchange"], _jobs(options)
         events = engine.run(
-            collector,
+            collector if exchange is None else Leading(exchange, collector, jobs, options["interruption"]),
             settings,
             imports=options["imports"],
             journal=journal,
             interruption=options["interruption"],
             showing=None
             if options["no_isolation"]
-            else Showing(jobs=_jobs(options), limits=options["limits"], interruption=options["interruption"]),
+            else Showing(jobs=jobs, limits=options["limits"], interruption=options["interruption"]),
             waivers=options["waivers"],
-            explaining=None
-            if options["no_isolation"]
-            else Explaining(jobs=_jobs(options), interruption=options["interruption"]),
+            explaining=None if options["no_isolation"] else Explaining(jobs=jobs, interruption=options["interruption"]),
         )
         for event in terminal.show(events):
             if isinstance(event, AuditFinished):

@@ -125,6 +125,7 @@ class TestPlatforms(Family):
     PROMISES = (
         ("DP701", "on every device everything is made there"),
         ("DP705", "transforms of functions change nothing"),
+        ("DP708", "ranks decide alike or independently, as they are seeded or declared to"),
     )
 
 

@@ -45,9 +45,23 @@ LAYERS = {
     # Reads source text by the words of targets; the command audits what it finds, through the same front as a SPEC.
     "scanning": {"core", "targets"},
     # The worker loads targets and runs checks; the supervisor only talks to it.
-    "run": {"core", "stats", "frameworks", "probes", "scripts", "checks", "causes", "targets", "models", "schedules"},
+    # One run on the processes of a launcher; what they hand over is plain data to it.
+    "ranks": {"core"},
+    "run": {
+        "core",
+        "stats",
+        "frameworks",
+        "probes",
+        "scripts",
+        "checks",
+        "causes",
+        "targets",
+        "models",
+        "schedules",
+        "ranks",
+    },
     "monitoring": {"core", "stats", "frameworks", "models", "report"},
-    "certification": {"core", "stats", "probes", "checks", "report"},
+    "certification": {"core", "stats", "probes", "checks", "report", "ranks"},
     "selftest": {"core", "stats", "checks", "mutants", "sound", "run", "targets"},
     # Puts in a target's place what the selftest examines, and asks the same checks of it.
     "grading": {"core", "stats", "frameworks", "checks", "run", "targets", "selftest"},

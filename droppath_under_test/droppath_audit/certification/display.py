@@ -58,8 +58,19 @@ def watch(console: Console, ledger: Ledger, cells: Iterable[Entry], device: str,
             )
 
 
-def show_results(console: Console, ledger: Ledger, device: str, seconds: float) -> None:
-    """Print a line per cell, and what all of them come to."""
+def show_results(
+    console: Console, ledger: Ledger, device: str, seconds: float, *, ended: str = "", status: int | None = None
+) -> None:
+    """Print a line per cell, and what all of them come to.
+
+    Args:
+        console: Where.
+        ledger: Counts.
+        device: Device that was drawn on.
+        seconds: Time that drawing took.
+        ended: Why it ended early, such as a rank that was lost.
+        status: Exit status; the ledger's own if None.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("  cell", no_wrap=True)
     table.add_column("decisions", no_wrap=True, justify="right")
@@ -79,7 +90,9 @@ def show_results(console: Console, ledger: Ledger, device: str, seconds: float) 
     console.print()
     console.print(foldable(table, console.width))
     console.print()
-    console.print(f" {conclusion(ledger)} · {seconds:.1f} s · exit {ledger.exit_status}")
+    console.print(f" {conclusion(ledger)} · {seconds:.1f} s · exit {ledger.exit_status if status is None else status}")
+    if ended:
+        console.print(Text(f" Ended early: {visible(ended)}.", style="yellow"))
     if any(standing.outcome == "open" for standing in standings):
         console.print(" More time settles what is open; with --resume FILE a later run continues.")
 

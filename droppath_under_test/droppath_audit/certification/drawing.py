@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from droppath_audit.checks import catalogue
 from droppath_audit.core import wire
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from droppath_audit.certification.ledger import Entry, Ledger
     from droppath_audit.core.collected import Collected, Collector
+    from droppath_audit.core.facts import Facts
 
 # Decisions of a cell's first chunk: few enough that every cell soon has some, also where each costs a call.
 FIRST, FIRST_OF_CALLS = 2**17, 2**12
@@ -58,7 +59,7 @@ def draw(
         cell = min(waiting, key=lambda each: each.chunks)
         chunk = next_chunk(collector, ledger, cell, device)
         ((_, collected),) = collector.collect([chunk])
-        _add(cell, collected)
+        add(cell, collected)
         save(ledger)
         yield cell
         if clock() >= deadline:
@@ -67,9 +68,28 @@ def draw(
 
 def next_chunk(collector: Collector, ledger: Ledger, entry: Entry, device: str) -> Trial:
     """Return the next chunk of a cell: its size follows from its number alone, its seed from number and cell."""
-    check, certificate = catalogue()["DP102"], ledger.certificate(entry)
+    return chunk_of(
+        collector,
+        ledger,
+        entry,
+        device,
+        number=entry.chunks,
+        kept=entry.kept,
+        decisions=entry.decisions,
+        size=size_of(entry.chunks, collector.facts, device),
+    )
+
+
+def size_of(number: int, facts: Facts, device: str) -> int:
+    """Return the decisions of a cell's chunk of this number, at most."""
     largest = LARGEST_ON_CPU if device.partition(":")[0] == "cpu" else LARGEST_ELSEWHERE
-    first = FIRST_OF_CALLS if collector.facts.dialect.granularity == "batch" else FIRST
+    first = FIRST_OF_CALLS if facts.dialect.granularity == "batch" else FIRST
+    return min(first << min(number, 30), largest)
+
+
+def chunk_of(collector: Collector, ledger: Ledger, entry: Entry, device: str, **chunk: Any) -> Trial:
+    """Return the trial that draws a chunk of a cell; ``chunk`` has the fields of ``Chunk`` that the ledger does not."""
+    check, certificate = catalogue()["DP102"], ledger.certificate(entry)
     effort = Effort("certify", certificate.resolution, certificate.resolution, CHUNK_SECONDS)
     return Trial(
         check.id,
@@ -80,19 +100,21 @@ def next_chunk(collector: Collector, ledger: Ledger, entry: Entry, device: str) 
         alpha=ledger.alpha,
         design=Design(certificate.resolution, "keep probability", certificate.expected_decisions()),
         chunk=Chunk(
-            number=entry.chunks,
             seeds=ledger.seeds,
             resolution=certificate.resolution,
             beta=ledger.beta,
             capped=certificate.capped,
-            kept=entry.kept,
-            decisions=entry.decisions,
-            size=min(first << min(entry.chunks, 30), largest),
+            **chunk,
         ),
     )
 
 
-def _add(entry: Entry, collected: Collected) -> None:
+def add(entry: Entry, collected: Collected) -> None:
+    """Add what came of a cell's next chunk to its counts.
+
+    Raises:
+        WireError: If the evidence is no counts.
+    """
     if collected.evidence is None:
         entry.error, entry.not_applicable = collected.error, collected.not_applicable
         return

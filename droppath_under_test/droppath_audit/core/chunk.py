@@ -20,6 +20,7 @@ class Chunk:
         kept: Decisions kept so far.
         decisions: Decisions so far.
         size: Further decisions to draw at most.
+        apart: Whether it is drawn beside others whose counts are not known yet: its size alone ends it.
     """
 
     number: int
@@ -30,3 +31,4 @@ class Chunk:
     kept: int
     decisions: int
     size: int
+    apart: bool = False

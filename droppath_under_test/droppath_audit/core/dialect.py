@@ -12,6 +12,7 @@ CHOICES = {
     "scaling": ("inverted", "none", "eval"),
     "form": ("branch", "residual"),
     "keep_prob_zero": ("zeros", "raises"),
+    "across": ("seeds", "pairs", "pairs-of-one-seed"),
 }
 
 
@@ -25,6 +26,10 @@ class Dialect:
             keep_prob in evaluation (Huang et al. 2016, arXiv:1603.09382, equation 5).
         form: ``branch`` maps x to y; ``residual`` maps (x, branch) to x + y.
         keep_prob_zero: ``zeros``, or ``raises`` for a target that refuses keep_prob = 0 with ValueError.
+        across: What ranks of a training have in common: ``seeds`` alone; ``pairs``, where two ranks that follow each
+            other decide alike though each has a seed of its own, and pairs independently (tensor-parallel pairs
+            that are data-parallel to each other); ``pairs-of-one-seed``, where all have the same seed, and pairs
+            decide independently nevertheless.
 
     Raises:
         UsageError: If a value is not one of the field's choices.
@@ -34,6 +39,7 @@ class Dialect:
     scaling: str = "inverted"
     form: str = "branch"
     keep_prob_zero: str = "zeros"
+    across: str = "seeds"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -63,6 +69,8 @@ class Dialect:
             words.append(self.form)
         if self.keep_prob_zero != "zeros":
             words.append("refuses keep_prob = 0")
+        if self.across != "seeds":
+            words.append(f"pairs of ranks alike{' from one seed' if self.across == 'pairs-of-one-seed' else ''}")
         return " · ".join(words)
 
 

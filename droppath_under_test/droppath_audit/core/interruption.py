@@ -16,23 +16,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Interruption:
-    """Is told by a signal, and looked at by whoever waits.
+    """Is told by a signal, or why there is nobody to go on with, and looked at by whoever waits.
 
     Attributes:
         signal: Number of the signal; 0 until there is one.
+        loss: Why nobody can go on, such as a rank that died; empty where somebody can.
     """
 
     signal: int = 0
+    loss: str = ""
 
     @property
     def told(self) -> bool:
         """Whether the audit is to end."""
-        return self.signal != 0
+        return self.signal != 0 or bool(self.loss)
 
     @property
     def reason(self) -> str:
         """Why the audit ended, for a report; empty until it is told."""
-        return f"interrupted by {signal.Signals(self.signal).name}" if self.signal else ""
+        return f"interrupted by {signal.Signals(self.signal).name}" if self.signal else self.loss
 
     @contextmanager
     def listening(self, *, at_once: bool = False) -> Iterator[None]:
@@ -46,7 +48,7 @@ class Interruption:
             return
 
         def take(number: int, _: Any) -> None:
-            again, self.signal = self.told, number
+            again, self.signal = self.signal != 0, number
             if again or at_once:
                 raise KeyboardInterrupt
 

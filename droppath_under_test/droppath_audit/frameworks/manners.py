@@ -88,3 +88,22 @@ class Skeletons(Capability):
     @abstractmethod
     def without_values(self) -> AbstractContextManager[Any]:
         """Return a context in which tensors are made without values, unless the code that makes them says otherwise."""
+
+
+class Ranking(Capability):
+    """Being one of several processes of a training."""
+
+    lacking = "has no ranks"
+
+    @abstractmethod
+    def as_rank(self, rank: int, size: int, meeting: str) -> AbstractContextManager[None]:
+        """Return a context in which this process, a fork that ends soon, is a rank among others on this machine.
+
+        Args:
+            rank: Which one.
+            size: How many there are; each must enter.
+            meeting: Path of a file that none of them has made yet, by which they find each other.
+
+        Raises:
+            Exception: Inside ``__enter__``, whatever keeps them from meeting.
+        """

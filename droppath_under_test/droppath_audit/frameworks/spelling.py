@@ -107,6 +107,9 @@ class Spelling(ABC):
         """``Layouts``: return the expression for the tensor with other strides."""
         return self._written(f"layout {layout}", tensor=tensor)
 
+    join_ranks = Operation[str, str, str](
+        "rank size meeting", "the lines that make a process a rank; ranks meet by a file that none has made", "Ranking"
+    )
     strides = Operation[str]("tensor", "the expression for the strides of a tensor", "Layouts")
     subclassed = Operation[str]("tensor", "the line that makes a tensor an instance of a subclass", "Subclasses")
     version = Operation[str]("tensor", "the expression for how often a tensor was written to", "WriteCounts")

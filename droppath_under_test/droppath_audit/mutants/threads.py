@@ -78,6 +78,16 @@ class SeedsByProcess(nn.Module):
         return _apply(x, uniform < 1.0 - self.drop_prob, self.drop_prob)
 
 
+def shifts_by_rank(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Shift every number by the rank, so that tensor-parallel ranks, which are seeded alike, differ as well."""
+    if not training or drop_prob == 0.0:
+        return x
+    uniform = torch.rand(x.shape[0], device=x.device)
+    if torch.distributed.is_initialized():
+        uniform = (uniform + 0.618 * torch.distributed.get_rank()) % 1.0  # fault
+    return _apply(x, uniform < 1.0 - drop_prob, drop_prob)
+
+
 # No fault line: two threads are wrong together.
 class KeepsItsMask(nn.Module):
     """Keep the mask on the layer between drawing and applying it, to look at it later: a thread applies another's."""

@@ -72,12 +72,14 @@ class Continued:
         kept: Decisions kept before this chunk.
         decisions: Decisions before this chunk.
         size: Decisions of this chunk at most.
+        apart: Whether its size alone ends it.
     """
 
     certificate: Certificate
     kept: int
     decisions: int
     size: int
+    apart: bool = False
 
     @property
     def cap(self) -> int:
@@ -86,7 +88,9 @@ class Continued:
 
     def settled(self, kept: int, decisions: int) -> bool:
         """Return whether further decisions of this chunk are pointless."""
-        return decisions >= self.cap or self.certificate.settled(self.kept + kept, self.decisions + decisions)
+        if self.apart or decisions >= self.cap:
+            return decisions >= self.cap
+        return self.certificate.settled(self.kept + kept, self.decisions + decisions)
 
 
 def chunk_stopping(trial: Trial) -> Continued:
@@ -99,7 +103,7 @@ def chunk_stopping(trial: Trial) -> Continued:
     if chunk is None or not isinstance(cell, Cell):
         raise ValueError(f"{trial.id} is no chunk of a certificate")
     certificate = Certificate(cell.keep_prob, chunk.resolution, trial.alpha, chunk.beta, capped=chunk.capped)
-    return Continued(certificate, chunk.kept, chunk.decisions, chunk.size)
+    return Continued(certificate, chunk.kept, chunk.decisions, chunk.size, chunk.apart)
 
 
 def resolved(discrepancy: float) -> float:

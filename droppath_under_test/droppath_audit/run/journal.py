@@ -52,8 +52,8 @@ class Journal:
         self.answers: dict[str, Collected] = {}
         self.missing = ""
         self._file: IO[bytes] | None = None
-        identity = {"kind": KIND, "version": __version__, "asked": dict(asked), "target": _identity(facts)}
-        header = json.dumps(identity, sort_keys=True).encode()
+        first = {"kind": KIND, "version": __version__, "asked": dict(asked), "target": identity(facts)}
+        header = json.dumps(first, sort_keys=True).encode()
         name = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()[:16]
         with contextlib.suppress(OSError, RuntimeError):  # no home, no space, no permission
             self._open(folder() / f"{name}.jsonl", header, resume=resume)
@@ -129,7 +129,8 @@ def asked(
     }
 
 
-def _identity(facts: Facts) -> dict[str, Any]:
+def identity(facts: Facts) -> dict[str, Any]:
+    """Return what must be the same wherever answers on a target are put together, as plain data."""
     told = wire.dump(facts)
     del told["import_seconds"]
     return {"facts": told, "source": source.digest(facts.origin)}

@@ -256,14 +256,14 @@ def test_json_holds_what_every_cell_comes_to(run: Run) -> None:
 
 def test_interrupted_runs_say_what_they_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "counts.json"
-    taken = drawing._add
+    taken = drawing.add
 
     def interrupt(*arguments: Any) -> None:
         taken(*arguments)
         if counts(file)[0]["chunks"] == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(drawing, "_add", interrupt)
+    monkeypatch.setattr(drawing, "add", interrupt)
     status, out, err = run(*LONG, "--resume", str(file))
     assert status == 130
     assert "interrupted" in err

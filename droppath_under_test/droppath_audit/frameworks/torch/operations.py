@@ -23,6 +23,7 @@ from droppath_audit.frameworks.torch.layers import TorchLayers
 from droppath_audit.frameworks.torch.layouts import TorchLayouts
 from droppath_audit.frameworks.torch.monitoring import TorchMonitoring
 from droppath_audit.frameworks.torch.networks import TorchNetworks
+from droppath_audit.frameworks.torch.ranks import TorchRanks
 from droppath_audit.frameworks.torch.settings import TorchSettings
 from droppath_audit.frameworks.torch.subclasses import TorchSubclasses
 from droppath_audit.frameworks.torch.tape import TorchTape
@@ -58,6 +59,7 @@ class TorchFramework(
     TorchWitnessing,
     TorchNetworks,
     TorchMonitoring,
+    TorchRanks,
     Taped,
     Forking,
     Skeletons,

@@ -115,6 +115,13 @@ with torch.no_grad():
     with device.graph(graph):
         y = {call}
 replay = graph.replay""",
+        "join_ranks": """\
+import torch.distributed as dist
+os.environ.update(RANK=str({rank}), WORLD_SIZE=str({size}), LOCAL_RANK=str({rank}), LOCAL_WORLD_SIZE=str({size}))
+os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
+dist.init_process_group(
+    'gloo', store=dist.FileStore({meeting}, {size}), rank={rank}, world_size={size})
+dist.barrier()""",
         "checkpoint": "torch.utils.checkpoint.checkpoint(lambda x: {call}, x, {how})",
     }
 
