@@ -176,9 +176,12 @@ class Collecting:
     def _begin(self, worker: Worker, attempt: Attempt) -> None:
         if self._crew.forks and attempt.fresh and not worker.fresh:
             self._crew.end(worker)
+        trial = self._trials[attempt.number]
+        if trial.case.compiled and self._crew.forks and not worker.compiles:
+            self._crew.prepare_compiler()
+            self._crew.end(worker)
         if self._crew.forks and not worker.stands:
             self._crew.fork(worker)
-        trial = self._trials[attempt.number]
         watch = Watch(self._limits.of(trial), self._limits.memory)
         self._running[worker.number] = Running(attempt, watch, fresh=worker.fresh, alone=not self._running)
         worker.fresh = False
