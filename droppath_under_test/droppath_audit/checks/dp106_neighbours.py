@@ -93,6 +93,7 @@ class Neighbours(Check[Seen, Cell]):
         "period_of_a_thousand",
         "fixed_count",
         "third_from_two",
+        "repeats_in_fours_while_compiled",
     )
 
     def applicable(self, facts: Facts, at: Cell) -> str:

@@ -69,7 +69,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     Attributes:
         level: What a violation weighs.
         where: Cases at which it runs, for one device of a target.
-        in_variants: Those of them at which it also runs where the target is compiled, captured or mapped; None for none.
+        in_variants: Those of them at which it runs in other variants than ``eager``; None for none.
         recorded: What of a recording it looks at; None where a target must be driven.
         driven: What a target must be driven for, where that is so: ``its mode must be switched``.
         needs: Capabilities of a framework (``frameworks.capabilities``) without which it does not apply.

@@ -20,12 +20,14 @@ class Way(ABC):
         frozen: Whether what is run holds the attributes that the layer had when it was captured.
         ran: Calls that ran in this way.
         refused: Why the framework refused one, quoting it; empty where it refused none.
+        once: Whether what was captured first is run in the other mode as well, switched to it if it can be.
     """
 
     compiles: ClassVar[bool] = False
     frozen: ClassVar[bool] = False
     ran: int = 0
     refused: str = ""
+    once: bool = False
 
     @abstractmethod
     def wrapped(self, function: Callable[..., Any], *, per_call: bool) -> Callable[..., Any]:

@@ -249,10 +249,12 @@ def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...
     for pattern in (*settings.only, *settings.skip):
         if not any(matches(pattern, trial.names) for trial in trials):
             names = {name for trial in trials for name in trial.names}
+            elsewhere = any(pattern in (check.id, check.slug) for check in catalogue().values())
             raise UsageError(
-                f"No trial of this audit matches {pattern!r}." + nearest(pattern, names)
+                f"No trial of this audit matches {pattern!r}."
+                + (" It runs in other variants alone: see --variants." if elsewhere else nearest(pattern, names))
                 + " --plan lists all of them."
-            )  # fmt: skip
+            )
     chosen = [
         trial
         for trial in trials

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -46,7 +46,11 @@ class TorchExecutions(Executions):
 
 
 class _Compiled(Way):
-    """``torch.compile``, which counts how often graphs were run.
+    """``torch.compile``, of the whole call where that can be, and otherwise with its breaks.
+
+    Whole graphs are compiled even where nothing is left to compute. Without that the compiler passes over a function for
+    good once a call of it had no operations, such as one in evaluation, and whatever is not compiled by then runs as it
+    is written.
 
     Args:
         backend: Of the compiler.
@@ -60,16 +64,30 @@ class _Compiled(Way):
 
         self._dynamo = torch._dynamo
         self._compile = torch._dynamo.lookup_backend(backend)
-        self._dynamic, self._calls = dynamic, 0
+        self._dynamic, self._broken = dynamic, dict[str, None]()
+        self._last: Hashable = None
 
     def wrapped(self, function: Callable[..., Any], *, per_call: bool) -> Callable[..., Any]:
         """Compile it once; what it does in another mode or with other arguments is then compiled as well."""
-        run = torch.compile(function, backend=self._backend, dynamic=self._dynamic)
+        whole, parts = (
+            torch.compile(function, backend=self._backend, dynamic=self._dynamic, fullgraph=fullgraph)
+            for fullgraph in (True, False)
+        )
 
         def call(*arguments: Any, **keywords: Any) -> Any:
-            self._calls += 1
             try:
-                return run(*arguments, **keywords)
+                if not self._broken:
+                    try:
+                        return whole(*arguments, **keywords)
+                    except self._dynamo.exc.BackendCompilerFailed:
+                        raise
+                    except self._dynamo.exc.TorchDynamoException as error:
+                        self._broken.setdefault(_first(str(error)))
+                key = _Given(function, arguments, keywords).key
+                if key != self._last:  # see above
+                    self._dynamo.reset()
+                    self._last = key
+                return parts(*arguments, **keywords)
             except self._dynamo.exc.BackendCompilerFailed as error:
                 inner = error.inner_exception
                 if type(inner).__name__ != "InvalidCxxCompiler":
@@ -80,16 +98,15 @@ class _Compiled(Way):
 
     def breaks(self) -> tuple[str, ...]:
         """Return the first line of each reason for a break in the graph."""
-        return tuple(sorted(reason.strip().splitlines()[0] for reason in self._dynamo.utils.counters["graph_break"]))
+        # Where parts were compiled each break has a reason; what kept it from being whole may say less.
+        found = dict.fromkeys(map(_first, self._dynamo.utils.counters["graph_break"]))
+        return tuple(found or self._broken)
 
     def idle(self) -> str:
-        """Tell code of which nothing was captured from code that was compiled to nothing at all."""
-        frames, captured = (self._dynamo.utils.counters[name] for name in ("frames", "stats"))
-        if not self._calls or self.ran or self.refused:
+        """Tell code of which no part ran compiled from code that was compiled to nothing at all."""
+        if self.ran or self.refused or not self._broken:
             return super().idle()
-        if captured["calls_captured"] or not frames["ok"] or self.breaks():
-            return f"nothing of it ran compiled{''.join(f': {reason}' for reason in self.breaks()[:1])}"
-        return ""
+        return f"nothing of it ran compiled: {self.breaks()[0]}"
 
     def _backend(self, graph: Any, inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
         compiled = self._compile(graph, inputs, **options)
@@ -129,20 +146,24 @@ class _Captured(_Capturing):
 
     def wrapped(self, function: Callable[..., Any], *, per_call: bool) -> Callable[..., Any]:
         """Capture it anew for everything that a program holds."""
-        programs: dict[Hashable, Callable[..., Any]] = {}
+        programs: dict[Hashable, nn.Module] = {}
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             given = _Given(function, arguments, keywords)
-            if given.key not in programs:
+            key = () if self.once else given.key
+            if key not in programs:
                 with self._capturing():
-                    programs[given.key] = self._program(given.module(), given.tensors)
-            output = programs[given.key](*given.tensors)
+                    programs[key] = self._program(given.module(), given.tensors)
+            if self.once:
+                with suppress(NotImplementedError):  # of exported programs, which have no mode
+                    programs[key].train(given.module().training)
+            output = programs[key](*given.tensors)
             self.ran += 1
             return output
 
         return call
 
-    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> Callable[..., Any]:
+    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> nn.Module:
         raise NotImplementedError
 
 
@@ -151,7 +172,7 @@ class _Exported(_Captured):
 
     verb = "export"
 
-    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> Callable[..., Any]:
+    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> nn.Module:
         return torch.export.export(module, tuple(tensors), strict=False).module()
 
 
@@ -160,7 +181,7 @@ class _Traced(_Captured):
 
     verb = "trace"
 
-    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> Callable[..., Any]:
+    def _program(self, module: nn.Module, tensors: Sequence[torch.Tensor]) -> nn.Module:
         program = torch.fx.symbolic_trace(module)
         program.train(module.training)  # for the layers of torch inside, which are called as they are
         return program
@@ -268,6 +289,10 @@ class _OfOne(nn.Module):
 class _OfTwo(_OfOne):
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:  # type: ignore[override]
         return self.run(x, y)
+
+
+def _first(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")
 
 
 def _sentence(error: BaseException) -> str:
