@@ -48,9 +48,9 @@ class TorchExecutions(Executions):
 class _Compiled(Way):
     """``torch.compile``, of the whole call where that can be, and otherwise with its breaks.
 
-    Whole graphs are compiled even where nothing is left to compute. Without that the compiler passes over a function for
-    good once a call of it had no operations, such as one in evaluation, and whatever is not compiled by then runs as it
-    is written.
+    Whole graphs are compiled even where nothing is left to compute. Without that the compiler passes over a function
+    for good once a call of it had no operations, such as one in evaluation, and whatever is not compiled by then runs
+    as it is written.
 
     Args:
         backend: Of the compiler.
@@ -109,7 +109,7 @@ class _Compiled(Way):
         return f"nothing of it ran compiled: {self.breaks()[0]}"
 
     def _backend(self, graph: Any, inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
-        compiled = self._compile(graph, inputs, **options)
+        compiled = self._compile(graph, list(inputs), **options)
 
         def run(*arguments: Any) -> Any:
             self.ran += 1

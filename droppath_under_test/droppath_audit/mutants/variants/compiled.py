@@ -130,7 +130,7 @@ class IdleWhileScripted(nn.Module):
         """Drop paths."""
         if self.drop_prob == 0.0 or not self.training:
             return x
-        if torch.jit.is_scripting():  # type: ignore[no-untyped-call]
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return x  # fault
         mask = torch.rand([x.shape[0]] + [1] * (x.dim() - 1), device=x.device) < 1.0 - self.drop_prob
         return x * mask.to(x.dtype) * (1.0 / (1.0 - self.drop_prob) if self.drop_prob < 1.0 else 0.0)
