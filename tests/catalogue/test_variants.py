@@ -21,7 +21,6 @@ SOUND = [
     "droppath_reference:DropPath",
     "droppath_audit.sound.draws:bernoulli_then_divide",
     "droppath_audit.sound.draws:noise_times_input",
-    "droppath_audit.sound.paths:SeparatePathForEvaluation",
     "droppath_audit.sound.manners:CountsItsCalls",
     "droppath_audit.sound.dialects:adds_the_shortcut?form=residual&call=(r,x)",
     "droppath_audit.sound.dialects:batch_at_once?granularity=batch",

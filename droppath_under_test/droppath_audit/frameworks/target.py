@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from droppath_audit.core.dialect import Dialect
     from droppath_audit.frameworks.base import Framework, Tensor
-    from droppath_audit.frameworks.executions import Way
     from droppath_audit.frameworks.own_code import OwnCode
     from droppath_audit.frameworks.settings import Change
+    from droppath_audit.frameworks.way import Way
 
 
 class Manners(Protocol):

@@ -202,8 +202,10 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
     from droppath_audit.probes.live import LiveProbe
 
     check, compiling = catalogue()[trial.check], compiler_of(target)
-    case = _with_time_to_compile(trial.case) if compiled or trial.case.compiled else trial.case
-    if trial.case.variant != EAGER:
+    case = trial.case
+    if compiled or case.variant != EAGER:  # to capture takes time as well
+        case = _with_time_to_compile(case)
+    if case.variant != EAGER:
         target = target.executed(trial.case.variant)
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with _seeded(target.framework, trial) as rng, compiling.compiled_anew() if compiling else nullcontext():

@@ -21,13 +21,14 @@ from droppath_audit.targets.constructing import constructed
 from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
+from droppath_audit.targets.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from droppath_audit.frameworks.base import Framework, Tensor
-    from droppath_audit.frameworks.executions import Way
     from droppath_audit.frameworks.settings import Change
+    from droppath_audit.frameworks.way import Way
     from droppath_audit.targets.binding import Binding
 
 _PLAIN_CALL = (Slot("x"),)
@@ -90,11 +91,9 @@ class BoundTarget:
         return other
 
     def executed(self, variant: str) -> BoundTarget:
-        """Return the same target, whose calls run in a way of its framework, or as it is written.
-
-        Raises:
-            NotApplicable: If the framework has no such way.
-        """
+        """Return the same target, whose calls run in a way of its framework, or as it is written."""
+        if variant == EAGER and self.way is None:
+            return self
         other = self._bound(self.binding)
         other.way = None if variant == EAGER else ask(self.framework, Executions).way(variant)
         return other
@@ -145,7 +144,7 @@ class BoundLayer:
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._switches = True
-        self._wrapped: dict[int, Callable[..., Any]] = {}  # what runs the instances where they do not run themselves
+        self._running = Running(target.way, per_call=target.dialect.granularity == "batch")
         self._followed: dict[int, tuple[str, str]] = {}
         self._runs_branch = target.binding.runs_branch
         binding = self._binding
@@ -158,7 +157,7 @@ class BoundLayer:
     def __call__(self, x: Tensor, *, training: bool) -> Tensor:
         """Return what the layer makes of the branch output ``x``; a residual form is given a shortcut of zeros."""
         if self._only_x:
-            function = self._callable(training)
+            function = self._running.of(self._instance(training))
             try:
                 return function(x)
             except (KeyboardInterrupt, NotApplicable):
@@ -193,7 +192,7 @@ class BoundLayer:
         if self._binding.init_branch is not None:
             raise NotApplicable("the layer holds the branch that the audit gave it")
         duplicate = copy.copy(self)
-        duplicate._followed, duplicate._wrapped = {}, {}
+        duplicate._followed, duplicate._running = {}, self._running.of_another()
         duplicate._instances = {slot: _target_does(COPIES[how], self._object(slot)) for slot in self._instances}
         return duplicate
 
@@ -231,7 +230,7 @@ class BoundLayer:
                 raise NotApplicable("the probability is not kept, as a number, under the argument's name")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
         self._drop_prob = drop_prob
-        self._capture_anew()
+        self._running.capture_anew()
 
     def convert(self, dtype: str, device: str) -> None:
         """Convert the layer, where it stands, to a dtype and device.
@@ -246,7 +245,7 @@ class BoundLayer:
             if not layers.is_layer(instance):
                 raise NotApplicable("what is no layer has no dtype to convert")
             _target_does(layers.convert, instance, dtype, device)
-        self._capture_anew()
+        self._running.capture_anew()
 
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint; none for what is no layer."""
@@ -328,7 +327,7 @@ class BoundLayer:
                 arguments.append(value)
             else:
                 keywords[slot.keyword] = value
-        return self._callable(training)(*arguments, **keywords)
+        return self._running.of(self._instance(training))(*arguments, **keywords)
 
     def _compare(self, output: Any, x: Tensor) -> None:
         """Note whether tensors that were given as the same x come back as different ones."""
@@ -344,7 +343,7 @@ class BoundLayer:
         if self._followed.get(id(instance)) != there and info.dtype.startswith(("float", "bfloat", "complex")):
             _target_does(ask(self._framework, Layers).convert, instance, *there)
             self._followed[id(instance)] = there
-            self._capture_anew()
+            self._running.capture_anew()
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
         if slot.role == "constant":
@@ -370,20 +369,6 @@ class BoundLayer:
                 raise NotApplicable("an x of rank 0 has no rows to number")
             return self._framework.tensor(np.arange(info.shape[0]), "int64", info.device)
         return ask(self._framework, Keys).key(info.device)
-
-    def _callable(self, training: bool) -> Callable[..., Any]:
-        """Return what a call in this mode calls: the instance, or what runs it in another way."""
-        function, way = self._instance(training), self._target.way
-        if way is None:
-            return function
-        if id(function) not in self._wrapped:
-            self._wrapped[id(function)] = way.wrapped(function, per_call=self._target.dialect.granularity == "batch")
-        return self._wrapped[id(function)]
-
-    def _capture_anew(self) -> None:
-        """Forget what was captured with attributes that are no longer those of the layer."""
-        if self._target.way is not None and self._target.way.frozen:
-            self._wrapped.clear()
 
     def _instance(self, training: bool) -> Callable[..., Any]:
         """Return the callable for this mode, constructing it on first use."""

@@ -12,8 +12,9 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.executions import Executions, Way
+from droppath_audit.frameworks.executions import Executions
 from droppath_audit.frameworks.theirs import first_line
+from droppath_audit.frameworks.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
