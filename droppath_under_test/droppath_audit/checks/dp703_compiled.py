@@ -66,7 +66,12 @@ class Compiled(Check[Seen, DtypeCase]):
         way = probe.target.way
         if way is None:
             raise NotApplicable("the target is not compiled")
-        broken = executed.broken(probe)
+        try:
+            broken = executed.broken(probe)
+        except NotApplicable:
+            if not way.idle() or way.refused:
+                raise
+            broken = ()  # torch does not compile it, which is judged by itself
         # A branch of ours is no part of the target, and where a graph breaks nobody says whose code it was.
         breaks = () if probe.target.runs_branch else way.breaks()
         if way.refused and not way.ran:

@@ -40,6 +40,10 @@ class Way(ABC):
             NotApplicable: In a call, if the framework refuses to run it so, quoting it.
         """
 
+    def handed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of ours that a layer calls, as it is handed over: it is no part of what runs so."""
+        return function
+
     def breaks(self) -> tuple[str, ...]:
         """Return why code was left as it is in places, in words; none where all of it runs in this way."""
         return ()

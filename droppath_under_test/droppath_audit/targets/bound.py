@@ -96,6 +96,8 @@ class BoundTarget:
             return self
         other = self._bound(self.binding)
         other.way = None if variant == EAGER else ask(self.framework, Executions).way(variant)
+        if self.runs_branch and other.way is not None and not other.way.compiles:
+            raise NotApplicable("the branch that the audit hands over cannot be captured with the layer")
         return other
 
     def can_be_given(self, shape: tuple[int, ...]) -> bool:
@@ -141,6 +143,7 @@ class BoundLayer:
         self._branch = Branch(
             target.framework, target.dialect, adds=target.binding.adds, several=target.binding.several
         )
+        self._handed = self._branch if target.way is None else target.way.handed(self._branch)
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._switches = True
@@ -362,7 +365,7 @@ class BoundLayer:
         if role == "training":
             return self._binding.flag(training)
         if role == "f":
-            return self._branch
+            return self._handed
         info = self._framework.info(x)
         if role == "b":
             if not info.shape:
@@ -380,7 +383,7 @@ class BoundLayer:
         if slot not in self._instances:
             try:
                 self._instances[slot] = constructed(
-                    self._target.obj, binding, self._framework, self._drop_prob, self._branch, training=training
+                    self._target.obj, binding, self._framework, self._drop_prob, self._handed, training=training
                 )
             except (KeyboardInterrupt, NotApplicable):
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -89,13 +89,18 @@ class _Compiled(Way):
                     self._dynamo.reset()
                     self._last = key
                 return parts(*arguments, **keywords)
-            except self._dynamo.exc.BackendCompilerFailed as error:
-                inner = error.inner_exception
-                if type(inner).__name__ != "InvalidCxxCompiler":
-                    raise
-                self.refuse(f"torch compiles nothing here: {first_line(inner)}", error)
+            except self._dynamo.exc.TorchDynamoException as error:
+                if type(getattr(error, "inner_exception", None)).__name__ == "InvalidCxxCompiler":
+                    self.refuse(f"torch compiles nothing here: {first_line(error)}", error)
+                self._broken.setdefault(_first(str(error)))
+                raise NotApplicable(f"torch cannot compile it: {_first(str(error))}") from error
 
         return call
+
+    def handed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Keep it from the compiler."""
+        apart = torch.compiler.disable(lambda *given, **named: function(*given, **named))  # type: ignore[no-untyped-call]
+        return cast("Callable[..., Any]", apart)
 
     def breaks(self) -> tuple[str, ...]:
         """Return the first line of each reason for a break in the graph."""
