@@ -217,7 +217,7 @@ class SyntheticTarget:
 
     takes = can_be_given
 
-    def executed(self, variant: str) -> SyntheticTarget:
+    def executed(self, _variant: str) -> SyntheticTarget:
         """Return the target: it runs in one way."""
         return self
 
