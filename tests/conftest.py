@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+import droppath_audit.frameworks.executions
 import droppath_audit.frameworks.manners
 import droppath_audit.frameworks.networks
 import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities

@@ -31,6 +31,7 @@ def audit(
     strict: bool = False,
     only: tuple[str, ...] = (),
     skip: tuple[str, ...] = (),
+    variants: tuple[str, ...] = ("eager",),
     **dialect: Any,
 ) -> Report:
     """Audit an implementation of DropPath in this process.
@@ -44,6 +45,7 @@ def audit(
         strict: Whether a broken SHOULD is a finding.
         only: Patterns of trials to run, as for ``--only``.
         skip: Patterns of trials to leave out.
+        variants: How it is run: ``eager``, ``compile``, ``export``, ``fx``, ``script``, ``vmap``.
         **dialect: Items of a SPEC: ``granularity``, ``scaling``, ``form``, ``prob``, ``training``, ``call``, …;
             ``init`` and ``arg`` take dictionaries.
 
@@ -53,7 +55,7 @@ def audit(
     Raises:
         UsageError: If the target cannot be loaded, its signature does not settle, or an argument is out of range.
     """
-    settings = Settings(effort, seed, budget, strict, tuple(only), tuple(skip))
+    settings = Settings(effort, seed, budget, strict, tuple(only), tuple(skip), tuple(variants))
     items = {
         **{key: value for key, value in dialect.items() if key not in ("init", "arg")},
         **{f"init.{name}": value for name, value in dialect.get("init", {}).items()},

@@ -11,6 +11,7 @@ import click
 
 from droppath_audit.config import config_option
 from droppath_audit.core import quantities
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
@@ -159,6 +160,7 @@ def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[W
         strict=options["strict"],
         only=options["only"],
         skip=options["skip"],
+        variants=tuple(name.strip() for text in options.get("variants", ()) for name in text.split(",")) or (EAGER,),
     )
     options["waivers"] = (*waivers, *baseline(options["baseline"]))
     with interruption.listening(at_once=options["no_isolation"]):

@@ -41,6 +41,7 @@ OPTIONS = {
     "strict": (FLAG, "strict"),
     "devices": (TEXTS, "devices"),
     "imports": (TEXTS, "imports"),
+    "variants": (TEXTS, "variants"),
     "only": (TEXTS, "only"),
     "skip": (TEXTS, "skip"),
     "jobs": (NUMBER, "jobs"),

@@ -286,6 +286,7 @@ def session_of(config: pytest.Config) -> Session:
                 effort=config.getoption("droppath_effort"),
                 seed=config.getoption("droppath_seed"),
                 strict=config.getoption("droppath_strict"),
+                variants=tuple(config.getoption("droppath_variants").split(",")),
             )
         except UsageError as error:
             raise pytest.UsageError(error.message) from error
@@ -317,6 +318,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--droppath-seed", type=int, default=0, metavar="N", help="root seed of the trials (default: 0)")
     group.addoption("--droppath-strict", action="store_true", help="a broken SHOULD fails; it only warns otherwise")
+    group.addoption(
+        "--droppath-variants",
+        default="eager",
+        metavar="NAME,...",
+        help="how the implementation is run: eager, compile, export, fx, script, vmap (default: eager)",
+    )
     group.addoption(
         "--droppath-device",
         dest="droppath_devices",

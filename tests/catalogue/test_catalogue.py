@@ -13,6 +13,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.mutants import mutants
+from droppath_audit.mutants.variants import mutants_of_variants
 
 CHECKS = list(catalogue().values())
 CLAIMS = [(check, name) for check in CHECKS for name in check.mutants]
@@ -47,10 +48,13 @@ def test_a_check_claims_a_mutant(check):
 
 
 def test_every_mutant_is_claimed_and_every_claim_is_a_mutant():
-    assert {name for _, name in CLAIMS} == set(mutants())
+    assert {name for _, name in CLAIMS} == {*mutants(), *mutants_of_variants()}
 
 
-@pytest.mark.parametrize("spec", mutants().values(), ids=mutants().keys())
+EVERYONE = {**mutants(), **{name: spec for name, (spec, _) in mutants_of_variants().items()}}
+
+
+@pytest.mark.parametrize("spec", EVERYONE.values(), ids=EVERYONE.keys())
 def test_a_mutant_says_what_is_wrong_with_it(spec):
     module, _, name = spec.partition("?")[0].partition(":")
     assert len(inspect.getdoc(getattr(import_module(module), name)) or "") > 40

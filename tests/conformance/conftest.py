@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from droppath_audit.checks import catalogue
+from droppath_audit.core.case import EAGER
+from droppath_audit.core.effort import EFFORTS
 from droppath_audit.pytest_plugin import enforce, session_of, targets_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.trial import Trial
 
 REFERENCE = "droppath_reference:DropPath"
+QUICK = EFFORTS["quick"]
 
 
 def targets(config: pytest.Config) -> tuple[str, ...]:
@@ -40,8 +44,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = session_of(metafunc.config)
     specs = targets(metafunc.config)
     sentences = {check: re.sub(r"\W+", "_", sentence) for check, sentence in metafunc.cls.PROMISES}
-    settings = replace(session.settings, only=tuple(sentences))
     try:
+        asked = [session.facts(spec).variants.get(name, ()) for spec in specs for name in session.settings.variants]
+        ways = {EAGER}.union(*asked)
+        only = [one for one in sentences if ways & {case.variant for case in catalogue()[one].cases("cpu", QUICK)}]
+        settings = replace(session.settings, only=tuple(only))
         cases = [(spec, trial) for spec in specs for trial in session.trials(spec, settings)]
     except pytest.UsageError as error:  # which pytest would show with its traceback
         raise pytest.Collector.CollectError(str(error)) from None

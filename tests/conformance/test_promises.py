@@ -124,6 +124,8 @@ class TestPlatforms(Family):
 
     PROMISES = (
         ("DP701", "on every device everything is made there"),
+        ("DP703", "compiled it does what it does as it is written"),
+        ("DP704", "captured it does what it does as it is written"),
         ("DP705", "transforms of functions change nothing"),
         ("DP708", "ranks decide alike or independently, as they are seeded or declared to"),
     )

@@ -205,6 +205,7 @@ class SyntheticTarget:
     apart = False
     evaluates = True
     keyed = False
+    way = None
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -215,6 +216,10 @@ class SyntheticTarget:
         return bool(shape)
 
     takes = can_be_given
+
+    def executed(self, _variant: str) -> SyntheticTarget:
+        """Return the target: it runs in one way."""
+        return self
 
     def make(self, drop_prob: float) -> SyntheticLayer:
         """Return a layer with this drop_prob."""

@@ -43,6 +43,7 @@ REPEATS = 4
 
 class EvalIdentity(Check[Compared, Cell]):
     where = Cells()
+    in_variants = Cells((0.3,), ("float32", "bfloat16"))
     recorded = Selection(lambda block: not block.training, "cell", "the recording has no calls in evaluation")
     mutants = (
         "active_in_evaluation",

@@ -38,6 +38,7 @@ PROMISED = "y is x, bit for bit"
 
 class ZeroDropIdentity(Check[Compared, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     recorded = Selection(
         lambda block: block.training and block.drop_prob == 0.0,
         "dtype",

@@ -60,6 +60,7 @@ class Seen:
 
 class ModeSwitch(Check[Seen, DtypeCase]):
     where = Dtypes(("float64",))  # modes know no dtype
+    in_variants = Dtypes(("float64",))
     driven = "its mode must be switched"
     mutants = ("ModeOfConstruction", "ModeOfFirstCall", "ModeOfOwnSwitch", "mode_of_gradients", "mode_of_autocast")
 

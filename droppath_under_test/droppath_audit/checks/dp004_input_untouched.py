@@ -58,6 +58,7 @@ class Seen:
 
 class InputUntouched(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     driven = "the tensor must be looked at after the call"
     mutants = ("writes_its_input", "clamps_its_input", "adds_to_its_shortcut")
 

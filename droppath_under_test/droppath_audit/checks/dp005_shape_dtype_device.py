@@ -58,6 +58,7 @@ class Seen:
 
 class ShapeDtypeDevice(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     judges_dtypes = True
     recorded = Selection(lambda _block: True, "dtype", "the recording is empty")
     mutants = ("mask_of_rank_four", "widened_to_float32")

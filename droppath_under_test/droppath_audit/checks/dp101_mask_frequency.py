@@ -64,6 +64,7 @@ class Seen:
 
 class MaskFrequency(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     recorded = Selection(
         interior,
         "dtype",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 class KeepProbability(Check[Counts, Cell]):
     where = Cells()
+    in_variants = Cells((0.1, 0.9), ("float32", "bfloat16"))
     recorded = Selection(
         lambda block: block.training,
         "cell",

@@ -46,6 +46,7 @@ ANY_ALPHA = 1e-9  # the resolution of a certificate does not depend on it
 
 class ExactKeepProbability(Check[MaskLaw, Cell]):
     where = Cells(WITH_EXTREMES)
+    in_variants = Cells((0.1, 0.9), ("float32", "bfloat16", "float16"))
     driven = "its generator must be replaced by every value that it can produce"
     needs = (Taped,)
     mutants = (

@@ -139,6 +139,7 @@ class Seen:
 
 class Granularity(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     judges_granularity = True
     recorded = Selection(interior, "dtype", INTERIOR_CELLS.lacking)
     mutants = ("per_batch", "per_channel", "per_token", "per_element", "per_group_of_channels")

@@ -73,6 +73,7 @@ class Seen:
 class BatchCounts(Check[Seen, Cell]):
     # The histogram is widest at 1/2; what is looked for depends neither on the drop_prob nor on the dtype.
     where = Cells((0.5,), ("float32",))
+    in_variants = Cells((0.5,), ("float32",))
     recorded = WHOLE_CALLS
     mutants = ("fixed_count", "pairs_of_samples", "FullDepthNowAndThen")
 

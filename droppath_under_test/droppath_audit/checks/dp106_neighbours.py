@@ -83,6 +83,7 @@ class Seen:
 
 class Neighbours(Check[Seen, Cell]):
     where = Cells((0.3, 0.5, 0.7), ("float32",))  # where structure shows; the dtype has no part in it
+    in_variants = Cells((0.5,), ("float32",))
     recorded = WHOLE_CALLS
     causes = ("seeding", "other_generator")
     mutants = (
@@ -92,6 +93,7 @@ class Neighbours(Check[Seen, Cell]):
         "period_of_a_thousand",
         "fixed_count",
         "third_from_two",
+        "repeats_in_fours_while_compiled",
     )
 
     def applicable(self, facts: Facts, at: Cell) -> str:

@@ -62,6 +62,7 @@ class Seen:
 
 class IndependentCalls(Check[Seen, Cell]):
     where = Cells((0.3, 0.5, 0.7), ("float32",))  # where structure shows; the dtype has no part in it
+    in_variants = Cells((0.5,), ("float32",))
     recorded = Selection(
         lambda block: interior(block) and block.whole > 0,
         "cell",

@@ -67,6 +67,7 @@ class Seen:
 
 class IndependentInstances(Check[Seen, Cell]):
     where = Cells((0.5,), ("float32",))  # neither the dtype nor the probability has a part in who draws
+    in_variants = Cells((0.5,), ("float32",))
     recorded = Selection(
         lambda block: interior(block) and block.whole > 0,
         "batch",

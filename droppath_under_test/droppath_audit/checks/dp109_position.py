@@ -84,6 +84,7 @@ class Seen:
 
 class Position(Check[Seen, Cell]):
     where = Cells((0.3,), ("float32",))  # the dtype has no part in where a sample stands
+    in_variants = Cells((0.3,), ("float32",))
     recorded = WHOLE_CALLS
     mutants = (
         "first_is_always_kept",

@@ -59,6 +59,7 @@ class Seen:
 
 class BatchSize(Check[Seen, Cell]):
     where = Cells((DROP_PROB,), ("float32",))  # the dtype has no part in the size of a batch
+    in_variants = Cells((DROP_PROB,), ("float32",))
     recorded = Selection(
         interior,
         "cell",

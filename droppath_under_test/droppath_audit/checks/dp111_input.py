@@ -105,6 +105,7 @@ class Seen:
 
 class Input(Check[Seen, Cell]):
     where = Cells((DROP_PROB,), ("float32", "float16"))  # a wide and a narrow range of numbers
+    in_variants = Cells((DROP_PROB,), ("float32",))
     recorded = INTERIOR_CELLS
     causes = ("looking",)
     mutants = (

@@ -53,6 +53,7 @@ class Seen:
 
 class Stationarity(Check[Seen, Cell]):
     where = Cells((DROP_PROB,), ("float32",))  # the dtype has no part in how often a layer was called
+    in_variants = Cells((DROP_PROB,), ("float32",))
     recorded = Selection(
         lambda block: interior(block) and block.decisions > 0,
         "batch",  # sizes that follow on each other are DP110's

@@ -39,6 +39,7 @@ BATCH = 16_384
 
 class Scale(Check[Fates, Cell]):
     where = Cells(INTERIOR)
+    in_variants = Cells((0.1, 0.9), ("float32", "bfloat16"))
     recorded = INTERIOR_CELLS
     mutants = (
         "never_scaled",

@@ -48,6 +48,7 @@ class Seen:
 
 class DroppedIsZero(Check[Seen, Cell]):
     where = Cells(INTERIOR)
+    in_variants = Cells((0.5,), ("float32",))
     recorded = INTERIOR_CELLS
     mutants = ("leaks_a_thousandth", "never_floored")
 

@@ -92,6 +92,7 @@ class Seen:
 class NonFiniteDropped(Check[Seen, DtypeCase]):
     level = Level.SHOULD
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     recorded = Selection(
         lambda block: block.training and block.drop_prob > 0.0,
         "dtype",

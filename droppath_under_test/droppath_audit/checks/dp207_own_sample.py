@@ -106,6 +106,7 @@ class Seen:
 
 class OwnSample(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     driven = "it must be called again under one seed with another sample"
     causes = ("looking",)
     mutants = (

@@ -56,6 +56,7 @@ class Seen:
 
 class KeepProbZero(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     judges_refusal = True
     recorded = Selection(
         lambda block: block.training and block.drop_prob == 1.0,

@@ -56,6 +56,7 @@ class Seen:
 
 class KeepProbZeroBackward(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     recorded = Selection(
         lambda block: block.training and block.drop_prob == 1.0 and block.gradient,
         "dtype",

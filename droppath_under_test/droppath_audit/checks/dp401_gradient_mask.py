@@ -77,6 +77,7 @@ class Seen:
 
 class GradientMask(Check[Seen, Cell]):
     where = Cells((0.1, 0.3, 0.5, 0.9))  # where a few hundred samples show both fates
+    in_variants = Cells((0.1, 0.5), ("float32",))
     recorded = Selection(
         lambda block: interior(block) and block.gradient,
         "cell",

@@ -59,6 +59,7 @@ class Seen:
 class Gradcheck(Check[Seen, Cell]):
     bound_to_dtype = True  # finite differences need it
     where = Cells((0.0, 0.1, 0.5, 0.9, 1.0), ("float64",))  # finite differences need its digits
+    in_variants = Cells((0.5,), ("float64",))
     driven = "it must be called again with its mask held fixed and x moved"
     needs = (Autograd,)
     together = "torch's compiler"  # torch.autograd.gradcheck imports SymPy, a part of it

@@ -84,6 +84,7 @@ class Seen:
 
 class Connected(Check[Seen, DtypeCase]):
     where = Dtypes()
+    in_variants = Dtypes(("float32",))
     driven = "its graph must be looked at"
     needs = (Autograd,)
     mutants = (

@@ -47,6 +47,7 @@ class Seen:
 
 class Reproducible(Check[Seen, DtypeCase]):
     where = Dtypes(("float32",))  # the dtype has no part in where random numbers come from
+    in_variants = Dtypes(("float32",))
     driven = "it must be seeded, and called again"
     mutants = ("draws_from_numpy", "draws_from_python", "generator_of_its_own", "reseeds_every_call")
 

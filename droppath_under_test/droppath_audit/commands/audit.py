@@ -25,6 +25,12 @@ Examples:
 @click.option(
     "--device", "devices", multiple=True, metavar="NAME", help="Device to run on; repeatable.  [default: cpu]"
 )
+@click.option(
+    "--variants",
+    multiple=True,
+    metavar="NAME,…",
+    help="How it is run: eager, compile, export, fx, script, vmap.  [default: eager]",
+)
 @selection_options
 @running_options
 def command(specs: tuple[str, ...], **options: Any) -> int:

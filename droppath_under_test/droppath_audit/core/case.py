@@ -11,6 +11,8 @@ from droppath_audit.core.effort import EFFORTS, Effort
 from droppath_audit.core.recording import BlockFacts
 
 EAGER = "eager"
+COMPILED = "compile"
+"""Beginning of the names of those variants that compile."""
 SEVERAL = 64  # samples of a call of which something can be said
 
 
@@ -41,6 +43,11 @@ class Case:
     blocks: tuple[BlockFacts, ...] = ()
     sample: int = 1
     declared: int = 0
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the target is compiled, by whoever audits it."""
+        return self.variant.startswith(COMPILED)
 
     @property
     def coordinates(self) -> dict[str, str | float]:

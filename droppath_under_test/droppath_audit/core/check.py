@@ -69,6 +69,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     Attributes:
         level: What a violation weighs.
         where: Cases at which it runs, for one device of a target.
+        in_variants: Those of them at which it runs in other variants than ``eager``; None for none.
         recorded: What of a recording it looks at; None where a target must be driven.
         driven: What a target must be driven for, where that is so: ``its mode must be switched``.
         needs: Capabilities of a framework (``frameworks.capabilities``) without which it does not apply.
@@ -76,6 +77,7 @@ class Check(ABC, Generic[Seen_, Case_]):
         judges_dtypes: Whether it also runs in dtypes that the target refuses, and says so.
         judges_refusal: Whether it judges the refusal of keep_prob = 0, which all others take as declared.
         judges_granularity: Whether it judges what one decision covers, which all others take as calls have shown it.
+        judges_execution: Whether it judges that the target runs in its variant at all, which all others need.
         lengthy: Whether a trial of it takes long for any target, so that it is not begun among the last.
         together: What its trials import that takes longer than all of them, in words; empty where there is no such
             import. Trials that name the same are run by one worker where others have something else to do.
@@ -88,6 +90,7 @@ class Check(ABC, Generic[Seen_, Case_]):
 
     level: ClassVar[Level] = Level.MUST
     where: ClassVar[Places]
+    in_variants: ClassVar[Places | None] = None
     recorded: ClassVar[Selection | None] = None
     driven: ClassVar[str] = ""
     needs: ClassVar[tuple[type[Lack], ...]] = ()
@@ -95,6 +98,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     judges_dtypes: ClassVar[bool] = False
     judges_refusal: ClassVar[bool] = False
     judges_granularity: ClassVar[bool] = False
+    judges_execution: ClassVar[bool] = False
     lengthy: ClassVar[bool] = False
     together: ClassVar[str] = ""
     wants_refusals: ClassVar[bool] = False

@@ -46,6 +46,7 @@ class Facts:
         surroundings: Contexts that its framework has, by name.
         capabilities: What its framework can do beyond the base, by the names of the classes in
             ``frameworks.capabilities``.
+        variants: Ways to run the target that its framework has beside calling it, by the names that ask for them.
         numbers: In the target's own code, those nearest to it first.
         import_seconds: What importing the target took, its framework included.
         environment: Versions and platform, for the report.
@@ -78,6 +79,7 @@ class Facts:
     layouts: tuple[str, ...] = ()
     surroundings: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: tuple[float, ...] = ()
     import_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)

@@ -60,6 +60,21 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class InVariants:
+    """A case in float32 for each of several ways to run the target, and none where it runs as it is written.
+
+    Attributes:
+        variants: Names of the ways.
+    """
+
+    variants: tuple[str, ...]
+
+    def cases(self, device: str, effort: Effort) -> Iterator[DtypeCase]:
+        """Yield them."""
+        return (DtypeCase(device, "float32", variant=variant, effort=effort) for variant in self.variants)
+
+
+@dataclass(frozen=True)
 class Aspects:
     """A case for each of several things that are asked."""
 

@@ -133,6 +133,10 @@ class GuardedTarget:
         """Return the same target with other fields of its binding, behind the same guard."""
         return cast("Target", GuardedTarget(self.bare.prepared(**fields), self._guard))
 
+    def executed(self, variant: str) -> Target:
+        """Return the same target, whose calls run in another way, behind the same guard."""
+        return cast("Target", GuardedTarget(self.bare.executed(variant), self._guard))
+
     def untold(self) -> Target:
         """Return the same target, whose constructor is not told the probability, behind the same guard."""
         return cast("Target", GuardedTarget(self.bare.untold(), self._guard))

@@ -150,6 +150,16 @@ class Spelling(ABC):
         """
         return self._written(f"transformed {how}", call=call, times=times)
 
+    def running(self, variant: str, function: str, *, whole: bool = False) -> str:
+        """``Executions``: return lines that bind ``run``, which calls a function, or a layer in its mode, in this way.
+
+        Args:
+            variant: The way.
+            function: Name of what is called.
+            whole: Whether to raise where a part of it would be left as it is.
+        """
+        raise NotImplementedError
+
     def feed(self, values: str) -> tuple[str, ...]:
         """``Taped``: return lines that bind ``feed``, a context in which draws have these values.
 

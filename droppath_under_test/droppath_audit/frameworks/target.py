@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.frameworks.own_code import OwnCode
     from droppath_audit.frameworks.settings import Change
+    from droppath_audit.frameworks.way import Way
 
 
 class Manners(Protocol):
@@ -130,6 +131,8 @@ class Target(Protocol):
     """Item that would say which layer of a stack it is, without its value; empty where there is none."""
     default: tuple[Any, ...]
     """The drop_prob that its constructor takes where it is told none; empty where it must be told."""
+    way: Way | None
+    """How its calls run; None for as it is written."""
     left_at_import: tuple[Change, ...]
     """What its import changed in the process."""
 
@@ -142,6 +145,13 @@ class Target(Protocol):
 
     def prepared(self, **fields: Any) -> Target:
         """Return the same target with other fields of its binding: what calls have shown of it."""
+
+    def executed(self, variant: str) -> Target:
+        """Return the same target, whose calls run in a way of its framework (``Facts.variants``), or as it is written.
+
+        Raises:
+            NotApplicable: If the framework has no such way.
+        """
 
     def untold(self) -> Target:
         """Return the same target, whose constructor is not told the probability."""

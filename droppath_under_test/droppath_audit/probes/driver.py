@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any, Generic
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Compiling, Layouts, Taped, ask, has
 from droppath_audit.probes.clock import Clock
@@ -98,6 +99,8 @@ class Driver(Generic[Case_co]):
 
     def _compiled(self) -> bool:
         """Return whether a call of the target runs compiled code."""
+        if self._at.compiled:
+            return True
         self.features()
         compiling = has(self.framework, Compiling)
         return compiling is not None and compiling.tried()
@@ -112,7 +115,9 @@ class Driver(Generic[Case_co]):
         """Return the features of a sample on which the target keeps x's shape; see ``probes.inputs.features``."""
         key = (dtype or self.dtype, wide)
         if key not in self._features:
-            self._features[key] = features(self.target, key[0], self._at.device, wide=wide)
+            # As it is written: a call of each shape that is tried would be compiled.
+            plain = self.target.executed(EAGER)
+            self._features[key] = features(plain, key[0], self._at.device, wide=wide)
         return self._features[key]
 
     def shape(self, batch: int, *, wide: bool = False) -> tuple[int, ...]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.level import Level
+from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.report import ended
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.report.console import fitting
@@ -37,6 +39,23 @@ GRAVITY = (
     Outcome.PASS,
     Outcome.NOT_APPLICABLE,
 )
+
+
+def by_variant(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Return the results of each variant; those of a recording, whose variants are sizes of a batch, are of one."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        case = result.trial.case
+        found.setdefault(EAGER if case.device == RECORDED else case.variant, []).append(result)
+    return found
+
+
+def part_run(variant: str, results: Sequence[Result]) -> Text:
+    """Return which checks are run in a variant, and which are not at all."""
+    ran = {one.trial.check for one in results if one.outcome is not Outcome.NOT_APPLICABLE}
+    away = sorted({one.trial.check for one in results} - ran)
+    said = f" in {variant}: {len(ran)} checks are run; not run: {', '.join(away)}" if away else f" in {variant}"
+    return Text(said)
 
 
 def families(width: int, results: Sequence[Result]) -> Table:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
 from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.visible import visible_texts
@@ -13,7 +14,7 @@ from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
 from droppath_audit.report.findings import row, show_findings, unbroken
 from droppath_audit.report.network import show_network
-from droppath_audit.report.overview import checks, families, summary, unseen
+from droppath_audit.report.overview import by_variant, checks, families, part_run, summary, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,15 +86,18 @@ class Terminal:
     def _report(self, report: Report) -> None:
         self._print(
             f"audit    effort {report.effort} · seed {report.seed} · budget {report.budget:g} "
-            "(bound on the probability that correct code fails)"
+            f"(bound on the probability that correct code fails{_each(report)})"
         )
         if report.facts.kind == MODEL:
             show_network(self._console, report, verbose=self._verbose)
         show_causes(self._console, report, verbose=self._verbose)
         if self._verbose:
             show_findings(self._console, [*report.findings, *report.warnings])
-        self._print()
-        self._print((checks if self._verbose else families)(self._console.width, report.results))
+        for variant, results in by_variant(report.results).items():
+            self._print()
+            if variant != EAGER:
+                self._print(part_run(variant, results))
+            self._print((checks if self._verbose else families)(self._console.width, results))
         self._not_seen(report)
         self._print()
         self._print(summary(report))
@@ -109,9 +113,16 @@ class Terminal:
             self._print(f"  inconclusive  {result.trial.id}: {result.verdict.observed}")
         if len(report.open) > most:
             self._print(f"  inconclusive  {len(report.open) - most} more, which -v names")
-        away = [] if self._verbose else unseen(report.results)
+        # Of other variants it is said above what is not run.
+        away = [] if self._verbose else unseen(by_variant(report.results).get(EAGER, ()))
         if away:
             more = f", and {len(away) - UNSEEN} checks more, which -v names" if len(away) > UNSEEN else ""
             named = "; ".join(f"{check} ({reason})" for check, reason in away[:UNSEEN])
             self._print()
             row(self._console, "not run", f"{named}{more}")
+
+
+def _each(report: Report) -> str:
+    """Return what the budget holds for, where that is not the whole report."""
+    several = len(by_variant(report.results)) > 1 or len(report.facts.devices) > 1
+    return " on one device, in one variant" if several else ""

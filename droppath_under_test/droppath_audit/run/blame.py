@@ -20,20 +20,21 @@ ALL_HANGS = 4  # checks that hung: nothing more is run
 
 
 class Blame:
-    """Counts deaths and hangs by what the trials share, so that one endless loop cannot cost an hour."""
+    """Counts deaths and hangs by what the trials of a variant share, so that one endless loop cannot cost an hour."""
 
     def __init__(self) -> None:
-        self._deaths: Counter[tuple[str, object]] = Counter()
-        self._hangs: Counter[str] = Counter()  # by check
-        self._hung: defaultdict[tuple[str, object], set[str]] = defaultdict(set)  # checks, by what they share
+        self._deaths: Counter[tuple[str, str, object]] = Counter()
+        self._hangs: Counter[tuple[str, str]] = Counter()  # by variant and check
+        self._hung: defaultdict[tuple[str, str, object], set[str]] = defaultdict(set)  # checks, by what they share
 
     def note(self, trial: Trial, collected: Collected) -> None:
         """Note how a trial ended."""
-        shared = trial.case.coordinates.items()
+        variant = trial.case.variant
+        shared = [(variant, *coordinate) for coordinate in trial.case.coordinates.items()]
         if collected.ended == DIED:
-            self._deaths.update(list(shared))
+            self._deaths.update(shared)
         elif collected.ended == HUNG:
-            self._hangs[trial.check] += 1
+            self._hangs[variant, trial.check] += 1
             for coordinate in shared:
                 self._hung[coordinate].add(trial.check)
 
@@ -44,13 +45,15 @@ class Blame:
 
     def reason(self, trial: Trial) -> str:
         """Return why this trial is not worth running, or an empty text."""
-        if len(self._hangs) >= ALL_HANGS:
-            return f"trials of {len(self._hangs)} checks hung before"
-        if self._hangs[trial.check] >= SAME_HANGS:
-            return f"{self._hangs[trial.check]} earlier trials of {trial.check} hung"
+        variant = trial.case.variant
+        hung = sum(one == variant for one, _ in self._hangs)
+        if hung >= ALL_HANGS:
+            return f"trials of {hung} checks hung before"
+        if (times := self._hangs[variant, trial.check]) >= SAME_HANGS:
+            return f"{times} earlier trials of {trial.check} hung"
         for name, value in trial.case.coordinates.items():
-            if len(self._hung[name, value]) >= SAME_HANGS:
-                return f"trials of {len(self._hung[name, value])} checks with {name} {value} hung before"
-            if self._deaths[name, value] >= SAME_DEATHS:
-                return f"the process died in {self._deaths[name, value]} earlier trials with {name} {value}"
+            if len(checks := self._hung[variant, name, value]) >= SAME_HANGS:
+                return f"trials of {len(checks)} checks with {name} {value} hung before"
+            if (deaths := self._deaths[variant, name, value]) >= SAME_DEATHS:
+                return f"the process died in {deaths} earlier trials with {name} {value}"
         return ""

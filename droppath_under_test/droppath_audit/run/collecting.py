@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.checks import check
 from droppath_audit.core import wire
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.collected import DIED, HUNG, OVERSIZED, Collected
 from droppath_audit.run.allowance import Allowance
 from droppath_audit.run.limits import BEAT_SECONDS, Watch
@@ -78,7 +79,7 @@ class Collecting:
         trials: What to run, in order.
         blame: What earlier trials did.
         limits: What a trial and a worker may use.
-        allowances: What all trials of an effort may sample, by its name; those of earlier rounds count.
+        allowances: What all trials of an effort and a variant may sample, by both; those of earlier rounds count.
         known: Answers of an earlier run, by the trial's id.
         note: Called with each answer as it comes.
         interruption: What ends it early.
@@ -176,10 +177,15 @@ class Collecting:
     def _begin(self, worker: Worker, attempt: Attempt) -> None:
         if self._crew.forks and attempt.fresh and not worker.fresh:
             self._crew.end(worker)
+        trial = self._trials[attempt.number]
+        if trial.case.compiled and self._crew.forks and not worker.compiles:
+            self._crew.prepare_compiler()
+            self._crew.end(worker)
         if self._crew.forks and not worker.stands:
             self._crew.fork(worker)
-        trial = self._trials[attempt.number]
         watch = Watch(self._limits.of(trial), self._limits.memory)
+        if trial.case.variant != EAGER:
+            watch.grant_compiling()
         self._running[worker.number] = Running(attempt, watch, fresh=worker.fresh, alone=not self._running)
         worker.fresh = False
         worker.mark_words()
@@ -192,7 +198,7 @@ class Collecting:
 
     def _allowance(self, trial: Trial) -> Allowance:
         effort = trial.case.effort
-        return self._allowances.setdefault(effort.name, Allowance.of(effort))
+        return self._allowances.setdefault(f"{effort.name} {trial.case.variant}", Allowance.of(effort))
 
     def _next(self, worker: Worker) -> Attempt | None:
         """Return and take the next attempt that may begin now, in this worker."""

@@ -59,6 +59,7 @@ class Worker:
         stands: Whether there is a process, or one was asked for.
         fresh: Whether no trial was sent to it.
         expected: Processes that were asked for and are not there yet.
+        compiles: Whether its process was forked when the server had done what the compiler does once.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Worker:
     stands: bool = False
     fresh: bool = True
     expected: int = 0
+    compiles: bool = False
     words_before: int = 0  # bytes of standard error that are older than the trial in hand
 
     def send(self, **message: Any) -> None:
@@ -125,6 +127,7 @@ class Crew:
         self.workers = [_worker(number, verbose=verbose) for number in range(size)]
         self.forks = False
         self._preloaded: set[str] = set()
+        self._compiles = False
         slots = [(one.far.fileno(), -1 if one.words is None else one.words.fileno()) for one in self.workers]
         kept = {far.fileno(), *(descriptor for slot in slots for descriptor in slot if descriptor >= 0)}
         try:
@@ -174,7 +177,7 @@ class Crew:
 
     def fork(self, worker: Worker) -> None:
         """Ask for a process at a place; the one that stands there is forgotten, and ends by itself or was ended."""
-        worker.process, worker.stands, worker.fresh = 0, True, True
+        worker.process, worker.stands, worker.fresh, worker.compiles = 0, True, True, self._compiles
         worker.expected += 1
         self._send(fork=worker.number)
 
@@ -194,6 +197,7 @@ class Crew:
 
     def prepare_compiler(self) -> None:
         """Let the server do what the compiler does once, for all that it forks from here on."""
+        self._compiles = True
         self._send(prepare=True)
 
     def preload(self, modules: object) -> None:

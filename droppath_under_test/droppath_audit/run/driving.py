@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import wire
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.effort import COMPILING_SECONDS
 from droppath_audit.core.errors import NotApplicable, TargetRaised, TimeRanOut, Unanswered
@@ -76,6 +77,7 @@ class InProcess:
 
     def _collect(self, trial: Trial) -> Collected:
         with single_threaded(self._target):
+            self._compiled = self._compiled or trial.case.compiled
             collected = collect_one(self._target, trial, compiled=self._compiled)
             if not self._compiled and has_compiled(self._target):
                 # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
@@ -200,7 +202,11 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
     from droppath_audit.probes.live import LiveProbe
 
     check, compiling = catalogue()[trial.check], compiler_of(target)
-    case = _with_time_to_compile(trial.case) if compiled else trial.case
+    case = trial.case
+    if compiled or case.variant != EAGER:  # to capture takes time as well
+        case = _with_time_to_compile(case)
+    if case.variant != EAGER:
+        target = target.executed(trial.case.variant)
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with _seeded(target.framework, trial) as rng, compiling.compiled_anew() if compiling else nullcontext():
         probe = LiveProbe(target, case, rng, stopping)
@@ -214,6 +220,8 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
         # For scripts, which show a fault on the smallest samples that the target takes.
         with suppress(NotApplicable, TargetRaised, TypeError):  # what is returned need not be a tensor (see DP005)
             collected = replace(collected, smallest=probe.features())
+        if target.way is not None and not check.judges_execution and (idle := target.way.idle()):
+            raise NotApplicable(idle)
         if compiling is not None and compiling.failed():
             return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
     return collected

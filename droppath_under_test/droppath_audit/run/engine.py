@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import check as check_of
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.events import AuditFinished, AuditStarted, Event, ScriptsStarted, TrialFinished
 from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.grid import INTERIOR
@@ -193,7 +194,8 @@ def judge(
 def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str, ...] = ()) -> str:
     """Return the command that runs this trial alone, with the verdict it had here."""
     if not facts.importable:
-        return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r})"
+        asked = "" if trial.case.variant == EAGER else f", variants=({name_of(trial.case.variant, facts)!r},)"
+        return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r}{asked})"
     words = [
         "droppath-audit",
         *([facts.kind] if facts.kind in (MODEL, SCHEDULE) else []),
@@ -209,11 +211,18 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
         words += ["--strict"]
     if settings.budget != DEFAULT_BUDGET:
         words += ["--budget", repr(settings.budget)]
+    if trial.case.variant != EAGER and trial.case.device != RECORDED:
+        words += ["--variants", name_of(trial.case.variant, facts)]
     if trial.case.device not in ("cpu", RECORDED):
         words += ["--device", trial.case.device]
     for module in imports:
         words += ["--import", module]
     return shlex.join(words)
+
+
+def name_of(way: str, facts: Facts) -> str:
+    """Return the variant that a way belongs to, as a user asks for it."""
+    return next((name for name, ways in facts.variants.items() if way in ways), way)
 
 
 def _bare_scripts(trial: Trial, facts: Facts) -> list[Draft]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.cause import DEFINITION, Cause
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.targets.known import known_systems
@@ -36,7 +37,7 @@ def expected(facts: Facts, results: Sequence[Result], effort: str) -> str:
     wanted = {
         (one.check, dtype) for one in known.broken for dtype in (*one.dtypes.split(), *([] if one.dtypes else [None]))
     }
-    told = [result for result in results if result.trial.id not in known.either]
+    told = [one for one in results if one.trial.id not in known.either and one.trial.case.variant == EAGER]
     broken = {(result.trial.check, _dtype(result)) for result in told if result.bad}
     ran = {(one.trial.check, _dtype(one)) for one in told if one.outcome is not Outcome.NOT_APPLICABLE}
     surprises = [f"{_named(*one)} is broken" for one in sorted(broken - wanted, key=str)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.causes import VAGUE
 from droppath_audit.causes.order import OF_FAMILY
 from droppath_audit.checks import check as check_of
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.cause import DEFINITION, Cause, Place
 from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.level import Level
@@ -185,7 +186,9 @@ def _chosen(results: Iterable[Result]) -> dict[tuple[str, Level, str], Result]:
     for result in results:
         way = _way(result)
         several = sum(check == way[0] for check, _, _ in found)
-        if result.bad and result.snippet and way not in found and several < MOST_OF_A_CHECK:
+        # What compiled or captured code does, no line that is observed while it runs can tell.
+        eager = result.trial.case.variant == EAGER
+        if result.bad and result.snippet and eager and way not in found and several < MOST_OF_A_CHECK:
             found[way] = result
     return dict(sorted(found.items(), key=lambda one: _ORDER.index(one[0][1])))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from droppath_audit.checks import catalogue, of_kind
 from droppath_audit.checks import check as check_of
-from droppath_audit.core.case import Case, DtypeCase
+from droppath_audit.core.case import EAGER, Case, DtypeCase
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.facts import MODEL, SCHEDULE
@@ -36,6 +37,7 @@ class Settings:
         strict: Whether a broken SHOULD is a finding.
         only: Patterns of trials to run; all where empty.
         skip: Patterns of trials to leave out.
+        variants: How the target is run: ``eager`` and names of ``Facts.variants``.
 
     Raises:
         UsageError: If a value is out of range.
@@ -47,6 +49,7 @@ class Settings:
     strict: bool = False
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    variants: tuple[str, ...] = (EAGER,)
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
@@ -79,14 +82,17 @@ def make(facts: Facts, settings: Settings) -> tuple[Trial, ...]:
         UsageError: If a pattern of the selection matches nothing, or the audit has more statistical trials than the
             budget is divided into.
     """
+    ways = _ways(facts, settings)
     if facts.kind in (MODEL, SCHEDULE):
         trials = tuple(_whole(facts, settings))
     else:
-        trials = tuple(_all(facts, settings) if facts.recording is None else _recorded(facts, settings))
+        trials = tuple(_all(facts, settings, ways) if facts.recording is None else _recorded(facts, settings))
     # Every one has its share, whether it is asked for or not; designs, which take time, those alone that are.
-    if sum(_takes_a_share(trial) for trial in trials) > TRIALS_PER_AUDIT:
+    held = Counter((trial.case.device, trial.case.variant) for trial in trials if _takes_a_share(trial))
+    if max(held.values(), default=0) > TRIALS_PER_AUDIT:
         raise UsageError(
-            f"This audit has more than {TRIALS_PER_AUDIT} statistical trials, into which the budget is divided."
+            f"This audit has more than {TRIALS_PER_AUDIT} statistical trials on one device, into which the budget is "
+            "divided."
         )
     return tuple(_designed(trial, facts) for trial in _selected(trials, settings))
 
@@ -103,17 +109,47 @@ def _designed(trial: Trial, facts: Facts) -> Trial:
     return (_as_large_as_it_is if facts.recording is None else _as_long_as_it_is)(trial, design)
 
 
-def _all(facts: Facts, settings: Settings) -> Iterator[Trial]:
-    effort = EFFORTS[settings.effort]
+def _ways(facts: Facts, settings: Settings) -> tuple[str, ...]:
+    """Return the variants of the cases that are planned.
+
+    Raises:
+        UsageError: If the target has none of a name that is asked for.
+    """
+    known = {EAGER: (EAGER,), **facts.variants}
+    for name in settings.variants:
+        if name not in known:
+            raise UsageError(
+                f"There is no variant {name!r} of {facts.spec}, a target of {facts.framework}; there is "
+                f"{', '.join(known)}." + nearest(name, known)
+            )
+    return tuple(dict.fromkeys(way for name in settings.variants for way in known[name]))
+
+
+def _all(facts: Facts, settings: Settings, ways: tuple[str, ...]) -> Iterator[Trial]:
     for device in facts.devices:
-        for check in catalogue().values():
-            cases = list(check.planned(facts, device, effort, settings.seed))
-            for bare in cases if check.bound_to_dtype else _in_a_dtype_that_is_taken(cases, facts, device):
-                trial = _applied(check, bare, facts, settings)
-                dtype = trial.case.coordinates.get("dtype")
-                if not trial.reason and dtype is not None:
-                    trial = trial.not_applicable(_why_not(str(dtype), facts, device, refused=not check.judges_dtypes))
-                yield trial
+        for way in ways:
+            for check in catalogue().values():
+                yield from _of_check(check, facts, settings, device, way)
+
+
+def _of_check(check: AnyCheck, facts: Facts, settings: Settings, device: str, way: str) -> Iterator[Trial]:
+    """Yield the trials of a check where the target runs in one way; what is left out stands there once, with why."""
+    effort = EFFORTS[settings.effort]
+    planned = list(check.planned(facts, device, effort, settings.seed))
+    cases = [case for case in planned if case.variant == way]
+    if not cases and way != EAGER and all(case.variant == EAGER for case in planned):
+        chosen = {case.slug for case in check.in_variants.cases(device, effort)} if check.in_variants else set()
+        cases = [replace(case, variant=way) for case in planned if case.slug in chosen]
+        if len(cases) < len(planned):
+            said = f"in {len(planned) - len(cases)} of its {len(planned)} cases, " if cases else ""
+            left = _trial(check, Case(device, variant=way, effort=effort), facts, settings)
+            yield left.not_applicable(f"not run, {said}where the target is not run as it is written")
+    for bare in cases if check.bound_to_dtype else _in_a_dtype_that_is_taken(cases, facts, device):
+        trial = _applied(check, bare, facts, settings)
+        dtype = trial.case.coordinates.get("dtype")
+        if not trial.reason and dtype is not None:
+            trial = trial.not_applicable(_why_not(str(dtype), facts, device, refused=not check.judges_dtypes))
+        yield trial
 
 
 def _whole(facts: Facts, settings: Settings) -> Iterator[Trial]:
@@ -213,10 +249,12 @@ def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...
     for pattern in (*settings.only, *settings.skip):
         if not any(matches(pattern, trial.names) for trial in trials):
             names = {name for trial in trials for name in trial.names}
+            elsewhere = any(pattern in (check.id, check.slug) for check in catalogue().values())
             raise UsageError(
-                f"No trial of this audit matches {pattern!r}." + nearest(pattern, names)
+                f"No trial of this audit matches {pattern!r}."
+                + (" It runs in other variants alone: see --variants." if elsewhere else nearest(pattern, names))
                 + " --plan lists all of them."
-            )  # fmt: skip
+            )
     chosen = [
         trial
         for trial in trials

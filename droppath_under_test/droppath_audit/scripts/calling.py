@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.case import EAGER
+
 if TYPE_CHECKING:
     from droppath_audit.core.invocation import Argument, Invocation, Role
     from droppath_audit.frameworks.spelling import Spelling
@@ -17,17 +19,19 @@ class Calling:
         spelling: The framework.
         device: Where keys are made.
         dtype: Of x, to which a layer is converted that has to be.
+        variant: How it is run.
 
     Attributes:
         key: What calls are given as a key; by default each makes a fresh one.
+        whole: Whether all of it has to run so, for a variant that may leave parts as they are.
     """
 
-    def __init__(self, invocation: Invocation, spelling: Spelling, device: str, dtype: str) -> None:
+    def __init__(self, invocation: Invocation, spelling: Spelling, device: str, dtype: str, variant: str) -> None:
         self._how, self._spelling, self._device, self._dtype = invocation, spelling, device, dtype
-        self.key = ""
+        self._variant, self.key, self.whole = variant, "", False
 
     def construction(self, drop_prob: object, *, training: bool) -> list[str]:
-        """Return the lines that build ``layer`` and put it into its mode; none for a function."""
+        """Return the lines that build ``layer`` and put it into its mode; none for a function as it is."""
         how = self._how
         lines: list[str] = []
         if how.kind == "class":
@@ -45,7 +49,15 @@ class Calling:
         lines += [self._spelling.fill("layer", repr(name), repr(value)) for name, value in how.neutral.items()]
         if how.follows:
             lines.append(self._spelling.convert("layer", self._dtype, repr(self._device)))
-        return [*lines, *self.switching(drop_prob, training=training, built=True)]
+        return [*lines, *self._running(), *self.switching(drop_prob, training=training, built=True)]
+
+    def _running(self) -> list[str]:
+        """Return the lines that bind what runs the target, where that does not run itself."""
+        return [] if self._variant == EAGER else [self._spelling.running(self._variant, self._target, whole=self.whole)]
+
+    @property
+    def _target(self) -> str:
+        return "layer" if self._how.has_layer else self._how.name
 
     def switching(self, drop_prob: object, *, training: bool, built: bool = False) -> list[str]:
         """Return the lines that change the mode of ``layer``, by building it anew where its constructor is told.
@@ -80,7 +92,7 @@ class Calling:
     def whole_call(self, drop_prob: object, *, training: bool) -> str:
         """Return the expression for all that ``layer`` returns."""
         how = self._how
-        return self._apply("layer" if how.has_layer else how.name, how.call, drop_prob, training)
+        return self._apply(self._target if self._variant == EAGER else "run", how.call, drop_prob, training)
 
     def _branch(self) -> list[str]:
         if not self._how.residual and not self._how.several:

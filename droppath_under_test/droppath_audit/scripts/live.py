@@ -6,6 +6,8 @@ from contextlib import contextmanager, nullcontext
 from math import isinf, prod
 from typing import TYPE_CHECKING
 
+from droppath_audit.core.case import EAGER
+from droppath_audit.core.recording import RECORDED
 from droppath_audit.core.refusals import CLEAR
 from droppath_audit.scripts.calling import Calling
 from droppath_audit.scripts.script import BATCH, Script
@@ -52,7 +54,8 @@ class LiveScript(Script):
         self.declared, self._fixed = smallest if declared is None else declared, declared
         self.invocation = invocation
         self._dtype = str(at.coordinates.get("dtype", "float32"))
-        self._calling = Calling(invocation, spelling, at.device, self._dtype)
+        variant = EAGER if at.device == RECORDED else at.variant
+        self._calling = Calling(invocation, spelling, at.device, self._dtype, variant)
         self._built = 0  # lines until the one layer stands; 0 where there is none
         self._seeds = set[int]()  # that lines name
         self._again = True  # whether what follows can be done with it again
@@ -107,6 +110,10 @@ class LiveScript(Script):
         if isinstance(seed, int):
             self._seeds.add(seed)
         return self.spell.seed(str(seed))
+
+    def in_one_piece(self) -> None:
+        """Let the layers that are built from here on raise where a part of them would not run in the variant."""
+        self._calling.whole = True
 
     def layer(self, drop_prob: object, *, training: bool = True) -> None:
         """Build ``layer`` and put it into its mode."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.result import SHOWN, first_of_each_check
 from droppath_audit.core.verdict import Outcome
@@ -36,12 +38,14 @@ class Subject:
         spec: Its SPEC.
         claims: Ids of the checks that claim to kill it, in order.
         sound: Whether it is correct.
+        variants: In which it is faulty, where it is right as it is written.
     """
 
     name: str
     spec: str
     claims: tuple[str, ...] = ()
     sound: bool = False
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,18 @@ def subjects() -> list[Subject]:
     """Return every mutant with the checks that claim it, then every sound variant, each sorted by name."""
     from droppath_audit.checks import catalogue
     from droppath_audit.mutants import mutants
+    from droppath_audit.mutants.variants import mutants_of_variants
     from droppath_audit.sound import sound_variants
 
     claims: dict[str, list[str]] = {}
     for check in catalogue().values():
         for name in check.mutants:
             claims.setdefault(name, []).append(check.id)
-    faulty = [Subject(name, spec, tuple(claims.get(name, ()))) for name, spec in sorted(mutants().items())]
+    everyone = {**{name: (spec, ()) for name, spec in mutants().items()}, **mutants_of_variants()}
+    faulty = [
+        Subject(name, spec, tuple(claims.get(name, ())), variants=variants)
+        for name, (spec, variants) in sorted(everyone.items())
+    ]
     return [*faulty, *(Subject(name, spec, sound=True) for name, spec in sorted(sound_variants().items()))]
 
 
@@ -172,14 +181,21 @@ def examine(subject: Subject, *, seed: int) -> Row:
     found: dict[Outcome, dict[str, None]] = {outcome: {} for outcome in Outcome}  # dictionaries keep the order
     alarms: dict[str, str] = {}
     bad: list[Result] = []
-    for result in results(loaded, Settings("quick", seed)):
+    asked = [results(loaded, Settings("quick", seed))]
+    if subject.variants:  # there, what claims it is asked alone: code is compiled for every trial
+        asked.append(results(loaded, Settings("quick", seed, only=subject.claims, variants=subject.variants)))
+    for result in chain.from_iterable(asked):
         found[result.outcome][result.trial.check] = None
         bad += [result] if result.bad else []
         if result.is_finding():
             alarms.setdefault(result.trial.check, f"{result.trial.id}: {result.verdict.observed}")
     failed = tuple(found[Outcome.FAIL])
     later = [check for check in subject.claims if check not in failed]
-    killed = {check: kill for check in later if (kill := killing_result(loaded, check, seed=seed)) is not None}
+    killed = {
+        check: kill
+        for check in later
+        if (kill := killing_result(loaded, check, seed=seed, variants=subject.variants)) is not None
+    }
     return Row(
         subject,
         failed=failed,
@@ -192,11 +208,14 @@ def examine(subject: Subject, *, seed: int) -> Row:
     )
 
 
-def killing_result(loaded: Loaded, check: str, *, seed: int, first: str = "") -> Result | None:
+def killing_result(
+    loaded: Loaded, check: str, *, seed: int, first: str = "", variants: tuple[str, ...] = ()
+) -> Result | None:
     """Return the first result of a check that fails the target at effort standard; None where none does."""
     from droppath_audit.run.plan import Settings
 
-    for result in results(loaded, Settings("standard", seed, only=(check,)), first=first):
+    settings = Settings("standard", seed, only=(check,), variants=variants or (EAGER,))
+    for result in results(loaded, settings, first=first):
         if result.outcome is Outcome.FAIL:
             return result
     return None

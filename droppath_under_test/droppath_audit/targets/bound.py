@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Keys, Layers, ask, has
+from droppath_audit.frameworks.executions import Executions
 from droppath_audit.frameworks.own_code import OwnCode
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
@@ -19,12 +21,14 @@ from droppath_audit.targets.constructing import constructed
 from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
+from droppath_audit.targets.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.frameworks.settings import Change
+    from droppath_audit.frameworks.way import Way
     from droppath_audit.targets.binding import Binding
 
 _PLAIN_CALL = (Slot("x"),)
@@ -47,6 +51,7 @@ class BoundTarget:
     Attributes:
         left_at_import: What its import changed in the process, which was put back; empty where nobody watched.
         apart: Whether a call that was given several tensors has not treated them alike.
+        way: How its calls run; None for as it is written.
     """
 
     def __init__(self, obj: Any, binding: Binding, framework: Framework) -> None:
@@ -63,6 +68,7 @@ class BoundTarget:
         self.runs_branch = binding.runs_branch
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
+        self.way: Way | None = None
         self.sizes = binding.sizes()
         self.default = own_default(obj, binding)
 
@@ -81,7 +87,17 @@ class BoundTarget:
 
     def _bound(self, binding: Binding) -> BoundTarget:
         other = BoundTarget(self.obj, binding, self.framework)
-        other.left_at_import = self.left_at_import
+        other.left_at_import, other.way = self.left_at_import, self.way
+        return other
+
+    def executed(self, variant: str) -> BoundTarget:
+        """Return the same target, whose calls run in a way of its framework, or as it is written."""
+        if variant == EAGER and self.way is None:
+            return self
+        other = self._bound(self.binding)
+        other.way = None if variant == EAGER else ask(self.framework, Executions).way(variant)
+        if self.runs_branch and other.way is not None and not other.way.compiles:
+            raise NotApplicable("the branch that the audit hands over cannot be captured with the layer")
         return other
 
     def can_be_given(self, shape: tuple[int, ...]) -> bool:
@@ -127,9 +143,11 @@ class BoundLayer:
         self._branch = Branch(
             target.framework, target.dialect, adds=target.binding.adds, several=target.binding.several
         )
+        self._handed = self._branch if target.way is None else target.way.handed(self._branch)
         self._instances: dict[bool, Callable[..., Any]] = {}
         self._container: Any = None
         self._switches = True
+        self._running = Running(target.way, per_call=target.dialect.granularity == "batch")
         self._followed: dict[int, tuple[str, str]] = {}
         self._runs_branch = target.binding.runs_branch
         binding = self._binding
@@ -142,7 +160,7 @@ class BoundLayer:
     def __call__(self, x: Tensor, *, training: bool) -> Tensor:
         """Return what the layer makes of the branch output ``x``; a residual form is given a shortcut of zeros."""
         if self._only_x:
-            function = self._instance(training)
+            function = self._running.of(self._instance(training))
             try:
                 return function(x)
             except (KeyboardInterrupt, NotApplicable):
@@ -177,7 +195,7 @@ class BoundLayer:
         if self._binding.init_branch is not None:
             raise NotApplicable("the layer holds the branch that the audit gave it")
         duplicate = copy.copy(self)
-        duplicate._followed = {}
+        duplicate._followed, duplicate._running = {}, self._running.of_another()
         duplicate._instances = {slot: _target_does(COPIES[how], self._object(slot)) for slot in self._instances}
         return duplicate
 
@@ -215,6 +233,7 @@ class BoundLayer:
                 raise NotApplicable("the probability is not kept, as a number, under the argument's name")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
         self._drop_prob = drop_prob
+        self._running.capture_anew()
 
     def convert(self, dtype: str, device: str) -> None:
         """Convert the layer, where it stands, to a dtype and device.
@@ -229,6 +248,7 @@ class BoundLayer:
             if not layers.is_layer(instance):
                 raise NotApplicable("what is no layer has no dtype to convert")
             _target_does(layers.convert, instance, dtype, device)
+        self._running.capture_anew()
 
     def stored(self) -> tuple[str, ...]:
         """Return the names of what the layer would write into a checkpoint; none for what is no layer."""
@@ -310,7 +330,7 @@ class BoundLayer:
                 arguments.append(value)
             else:
                 keywords[slot.keyword] = value
-        return self._instance(training)(*arguments, **keywords)
+        return self._running.of(self._instance(training))(*arguments, **keywords)
 
     def _compare(self, output: Any, x: Tensor) -> None:
         """Note whether tensors that were given as the same x come back as different ones."""
@@ -326,6 +346,7 @@ class BoundLayer:
         if self._followed.get(id(instance)) != there and info.dtype.startswith(("float", "bfloat", "complex")):
             _target_does(ask(self._framework, Layers).convert, instance, *there)
             self._followed[id(instance)] = there
+            self._running.capture_anew()
 
     def _value(self, slot: Slot, x: Tensor, shortcut: Tensor, training: bool) -> Any:
         if slot.role == "constant":
@@ -344,7 +365,7 @@ class BoundLayer:
         if role == "training":
             return self._binding.flag(training)
         if role == "f":
-            return self._branch
+            return self._handed
         info = self._framework.info(x)
         if role == "b":
             if not info.shape:
@@ -362,7 +383,7 @@ class BoundLayer:
         if slot not in self._instances:
             try:
                 self._instances[slot] = constructed(
-                    self._target.obj, binding, self._framework, self._drop_prob, self._branch, training=training
+                    self._target.obj, binding, self._framework, self._drop_prob, self._handed, training=training
                 )
             except (KeyboardInterrupt, NotApplicable):
                 raise

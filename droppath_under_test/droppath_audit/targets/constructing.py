@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.frameworks.capabilities import Layers, Sources, ask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.targets.binding import Binding
-    from droppath_audit.targets.branch import Branch
 
 
 def constructed(
-    obj: Any, binding: Binding, framework: Framework, drop_prob: float, branch: Branch, *, training: bool
+    obj: Any, binding: Binding, framework: Framework, drop_prob: float, branch: Callable[..., Any], *, training: bool
 ) -> Any:
     """Return what is called: an instance, what a factory makes, or the function itself.
 

@@ -21,6 +21,7 @@ from droppath_audit.core.facts import Facts
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, Layouts, Sources, Surroundings, has, names_of
+from droppath_audit.frameworks.executions import Executions
 from droppath_audit.targets import proposing, words
 from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
@@ -312,6 +313,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
     target = BoundTarget(obj, binding, framework)
     version, layouts, around = adapter.version(), has(framework, Layouts), has(framework, Surroundings)
+    executions = has(framework, Executions)
     seconds = time.perf_counter() - started
     facts = Facts(
         spec=spec.text,
@@ -333,6 +335,7 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         layouts=layouts.layouts if layouts else (),
         surroundings=(*around.surroundings, *around.processwide) if around else (),
         capabilities=names_of(framework),
+        variants=dict(executions.variants) if executions else {},
         numbers=numbers(own_functions(found.obj)),
         import_seconds=seconds,
         environment={

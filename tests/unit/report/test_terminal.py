@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     Events = Callable[..., Iterator[Event]]
 
+# Those that are asked of code as it is written.
+CHECKS = [one for one in catalogue().values() if one.id not in ("DP703", "DP704")]
+
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 REGENERATE = "DROPPATH_REGENERATE_SNAPSHOTS"
 
@@ -105,7 +108,7 @@ SOME = {f"DP301[cpu-{dtype}]": Collected(BROKEN) for dtype in ("float32", "float
 @pytest.mark.parametrize("width", [80, 120])
 def test_names_of_checks_are_never_wrapped_or_cut(width: int, events: Events) -> None:
     text = shown(events({}, "*", otherwise=Collected(error="dead")), width=width, verbose=True)
-    for check in catalogue().values():
+    for check in CHECKS:
         assert re.search(rf"{check.id} {check.slug} +(error +0/\d+|not-applicable)", text)
 
 
@@ -118,7 +121,7 @@ def test_at_every_width_each_check_stands_with_its_verdict_and_nothing_is_cut(wi
     assert max(len(line) for line in table) <= width
     assert "…" not in "".join(table)
     text = "".join("".join(table).split())
-    for check in catalogue().values():
+    for check in CHECKS:
         verdict = r"(inconclusive0/\d+|not-applicable)"
         assert re.search(rf"{check.id}({check.slug}{verdict}|{verdict}·?{check.slug})", text), check.id
 

@@ -153,4 +153,5 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_every_check_is_planned(facts: Facts) -> None:
-    assert {name[:5] for name in ids(facts)} == set(catalogue())
+    elsewhere = {"DP703", "DP704"}  # which other variants alone have
+    assert {name[:5] for name in ids(facts)} == set(catalogue()) - elsewhere

@@ -55,6 +55,9 @@ class TorchCompiling(Compiling):
             if functorch is not None and hasattr(functorch, "donated_buffer"):
                 # Finite differences and second derivatives go backward through one graph more than once.
                 stack.enter_context(functorch.patch({"donated_buffer": False}))
+            if functorch is not None and hasattr(functorch, "enable_autograd_cache"):
+                # What it finds for symbolic shapes may be another layer's: a mask of bernoulli_ with its probability.
+                stack.enter_context(functorch.patch({"enable_autograd_cache": False}))
             inductor = sys.modules.get("torch._inductor.config")
             if inductor is not None:
                 # No threads that wait for other processes: a process that has them cannot be forked.

@@ -16,6 +16,7 @@ from droppath_audit.frameworks.manners import Skeletons
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
+from droppath_audit.frameworks.torch.executions import TorchExecutions
 from droppath_audit.frameworks.torch.fakes import TorchFakes
 from droppath_audit.frameworks.torch.graphs import TorchGraphs
 from droppath_audit.frameworks.torch.hooks import TorchHooks
@@ -55,6 +56,7 @@ class TorchFramework(
     TorchLayouts,
     TorchCompiling,
     TorchGraphs,
+    TorchExecutions,
     TorchSettings,
     TorchWitnessing,
     TorchNetworks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from droppath_audit.frameworks.spelling import Spelling
+from droppath_audit.frameworks.torch.execution_spelling import running
 
 FEED = """\
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -140,6 +141,10 @@ dist.barrier()""",
         if not dtype:
             wide = f"torch.cdouble if {tensor}.is_complex() else torch.double"
         return f"{tensor}.cpu().to({wide}).numpy(force=True)"
+
+    def running(self, variant: str, function: str, *, whole: bool = False) -> str:
+        """Compile, export, trace, script or map."""
+        return running(variant, function, whole=whole)
 
     def feed(self, values: str) -> tuple[str, ...]:
         """Bind ``feed``, a dispatch mode that sees every draw of this thread."""
