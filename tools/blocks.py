@@ -18,7 +18,7 @@ FENCE = re.compile(r'(?P<ticks>`{3,})(?P<language>\w*)(?: title="(?P<title>[^"]+
 WRITTEN = re.compile(r"<!-- (\w+): written by ")
 WHOLLY_WRITTEN = re.compile(r"^Written by `python -m tools\.", re.MULTILINE)
 HEAD = 300  # characters in which a page says that all of it is written by a command
-LONG = "<!-- minutes -->"
+LONG = "<!-- long -->"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Block:
         lines: What stands there.
         language: Of its opening fence.
         title: The file that it is the text of; empty where it is none.
-        long: Whether its commands take minutes.
+        long: Whether its commands take too long for every run of the suite.
         written: Whether another command writes it.
     """
 

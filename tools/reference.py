@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 FOLDER = DOCS / "reference"
 NOTE = "Written by `python -m tools.reference`."
 SCHEMAS = {
-    "schema.json": ("Reports", "what `--json` writes"),
-    "scan_schema.json": ("Scans", "what `droppath-audit scan --json` writes"),
-    "grade_schema.json": ("Grades", "what `droppath-audit grade --json` writes"),
+    "schema.json": ("Reports", "what `--json FILE` writes"),
+    "scan_schema.json": ("Scans", "what `droppath-audit scan timm --json FILE` writes"),
+    "grade_schema.json": ("Grades", "what `droppath-audit grade TESTS --target SPEC --json FILE` writes"),
 }
 PART = re.compile(r"(<!-- (\w+): written by python -m tools\.reference -->\n).*?(<!-- end of \2 -->\n)", re.DOTALL)
 WIDTH = 1000  # of a line of click's, so that none is broken
@@ -182,9 +182,16 @@ def items() -> list[str]:
     return table(("item", "meaning"), [(", ".join(f"`{one}`" for one in ones), text) for ones, text in MEANINGS])
 
 
+def seconds() -> list[str]:
+    """Return the times of whole audits, as ``docs/speed.md`` has them."""
+    speed = (DOCS / "speed.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (`droppath-audit --(?:effort \w+|plan)`) \| ([\d.]+) \|", speed, re.MULTILINE)
+    return table(("command", "seconds on two cores"), found)
+
+
 def with_parts(text: str) -> str:
     """Return a page with its parts written anew."""
-    parts: dict[str, Callable[[], list[str]]] = {"items": items, "statuses": statuses}
+    parts: dict[str, Callable[[], list[str]]] = {"items": items, "statuses": statuses, "seconds": seconds}
     return PART.sub(lambda part: "\n".join([part[1].rstrip("\n"), "", *parts[part[2]](), "", part[3]]), text)
 
 
@@ -197,7 +204,7 @@ def written() -> dict[Path, str]:
         FOLDER / "known-names.md": known_page(),
         DOCS / "glossary.md": glossary_page(),
     }
-    for name in ("spec.md", "gate.md"):
+    for name in ("spec.md", "gate.md", "how-to/effort-and-budget.md"):
         pages[DOCS / name] = with_parts((DOCS / name).read_text(encoding="utf-8"))
     return pages
 

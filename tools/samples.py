@@ -2,7 +2,7 @@
 
 A block of console lines in which a line begins with ``$`` shows a command with what it prints; everything up to the
 next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an empty
-folder of the page's own. Blocks after ``<!-- minutes -->`` are left as they are with ``--quick``. Times, versions of
+folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
 frameworks and the names of folders differ from machine to machine; where an output differs in these alone it stays.
 """
 
@@ -33,7 +33,7 @@ PLUGIN = "droppath-audit"
 
 
 def shows(text: str, *, quick: bool = False) -> bool:
-    """Return whether a page has an output to be written; with ``quick`` one that takes no minutes."""
+    """Return whether a page has an output to be written; with ``quick`` one that is not long."""
     return any(_ours(block) and not (quick and block.long) for block in blocks(text))
 
 
@@ -42,7 +42,7 @@ def written(text: str, *, quick: bool = False) -> str:
 
     Args:
         text: The page.
-        quick: Whether blocks that take minutes are left as they are.
+        quick: Whether long blocks are left as they are.
     """
     lines = text.splitlines()
     replaced: list[tuple[Block, list[str]]] = []
@@ -122,7 +122,7 @@ def main() -> int:
     """Write the pages, or say which are stale."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where a page is stale")
-    parser.add_argument("--quick", action="store_true", help="leave what takes minutes")
+    parser.add_argument("--quick", action="store_true", help="leave the long ones")
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", help="[default: all that show output]")
     options = parser.parse_args()
     stale = 0
