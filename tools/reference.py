@@ -40,7 +40,9 @@ WIDTH = 1000  # of a line of click's, so that none is broken
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Return a table in Markdown."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + ["| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |" for row in rows]
+    return lines + [
+        "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |" for row in rows
+    ]
 
 
 def options_page() -> str:
@@ -121,7 +123,12 @@ def schema_page() -> str:
     lines = ["# JSON documents", "", NOTE, ""]
     for file, (title, what) in SCHEMAS.items():
         schema = json.loads(resources.files("droppath_audit.report").joinpath(file).read_text(encoding="utf-8"))
-        lines += [f"## {title}", "", f"`droppath_audit/report/{file}`: {what}. {schema.get('description', '')}".rstrip(), ""]
+        lines += [
+            f"## {title}",
+            "",
+            f"`droppath_audit/report/{file}`: {what}. {schema.get('description', '')}".rstrip(),
+            "",
+        ]
         for name, of in {"the document": schema, **schema.get("$defs", {})}.items():
             if "properties" in of:
                 lines += [f"### {title}: {name}", "", *_fields(of), ""]
@@ -162,10 +169,14 @@ def known_page() -> str:
     rows = []
     for system in known_systems().values():
         finding = any(levels[broken.check] is Level.MUST for broken in system.broken)
-        rows.append((f"`{system.name}`", system.title, f"`{system.spec}`", system.dialect.describe(), str(int(finding))))
+        rows.append(
+            (f"`{system.name}`", system.title, f"`{system.spec}`", system.dialect.describe(), str(int(finding)))
+        )
     lines = ["# Known names", "", NOTE, ""]
-    lines += ["`droppath-audit NAME` audits it, and `droppath-audit list NAME` says how to install it and what to expect of it", ""]
-    lines[-2] += ", with\nthe reasons. [What the audits found](../audits.md) is a page of its own."
+    lines += [
+        "`droppath-audit NAME` audits it. `droppath-audit list NAME` says how to install it and what to expect of"
+    ]
+    lines += ["it, with the reasons. [What the audits found](../audits.md) is a page of its own.", ""]
     return "\n".join([*lines, *table(("name", "what it is", "SPEC", "dialect", "exit status"), rows)]) + "\n"
 
 

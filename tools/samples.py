@@ -1,8 +1,8 @@
 """Write the outputs that pages show: ``python -m tools.samples [--check] [--quick] [PAGE ...]``.
 
 A block of console lines in which a line begins with ``$`` shows a command with what it prints; everything up to the
-next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an empty
-folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
+next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an
+empty folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
 frameworks and the names of folders differ from machine to machine; where an output differs in these alone it stays.
 """
 

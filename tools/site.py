@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools import DOCS, ROOT
@@ -18,6 +17,7 @@ from tools.blocks import DECISIONS, FENCE, OF_THE_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OUT = ROOT / "build" / "pages"
 CONFIGURATION = ROOT / "mkdocs.yml"

@@ -9,8 +9,7 @@ WORDS = {
     ),
     "audit": "All trials of one target: what 'droppath-audit SPEC' runs and reports.",
     "baseline": (
-        "An earlier JSON report. What it found is known, and an audit with '--baseline FILE' fails for the rest "
-        "alone."
+        "An earlier JSON report. What it found is known, and an audit with '--baseline FILE' fails for the rest alone."
     ),
     "budget": (
         "The bound on the probability that correct code fails anywhere in an audit: 1e-6, or what --budget says. "
@@ -66,8 +65,7 @@ WORDS = {
     "law": "The distribution of a mask: how often each sample is kept, and how decisions depend on each other.",
     "level": "What a broken promise weighs: MUST fails the audit, SHOULD fails it under --strict, INFO never does.",
     "mask": (
-        "The decisions of one call: 1 for what is kept and 0 for what is dropped, in the shape that x is multiplied "
-        "by."
+        "The decisions of one call: 1 for what is kept and 0 for what is dropped, in the shape that x is multiplied by."
     ),
     "mutant": (
         "A layer with a deliberate fault. Every check has some that it must find; 'droppath-audit selftest' shows it."

@@ -63,8 +63,8 @@ def test_words_are_explained_in_few_sentences_and_by_words_that_are_there() -> N
 
 
 AMERICAN = re.compile(
-    r"\b(behaviors?|colors?|gray|centers?|catalogs?|artifacts? of|favor\w*|neighbor\w*|initializ\w+|normaliz\w+|optimiz\w+|"
-    r"recogniz\w+|regulariz\w+|summariz\w+|analyz\w+|modeled|modeling|labeled|canceled|licens(?:ed|ing) under the)\b",
+    r"\b(behaviors?|colors?|gray|centers?|catalogs?|favor\w*|neighbor\w*|(?:initial|normal|optim|regular|summar)iz\w+|"
+    r"recogniz\w+|analyz\w+|model(?:ed|ing)|labeled|canceled)\b",
     re.IGNORECASE,
 )
 CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)", re.DOTALL)
