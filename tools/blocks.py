@@ -22,7 +22,7 @@ LONG = "<!-- long -->"
 
 
 @dataclass(frozen=True)
-class Block:
+class Fenced:
     """A fenced block.
 
     Attributes:
@@ -60,7 +60,7 @@ def pages() -> list[Path]:
     return [ROOT / name for name in OF_THE_ROOT if (ROOT / name).exists()] + found
 
 
-def blocks(text: str) -> Iterator[Block]:
+def blocks(text: str) -> Iterator[Fenced]:
     """Yield the fenced blocks of a page, in order."""
     lines, number = text.splitlines(), 0
     wholly = bool(WHOLLY_WRITTEN.search(text[:HEAD]))
@@ -78,7 +78,7 @@ def blocks(text: str) -> Iterator[Block]:
             first = number
             while not lines[number].startswith(fence["ticks"]):
                 number += 1
-            yield Block(
+            yield Fenced(
                 first,
                 tuple(lines[first:number]),
                 fence["language"],

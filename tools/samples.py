@@ -25,7 +25,7 @@ from tools.blocks import blocks, pages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tools.blocks import Block
+    from tools.blocks import Fenced
 
 COLUMNS = 100
 VARYING = re.compile(r"\b\d+(?:\.\d+)? ?m?s\b|\btorch \d[\w.+]*|(?<== )\d+ warnings?(?= in)")
@@ -45,7 +45,7 @@ def written(text: str, *, quick: bool = False) -> str:
         quick: Whether long blocks are left as they are.
     """
     lines = text.splitlines()
-    replaced: list[tuple[Block, list[str]]] = []
+    replaced: list[tuple[Fenced, list[str]]] = []
     with tempfile.TemporaryDirectory(prefix="page-") as folder:
         place, shims = Path(folder).resolve() / "project", Path(folder).resolve() / "bin"
         place.mkdir()
@@ -68,11 +68,11 @@ def plain(lines: Iterable[str]) -> list[str]:
     return [VARYING.sub("~", line).rstrip() for line in lines]
 
 
-def _ours(block: Block) -> bool:
+def _ours(block: Fenced) -> bool:
     return block.shows_output and not block.written
 
 
-def _run_all(block: Block, place: Path, shims: Path) -> list[str]:
+def _run_all(block: Fenced, place: Path, shims: Path) -> list[str]:
     new: list[str] = []
     for command in block.commands():
         new += [f"$ {command}", *_run(command, place, shims)]

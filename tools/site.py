@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools import DOCS, ROOT
@@ -17,10 +18,9 @@ from tools.blocks import DECISIONS, FENCE, OF_THE_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OUT = ROOT / "build" / "pages"
-CONFIGURATION = ROOT / "mkdocs.yml"
+CONFIGURATION, STYLE = ROOT / "mkdocs.yml", Path(__file__).with_suffix(".css")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)")
 LEFT_OUT = ("README.md",)  # the first page of the repository; that of the site is docs/index.md
 LISTED = re.compile(r"^ *- (?:[^:\n]+: +)?(\S+\.md)$", re.MULTILINE)
@@ -30,7 +30,7 @@ def sources() -> dict[str, Path]:
     """Return every file of the site, by its path in it."""
     found = {name: ROOT / name for name in OF_THE_ROOT if name not in LEFT_OUT and (ROOT / name).exists()}
     for path in sorted(DOCS.rglob("*")):
-        if path.suffix in {".md", ".svg", ".css"}:
+        if path.suffix in {".md", ".svg"}:
             found[path.relative_to(DOCS).as_posix()] = path
     return found
 
@@ -105,6 +105,7 @@ def gather(out: Path = OUT) -> None:
             file.write_text(turned(path.read_text(encoding="utf-8"), path, name, places), encoding="utf-8")
         else:
             shutil.copyfile(path, file)
+    shutil.copyfile(STYLE, out / STYLE.name)
     (out / "adr" / "index.md").write_text(decisions_page(), encoding="utf-8")
 
 

@@ -31,8 +31,8 @@ EXIT_STATUSES = {
     HOLDS: "every MUST holds",
     FINDING: "at least one finding; the report is valid",
     UNUSABLE: (
-        "usage, configuration or loading error; nothing was executed; no finding, but the audit ended early; or a report "
-        "could not be written"
+        "usage, configuration or loading error; nothing was executed; no finding, but the audit ended early; or a "
+        "report could not be written"
     ),
     OPEN: "no finding, but something stayed inconclusive",
     SIGNALLED + signal.SIGINT: "ended by SIGINT (Ctrl-C); the report says so and holds what finished",

@@ -74,7 +74,7 @@ def understood(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         if program.startswith("tools."):
             assert importlib.util.find_spec(program), program
             return
-        assert program in ("pytest", "droppath_audit"), program
+        assert program in ("pytest", "droppath_audit", "venv"), program
     if program in ("droppath-audit", "droppath_audit"):
         parsed(arguments, monkeypatch)
     elif program == "pytest":
@@ -85,7 +85,7 @@ def understood(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     elif program == "tox":
         of_tox(arguments)
     else:
-        assert program in OTHERS | {"python"}, program
+        assert program in OTHERS | {"python", "venv"}, program
 
 
 def of_tox(arguments: list[str]) -> None:

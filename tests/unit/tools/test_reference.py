@@ -63,7 +63,7 @@ def test_words_are_explained_in_few_sentences_and_by_words_that_are_there() -> N
 
 
 AMERICAN = re.compile(
-    r"\b(behaviors?|colors?|gray|centers?|catalogs?|favor\w*|neighbor\w*|(?:initial|normal|optim|regular|summar)iz\w+|"
+    r"(?<!/)\b(behaviors?|colors?|gray|centers?|catalogs?|favor\w*|neighbor\w*|(?:initial|normal|optim|regular|summar)iz\w+|"
     r"recogniz\w+|analyz\w+|model(?:ed|ing)|labeled|canceled)\b",
     re.IGNORECASE,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.blocks import Block, blocks, pages
+from tools.blocks import Fenced, blocks, pages
 from tools.samples import VARYING, plain, shows, written
 
 if sys.version_info >= (3, 11):
@@ -37,7 +37,7 @@ def test_so_it_is_of_those_that_take_long(page: Path) -> None:
     assert written(TEXTS[page]) == TEXTS[page]
 
 
-def shown(block: Block) -> list[tuple[str, list[str]]]:
+def shown(block: Fenced) -> list[tuple[str, list[str]]]:
     """Return the commands of a block, each with the lines that it is said to print."""
     found: list[tuple[str, list[str]]] = []
     for line in block.lines:
