@@ -3,7 +3,8 @@
 A block of console lines in which a line begins with ``$`` shows a command with what it prints; everything up to the
 next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an
 empty folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
-frameworks and the names of folders differ from machine to machine; where an output differs in these alone it stays.
+frameworks and the names of folders differ from machine to machine, and so does how many trials a cause explains, whose
+scripts have a limited time, with what a line quotes that is cut off; where an output differs in these alone it stays.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tools.blocks import Fenced
 
 COLUMNS = 100
-VARYING = re.compile(r"\b\d+(?:\.\d+)? ?m?s\b|\btorch \d[\w.+]*|(?<== )\d+ warnings?(?= in)")
+VARYING = re.compile(r"\b\d+(?:\.\d+)? ?m?s\b|\btorch \d[\w.+]*|(?<=\()\d+ trials?(?=\))|(?<=: ).*…$")
 PLUGIN = "droppath-audit"
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from droppath_audit.commands import cli
 from droppath_audit.core.dialect import CHOICES
+from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import UsageError
 from droppath_audit.core.glossary import WORDS
+from droppath_audit.core.grid import DROP_PROBS
 from droppath_audit.targets.item_table import MEANINGS
 from droppath_audit.targets.items import FACTORIES, KEYS, PREFIXES
 from droppath_audit.targets.known import known_systems
@@ -60,6 +62,11 @@ def test_words_are_explained_in_few_sentences_and_by_words_that_are_there() -> N
     assert all(text.endswith(".") for text in WORDS.values())
     assert list(WORDS) == sorted(WORDS)
     assert all(re.fullmatch(r"[a-z-]+", word) for word in WORDS)
+
+
+def test_words_state_the_numbers_of_the_code() -> None:
+    assert [float(number) for number in re.findall(r"[\d.]*\d", WORDS["grid"])] == list(DROP_PROBS)
+    assert all(f"{effort.resolution:g}" in WORDS["effort"] for effort in EFFORTS.values())
 
 
 AMERICAN = re.compile(

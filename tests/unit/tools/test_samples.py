@@ -106,4 +106,10 @@ def test_times_and_versions_do_not_make_a_page_stale() -> None:
 
 def test_few_words_are_taken_for_times() -> None:
     assert plain(["seconds 5.9 s.", "p = 2.1e-65", "5 samples"]) == ["seconds ~.", "p = 2.1e-65", "5 samples"]
-    assert VARYING.search("228 of 228 values") is None
+    assert VARYING.search("228 of 228 values, 424 planned, 3 trials") is None
+
+
+def test_how_many_trials_a_cause_explains_is_a_matter_of_time() -> None:
+    assert plain(["DP303 (30 trials)"]) == plain(["DP303 (1 trial)"]) != plain(["DP304 (30 trials)"])
+    assert plain([" SHOULD DP103: keeps 0.9; dr…"]) == plain([" SHOULD DP103: keeps 0.8; d…"])
+    assert plain([" SHOULD DP103: keeps 0.9"]) != plain([" SHOULD DP103: keeps 0.8"])
