@@ -1,10 +1,11 @@
-"""Write the outputs that pages show: ``python -m tools.samples [--check] [--quick] [PAGE ...]``.
+"""Write the outputs that pages show: ``python -m tools.samples [--check] [--quick] [--times] [PAGE ...]``.
 
 A block of console lines in which a line begins with ``$`` shows a command with what it prints; everything up to the
 next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an
 empty folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
 frameworks and the names of folders differ from machine to machine, and so does how many trials a cause explains, whose
-scripts have a limited time, with what a line quotes that is cut off; where an output differs in these alone it stays.
+scripts have a limited time, with what a line quotes that is cut off; where an output differs in these alone it stays, unless
+``--times`` asks for those of this machine, which should be idle then.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ def shows(text: str, *, quick: bool = False) -> bool:
     return any(_ours(block) and not (quick and block.long) for block in blocks(text))
 
 
-def written(text: str, *, quick: bool = False) -> str:
+def written(text: str, *, quick: bool = False, times: bool = False) -> str:
     """Return the page with its outputs written anew.
 
     Args:
         text: The page.
         quick: Whether long blocks are left as they are.
+        times: Whether an output that differs in times alone is written as well.
     """
     lines = text.splitlines()
     replaced: list[tuple[Fenced, list[str]]] = []
@@ -59,7 +61,7 @@ def written(text: str, *, quick: bool = False) -> str:
             elif _ours(block) and not (quick and block.long):
                 replaced.append((block, _run_all(block, place, shims)))
     for block, new in reversed(replaced):
-        if plain(new) != plain(block.lines):
+        if times or plain(new) != plain(block.lines):
             lines[block.first : block.first + len(block.lines)] = new
     return "\n".join(lines) + "\n"
 
@@ -124,6 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where a page is stale")
     parser.add_argument("--quick", action="store_true", help="leave the long ones")
+    parser.add_argument("--times", action="store_true", help="write times of this machine as well")
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", help="[default: all that show output]")
     options = parser.parse_args()
     stale = 0
@@ -131,7 +134,7 @@ def main() -> int:
         before = page.read_text(encoding="utf-8")
         if not shows(before, quick=options.quick):
             continue
-        after = written(before, quick=options.quick)
+        after = written(before, quick=options.quick, times=options.times)
         same = after == before
         stale += not same
         print(f"{page.relative_to(ROOT)}: {'as it is' if same else 'stale' if options.check else 'written'}")  # noqa: T201

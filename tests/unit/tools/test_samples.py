@@ -100,6 +100,7 @@ def test_times_and_versions_do_not_make_a_page_stale() -> None:
     page = '```console\n$ echo "8 planned · 5.9 s + 2.1 s import, on torch 2.13.0+cpu"\n{}\n```\n'
     same = page.format("8 planned · 0.1 s + 9.1 s import, on torch 2.14.0")
     assert written(same) == same
+    assert written(same, times=True) == page.format("8 planned · 5.9 s + 2.1 s import, on torch 2.13.0+cpu")
     other = page.format("9 planned · 0.1 s + 9.1 s import, on torch 2.14.0")
     assert written(other) == page.format("8 planned · 5.9 s + 2.1 s import, on torch 2.13.0+cpu")
 
