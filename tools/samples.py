@@ -4,8 +4,8 @@ A block of console lines in which a line begins with ``$`` shows a command with 
 next ``$`` is written by running it. A block with a title is a file. The blocks of a page are taken in order, in an
 empty folder of the page's own. Blocks after ``<!-- long -->`` are left as they are with ``--quick``. Times, versions of
 frameworks and the names of folders differ from machine to machine, and so does how many trials a cause explains, whose
-scripts have a limited time, with what a line quotes that is cut off; where an output differs in these alone it stays, unless
-``--times`` asks for those of this machine, which should be idle then.
+scripts have a limited time, with what a line quotes that is cut off. Where an output differs in these alone it stays,
+unless ``--times`` asks for those of this machine, which should be idle then.
 """
 
 from __future__ import annotations
