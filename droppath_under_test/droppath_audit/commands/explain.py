@@ -20,19 +20,21 @@ def command(what: str) -> None:
     from droppath_audit.core.glossary import WORDS
 
     word = what.lower().replace(" ", "-").replace("_", "-")
-    if word in WORDS:
-        click.echo(f"{word}: {WORDS[word]}" if len(WORDS[word]) < LINE else f"{word}:\n{_filled(WORDS[word])}")
-        return
     known = everything()
     names = {name: found for found in known.values() for name in (found.id, found.slug)}
     by_name = {name.lower(): found for name, found in names.items()}
-    if what.lower() not in by_name:
+    check = by_name.get(what.lower())
+    if word not in WORDS and check is None:
         raise UsageError(
             f"There is no check and no word {what!r}; 'droppath-audit list' shows all checks, and the words are "
             f"{', '.join(WORDS)}." + nearest(what, (*names, *WORDS))
         )
-    found = by_name[what.lower()]
-    click.echo(f"{found.documentation.text}\nLevel\n    {found.level}, in {found.family.removeprefix('in ')}.")
+    said = []
+    if word in WORDS:
+        said.append(f"{word}: {WORDS[word]}" if len(WORDS[word]) < LINE else f"{word}:\n{_filled(WORDS[word])}")
+    if check is not None:
+        said.append(f"{check.documentation.text}\nLevel\n    {check.level}, in {check.family.removeprefix('in ')}.")
+    click.echo("\n\n".join(said))
 
 
 def _filled(text: str) -> str:

@@ -27,6 +27,18 @@ SCHEMA_VERSION = "2.0"
 HOLDS, FINDING, UNUSABLE, OPEN = 0, 1, 2, 3
 SIGNALLED = 128
 """To which the number of a signal is added that ended an audit."""
+EXIT_STATUSES = {
+    HOLDS: "every MUST holds",
+    FINDING: "at least one finding; the report is valid",
+    UNUSABLE: (
+        "usage, configuration or loading error; nothing was executed; no finding, but the audit ended early; or a "
+        "report could not be written"
+    ),
+    OPEN: "no finding, but something stayed inconclusive",
+    SIGNALLED + signal.SIGINT: "ended by SIGINT (Ctrl-C); the report says so and holds what finished",
+    SIGNALLED + signal.SIGTERM: "ended by SIGTERM; the report says so and holds what finished",
+}
+"""Of an audit, with what each means."""
 _BY_A_SIGNAL = re.compile(r"interrupted by (SIG[A-Z]+)")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tools import readme
 
 TEXT = readme.PAGE.read_text(encoding="utf-8")
@@ -20,6 +22,11 @@ def test_blocks_are_written_between_their_marks_and_nothing_else_changes() -> No
     written = readme.page(TEXT, {"audit": "here\n"})
     assert "python -m tools.readme -->\nhere\n<!-- end of audit -->" in written
     assert readme.page(written, {"audit": readme.BLOCK.search(TEXT)[0].split("\n", 1)[1].rpartition("<!--")[0]}) == TEXT
+
+
+@pytest.mark.docs
+def test_the_audit_says_what_the_page_shows() -> None:
+    assert readme.audit() in TEXT
 
 
 def test_the_lines_of_the_audit_are_lines_of_the_sample() -> None:
