@@ -206,6 +206,7 @@ class SyntheticTarget:
     evaluates = True
     keyed = False
     way = None
+    runs_branch = False
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
