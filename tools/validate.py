@@ -34,6 +34,7 @@ LAYERS = {"the reference": "droppath_reference:DropPath", "one Bernoulli number 
 FINEST = 1e-5  # what certificates are asked for
 RATED = 0.1  # drop_prob at which decisions are counted for a rate
 RATES = ("float32", "bfloat16")
+COMPILED = ("DP101", "DP201", "DP401", "DP703")  # law, values, gradients, and that compiled code ran
 SLACK = 300.0  # seconds that a command may take beside those that it is given
 
 PAGE = """# {name}
@@ -49,6 +50,11 @@ Written by `python -m tools.validate --device {device}`: no figure here has anot
 device or of the framework there; *not applicable* is what the framework, or the device, does not have.
 
 {verdicts}
+## Compiled code
+
+`droppath-audit SPEC --device {device} --variants compile`, and of its checks {compiled_checks}.
+
+{compiled}
 ## Decisions per second
 
 Drawn, and counted on the device, for {tenth:g} s at drop_prob {rated:g}.
@@ -144,12 +150,12 @@ def told(words: Sequence[str], file: Path, seconds: float) -> dict[str, Any]:
     return written
 
 
-def audited(asked: Validation, folder: Path) -> Iterator[str]:
-    """Audit every layer and yield a table of each; the reports stay in the folder."""
+def audited(asked: Validation, folder: Path, stem: str, only: Sequence[str], *more: str) -> Iterator[str]:
+    """Audit every layer and yield a table of each; the reports stay in the folder, by names that begin with ``stem``."""
     for number, (name, spec) in enumerate(LAYERS.items()):
-        file, page = folder / f"report{number or ''}.json", folder / f"report{number or ''}.html"
-        only = [word for pattern in asked.only for word in ("--only", pattern)]
-        words = [spec, *asked.options, "--effort", asked.effort, *only, "--html", str(page)]
+        file, page = folder / f"{stem}{number or ''}.json", folder / f"{stem}{number or ''}.html"
+        trials = [word for pattern in only for word in ("--only", pattern)]
+        words = [spec, *asked.options, "--effort", asked.effort, *trials, *more, "--html", str(page)]
         (report,) = told(words, file, 2 * SLACK)["reports"]
         yield f"**{name}** (`{spec}`): {_conclusion(report)}\n"
         yield "| check | passed | other |\n|---|---|---|\n" + "".join(_rows(report["results"]))
@@ -226,7 +232,9 @@ def page(asked: Validation, folder: Path) -> str:
         finest=FINEST,
         bernoulli=BERNOULLI,
         environment="".join(f"| {key} | {value} |\n" for key, value in found.items()),
-        verdicts="\n".join(audited(asked, folder)),
+        verdicts="\n".join(audited(asked, folder, "report", asked.only)),
+        compiled_checks=", ".join(COMPILED),
+        compiled="\n".join(audited(asked, folder, "compiled", COMPILED, "--variants", "compile")),
         rates="".join(rated(asked)),
         certificates="".join(certified(asked, folder)),
     )
