@@ -83,6 +83,7 @@ class Validation:
         effort: Of the audits.
         seconds: For all certificates; each rate has a tenth.
         only: Patterns of trials; all where empty.
+        compiled: Whether compiled code is audited as well.
     """
 
     device: str
@@ -90,6 +91,7 @@ class Validation:
     effort: str
     seconds: float
     only: tuple[str, ...] = ()
+    compiled: bool = True
 
     @property
     def options(self) -> list[str]:
@@ -151,7 +153,7 @@ def told(words: Sequence[str], file: Path, seconds: float) -> dict[str, Any]:
 
 
 def audited(asked: Validation, folder: Path, stem: str, only: Sequence[str], *more: str) -> Iterator[str]:
-    """Audit every layer and yield a table of each; the reports stay in the folder, by names that begin with ``stem``."""
+    """Audit every layer and yield a table of each; reports stay in the folder, by names that begin with ``stem``."""
     for number, (name, spec) in enumerate(LAYERS.items()):
         file, page = folder / f"{stem}{number or ''}.json", folder / f"{stem}{number or ''}.html"
         trials = [word for pattern in only for word in ("--only", pattern)]
@@ -234,7 +236,9 @@ def page(asked: Validation, folder: Path) -> str:
         environment="".join(f"| {key} | {value} |\n" for key, value in found.items()),
         verdicts="\n".join(audited(asked, folder, "report", asked.only)),
         compiled_checks=", ".join(COMPILED),
-        compiled="\n".join(audited(asked, folder, "compiled", COMPILED, "--variants", "compile")),
+        compiled="\n".join(audited(asked, folder, "compiled", COMPILED, "--variants", "compile"))
+        if asked.compiled
+        else "Not asked for.\n",
         rates="".join(rated(asked)),
         certificates="".join(certified(asked, folder)),
     )
@@ -249,13 +253,21 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=60.0, help="for certificates (default: 60); a rate has a tenth"
     )
+    parser.add_argument("--not-compiled", action="store_true", help="leave compiled code out, where nothing compiles")
     parser.add_argument("--only", action="append", default=[], help="trials of the audits (default: all)")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the page is written (default: docs/validation)"
     )
     parser.add_argument("--reports", type=Path, help="where report.json, report.html and certificates.json stay")
     given = parser.parse_args()
-    asked = Validation(given.device, tuple(given.imports), given.effort, given.seconds, tuple(given.only))
+    asked = Validation(
+        given.device,
+        tuple(given.imports),
+        given.effort,
+        given.seconds,
+        tuple(given.only),
+        compiled=not given.not_compiled,
+    )
     if reason := missing(asked):
         sys.exit(reason)
     with tempfile.TemporaryDirectory() as temporary:
