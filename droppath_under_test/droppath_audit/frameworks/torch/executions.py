@@ -76,6 +76,11 @@ class _Compiled(Way):
         )
 
         def call(*arguments: Any, **keywords: Any) -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the compiler's own, which would break a graph where they are errors
+                return compiled(*arguments, **keywords)
+
+        def compiled(*arguments: Any, **keywords: Any) -> Any:
             try:
                 if not self._broken:
                     try:
