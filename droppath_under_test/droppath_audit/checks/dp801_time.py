@@ -53,7 +53,7 @@ FORWARD, BOTH = "forward", "forward and backward"
 
 
 @dataclass(frozen=True)
-class Row:
+class CallTimes:
     """Seconds of one call.
 
     Attributes:
@@ -75,7 +75,7 @@ class Row:
 class Seen:
     """What was timed, and what else is compared with than the bare product."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CallTimes, ...]
     yardsticks: tuple[str, ...]
 
 
@@ -97,13 +97,13 @@ class Time(Check[Seen, DtypeCase]):
         specs = {name: spec.format(granularity=granularity) for name, spec in costs.yardsticks.items()}
         others = {name: probe.beside(spec).make(DROP_PROB) for name, spec in specs.items()}
         both = [FORWARD] + [BOTH] * (has(probe.framework, Autograd) is not None)
-        shapes, rows = _shapes(probe), list[Row]()
+        shapes, rows = _shapes(probe), list[CallTimes]()
         each = SHARE * probe.clock.left / (len(shapes) * len(both))
         for shape in shapes:
             for passes in both:
                 calls = _calls(probe, others, shape, passes)
                 try:
-                    rows.append(Row(shape, passes, _least(calls, lambda: costs.wait(probe.at.device), each)))
+                    rows.append(CallTimes(shape, passes, _least(calls, lambda: costs.wait(probe.at.device), each)))
                 except TargetRaised:
                     continue  # what shapes it takes, other checks say
         if not rows:
@@ -192,10 +192,10 @@ def _least(calls: Mapping[str, Callable[[], object]], wait: Callable[[], None], 
     return found
 
 
-def _slowest(seen: Seen) -> Row:
+def _slowest(seen: Seen) -> CallTimes:
     return max(seen.rows, key=lambda row: row.ratio(seen.yardsticks[0]))
 
 
-def _told(row: Row, yardsticks: tuple[str, ...]) -> str:
+def _told(row: CallTimes, yardsticks: tuple[str, ...]) -> str:
     ratios = ", ".join(f"{row.ratio(name):.3g} × {name}" for name in (*yardsticks, MULTIPLY))
     return f"{row.passes} of {list(row.shape)}: {told_seconds(row.seconds[TARGET])}, {ratios}"

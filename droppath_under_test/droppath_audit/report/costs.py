@@ -28,7 +28,7 @@ HEADING = ("dtype", "x", "passes", "time")
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedCall:
     """Times of one call.
 
     Attributes:
@@ -54,10 +54,10 @@ class Timed:
         return (self.dtype, self.shape, self.passes, told_seconds(self.seconds[TARGET]), *ratios)
 
 
-def timed(results: Iterable[tuple[str, Any, Mapping[str, Any]]]) -> list[Timed]:
+def timed(results: Iterable[tuple[str, Any, Mapping[str, Any]]]) -> list[TimedCall]:
     """Return the times among checks, dtypes and their evidence."""
     return [
-        Timed(f"{dtype}", "×".join(str(size) for size in row["shape"]), row["passes"], row["seconds"])
+        TimedCall(f"{dtype}", "×".join(str(size) for size in row["shape"]), row["passes"], row["seconds"])
         for check, dtype, evidence in results
         if check == TIME
         for row in evidence.get("rows", ())
@@ -91,7 +91,7 @@ def show_costs(console: Console, report: Report) -> None:
             console.print(f"  {name:<7}  {found.verdict.observed}", markup=False)
 
 
-def _of(report: Mapping[str, Any]) -> list[Timed]:
+def _of(report: Mapping[str, Any]) -> list[TimedCall]:
     return timed((one["check"], one["case"]["dtype"], one["evidence"]) for one in report["results"])
 
 
