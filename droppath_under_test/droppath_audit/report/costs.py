@@ -48,6 +48,10 @@ class TimedCall:
         """How many times as long as each of the others the target takes."""
         return {name: self.seconds[TARGET] / other for name, other in self.seconds.items() if name != TARGET}
 
+    def compared(self) -> str:
+        """Return the ratios with their names."""
+        return ", ".join(f"{ratio:.3g} × {name}" for name, ratio in self.others.items())
+
     def cells(self) -> tuple[str, ...]:
         """Return the row of a table."""
         ratios = (f"{ratio:.3g} ×" for ratio in self.others.values())
@@ -81,7 +85,7 @@ def show_costs(console: Console, report: Report) -> None:
         for row in rows:
             first, *rest = row.cells()
             wide.add_row(f"  {first}", *rest)
-            narrow.add_row(" ".join([f"  {first}", *rest[:3], *map(" ".join, zip(rest[3:], row.others, strict=True))]))
+            narrow.add_row(f"  {' '.join([first, *rest[:3]])}, {row.compared()}")
         console.print(wide if fitting(wide, console.width) else narrow)
     for check, name in OTHERS.items():
         found = next(
@@ -100,10 +104,10 @@ def table(report: Mapping[str, Any]) -> str:
     rows = _of(report)
     if not rows:
         return ""
-    heading = "".join(f"<th>{escape(name)}</th>" for name in (*HEADING, *rows[0].others))
-    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row.cells()) for row in rows)
+    heading = "".join(f"<th>{name}</th>" for name in (*HEADING, "compared"))
+    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in (*row.cells()[:4], row.compared())) for row in rows)
     body = "\n".join(f"<tr>{cells}</tr>" for cells in lines)
-    return f"<h2>What it costs</h2>\n<table>\n<tr>{heading}</tr>\n{body}\n</table>\n"
+    return f"<h2>What it costs</h2>\n<table class="broken">\n<tr>{heading}</tr>\n{body}\n</table>\n"
 
 
 def times(report: Mapping[str, Any]) -> str:
