@@ -107,7 +107,7 @@ def table(report: Mapping[str, Any]) -> str:
     heading = "".join(f"<th>{name}</th>" for name in (*HEADING, "compared"))
     lines = ("".join(f"<td>{escape(cell)}</td>" for cell in (*row.cells()[:4], row.compared())) for row in rows)
     body = "\n".join(f"<tr>{cells}</tr>" for cells in lines)
-    return f"<h2>What it costs</h2>\n<table class="broken">\n<tr>{heading}</tr>\n{body}\n</table>\n"
+    return f'<h2>What it costs</h2>\n<table class="broken">\n<tr>{heading}</tr>\n{body}\n</table>\n'
 
 
 def times(report: Mapping[str, Any]) -> str:
