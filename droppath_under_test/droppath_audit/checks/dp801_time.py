@@ -47,6 +47,7 @@ SMALL = ((16_384, 1), (16, 197, 192), (8, 64, 56, 56))
 LARGE = ((65_536, 1), (64, 197, 192), (32, 64, 56, 56))
 ROUNDS, FEWEST = 20, 3
 SHARE = 0.7  # of the time of a trial, for all that is measured
+LONGEST = 2.0  # seconds for a shape, from which on a further round tells nothing
 LIMIT = 10.0  # times the reference
 TARGET, MULTIPLY = "target", "bare multiply"
 FORWARD, BOTH = "forward", "forward and backward"
@@ -98,7 +99,7 @@ class Time(Check[Seen, DtypeCase]):
         others = {name: probe.beside(spec).make(DROP_PROB) for name, spec in specs.items()}
         both = [FORWARD] + [BOTH] * (has(probe.framework, Autograd) is not None)
         shapes, rows = _shapes(probe), list[CallTimes]()
-        each = SHARE * probe.clock.left / (len(shapes) * len(both))
+        each = min(LONGEST, SHARE * probe.clock.left / (len(shapes) * len(both)))
         for shape in shapes:
             for passes in both:
                 calls = _calls(probe, others, shape, passes)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from droppath_audit.core.quantities import told_seconds
 from droppath_audit.report.console import fitting
+from droppath_audit.report.findings import row
 from droppath_audit.report.svg import ROW, WIDTH, figure, line, text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from droppath_audit.core.report import Report
 
 TIME, OTHERS = "DP801", {"DP802": "memory", "DP803": "numbers", "DP804": "work"}
+ASKED_FOR = ("DP802", "DP804")
 TARGET = "target"
 LETTER = 6.0
 HEADING = ("dtype", "x", "passes", "time")
@@ -72,9 +74,14 @@ def show_costs(console: Console, report: Report) -> None:
     """Print a line for each call that was timed, and one for each other cost; nothing of an audit without them."""
     results = report.results
     rows = timed((one.trial.check, one.trial.case.coordinates.get("dtype"), one.evidence or {}) for one in results)
-    if not any(one.trial.check in (TIME, "DP802") for one in results):
+    if not any(one.trial.check in (TIME, *ASKED_FOR) for one in results):
         return
-    console.print()
+    told = dict[str, str]()
+    for result in results:
+        if result.trial.check in OTHERS and not result.bad and result.verdict.observed:
+            told.setdefault(OTHERS[result.trial.check], result.verdict.observed)
+    if rows or told:
+        console.print()
     if rows:
         wide, narrow = Table.grid(padding=(0, 2)), Table.grid(padding=(0, 1))
         heading = (*HEADING, *rows[0].others)
@@ -82,17 +89,13 @@ def show_costs(console: Console, report: Report) -> None:
             wide.add_column(no_wrap=True, justify="right" if number > 2 else "left")
         wide.add_row(*(Text(f"  {name}" if name == HEADING[0] else name, "dim") for name in heading))
         narrow.add_column(overflow="fold")
-        for row in rows:
-            first, *rest = row.cells()
+        for one in rows:
+            first, *rest = one.cells()
             wide.add_row(f"  {first}", *rest)
-            narrow.add_row(f"  {' '.join([first, *rest[:3]])}, {row.compared()}")
+            narrow.add_row(f"  {' '.join([first, *rest[:3]])}, {one.compared()}")
         console.print(wide if fitting(wide, console.width) else narrow)
-    for check, name in OTHERS.items():
-        found = next(
-            (one for one in results if one.trial.check == check and not one.bad and one.verdict.observed), None
-        )
-        if found is not None:
-            console.print(f"  {name:<7}  {found.verdict.observed}", markup=False)
+    for name, observed in told.items():
+        row(console, name, observed)
 
 
 def _of(report: Mapping[str, Any]) -> list[TimedCall]:
