@@ -127,10 +127,10 @@ def times(report: Mapping[str, Any]) -> str:
     for power in range(low, max(high, low + 1) + 1):
         x = left + (power - low) * scale
         drawn += [line(x, 0, x, height, "axis"), text(x, height + 12, f"{10.0**power:g} ms", "middle")]
-    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+    for number, (call, name) in enumerate(zip(rows, names, strict=True)):
         y = ROW * (number + 0.5)
         drawn.append(text(left - 8, y, name, "end"))
-        for index, (one, seconds) in reversed([*enumerate(row.seconds.items())]):  # the target lies above the others
+        for index, (one, seconds) in reversed([*enumerate(call.seconds.items())]):  # the target lies above the others
             x = left + (math.log10(1e3 * seconds) - low) * scale
             drawn.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{5.0 if one == TARGET else 3.5}" class="{_class(index)}">'
