@@ -32,6 +32,7 @@ def audit(
     only: tuple[str, ...] = (),
     skip: tuple[str, ...] = (),
     variants: tuple[str, ...] = ("eager",),
+    benchmark: bool = False,
     **dialect: Any,
 ) -> Report:
     """Audit an implementation of DropPath in this process.
@@ -46,6 +47,7 @@ def audit(
         only: Patterns of trials to run, as for ``--only``.
         skip: Patterns of trials to leave out.
         variants: How it is run: ``eager``, ``compile``, ``export``, ``fx``, ``script``, ``vmap``.
+        benchmark: Whether costs are measured as well (DP801, DP802, DP804).
         **dialect: Items of a SPEC: ``granularity``, ``scaling``, ``form``, ``prob``, ``training``, ``call``, …;
             ``init`` and ``arg`` take dictionaries.
 
@@ -55,7 +57,7 @@ def audit(
     Raises:
         UsageError: If the target cannot be loaded, its signature does not settle, or an argument is out of range.
     """
-    settings = Settings(effort, seed, budget, strict, tuple(only), tuple(skip), tuple(variants))
+    settings = Settings(effort, seed, budget, strict, tuple(only), tuple(skip), tuple(variants), benchmark)
     items = {
         **{key: value for key, value in dialect.items() if key not in ("init", "arg")},
         **{f"init.{name}": value for name, value in dialect.get("init", {}).items()},

@@ -161,6 +161,7 @@ def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[W
         only=options["only"],
         skip=options["skip"],
         variants=tuple(name.strip() for text in options.get("variants", ()) for name in text.split(",")) or (EAGER,),
+        benchmark=options.get("benchmark", False),
     )
     options["waivers"] = (*waivers, *baseline(options["baseline"]))
     with interruption.listening(at_once=options["no_isolation"]):

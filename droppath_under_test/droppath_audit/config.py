@@ -42,6 +42,7 @@ OPTIONS = {
     "devices": (TEXTS, "devices"),
     "imports": (TEXTS, "imports"),
     "variants": (TEXTS, "variants"),
+    "benchmark": (FLAG, "benchmark"),
     "only": (TEXTS, "only"),
     "skip": (TEXTS, "skip"),
     "jobs": (NUMBER, "jobs"),

@@ -13,6 +13,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.core.documentation import FAMILIES
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.mutants import mutants
+from droppath_audit.mutants.costs import mutants_of_cost
 from droppath_audit.mutants.variants import mutants_of_variants
 
 CHECKS = list(catalogue().values())
@@ -48,10 +49,10 @@ def test_a_check_claims_a_mutant(check):
 
 
 def test_every_mutant_is_claimed_and_every_claim_is_a_mutant():
-    assert {name for _, name in CLAIMS} == {*mutants(), *mutants_of_variants()}
+    assert {name for _, name in CLAIMS} == {*mutants(), *mutants_of_variants(), *mutants_of_cost()}
 
 
-EVERYONE = {**mutants(), **{name: spec for name, (spec, _) in mutants_of_variants().items()}}
+EVERYONE = {**mutants(), **mutants_of_cost(), **{name: spec for name, (spec, _) in mutants_of_variants().items()}}
 
 
 @pytest.mark.parametrize("spec", EVERYONE.values(), ids=EVERYONE.keys())

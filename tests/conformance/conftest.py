@@ -47,7 +47,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         asked = [session.facts(spec).variants.get(name, ()) for spec in specs for name in session.settings.variants]
         ways = {EAGER}.union(*asked)
-        only = [one for one in sentences if ways & {case.variant for case in catalogue()[one].cases("cpu", QUICK)}]
+        only = [one for one in sentences if not catalogue()[one].benchmark or session.settings.benchmark]
+        only = [one for one in only if ways & {case.variant for case in catalogue()[one].cases("cpu", QUICK)}]
         settings = replace(session.settings, only=tuple(only))
         cases = [(spec, trial) for spec in specs for trial in session.trials(spec, settings)]
     except pytest.UsageError as error:  # which pytest would show with its traceback

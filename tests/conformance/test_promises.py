@@ -134,7 +134,12 @@ class TestPlatforms(Family):
 class TestCost(Family):
     """What the layer costs beyond the multiplication."""
 
-    PROMISES = (("DP803", "no more random numbers than decisions are drawn"),)
+    PROMISES = (
+        ("DP801", "a call takes about the time of the reference"),
+        ("DP802", "nothing is as large as x but what is made of it"),
+        ("DP803", "no more random numbers than decisions are drawn"),
+        ("DP804", "the branch is computed at most once"),
+    )
 
 
 def test_every_check_has_one_promise_in_the_class_of_its_family():

@@ -31,6 +31,7 @@ Examples:
     metavar="NAME,…",
     help="How it is run: eager, compile, export, fx, script, vmap.  [default: eager]",
 )
+@click.option("--benchmark", is_flag=True, help="Measure time, memory and work as well, against the reference.")
 @selection_options
 @running_options
 def command(specs: tuple[str, ...], **options: Any) -> int:

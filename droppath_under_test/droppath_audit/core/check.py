@@ -83,6 +83,7 @@ class Check(ABC, Generic[Seen_, Case_]):
             import. Trials that name the same are run by one worker where others have something else to do.
         wants_refusals: Whether it hands over what is to be refused, so that an exception is no fault by itself.
         away: Whether it applies on devices other than the CPU alone; what it must catch stands in ``tests/devices``.
+        benchmark: Whether it is planned only where an audit measures costs (``--benchmark``).
         broad: Whether it asks for many promises at once, so that what another check has seen tells more.
         causes: Kinds of mistake (``causes.kinds``) that are asked for the line of a finding before those of its family.
         mutants: Names of the faulty implementations that it must catch.
@@ -103,6 +104,7 @@ class Check(ABC, Generic[Seen_, Case_]):
     together: ClassVar[str] = ""
     wants_refusals: ClassVar[bool] = False
     away: ClassVar[bool] = False
+    benchmark: ClassVar[bool] = False
     broad: ClassVar[bool] = False
     causes: ClassVar[tuple[str, ...]] = ()
     mutants: ClassVar[tuple[str, ...]]

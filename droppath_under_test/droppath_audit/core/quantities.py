@@ -47,3 +47,8 @@ def told(size: int) -> str:
     """Return an amount of memory in words, such as ``4 GiB`` or ``512 MiB``."""
     unit = next((unit for unit in "GM" if size >= BYTES[unit]), "K")
     return f"{size / BYTES[unit]:g} {unit}iB"
+
+
+def told_seconds(seconds: float) -> str:
+    """Return a short time in words, such as ``0.62 ms``."""
+    return f"{1e3 * seconds:.3g} ms"

@@ -181,6 +181,14 @@ class Spelling(ABC):
         """
         raise NotImplementedError
 
+    def watch_operations(self) -> tuple[str, ...]:
+        """``Costs``: return lines that bind ``watch``, a context that notes what operations return.
+
+        In it ``watch.returned`` lists the tensors that operations other than views returned. ``watch.masks(x, y)``
+        are those of at least the size of ``x``, which is infinite, that are finite and not the output ``y``.
+        """
+        raise NotImplementedError
+
     def __init_subclass__(cls) -> None:
         required = {name for name, op in vars(Spelling).items() if isinstance(op, Operation) and not op.capability}
         if missing := required - {*cls.templates, *vars(cls)}:

@@ -105,6 +105,9 @@ class Layer(Protocol):
     def holds(self) -> tuple[str, ...]:
         """Return the layers inside whose classes are called like layers that drop paths, each with its place."""
 
+    def computed(self) -> int:
+        """Return for how many samples, in all calls so far, the branch was run that a wrapping layer was handed."""
+
     def text(self) -> str:
         """Return the layer's repr."""
 

@@ -24,7 +24,7 @@ from droppath_audit.probes.wrapped import CalledBetween, ChangedBetween
 from droppath_reference.law import FORMATS, evaluation_interval, round_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -51,13 +51,31 @@ class LiveProbe(Driver[Case_co]):
         at: Where the check runs.
         rng: Randomness of the trial.
         stopping: What ends ``count``; None for checks that are not sequential.
+        load: Loads another target by its SPEC, to be compared with.
     """
 
-    def __init__(self, target: Target, at: Case_co, rng: np.random.Generator, stopping: Stopping | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        at: Case_co,
+        rng: np.random.Generator,
+        stopping: Stopping | None = None,
+        load: Callable[[str], Target] | None = None,
+    ) -> None:
         super().__init__(target, at, rng)
-        self._stopping = stopping
+        self._stopping, self._load = stopping, load
         self._source: MaskSource | None = None
         self._together: tuple[list[tuple[str, MaskSource]], str] | None = None
+
+    def beside(self, spec: str) -> Target:
+        """Return another target, to be compared with.
+
+        Raises:
+            NotApplicable: If nobody loads one here.
+        """
+        if self._load is None:
+            raise NotApplicable("no other implementation can be loaded here")
+        return self._load(spec)
 
     def count(self) -> Counts:
         """Draw decisions until the trial's stopping rule has seen enough, or the effort's time is up."""

@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.result import BAD
+from droppath_audit.report.costs import times
 from droppath_audit.report.survival_picture import survival
 from droppath_audit.report.svg import LEFT, ROW, WIDTH
 from droppath_audit.report.svg import figure as _svg
@@ -183,7 +184,7 @@ def effective(report: Report) -> str:
     return _svg(drawn, height + 24, "Exact drop rate (up) against the one asked for (right); on the line they agree")
 
 
-PICTURES = (keep_probabilities, verdicts, raster, counts, effective, survival)
+PICTURES = (keep_probabilities, verdicts, raster, counts, effective, survival, times)
 
 
 def _rate(p: float) -> str:

@@ -12,6 +12,7 @@ from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
+from droppath_audit.report.costs import show_costs
 from droppath_audit.report.findings import row, show_findings, unbroken
 from droppath_audit.report.network import show_network
 from droppath_audit.report.overview import by_variant, checks, families, part_run, summary, unseen
@@ -98,6 +99,7 @@ class Terminal:
             if variant != EAGER:
                 self._print(part_run(variant, results))
             self._print((checks if self._verbose else families)(self._console.width, results))
+        show_costs(self._console, report)
         self._not_seen(report)
         self._print()
         self._print(summary(report))

@@ -209,7 +209,7 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
         target = target.executed(trial.case.variant)
     stopping = check.stopping(trial.case, trial.alpha) if trial.chunk is None else chunk_stopping(trial)
     with _seeded(target.framework, trial) as rng, compiling.compiled_anew() if compiling else nullcontext():
-        probe = LiveProbe(target, case, rng, stopping)
+        probe = LiveProbe(target, case, rng, stopping, _load)
         try:
             seen = check.collect(probe)
         except NotApplicable as error:
@@ -225,6 +225,16 @@ def _drive(target: Target, trial: Trial, *, compiled: bool) -> Collected:
         if compiling is not None and compiling.failed():
             return Collected(error="the target is compiled, but nothing of it could be, so other code ran")
     return collected
+
+
+def _load(spec: str) -> Target:
+    """Return a target to compare the audited one with."""
+    from droppath_audit.targets.loader import load
+
+    target = load(spec).target
+    if isinstance(target, Recording):
+        raise NotApplicable("a recording cannot be driven")
+    return target
 
 
 @contextmanager

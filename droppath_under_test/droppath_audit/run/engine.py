@@ -195,6 +195,7 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
     """Return the command that runs this trial alone, with the verdict it had here."""
     if not facts.importable:
         asked = "" if trial.case.variant == EAGER else f", variants=({name_of(trial.case.variant, facts)!r},)"
+        asked += ", benchmark=True" if check_of(trial.check).benchmark else ""
         return f"audit(…, only=({trial.id!r},), seed={settings.seed}, effort={settings.effort!r}{asked})"
     words = [
         "droppath-audit",
@@ -213,6 +214,8 @@ def reproduce(trial: Trial, facts: Facts, settings: Settings, imports: tuple[str
         words += ["--budget", repr(settings.budget)]
     if trial.case.variant != EAGER and trial.case.device != RECORDED:
         words += ["--variants", name_of(trial.case.variant, facts)]
+    if check_of(trial.check).benchmark:
+        words += ["--benchmark"]
     if trial.case.device not in ("cpu", RECORDED):
         words += ["--device", trial.case.device]
     for module in imports:

@@ -38,6 +38,7 @@ class Settings:
         only: Patterns of trials to run; all where empty.
         skip: Patterns of trials to leave out.
         variants: How the target is run: ``eager`` and names of ``Facts.variants``.
+        benchmark: Whether costs are measured as well.
 
     Raises:
         UsageError: If a value is out of range.
@@ -50,6 +51,7 @@ class Settings:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     variants: tuple[str, ...] = (EAGER,)
+    benchmark: bool = False
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
@@ -128,8 +130,12 @@ def _ways(facts: Facts, settings: Settings) -> tuple[str, ...]:
 def _all(facts: Facts, settings: Settings, ways: tuple[str, ...]) -> Iterator[Trial]:
     for device in facts.devices:
         for way in ways:
-            for check in catalogue().values():
+            for check in _asked_for(settings):
                 yield from _of_check(check, facts, settings, device, way)
+
+
+def _asked_for(settings: Settings) -> Iterator[AnyCheck]:
+    return (check for check in catalogue().values() if settings.benchmark or not check.benchmark)
 
 
 def _of_check(check: AnyCheck, facts: Facts, settings: Settings, device: str, way: str) -> Iterator[Trial]:
@@ -184,7 +190,7 @@ def _in_a_dtype_that_is_taken(cases: list[AnyCase], facts: Facts, device: str) -
 def _recorded(facts: Facts, settings: Settings) -> Iterator[Trial]:
     """Yield what a recording allows; a check that finds nothing in it stands there once, with the reason."""
     effort, blocks = EFFORTS[settings.effort], facts.recording or ()
-    for check in catalogue().values():
+    for check in _asked_for(settings):
         cases = [] if check.recorded is None else list(check.recorded.cases(blocks, effort))
         if not cases:
             trial = _trial(check, Case(RECORDED, effort=effort), facts, settings)
@@ -249,10 +255,9 @@ def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...
     for pattern in (*settings.only, *settings.skip):
         if not any(matches(pattern, trial.names) for trial in trials):
             names = {name for trial in trials for name in trial.names}
-            elsewhere = any(pattern in (check.id, check.slug) for check in catalogue().values())
             raise UsageError(
                 f"No trial of this audit matches {pattern!r}."
-                + (" It runs in other variants alone: see --variants." if elsewhere else nearest(pattern, names))
+                + (_elsewhere(pattern) or nearest(pattern, names))
                 + " --plan lists all of them."
             )
     chosen = [
@@ -264,3 +269,11 @@ def _selected(trials: tuple[Trial, ...], settings: Settings) -> tuple[Trial, ...
     if not chosen:
         raise UsageError("--only and --skip together leave no trial to run.")
     return tuple(chosen)
+
+
+def _elsewhere(pattern: str) -> str:
+    """Return how a check is asked for that no trial of an audit is of; empty where there is no such check."""
+    found = [check for check in catalogue().values() if pattern in (check.id, check.slug)]
+    if any(check.benchmark for check in found):
+        return " It runs with --benchmark alone."
+    return " It runs in other variants alone: see --variants." if found else ""

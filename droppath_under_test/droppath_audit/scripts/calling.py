@@ -24,11 +24,12 @@ class Calling:
     Attributes:
         key: What calls are given as a key; by default each makes a fresh one.
         whole: Whether all of it has to run so, for a variant that may leave parts as they are.
+        around: A function that the branch is given to, and which returns what is handed over; empty for none.
     """
 
     def __init__(self, invocation: Invocation, spelling: Spelling, device: str, dtype: str, variant: str) -> None:
         self._how, self._spelling, self._device, self._dtype = invocation, spelling, device, dtype
-        self._variant, self.key, self.whole = variant, "", False
+        self._variant, self.key, self.whole, self.around = variant, "", False, ""
 
     def construction(self, drop_prob: object, *, training: bool) -> list[str]:
         """Return the lines that build ``layer`` and put it into its mode; none for a function as it is."""
@@ -96,7 +97,8 @@ class Calling:
 
     def _branch(self) -> list[str]:
         if not self._how.residual and not self._how.several:
-            return [f"branch = {self._spelling.identity()}"]
+            counted = [f"branch.forward = {self.around}(branch.forward)"] if self.around else []
+            return [f"branch = {self._spelling.identity()}", *counted]
         return [f"branch = {self._spelling.empty_layer()}", f"branch.forward = {self._function()}"]
 
     def _function(self) -> str:
@@ -104,7 +106,8 @@ class Calling:
         # Some layers run the branch on a part of the batch.
         name, value = ("shortcut", "x[: len(shortcut)] if x.ndim else x") if self._how.residual else ("value", "value")
         value = f"shortcut + ({value})" if self._how.adds else value
-        return f"lambda {name}, *beside: ({value}, *beside)" if self._how.several else f"lambda {name}: {value}"
+        function = f"lambda {name}, *beside: ({value}, *beside)" if self._how.several else f"lambda {name}: {value}"
+        return f"{self.around}({function})" if self.around else function
 
     def _apply(self, function: str, arguments: tuple[Argument, ...], drop_prob: object, training: bool) -> str:
         how = self._how

@@ -219,6 +219,15 @@ class LiveScript(Script):
         self.imports(*imports)
         self.add(*lines[len(imports) :])
 
+    def count_branch(self) -> None:
+        """Bind ``runs`` to a list of how many samples each run of the branch was given; before the layer is built."""
+        with self.under("def counted(branch):"):
+            with self.under("def run(*given):"):
+                self.add("runs.append(len(given[0]))", "return branch(*given)")
+            self.add("return run")
+        self.add("runs = []")
+        self._calling.around = "counted"
+
     def hold_key(self) -> None:
         """Bind ``key`` to a fresh key, which the calls that follow are given; nothing where they take none."""
         if "key" in self.invocation.roles:

@@ -12,7 +12,6 @@ from fnmatch import fnmatch
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.core.result import SHOWN, first_of_each_check
 from droppath_audit.core.verdict import Outcome
@@ -110,6 +109,7 @@ def subjects() -> list[Subject]:
     """Return every mutant with the checks that claim it, then every sound variant, each sorted by name."""
     from droppath_audit.checks import catalogue
     from droppath_audit.mutants import mutants
+    from droppath_audit.mutants.costs import mutants_of_cost
     from droppath_audit.mutants.variants import mutants_of_variants
     from droppath_audit.sound import sound_variants
 
@@ -117,7 +117,8 @@ def subjects() -> list[Subject]:
     for check in catalogue().values():
         for name in check.mutants:
             claims.setdefault(name, []).append(check.id)
-    everyone = {**{name: (spec, ()) for name, spec in mutants().items()}, **mutants_of_variants()}
+    plain = {**mutants(), **mutants_of_cost()}
+    everyone = {**{name: (spec, ()) for name, spec in plain.items()}, **mutants_of_variants()}
     faulty = [
         Subject(name, spec, tuple(claims.get(name, ())), variants=variants)
         for name, (spec, variants) in sorted(everyone.items())
@@ -182,8 +183,9 @@ def examine(subject: Subject, *, seed: int) -> Row:
     alarms: dict[str, str] = {}
     bad: list[Result] = []
     asked = [results(loaded, Settings("quick", seed))]
-    if subject.variants:  # there, what claims it is asked alone: code is compiled for every trial
-        asked.append(results(loaded, Settings("quick", seed, only=subject.claims, variants=subject.variants)))
+    if apart := {check: _apart(check, subject.variants) for check in subject.claims if _apart(check, subject.variants)}:
+        # There, what claims it is asked alone: code is compiled for every trial.
+        asked += [results(loaded, Settings("quick", seed, only=(check,), **how)) for check, how in apart.items()]
     for result in chain.from_iterable(asked):
         found[result.outcome][result.trial.check] = None
         bad += [result] if result.bad else []
@@ -214,11 +216,19 @@ def killing_result(
     """Return the first result of a check that fails the target at effort standard; None where none does."""
     from droppath_audit.run.plan import Settings
 
-    settings = Settings("standard", seed, only=(check,), variants=variants or (EAGER,))
+    settings = Settings("standard", seed, only=(check,), **_apart(check, variants))
     for result in results(loaded, settings, first=first):
         if result.outcome is Outcome.FAIL:
             return result
     return None
+
+
+def _apart(check: str, variants: tuple[str, ...]) -> dict[str, Any]:
+    """Return what an audit must be asked for to have a check, beyond what every audit has."""
+    from droppath_audit.checks import catalogue
+
+    benchmark = {"benchmark": True} if catalogue()[check].benchmark else {}
+    return {**({"variants": variants} if variants else {}), **benchmark}
 
 
 def marks(row: Row) -> Mapping[str, str]:

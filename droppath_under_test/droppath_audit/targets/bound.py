@@ -136,9 +136,7 @@ class BoundLayer:
     """One instance of a bound target; see ``frameworks.target``."""
 
     def __init__(self, target: BoundTarget, drop_prob: float) -> None:
-        self._target = target
-        self._framework = target.framework
-        self._binding = target.binding
+        self._target, self._framework, self._binding = target, target.framework, target.binding
         self._drop_prob = drop_prob
         self._branch = Branch(
             target.framework, target.dialect, adds=target.binding.adds, several=target.binding.several
@@ -149,8 +147,7 @@ class BoundLayer:
         self._switches = True
         self._running = Running(target.way, per_call=target.dialect.granularity == "batch")
         self._followed: dict[int, tuple[str, str]] = {}
-        self._runs_branch = target.binding.runs_branch
-        binding = self._binding
+        binding, self._runs_branch = target.binding, target.binding.runs_branch
         self._only_x = binding.call == _PLAIN_CALL and not (
             binding.arrangement or binding.follows or binding.output is not None
         )
@@ -276,6 +273,10 @@ class BoundLayer:
         parts = () if layers is None else _target_does(layers.parts, self._instance(True))
         return tuple(f"{place} ({name})" for place, name in parts if words.drops_paths(name))
 
+    def computed(self) -> int:
+        """Return for how many samples the branch that it was handed has been run so far."""
+        return self._branch.computed
+
     def text(self) -> str:
         """Return the layer's repr."""
         return _target_does(repr, self._object(True))  # type: ignore[no-any-return]
@@ -300,8 +301,7 @@ class BoundLayer:
             self._branch.output = None
 
     def _call_once(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
-        arrangement = self._binding.arrangement
-        shape = tuple(x.shape)
+        arrangement, shape = self._binding.arrangement, tuple(x.shape)
         if self._binding.follows:
             self._follow(self._instance(training), x)
         if arrangement:

@@ -42,12 +42,14 @@ class Branch(threading.local):
 
     Attributes:
         output: What the branch returns for the whole batch in the call in hand, of shape (B, ...).
+        computed: Samples that it was run for, in calls of this thread that were made in earnest.
     """
 
     def __init__(self, framework: Framework, dialect: Dialect, *, adds: bool = False, several: bool = False) -> None:
         self._framework, self._identity = framework, dialect.form == "branch"
         self._adds, self._several = adds, several
         self.output: Tensor = None
+        self.computed = 0
         self._whole = 0  # calls that were noted to be run on the whole batch in order
         self._notes: list[list[int]] | None = None  # the samples asked for, run by run, while they are noted
         self._known: list[list[int]] = []  # those that the call in hand will ask for, where they are parts
@@ -60,6 +62,7 @@ class Branch(threading.local):
                 addition in their dtype.
         """
         output = self._outputs(shortcut)
+        self.computed += 0 if self._notes is not None else (*self._framework.info(shortcut).shape, 1)[0]
         output = self._added(shortcut, output) if self._adds else output
         return (output, *beside, *named.values()) if self._several else output
 

@@ -36,6 +36,10 @@ def report() -> dict[str, Any]:
     layers = [{"key": "drop_path", "drop_prob": 0.1, "changed": False, "kept": 900, "decisions": 1000}]
     other = {"check": "DP902", "verdict": "pass", "evidence": {"layers": layers}}
     found["reports"][0]["results"].append({**found["reports"][0]["results"][0], **other})
+    # Of an audit with --benchmark.
+    timed = {"shape": [64, 2], "passes": "forward", "seconds": {"target": 2e-3, "reference": 1e-3, "<other>": 4e-3}}
+    other = {"check": "DP801", "verdict": "pass", "evidence": {"rows": [timed]}}
+    found["reports"][0]["results"].append({**found["reports"][0]["results"][0], **other})
     return found
 
 
@@ -56,6 +60,8 @@ def test_it_holds_verdict_causes_findings_and_pictures(report: dict[str, Any]) -
     for check in ("DP103 exact-keep-probability", "DP301 keep-prob-zero"):
         assert f"<summary>{check}, MUST" in page
     assert page.count("<svg ") == len(pictures.PICTURES)
+    for cell in ("64×2", "2 ms", "2 × reference, 0.5 × &lt;other&gt;"):
+        assert f"<td>{cell}</td>" in page
 
 
 @pytest.mark.parametrize("picture", pictures.PICTURES, ids=lambda one: one.__name__)

@@ -153,5 +153,13 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_every_check_is_planned(facts: Facts) -> None:
-    elsewhere = {"DP703", "DP704"}  # which other variants alone have
-    assert {name[:5] for name in ids(facts)} == set(catalogue()) - elsewhere
+    elsewhere = {"DP703", "DP704", *(check.id for check in catalogue().values() if check.away)}
+    costs = {"DP801", "DP802", "DP804"}  # of which nothing is planned without being asked for
+    assert {name[:5] for name in ids(facts)} == set(catalogue()) - elsewhere - costs
+    asked = make(facts, Settings(benchmark=True))
+    assert {trial.check for trial in asked} == set(catalogue()) - elsewhere
+    assert [trial for trial in asked if trial.check not in costs] == list(make(facts, Settings()))
+    recorded = replace(facts, recording=())
+    assert not costs & {trial.check for trial in make(recorded, Settings())}
+    with pytest.raises(UsageError, match="It runs with --benchmark alone"):
+        ids(facts, "DP802")

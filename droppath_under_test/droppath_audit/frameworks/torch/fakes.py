@@ -21,7 +21,7 @@ from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, FakeDevices
 from droppath_audit.frameworks.theirs import is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 MOST_VALUES = 4096  # of a tensor that is compared with that of another call
@@ -61,7 +61,7 @@ class Fake(torch.Tensor):
         if force:
             return self.cpu().numpy(force=True)
         for mode in _entered:
-            mode.note(Passage(MET, "numpy", _words(self.raw)))
+            mode.note(Passage(MET, "numpy", words(self.raw)))
         raise TypeError(f"can't convert {self.device} device type tensor to numpy")
 
     @property
@@ -142,7 +142,7 @@ class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def note(self, passage: Passage) -> None:
         """Add what passes to the list of who watches, unless this package asked for it."""
-        if self._passages is not None and not _asked_by_us():
+        if self._passages is not None and not asked_by_us(__file__):
             self._passages.append(passage)
 
 
@@ -167,9 +167,9 @@ class _Operation:
             if name in (*COPIES, *TAKES_BOTH):
                 for tensor in sized:
                     values = repr(tensor.detach().flatten()[:MOST_VALUES].tolist())
-                    note(Passage(MOVED, name, _words(tensor), values))
+                    note(Passage(MOVED, name, words(tensor), values))
             elif "device" not in self._kwargs:
-                note(Passage(MET, name, _words(sized[0])))
+                note(Passage(MET, name, words(sized[0])))
                 raise RuntimeError(
                     "Expected all tensors to be on the same device, but found at least two devices, "
                     f"{self._device} and {sized[0].device}!"
@@ -178,13 +178,13 @@ class _Operation:
             note(Passage(MET, name, "a generator"))
             raise RuntimeError(f"Expected a '{self._device.type}' device type for generator but found 'cpu'")
         if self._there and self._waits(stays):
-            note(Passage(READ, name, _words(self._there[0].raw)))
+            note(Passage(READ, name, words(self._there[0].raw)))
         args, kwargs = pytree.tree_map(self._bare, (self._args, self._kwargs))
         result = func(*args, **kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags and not stays:
             for tensor in pytree.tree_leaves(result):
                 if isinstance(tensor, torch.Tensor) and tensor.numel():
-                    note(Passage(DRAWN, name, _words(tensor), named=self._names_a_generator()))
+                    note(Passage(DRAWN, name, words(tensor), named=self._names_a_generator()))
         return self._wrapped(result) if stays else result
 
     def _stays(self) -> bool:
@@ -201,7 +201,7 @@ class _Operation:
         if self._name in COPIES:
             return not stays and not self._kwargs.get("non_blocking")
         if self._name == "index":  # by numbers it has a shape that is known; by a mask it has not
-            return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in (*self._there[1:], *self._here))
+            return by_a_mask((*self._there[1:], *self._here))
         return any(tag in self._func.tags for tag in READS)
 
     def _names_a_generator(self) -> bool:
@@ -242,13 +242,19 @@ def _no_gradients() -> NoReturn:
     raise NotImplementedError("a fake tensor has no gradients")
 
 
-def _words(tensor: torch.Tensor) -> str:
+def by_a_mask(indices: Iterable[torch.Tensor]) -> bool:
+    """Return whether one of them is a mask, of which nobody knows how many elements it chooses."""
+    return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in indices)
+
+
+def words(tensor: torch.Tensor) -> str:
+    """Return dtype and shape."""
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
-def _asked_by_us() -> bool:
-    """Return whether code of this package, and not the target's, asked for the operation."""
+def asked_by_us(mode: str) -> bool:
+    """Return whether code of this package, and not the target's, asked for the operation that a mode's file sees."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__, mode)):
         frame = frame.f_back
     return frame is None or is_ours(frame.f_code.co_filename)

@@ -16,6 +16,7 @@ from droppath_audit.frameworks.manners import Skeletons
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
+from droppath_audit.frameworks.torch.costs import TorchCosts
 from droppath_audit.frameworks.torch.executions import TorchExecutions
 from droppath_audit.frameworks.torch.fakes import TorchFakes
 from droppath_audit.frameworks.torch.graphs import TorchGraphs
@@ -59,6 +60,7 @@ class TorchFramework(
     TorchExecutions,
     TorchSettings,
     TorchWitnessing,
+    TorchCosts,
     TorchNetworks,
     TorchMonitoring,
     TorchRanks,

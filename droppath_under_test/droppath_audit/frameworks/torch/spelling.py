@@ -51,6 +51,23 @@ class Fake(TorchDispatchMode):
 fake = Fake()"""
 
 
+WATCH = """\
+from torch.utils._python_dispatch import TorchDispatchMode
+class Watch(TorchDispatchMode):
+    returned = []
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        y = op(*args, **(kwargs or {}))
+        views = not op._schema.is_mutable and any(one.alias_info for one in op._schema.returns)
+        for one in y if isinstance(y, (tuple, list)) else [y]:
+            if isinstance(one, torch.Tensor) and not views:
+                self.returned.append(one)
+        return y
+    def masks(self, x, y):
+        large = [one for one in self.returned if one.numel() >= x.numel() and one.isfinite().all()]
+        return [(one.dtype, list(one.shape)) for one in large if one.data_ptr() not in (x.data_ptr(), y.data_ptr())]
+watch = Watch()"""
+
+
 class TorchSpelling(Spelling):
     """See ``frameworks.spelling``."""
 
@@ -150,6 +167,10 @@ dist.barrier()""",
         """Bind ``feed``, a dispatch mode that sees every draw of this thread."""
         fill = "" if values == "None" else FILL.replace("VALUES", values)
         return tuple(FEED.replace("FILL", fill).splitlines())
+
+    def watch_operations(self) -> tuple[str, ...]:
+        """Bind ``watch``, a dispatch mode that keeps what operations return."""
+        return tuple(WATCH.splitlines())
 
     def fake(self, device: str) -> tuple[str, ...]:
         """Bind ``fake``, torch's own fake tensors under a dispatch mode that sees what is copied and read."""

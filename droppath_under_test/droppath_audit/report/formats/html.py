@@ -15,6 +15,7 @@ from droppath_audit.core.cause import DEFINITION
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.core.visible import clipped
+from droppath_audit.report import costs
 from droppath_audit.report.broken import LONGEST, broken, conclusion, counted, is_finding, name_of, telling, waived
 from droppath_audit.report.pictures import PICTURES
 
@@ -143,6 +144,7 @@ def _report(report: Mapping[str, Any]) -> str:
         told.append("<h2>What stayed open</h2>\n<ul>\n")
         told += [f"<li>{_said(one['trial'])}: {_said(one['message'])}</li>\n" for one in open_]
         told.append("</ul>\n")
+    told.append(costs.table(report))
     pictures = "".join(picture(report) for picture in PICTURES)
     if pictures:
         told.append(f"<h2>Pictures</h2>\n{pictures}\n")
