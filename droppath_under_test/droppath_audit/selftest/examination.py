@@ -182,7 +182,9 @@ def examine(subject: Subject, *, seed: int) -> Row:
     found: dict[Outcome, dict[str, None]] = {outcome: {} for outcome in Outcome}  # dictionaries keep the order
     alarms: dict[str, str] = {}
     bad: list[Result] = []
-    asked = [results(loaded, Settings("quick", seed))]
+    costs = bool(subject.claims) and all("benchmark" in _apart(check, ()) for check in subject.claims)
+    # What only costs too much, costs too much in every trial that has no time limit.
+    asked = [] if costs else [results(loaded, Settings("quick", seed))]
     if apart := {check: _apart(check, subject.variants) for check in subject.claims if _apart(check, subject.variants)}:
         # There, what claims it is asked alone: code is compiled for every trial.
         asked += [results(loaded, Settings("quick", seed, only=(check,), **how)) for check, how in apart.items()]
