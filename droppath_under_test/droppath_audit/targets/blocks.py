@@ -35,7 +35,7 @@ SEEDS = 3
 CALLS = 4  # at each rate, of five samples
 RATES = (0.5, 0.25)
 PARTS = ("Part()", "Part(None)")  # what stands for attention returns its weights too
-HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, with m of a whole block.
+HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
 
 x is not given to the block. It is called on one fixed input, as often as x has samples, and m is the factor by which
 it multiplied the branch of each sample: 0 where it dropped it. So the audit examines how the block decides: how often,
@@ -183,7 +183,7 @@ class _Trial:
             return (*PARTS, str(SIZE), "None")
         return (str(SIZE), "1", *PARTS, "None")
 
-    def _call_value(self, parameter: Parameter) -> tuple[str, ...]:
+    def _call_value(self, _: Parameter) -> tuple[str, ...]:
         return tuple(dict.fromkeys(text for size in self._sizes for text in self._blocks.given_beside(size)))
 
 
@@ -220,7 +220,8 @@ def _features(sizes: Sequence[int]) -> list[tuple[int, ...]]:
         shape
         for n in sizes
         for shape in (
-            (n, 2, 2), (2, n), (n, 4), (n,), (2, 2, n), (n, 2, 2, 2), (1, n), (n, n), (n, 8, 8), (n, n, n), (2, 2, 2, n),
+            (n, 2, 2), (2, n), (n, 4), (n,), (2, 2, n), (n, 2, 2, 2),
+            (1, n), (n, n), (n, 8, 8), (n, n, n), (2, 2, 2, n),
         )
     )  # fmt: skip
     return list(dict.fromkeys(several))
@@ -244,7 +245,9 @@ def _slots(
         quiet: Name of what is constructed, of which all that drops something else is to drop nothing; empty for a call.
     """
     unnamed = [(_text(argument, binding),) for argument in arguments if not argument.keyword]
-    named = {argument.keyword: (_text(argument, binding),) for argument in arguments if argument.keyword}
+    named: dict[str, tuple[str, ...]] = {
+        argument.keyword: (_text(argument, binding),) for argument in arguments if argument.keyword
+    }
     for name, parameter in list(parameters.items())[len(unnamed) :]:
         if name in named or parameter.kind in VARIADIC:
             continue

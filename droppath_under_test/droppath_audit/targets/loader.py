@@ -23,7 +23,7 @@ from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, Layouts, Sources, Surroundings, has, names_of
 from droppath_audit.frameworks.executions import Executions
 from droppath_audit.targets import blocks, proposing, words
-from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
+from droppath_audit.targets.bodies import calls, handed_on, parts_made, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -222,7 +222,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
             sides = _with_body(sides, method)
-            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj))
+            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls))
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call, method = _call(cls, adapter)

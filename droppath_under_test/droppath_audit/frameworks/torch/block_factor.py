@@ -89,12 +89,12 @@ def factory_of(
                 random.setstate(state)
             for number, (name, parameter) in enumerate(block.named_parameters()):
                 if any(f"{name}.".startswith(f"{part}.") for part in silent):
-                    parameter.zero_()
+                    values = torch.zeros(parameter.shape)
                 elif parameter.dim() > 1:
-                    fan_in = parameter[0].numel()
-                    parameter.copy_((3.0 / max(fan_in, 1)) ** 0.5 * spread(parameter.shape, number))
+                    values = (3.0 / max(parameter[0].numel(), 1)) ** 0.5 * spread(parameter.shape, number)
                 else:  # gains and biases; a gain of zero or 1e-6 would hide the branch
-                    parameter.copy_(1.0 + 0.5 * spread(parameter.shape, number))
+                    values = 1.0 + 0.5 * spread(parameter.shape, number)
+                parameter.data = values.to(parameter)  # not what was drawn, written over
         for name, part in block.named_modules():
             follows = not name or any(f"{name}.".startswith(f"{other}.") for other in switched)
             part.training = training and follows
@@ -129,7 +129,7 @@ def factory_of(
                 y = output(built(drop_prob, training), drop_prob, training, 8)
             except (ArithmeticError, ValueError, AssertionError):
                 continue
-            yield from (row for row in y.split(1) if bool(torch.isfinite(row).all()))
+            yield from (row for row in torch.split(y, 1) if bool(torch.isfinite(row).all()))
 
     @functools.cache
     def ends() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
