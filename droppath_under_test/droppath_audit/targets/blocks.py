@@ -6,6 +6,7 @@ and the first with which it runs are written down.
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ SIZE = 8
 SECONDS = 60.0  # of trying
 VALUES = 48  # ways to fill in what the constructor, or the call, must be given
 SEEDS = 3
-CALLS = 4  # at each rate, of five samples
+CALLS = 8  # at each rate, of five samples
 RATES = (0.5, 0.25)
 PARTS = ("Part()", "Part(None)")  # what stands for attention returns its weights too
 HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
@@ -40,11 +41,15 @@ HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x,
 x is not given to the block. It is called on one fixed input, as often as x has samples, and m is the factor by which
 it multiplied the branch of each sample: 0 where it dropped it. So the audit examines how the block decides: how often,
 for each sample or for all, how it scales, in training and in evaluation, and its random numbers. It examines no
-gradients, dtypes, shapes, devices or values of x in the block.{silent}
+gradients, dtypes, shapes, devices or values of x in the block.{further}
 """'''
 SILENT = """
-The block drops more than one branch. {names} adds nothing here, so that one is seen alone; name another in ``silent``
-to see the next."""
+The block drops more than one branch. What {names} adds is nothing here, so that one is seen alone; name another part
+in ``silent`` to see the next."""
+BARE = """
+It runs without {names}: behind a normalisation no factor could be told."""
+ONE_POSITION = """
+A sample is one vector, and a decision for each position of a sequence or map would not be told from one a sample."""
 SKIPPED = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")  # of x, which the block never sees
 LIKELY_PARTS = {"attn", "attention", "ffn", "mlp", "forward", "mixer", "conv", "norm", "act", "ssm", "mamba"}
 
@@ -58,6 +63,7 @@ class _Way:
     features: tuple[int, ...] = ()
     seed: int = 0
     dtype: str = ""
+    bare: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     switched: tuple[str, ...] = ()
 
@@ -65,6 +71,7 @@ class _Way:
         fields = [
             f"seed={self.seed}" if self.seed else "",
             f"dtype={self.dtype}",
+            f"bare={self.bare!r}" if self.bare else "",
             f"silent={self.silent!r}" if self.silent else "",
             f"switched={self.switched!r}" if self.switched else "",
         ]
@@ -91,9 +98,14 @@ class _Trial:
         self._call = _slots(invocation.call, sides.call, binding, self._call_value)
 
     def found(self) -> _Way | None:
-        """Return the first way in which the block shows its factors, or in which it runs at all; None where none."""
+        """Return the first way in which the block shows its factors, or in which it runs at all; None where none.
+
+        On one position alone a decision a position looks like one a sample, so that is taken where nothing else runs.
+        """
         runs = None
         for way in self._running():
+            if runs is not None and _one_position(way) and not _one_position(runs):
+                continue
             for finer in self._finer(way):
                 if time.monotonic() > self._until:
                     return runs or way
@@ -141,25 +153,32 @@ class _Trial:
         return False
 
     def _finer(self, way: _Way) -> Iterator[_Way]:
-        """Yield a way with other seeds, and then with one of its parts silent, the last first."""
+        """Yield a way with other seeds, and then without norms, or with one of its parts silent, the last first."""
         for seed in range(SEEDS):
             yield replace(way, seed=seed)
         with suppress(Exception):
             block = self._names(way)["build"](0.0, True)
+            inside = self._layers.parts(block) if self._layers is not None else ()
             held = self._layers.numbers(block) if self._layers is not None else ()
-            for part in reversed(dict.fromkeys(name.partition(".")[0] for name in held if "." in name)):
-                yield replace(way, silent=(part,))
+            norms = tuple(place for place, name in inside if "norm" in name.lower() and "." not in place)
+            parts = list(dict.fromkeys(name.partition(".")[0] for name in held if "." in name))
+            silent = [(), *((part,) for part in reversed(parts) if part not in norms)]
+            yield from (replace(way, silent=one) for one in silent[1:])
+            yield from (replace(way, bare=norms, silent=one) for one in silent if norms)
 
     def _answers(self, way: _Way) -> bool:
-        """Return whether every sample of several calls is kept or dropped as a whole."""
+        """Return whether every sample of several calls is kept or dropped as a whole.
+
+        Of a block that was changed, some have to be dropped, and some kept: else what it dropped is what it lost.
+        """
         with suppress(Exception):
-            make, x = self._make(way), self._x()
+            make, x, seen = self._make(way), self._x(), set[float]()
             for drop_prob in RATES:
                 layer = make(drop_prob)
                 layer(x, False)
                 for _ in range(CALLS):
-                    layer(x, True)
-            return True
+                    seen |= set(self._framework.numpy(layer(x, True)).ravel().tolist())
+            return len(seen) > 1 or not (way.silent or way.bare)
         return False
 
     def _x(self) -> Any:
@@ -204,14 +223,21 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
     way = trial.found()
     if way is None:
         return None
-    silent = SILENT.format(names=", ".join(way.silent)) if way.silent else ""
+    further = SILENT.format(names=" and ".join(way.silent)) if way.silent else ""
+    further += BARE.format(names=" and ".join(way.bare)) if way.bare else ""
+    further += ONE_POSITION if _one_position(way) else ""
     text = [
-        HEADING.format(silent=silent), "", "from __future__ import annotations", "", *blocks.block_imports(), *imports,
-        "", "", trial.source(way), "", "", "# From here on nothing is of this block alone.", blocks.block_source(),
-        "", way.made(),
+        HEADING.format(further=further), "", "from __future__ import annotations", "",
+        *blocks.block_imports(), *imports, "", "", trial.source(way), "", "",
+        "# From here on nothing is of this block alone.", blocks.block_source(), "", way.made(),
     ]  # fmt: skip
     always = ["training=always"] if binding.mode_at == "always" else []
     return Proposal("\n".join(text) + "\n", ("form=factory", *always, "dtypes=float32"), skipped=SKIPPED)
+
+
+def _one_position(way: _Way) -> bool:
+    """Return whether a sample is one vector, of channels alone."""
+    return math.prod(way.features) == max(way.features)
 
 
 def _features(sizes: Sequence[int]) -> list[tuple[int, ...]]:

@@ -56,6 +56,7 @@ def factory_of(
     *,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
+    bare: Sequence[str] = (),
     silent: Sequence[str] = (),
     switched: Sequence[str] = (),
 ) -> Callable[[float], Callable[[torch.Tensor, bool], torch.Tensor]]:
@@ -70,6 +71,7 @@ def factory_of(
         features: Shape of a sample of the block's input.
         seed: Of its parameters, and of z.
         dtype: In which it computes; float64 tells factors apart to 1e-9, float32 to 1e-4.
+        bare: Normalisations that are left out, as one after the addition, behind which no factor can be told.
         silent: Parts whose parameters are zero, so that what they add is nothing: of a block that drops several
             branches all but one.
         switched: Parts that follow the mode; all others stay in evaluation, so that norms and dropouts stand still.
@@ -87,6 +89,8 @@ def factory_of(
             finally:
                 torch.set_default_dtype(default)
                 random.setstate(state)
+            for name in bare:
+                setattr(block, name, torch.nn.Identity())
             for number, (name, parameter) in enumerate(block.named_parameters()):
                 if any(f"{name}.".startswith(f"{part}.") for part in silent):
                     values = torch.zeros(parameter.shape)
@@ -108,12 +112,15 @@ def factory_of(
     # Far above zero: a ReLU, GELU or SiLU after the addition then changes nothing.
     z = (75.0 + 25.0 * spread((1, *features), -1)).to(dtype)
 
-    def output(block: Any, drop_prob: float, training: bool, batch: int) -> torch.Tensor:
+    def returned(block: Any, drop_prob: float, training: bool, given: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            y = tensor_in(run(block, z.repeat(batch, *(1 for _ in features)), drop_prob, training))
-        if len(y) != batch:
-            raise ValueError(f"the block returns {len(y)} samples of {batch}")
+            y = tensor_in(run(block, given.clone(), drop_prob, training))
+        if len(y) != len(given):
+            raise ValueError(f"the block returns {len(y)} samples of {len(given)}")
         return y.flatten(1)
+
+    def output(block: Any, drop_prob: float, training: bool, batch: int) -> torch.Tensor:
+        return returned(block, drop_prob, training, z.expand(batch, *features))
 
     def apart(one: torch.Tensor, other: torch.Tensor) -> bool:
         return bool((one - other).norm() > exact * (one.norm() + other.norm()))
@@ -134,6 +141,10 @@ def factory_of(
     @functools.cache
     def ends() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what comes back of a dropped and of a kept branch, and the elements that tell them apart."""
+        block, other = built(0.0, False), 150.0 - z
+        both = returned(block, 0.0, False, torch.cat([z, other]))
+        if apart(both[1:], returned(block, 0.0, False, other)):
+            raise ValueError("what the block returns of a sample is not of that sample alone")
         state = random.getstate()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -159,8 +170,8 @@ def factory_of(
         wrong = (left > exact * size).nonzero().flatten().tolist()
         if wrong:
             raise RuntimeError(
-                f"sample {wrong[0]} is neither kept nor dropped as a whole: what the block returned is not what it "
-                "returns of a dropped branch plus a multiple of the branch"
+                f"sample {wrong[0]} is neither kept nor dropped as a whole, as where parts of a sample or several "
+                "branches are dropped: the output is not that of a dropped branch plus a multiple of the branch"
             )
         keep_prob = 1.0 - drop_prob
         for value in (0.0, 1.0, keep_prob, 1.0 / keep_prob if keep_prob else 0.0):  # but for rounding in the block
