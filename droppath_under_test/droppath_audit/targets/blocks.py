@@ -270,9 +270,9 @@ def _slots(
         likely: Returns values for one that must be given a value, and has none.
         quiet: Name of what is constructed, of which all that drops something else is to drop nothing; empty for a call.
     """
-    unnamed = [(_text(argument, binding),) for argument in arguments if not argument.keyword]
+    unnamed = [_texts(argument, binding) for argument in arguments if not argument.keyword]
     named: dict[str, tuple[str, ...]] = {
-        argument.keyword: (_text(argument, binding),) for argument in arguments if argument.keyword
+        argument.keyword: _texts(argument, binding) for argument in arguments if argument.keyword
     }
     for name, parameter in list(parameters.items())[len(unnamed) :]:
         if name in named or parameter.kind in VARIADIC:
@@ -285,15 +285,16 @@ def _slots(
     return [*unnamed, *(tuple(f"{name}={text}" for text in texts) for name, texts in named.items())]
 
 
-def _text(argument: Argument, binding: Binding) -> str:
-    """Return the value of an argument where ``z`` is the block's input."""
+def _texts(argument: Argument, binding: Binding) -> tuple[str, ...]:
+    """Return values of an argument where ``z`` is the block's input."""
+    if argument.role in ("branch", "f"):
+        return PARTS
     keep = binding.probability is not None and binding.probability.meaning == "keep"
     inverted = binding.mode is not None and binding.mode.inverted
     texts = {
         "x": "z", "r": "0.0 * z", "p": "1.0 - drop_prob" if keep else "drop_prob",
         "training": "not training" if inverted else "training", "constant": argument.text,
-        "branch": PARTS[0], "f": PARTS[0],
     }  # fmt: skip
     if argument.role == "list":
-        return f"[{', '.join(texts.get(role, 'None') for role in argument.roles)}]"
-    return texts.get(argument.role, "None")
+        return (f"[{', '.join(texts.get(role, 'None') for role in argument.roles)}]",)
+    return (texts.get(argument.role, "None"),)
