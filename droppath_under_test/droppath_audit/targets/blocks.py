@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BATCH = 5  # which no size is, so that a batch taken for channels does not fit by chance
 SIZE = 8
-SECONDS = 60.0  # of trying
+SECONDS = 30.0  # of trying
 VALUES = 48  # ways to fill in what the constructor, or the call, must be given
 SEEDS = 3
 CALLS = 8  # at each rate, of five samples
