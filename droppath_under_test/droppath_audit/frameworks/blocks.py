@@ -22,7 +22,7 @@ class Blocks(Capability):
 
     @abstractmethod
     def block_source(self) -> str:
-        """Return source that defines ``factory_of`` and ``Part``, and needs the imports alone."""
+        """Return source that defines ``factory_of`` and ``GivenPart``, and needs the imports alone."""
 
     @abstractmethod
     def block_names(self) -> Mapping[str, Any]:

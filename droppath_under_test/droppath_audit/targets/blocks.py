@@ -35,7 +35,7 @@ VALUES = 48  # ways to fill in what the constructor, or the call, must be given
 SEEDS = 3
 CALLS = 8  # at each rate, of five samples
 RATES = (0.5, 0.25)
-PARTS = ("Part()", "Part(None)")  # what stands for attention returns its weights too
+PARTS = ("GivenPart()", "GivenPart(None)")  # what stands for attention returns its weights too
 HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
 
 x is not given to the block. It is called on one fixed input, as often as x has samples, and m is the factor by which

@@ -146,7 +146,7 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
     assert "silent=('feed',)" in text
     assert "What feed adds is nothing here" in text
     assert "dropout=0.0" in text
-    assert "self_attn=Part(None)" in text
+    assert "self_attn=GivenPart(None)" in text
     assert "mask=None" in text
 
 

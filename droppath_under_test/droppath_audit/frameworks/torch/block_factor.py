@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NEARLY = 1e-9  # a drop_prob at which all is kept, and 1 - NEARLY at which all is dropped, without a division by zero
 
 
-class Part(torch.nn.Module):
+class GivenPart(torch.nn.Module):
     """What a block is given as a part of its branch: it returns what it is given first.
 
     Args:
