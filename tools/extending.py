@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import droppath_audit.frameworks.blocks
 import droppath_audit.frameworks.costs
 import droppath_audit.frameworks.executions
 import droppath_audit.frameworks.fakes

@@ -42,22 +42,29 @@ def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) 
         raise UsageError(f"There is a file {output} already; name another.")
     file = output or "audit_me.py"
     try:
-        proposal = proposed(spec, imports)
+        proposal = proposed(spec, imports, runs=lambda layer: not _refused(layer, imports))
         text, of = proposal.text, f"{file}:make?" + "&".join(proposal.items)
         done = "Fill in the marked lines" if not proposal.complete else _tried(proposal, imports)
+        skipped = "".join(f" --skip {shlex.quote(pattern)}" for pattern in proposal.skipped)
     except Unimportable as error:
         text, items = _lifted(spec, error)
-        of, done = f"{file}:{items}", "It is lifted out of its file, which cannot be imported"
+        of, skipped, done = f"{file}:{items}", "", "It is lifted out of its file, which cannot be imported"
     if output is None:
         click.echo(text, nl=False)
     else:
         Path(output).write_text(text, encoding="utf-8")
-    click.echo(f"{done}: droppath-audit {shlex.quote(of)}", err=True)
+    click.echo(f"{done}: droppath-audit {shlex.quote(of)}{skipped}", err=True)
     return 0
 
 
 def _tried(proposal: Proposal, imports: tuple[str, ...]) -> str:
-    """Return whether a factory runs as it is, by having a worker load it and make its first calls."""
+    """Return whether a factory runs as it is."""
+    why = _refused(proposal, imports)
+    return f"It does not run yet ({why}); mend it, then" if why else "It runs as it is"
+
+
+def _refused(proposal: Proposal, imports: tuple[str, ...]) -> str:
+    """Return why a factory is not audited; a worker loads it and makes its first calls."""
     from droppath_audit.run.supervisor import Supervisor
 
     with tempfile.TemporaryDirectory(prefix="droppath-audit-proposed-") as folder:
@@ -67,9 +74,8 @@ def _tried(proposal: Proposal, imports: tuple[str, ...]) -> str:
             with Supervisor(f"{file}:make?{'&'.join(proposal.items)}", imports=imports) as supervisor:
                 _ = supervisor.facts
         except UsageError as error:
-            why = error.message.partition("\n")[0].replace(f"{file}:", "").rstrip(".")
-            return f"It does not run yet ({why}); mend it, then"
-    return "It runs as it is"
+            return error.message.partition("\n")[0].replace(f"{file}:", "").rstrip(".")
+    return ""
 
 
 def _lifted(spec: str, error: Unimportable) -> tuple[str, str]:

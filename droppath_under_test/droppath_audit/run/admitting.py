@@ -73,7 +73,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     if first.inside:
         raise _network(facts, first)
     if target.form_open and not first.form:
-        raise UsageError(_form_open(facts))
+        raise _form_open(facts)
     if first.form:
         how = ADDS if first.adds else "by what a call at drop_prob = 0 returns"
         target = target.prepared(adds=first.adds).declaring(form=first.form)
@@ -254,7 +254,7 @@ def _computes(facts: Facts, shown: Admission) -> UsageError:
     return UsageError(
         f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
         f"values of {names}.",
-        advice=" Audit the class that drops, or give a factory whose function drops alone:",
+        advice=" Audit the class that drops, or the block by a factory, which shows how it drops:",
         command=proposing(facts.spec),
     )
 
@@ -284,8 +284,15 @@ def _invocation(facts: Facts, target: BoundTarget) -> Invocation:
     return target.binding.invocation(imports)
 
 
-def _form_open(facts: Facts) -> str:
-    return (
+def _form_open(facts: Facts) -> UsageError:
+    reason = (
         f"{facts.spec} is given the branch, and at drop_prob = 0 it returns neither what that returned nor the "
-        "shortcut plus that. Add form=residual or form=branch to say which it promises."
+        "shortcut plus that."
+    )
+    if not facts.importable:
+        return UsageError(reason, advice=" Add form=residual or form=branch to say which it promises.")
+    return UsageError(
+        reason,
+        advice=" Run next, or with form=residual if it promises to add the shortcut:",
+        command=f"droppath-audit {shlex.quote(completed(facts.spec, ['form=branch']))}",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ OF_TENSORS = {
 }  # fmt: skip
 
 
+WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
+
+
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """Return the syntax tree of a function; None where its source is not there, or is no definition."""
     try:
@@ -25,6 +29,14 @@ def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | Non
         return None
     first = body[0] if body else None
     return first if isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+
+def parts_made(cls: Any) -> list[str]:
+    """Return the names of the layers with weights that a constructor makes, such as ``Conv2d``, each once."""
+    tree = definition_of(vars(cls).get("__init__"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+    named = [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls]
+    return [name for name in dict.fromkeys(named) if WITH_WEIGHTS.search(name)]
 
 
 def is_name(node: ast.AST, *names: str) -> bool:

@@ -22,8 +22,8 @@ from droppath_audit.core.search_path import working_directory
 from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, Layouts, Sources, Surroundings, has, names_of
 from droppath_audit.frameworks.executions import Executions
-from droppath_audit.targets import proposing, words
-from droppath_audit.targets.bodies import calls, handed_on, passed_on, stored_and_called, tensors, unpacked
+from droppath_audit.targets import blocks, proposing, words
+from droppath_audit.targets.bodies import calls, handed_on, parts_made, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.importing import Found, find, import_lines
@@ -38,7 +38,7 @@ from droppath_audit.targets.standing_in import standing_in
 from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from inspect import Parameter
 
     from droppath_audit.core.recording import Recording
@@ -125,8 +125,13 @@ def load_object(obj: Any, items: dict[str, Any], *, devices: tuple[str, ...] = (
     return replace(loaded, facts=replace(loaded.facts, spec=f"<{name}>", importable=False))
 
 
-def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
+def proposed(text: str, imports: tuple[str, ...] = (), *, runs: Callable[[Proposal], bool] | None = None) -> Proposal:
     """Return a factory for what a SPEC names.
+
+    Args:
+        text: The SPEC.
+        imports: Modules to import first, in order.
+        runs: Tells whether a factory runs; without it none is written for a block that drops by itself.
 
     Raises:
         UsageError: If it cannot be imported or read, is a factory or a recording, or contradicts its items.
@@ -145,7 +150,10 @@ def proposed(text: str, imports: tuple[str, ...] = ()) -> Proposal:
     obj, found, spec = _driven(found, spec)
     sides = sides_of(obj, spec, adapter, has(framework_of(adapter, spec), Keys))
     binding, _ = draft(spec, sides)
-    return proposing.layer(binding, sides, found.lines)
+    layer = proposing.layer(binding, sides, found.lines)
+    if runs is None or (layer.complete and runs(layer)):
+        return layer
+    return blocks.block(obj, binding, sides, found.lines, framework_of(adapter, spec)) or layer
 
 
 def _driven(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
@@ -214,7 +222,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
             sides = _with_body(sides, method)
-            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj))
+            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls))
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call, method = _call(cls, adapter)

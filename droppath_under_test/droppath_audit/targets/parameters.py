@@ -11,7 +11,7 @@ from droppath_audit.targets import words
 from droppath_audit.targets.table import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Set
+    from collections.abc import Collection, Mapping, Sequence, Set
 
     from droppath_audit.frameworks.capabilities import Keys
     from droppath_audit.targets.spec import Spec
@@ -43,6 +43,7 @@ class Sides:
         tensors: Arguments of the call of which what only tensors have is read.
         unpacked: Arguments of the call that hold several things, each with their names.
         method: The function that its call runs, where there is one.
+        parts: Layers with weights that its constructor makes: several make a block of it, which is more than drops.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Sides:
     tensors: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     method: Any = None
+    parts: Sequence[str] = ()
 
 
 def required(parameter: Parameter) -> bool:

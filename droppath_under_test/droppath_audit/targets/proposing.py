@@ -32,11 +32,13 @@ class Proposal:
         text: Its source, which defines ``make``.
         items: Items of the SPEC that names it.
         make: The source of ``make`` alone, where what it needs can be given it.
+        skipped: Patterns of checks that it says nothing of.
     """
 
     text: str
     items: tuple[str, ...] = ("form=factory",)
     make: str = ""
+    skipped: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

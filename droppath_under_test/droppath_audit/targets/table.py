@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from droppath_audit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from droppath_audit.targets.spec import Spec
 
@@ -47,18 +47,19 @@ class Table:
         """Add a question, with the items that would answer it, the most likely first."""
         self.questions.append(OpenQuestion(text, items))
 
-    def refuse(self, spec: Spec, command: str = "droppath-audit") -> None:
+    def refuse(self, spec: Spec, command: str = "droppath-audit", *, parts: Sequence[str] = ()) -> None:
         """Raise if anything is open.
 
         Args:
             spec: What was declared.
             command: What is given a SPEC.
+            parts: Layers with weights that it makes; several make a block of it, for which a factory is proposed.
 
         Raises:
             UsageError: It lists everything and prints the command to run next.
         """
         if self.questions:
-            raise _open(spec, self.questions, command)
+            raise _open(spec, self.questions, command, parts)
 
 
 def listing(names: Iterable[str]) -> str:
@@ -78,7 +79,7 @@ def proposing(spec: str) -> str:
     return f"droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
 
 
-def _open(spec: Spec, questions: list[OpenQuestion], command: str) -> UsageError:
+def _open(spec: Spec, questions: list[OpenQuestion], command: str, parts: Sequence[str]) -> UsageError:
     lines = [f"{spec.name} is not called yet; its signature leaves open:"]
     for question in questions:
         others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
@@ -88,6 +89,10 @@ def _open(spec: Spec, questions: list[OpenQuestion], command: str) -> UsageError
     if spec.module == "object":
         advice = "Give the items as keyword arguments, or a factory make(drop_prob) with form='factory'."
         return UsageError(reason, advice=f"\n{advice}")
+    if len(parts) > 1:
+        made = ", ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
+        advice = f"It makes layers of its own ({made}): a block, of which a factory shows how it drops. Run next:"
+        return UsageError(reason, advice=f"\n{advice}", command=proposing(whole))
     if all(question.items for question in questions):
         return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")
     advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"

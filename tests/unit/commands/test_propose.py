@@ -133,3 +133,43 @@ def test_a_method_beside_a_shortcut_is_given_one_of_any_values(
     text = (tmp_path / "audit_me.py").read_text(encoding="utf-8")
     assert "x=shortcut," in text
     assert "residual=x," in text
+
+
+BLOCK = """
+import torch
+from torch import nn
+
+class Stage(nn.Module):
+    def __init__(self, channels, skip_rate=0.0):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
+        self.skip_rate = skip_rate
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        if self.training and self.skip_rate > 0.0:
+            kept = torch.rand(len(x), 1, 1, 1) >= self.skip_rate
+            y = torch.where(kept, y / ((1.0 - self.skip_rate) or 1.0), torch.zeros_like(y))
+        return x + y
+"""
+
+
+def test_each_command_that_is_printed_about_a_block_leads_on_to_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stage.py").write_text(BLOCK, encoding="utf-8")
+    status, _, refusal = command_line("stage.py:Stage")
+    assert status == 2
+    assert "It makes layers of its own (Conv2d, BatchNorm2d): a block" in refusal
+    status, _, said = command_line(*shlex.split(refusal.splitlines()[-1])[1:])
+    assert status == 0
+    assert said.startswith("It runs as it is: ")
+    words = shlex.split(said.partition(": ")[2])[1:]
+    assert words[0] == "audit_me.py:make?form=factory&dtypes=float32"
+    # Without the checks of values and gradients of x, which say nothing of the block.
+    assert {"DP4*", "DP206"} <= set(words)
+    asked = ("--only", "DP001", "--only", "DP002", "--only", "DP104", "--only", "DP301", "--effort", "quick")
+    status, out, _ = command_line(*words, *asked)
+    assert status == 0
+    assert "every MUST holds" in out

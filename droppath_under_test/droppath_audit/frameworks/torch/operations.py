@@ -15,6 +15,7 @@ from droppath_audit.frameworks.capabilities import Forking, Taped
 from droppath_audit.frameworks.manners import Skeletons
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.autograd import TorchAutograd
+from droppath_audit.frameworks.torch.blocks import TorchBlocks
 from droppath_audit.frameworks.torch.compiling import TorchCompiling
 from droppath_audit.frameworks.torch.costs import TorchCosts
 from droppath_audit.frameworks.torch.executions import TorchExecutions
@@ -50,6 +51,7 @@ INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64
 class TorchFramework(
     TorchAutograd,
     TorchLayers,
+    TorchBlocks,
     TorchHooks,
     TorchTransforms,
     TorchSubclasses,

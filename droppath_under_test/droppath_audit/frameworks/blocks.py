@@ -1,0 +1,41 @@
+"""Blocks that drop by themselves: what a framework offers to see by which factor one multiplies its branch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.frameworks.capabilities import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Blocks(Capability):
+    """Factories of layers that drop as a whole block does."""
+
+    lacking = "has no blocks"
+
+    @abstractmethod
+    def block_imports(self) -> tuple[str, ...]:
+        """Return the lines that a factory begins with."""
+
+    @abstractmethod
+    def block_source(self) -> str:
+        """Return source that defines ``factory_of`` and ``GivenPart``, and needs the imports alone."""
+
+    @abstractmethod
+    def block_names(self) -> Mapping[str, Any]:
+        """Return what the imports and the source define."""
+
+    @abstractmethod
+    def block_dtypes(self) -> tuple[str, ...]:
+        """Return the dtypes that a block may compute in, as source text, the most exact first."""
+
+    @abstractmethod
+    def given_beside(self, size: int) -> tuple[str, ...]:
+        """Return likely values of an argument beside the input ``z``, as source text, such as an embedding's zeros.
+
+        Args:
+            size: Of its features.
+        """

@@ -1,0 +1,300 @@
+"""Blocks that drop by themselves: a factory of the factor that each sample's branch is multiplied by, found by trying.
+
+Nothing says what a block has to be given. So likely values are tried, each by really building and calling the block,
+and the first with which it runs are written down.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any
+
+from droppath_audit.frameworks.blocks import Blocks
+from droppath_audit.frameworks.capabilities import Layers, has
+from droppath_audit.targets import words
+from droppath_audit.targets.parameters import VARIADIC, required, value_of
+from droppath_audit.targets.proposing import Proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from inspect import Parameter
+
+    from droppath_audit.core.invocation import Argument
+    from droppath_audit.frameworks.base import Framework
+    from droppath_audit.targets.binding import Binding
+    from droppath_audit.targets.parameters import Sides
+
+BATCH = 5  # which no size is, so that a batch taken for channels does not fit by chance
+SIZE = 8
+SECONDS = 30.0  # of trying
+VALUES = 48  # ways to fill in what the constructor, or the call, must be given
+SEEDS = 3
+CALLS = 8  # at each rate, of five samples
+RATES = (0.5, 0.25)
+PARTS = ("GivenPart()", "GivenPart(None)")  # what stands for attention returns its weights too
+HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
+
+x is not given to the block. It is called on one fixed input, as often as x has samples, and m is the factor by which
+it multiplied the branch of each sample: 0 where it dropped it. So the audit examines how the block decides: how often,
+for each sample or for all, how it scales, in training and in evaluation, and its random numbers. It examines no
+gradients, dtypes, shapes, devices or values of x in the block.{further}
+"""'''
+SILENT = """
+The block drops more than one branch. What {names} adds is nothing here, so that one is seen alone; name another part
+in ``silent`` to see the next."""
+BARE = """
+It runs without {names}: behind a normalisation no factor could be told."""
+ONE_POSITION = """
+A sample is one vector, and a decision for each position of a sequence or map would not be told from one a sample."""
+SKIPPED = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")  # of x, which the block never sees
+LIKELY_PARTS = {"attn", "attention", "ffn", "mlp", "forward", "mixer", "conv", "norm", "act", "ssm", "mamba"}
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to build and call a block, as source text."""
+
+    init: tuple[str, ...]
+    call: tuple[str, ...] = ()
+    features: tuple[int, ...] = ()
+    seed: int = 0
+    dtype: str = ""
+    bare: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    switched: tuple[str, ...] = ()
+
+    def made(self) -> str:
+        fields = [
+            f"seed={self.seed}" if self.seed else "",
+            f"dtype={self.dtype}",
+            f"bare={self.bare!r}" if self.bare else "",
+            f"silent={self.silent!r}" if self.silent else "",
+            f"switched={self.switched!r}" if self.switched else "",
+        ]
+        return f"make = factory_of(build, run, {self.features}, {', '.join(field for field in fields if field)})"
+
+
+class _Trial:
+    """Builds and calls a block in likely ways.
+
+    Args:
+        obj: The class.
+        binding: What was settled of it.
+        sides: Its signatures.
+        framework: Of the block.
+        blocks: The same, as what makes factories.
+    """
+
+    def __init__(self, obj: Any, binding: Binding, sides: Sides, framework: Framework, blocks: Blocks) -> None:
+        invocation = binding.invocation(())
+        self._name, self._obj, self._framework, self._blocks = invocation.name, obj, framework, blocks
+        self._layers, self._until = has(framework, Layers), time.monotonic() + SECONDS
+        self._sizes = tuple(dict.fromkeys((*binding.sizes(), SIZE)))
+        self._init = _slots(invocation.init, sides.init, binding, self._constructor_value, quiet=invocation.name)
+        self._call = _slots(invocation.call, sides.call, binding, self._call_value)
+
+    def found(self) -> _Way | None:
+        """Return the first way in which the block shows its factors, or in which it runs at all; None where none.
+
+        On one position alone a decision a position looks like one a sample, so that is taken where nothing else runs.
+        """
+        runs = None
+        for way in self._running():
+            if runs is not None and _one_position(way) and not _one_position(runs):
+                continue
+            for finer in self._finer(way):
+                if time.monotonic() > self._until:
+                    return runs or way
+                if self._answers(finer):
+                    return finer
+            runs = runs or way
+        return runs
+
+    def source(self, way: _Way) -> str:
+        """Return the definitions of ``build`` and ``run``."""
+        return "\n".join(
+            [
+                "def build(drop_prob, training):",
+                f"    return {self._name}(",
+                *(f"        {line}," for line in way.init),
+                "    )",
+                "",
+                "",
+                "def run(block, z, drop_prob, training):",
+                f"    return block({', '.join(way.call)})",
+            ]
+        )
+
+    def _running(self) -> Iterator[_Way]:
+        """Yield ways in which the block can be built and called, and returns something for each sample."""
+        for init in islice(product(*self._init), VALUES):
+            way, given = _Way(init), islice(product(*self._call), VALUES)
+            with suppress(Exception):  # whatever it raises, it is not to be given this
+                block = self._names(way)["build"](0.0, True)
+                inside = self._layers.parts(block) if self._layers is not None else ()
+                switched = tuple(place for place, name in inside if words.drops_paths(name))
+                for call, features in product(given, _features(self._sizes)):
+                    if time.monotonic() > self._until:
+                        return
+                    for dtype in self._blocks.block_dtypes():
+                        tried = replace(way, call=call, features=features, switched=switched, dtype=dtype)
+                        if self._runs(tried):
+                            yield tried
+                            break
+
+    def _runs(self, way: _Way) -> bool:
+        with suppress(Exception):
+            self._make(way)(0.0)(self._x(), False)
+            return True
+        return False
+
+    def _finer(self, way: _Way) -> Iterator[_Way]:
+        """Yield a way with other seeds, and then without norms, or with one of its parts silent, the last first."""
+        for seed in range(SEEDS):
+            yield replace(way, seed=seed)
+        with suppress(Exception):
+            block = self._names(way)["build"](0.0, True)
+            inside = self._layers.parts(block) if self._layers is not None else ()
+            held = self._layers.numbers(block) if self._layers is not None else ()
+            norms = tuple(place for place, name in inside if "norm" in name.lower() and "." not in place)
+            parts = list(dict.fromkeys(name.partition(".")[0] for name in held if "." in name))
+            silent = [(), *((part,) for part in reversed(parts) if part not in norms)]
+            yield from (replace(way, silent=one) for one in silent[1:])
+            yield from (replace(way, bare=norms, silent=one) for one in silent if norms)
+
+    def _answers(self, way: _Way) -> bool:
+        """Return whether every sample of several calls is kept or dropped as a whole.
+
+        Of a block that was changed, some have to be dropped, and some kept: else what it dropped is what it lost.
+        """
+        with suppress(Exception):
+            make, x, seen = self._make(way), self._x(), set[float]()
+            for drop_prob in RATES:
+                layer = make(drop_prob)
+                layer(x, False)
+                for _ in range(CALLS):
+                    seen |= set(self._framework.numpy(layer(x, True)).ravel().tolist())
+            return len(seen) > 1 or not (way.silent or way.bare)
+        return False
+
+    def _x(self) -> Any:
+        return self._framework.ones((BATCH, 1), "float32", "cpu")
+
+    def _names(self, way: _Way) -> dict[str, Any]:
+        names = {**self._blocks.block_names(), self._name: self._obj}
+        exec(compile(self.source(way), f"<{self._name} as it is called>", "exec"), names)  # noqa: S102 - we wrote it
+        return names
+
+    def _make(self, way: _Way) -> Callable[[float], Callable[[Any, bool], Any]]:
+        names = self._names(way)
+        exec(compile(way.made(), "<make>", "exec"), names)  # noqa: S102 - we wrote it
+        return names["make"]  # type: ignore[no-any-return]
+
+    def _constructor_value(self, parameter: Parameter) -> tuple[str, ...]:
+        likely = {"true": "True", "false": "False"}.get(value_of(parameter), value_of(parameter))
+        if likely:
+            return (likely,)
+        if words.function(parameter.name) or set(words.words(parameter.name)) & LIKELY_PARTS:
+            return (*PARTS, str(SIZE), "None")
+        return (str(SIZE), "1", *PARTS, "None")
+
+    def _call_value(self, _: Parameter) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for size in self._sizes for text in self._blocks.given_beside(size)))
+
+
+def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], framework: Framework) -> Proposal | None:
+    """Return a factory of the factors of a block; None where the framework has none, or no way was found to run it.
+
+    Args:
+        obj: The class.
+        binding: What was settled of it.
+        sides: Its signatures.
+        imports: Lines that import it.
+        framework: Of the block.
+    """
+    blocks = has(framework, Blocks)
+    if blocks is None or sides.kind != "class" or not sides.has_modes:
+        return None
+    trial = _Trial(obj, binding, sides, framework, blocks)
+    way = trial.found()
+    if way is None:
+        return None
+    further = SILENT.format(names=" and ".join(way.silent)) if way.silent else ""
+    further += BARE.format(names=" and ".join(way.bare)) if way.bare else ""
+    further += ONE_POSITION if _one_position(way) else ""
+    text = [
+        HEADING.format(further=further), "", "from __future__ import annotations", "",
+        *blocks.block_imports(), *imports, "", "", trial.source(way), "", "",
+        "# From here on nothing is of this block alone.", blocks.block_source(), "", way.made(),
+    ]  # fmt: skip
+    always = ["training=always"] if binding.mode_at == "always" else []
+    return Proposal("\n".join(text) + "\n", ("form=factory", *always, "dtypes=float32"), skipped=SKIPPED)
+
+
+def _one_position(way: _Way) -> bool:
+    """Return whether a sample is one vector, of channels alone."""
+    return math.prod(way.features) == max(way.features)
+
+
+def _features(sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return shapes of a sample: maps and sequences with the channels first and last, of every number of axes."""
+    several = (
+        shape
+        for n in sizes
+        for shape in (
+            (n, 2, 2), (2, n), (n, 4), (n,), (2, 2, n), (n, 2, 2, 2),
+            (1, n), (n, n), (n, 8, 8), (n, n, n), (2, 2, 2, n),
+        )
+    )  # fmt: skip
+    return list(dict.fromkeys(several))
+
+
+def _slots(
+    arguments: Sequence[Argument],
+    parameters: Mapping[str, Parameter],
+    binding: Binding,
+    likely: Callable[[Parameter], tuple[str, ...]],
+    *,
+    quiet: str = "",
+) -> list[tuple[str, ...]]:
+    """Return for each argument the texts that may be given, those without a name first.
+
+    Args:
+        arguments: What was settled.
+        parameters: Of the signature.
+        binding: What was settled of the rest.
+        likely: Returns values for one that must be given a value, and has none.
+        quiet: Name of what is constructed, of which all that drops something else is to drop nothing; empty for a call.
+    """
+    unnamed = [_texts(argument, binding) for argument in arguments if not argument.keyword]
+    named: dict[str, tuple[str, ...]] = {
+        argument.keyword: _texts(argument, binding) for argument in arguments if argument.keyword
+    }
+    for name, parameter in list(parameters.items())[len(unnamed) :]:
+        if name in named or parameter.kind in VARIADIC:
+            continue
+        said = words.probability(name, quiet) if quiet and words.numeric(parameter) else None
+        if required(parameter):
+            named[name] = likely(parameter)
+        elif said is not None and isinstance(parameter.default, (int, float)):
+            named[name] = ("0.0" if said[0] == "drop" else "1.0",)
+    return [*unnamed, *(tuple(f"{name}={text}" for text in texts) for name, texts in named.items())]
+
+
+def _texts(argument: Argument, binding: Binding) -> tuple[str, ...]:
+    """Return values of an argument where ``z`` is the block's input."""
+    if argument.role in ("branch", "f"):
+        return PARTS
+    keep = binding.probability is not None and binding.probability.meaning == "keep"
+    inverted = binding.mode is not None and binding.mode.inverted
+    texts = {
+        "x": "z", "r": "0.0 * z", "p": "1.0 - drop_prob" if keep else "drop_prob",
+        "training": "not training" if inverted else "training", "constant": argument.text,
+    }  # fmt: skip
+    if argument.role == "list":
+        return (f"[{', '.join(texts.get(role, 'None') for role in argument.roles)}]",)
+    return (texts.get(argument.role, "None"),)
