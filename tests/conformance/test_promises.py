@@ -124,9 +124,11 @@ class TestPlatforms(Family):
 
     PROMISES = (
         ("DP701", "on every device everything is made there"),
+        ("DP702", "a device drops as often as the CPU does"),
         ("DP703", "compiled it does what it does as it is written"),
         ("DP704", "captured it does what it does as it is written"),
         ("DP705", "transforms of functions change nothing"),
+        ("DP707", "each replay of a recorded graph draws a mask of its own"),
         ("DP708", "ranks decide alike or independently, as they are seeded or declared to"),
     )
 
