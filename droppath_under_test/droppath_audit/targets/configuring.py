@@ -86,7 +86,12 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     if not offered:
         _ask(spec, name, fields, parameters)
         return found.obj, found, spec
-    text = _text(alias, name, kind, fields, given, offered, parameters)
+    beside = {
+        other: _kind(found.obj, other, parameter)
+        for other, parameter in parameters.items()
+        if other not in (name, *spec.init) and required(parameter) and set(words.words(other)) & NAMES
+    }
+    text = _text(alias, name, kind, fields, given, offered, parameters, beside)
     names = {alias: found.obj, "SimpleNamespace": SimpleNamespace}
     exec(compile("\n".join(text), f"<{spec.name} from its fields>", "exec"), names)  # noqa: S102 - we wrote it
     made = names[alias]
@@ -97,6 +102,7 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
         spec = replace(spec, probability=Probability(declared, spec.probability.meaning))
     values = ", ".join(f"{field}={value}" for field, value in _values(fields, given).items() if field not in offered)
     note = f"{name} is made of {listing(offered)}" + (f" with {values}" if values else "")
+    note += "".join(f"; {other} has {listing(made.fields)} at likely values" for other, made in beside.items())
     return (
         made,
         replace(found, lines=lines, notes=(*found.notes, note)),
@@ -236,13 +242,16 @@ def _text(
     given: Mapping[str, Any],
     offered: list[str],
     parameters: Mapping[str, Parameter],
+    beside: Mapping[str, _Kind],
 ) -> list[str]:
     """Return the source of the subclass; it has the name of the class, which it hides."""
     values = _values(fields, given) | {field: field for field in offered}
-    others = [p for p in parameters.values() if p.name != name and p.kind not in VARIADIC and p.name not in offered]
+    taken = {name, *offered, *beside}
+    others = [p for p in parameters.values() if p.name not in taken and p.kind not in VARIADIC]
     heads = [_head(fields[field], _default(field, alias)) for field in offered]
     heads += [_head(parameter) for parameter in others]
     passed = [f"{name}={kind.made(values)}", *(f"{p.name}={p.name}" for p in others)]
+    passed += [f"{other}={made.made(_values(made.fields, {}))}" for other, made in beside.items()]
     return [
         f"class {alias}({alias}):",
         f"    def __init__(self, *, {', '.join(heads)}):",

@@ -53,6 +53,7 @@ CONVENTIONS = [
     Convention("WrapsAnyNumber?form=residual", form="residual"),
     Convention("ToldItsModeAtFirst"),
     Convention("past_a_bypass"),
+    Convention("ByTwoConfigurations"),
     Convention("add_to_residual", form="residual"),
     Convention("drop_rows"),
     Convention("drop_rows_of_some"),

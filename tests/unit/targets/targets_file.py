@@ -694,6 +694,13 @@ class ByAttributes(ByDropProb):
         super().__init__(args.drop_path)
 
 
+class ByTwoConfigurations(ByDropProb):
+    """Reads the rate of one object, and of another how the model runs."""
+
+    def __init__(self, config, global_config):
+        super().__init__(0.0 if global_config.frozen else config.drop_path_rate)
+
+
 class ByUnknownField(ByDropProb):
     def __init__(self, cfg):
         super().__init__(1.0 - cfg.strength)
