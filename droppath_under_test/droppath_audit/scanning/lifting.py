@@ -45,15 +45,22 @@ class Piece:
 def lift(alike: LookAlike) -> Piece:
     """Return a definition with what it needs of its own file, and of those that this takes names from.
 
+    Of a method whose class needs what is not there the class is left with that method, and those that it calls.
+
     Raises:
         NotLiftable: If it needs a name that no file of the package defines, or two things of one name.
     """
-    return _Lifting(alike).piece()
+    try:
+        return _Lifting(alike).piece()
+    except NotLiftable:
+        if "." not in alike.name:
+            raise
+    return _Lifting(alike, method=alike.name.rpartition(".")[2]).piece()
 
 
 class _Lifting:
-    def __init__(self, alike: LookAlike) -> None:
-        self._first, self._name = alike.source, alike.name.partition(".")[0]
+    def __init__(self, alike: LookAlike, method: str = "") -> None:
+        self._first, self._name, self._method = alike.source, alike.name.partition(".")[0], method
         # The compiler of torch.jit reads annotations, so that they are needed, and cannot be put off.
         self._jit = any(isinstance(node, ast.Attribute) and node.attr == "jit" for node in ast.walk(alike.node))
         self._left_out: list[str] = []
@@ -76,6 +83,8 @@ class _Lifting:
                 waiting += self._imported(source, name, statement)
                 continue
             self._claim(name, source)
+            if self._method and name == self._name and isinstance(statement, ast.ClassDef):
+                statement = _of_a_method(statement, self._method)
             statement = self._without_decorators(source, statement)
             self._files.setdefault(source.file.path, (source, {}))[1][statement.lineno] = statement
             waiting += [(source, free) for free in (*self._free(statement), *_made_of(source, statement))]
@@ -160,6 +169,20 @@ class _Lifting:
             if top and beside and not installed(top):
                 folders[folder] = None
         return ["import sys", *(f"sys.path.append({folder!r})" for folder in folders)] if folders else []
+
+
+def _of_a_method(cls: ast.ClassDef, name: str) -> ast.ClassDef:
+    """Return a class without bases that has a method, and whatever of its own this reads of itself."""
+    own = {node.name: node for node in cls.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    wanted, kept = [name], set[str]()
+    while wanted:
+        method = own.get(wanted.pop())
+        if method is not None and method.name not in kept:
+            kept.add(method.name)
+            wanted += [node.attr for node in ast.walk(method) if isinstance(node, ast.Attribute)]
+    body: list[ast.stmt] = [own[one] for one in own if one in kept]
+    alone = ast.ClassDef(cls.name, [], [], body, [])
+    return ast.copy_location(alone, cls)
 
 
 def _made_of(source: Source, statement: ast.stmt) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from droppath_audit.scanning.apart import apart
 from droppath_audit.scanning.finding import find
 from droppath_audit.scanning.lifting import NotLiftable, lift
 from droppath_audit.scanning.reading import parsed
@@ -171,3 +173,40 @@ def test_the_class_of_what_a_constructor_must_be_given_comes_along(found: Found)
     piece = lift(next(alike for alike in found(text) if alike.name == "DropPath"))
     assert {"Control", "DropPath"} <= run(piece).keys()
     assert "Other" not in run(piece)
+
+
+def test_a_method_is_lifted_without_what_the_rest_of_its_class_needs(write: Write, tmp_path: Path) -> None:
+    path = tmp_path / "block.py"
+    path.write_text(
+        dedent(
+            """
+            import torch
+            from torch import nn
+            from .nowhere import Base, Mixer
+
+            class Block(Base):
+                def __init__(self, dim, drop_path=0.0):
+                    super().__init__()
+                    self.mixer, self.drop_path = Mixer(dim), drop_path
+
+                @property
+                def _keep(self):
+                    return 1.0 - self.drop_path
+
+                def _drop(self, x):
+                    if not self.training:
+                        return x
+                    return x * torch.empty(x.shape[0], 1).bernoulli_(self._keep) / self._keep
+
+                def forward(self, x):
+                    return x + self._drop(self.mixer(x))
+            """
+        )
+    )
+    piece = apart(str(path), "Block._drop")
+    block = run(piece)["Block"]
+    assert "Mixer" not in piece.text
+    assert set(vars(block)) >= {"_drop", "_keep"}
+    assert not set(vars(block)) & {"__init__", "forward"}
+    with pytest.raises(NotLiftable, match="nowhere"):
+        apart(str(path), "Block")
