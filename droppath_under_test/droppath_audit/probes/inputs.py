@@ -116,11 +116,18 @@ def first_taken(
             continue
         try:
             x = target.framework.ones(shape, dtype, device)
-            if _keeps_the_shape(target, x) and _whatever_is_drawn(target, x):
+            y = target.make(0.5)(x, training=True)
+            if target.framework.info(y).shape == shape and (_changed(target, x, y) or _whatever_is_drawn(target, x)):
                 return candidate, None
         except TargetRaised as error:
             raised = error
     return None, raised
+
+
+def _changed(target: Target, x: Tensor, y: Tensor) -> bool:
+    """Return whether x did not come back as it was, so that it was not merely passed by."""
+    bits = target.framework.bits
+    return not np.array_equal(bits(x), bits(y))
 
 
 def _whatever_is_drawn(target: Target, x: Tensor) -> bool:
@@ -146,5 +153,5 @@ def _whatever_is_drawn(target: Target, x: Tensor) -> bool:
 
 
 def _keeps_the_shape(target: Target, x: Tensor, *, training: bool = True) -> bool:
-    info, output = target.framework.info, target.make(0.5)(x, training=training)
-    return info(output).shape == info(x).shape
+    info, y = target.framework.info, target.make(0.5)(x, training=training)
+    return info(y).shape == info(x).shape
