@@ -233,7 +233,7 @@ def test_a_malformed_call_is_answered_with_examples_and_the_roles(call):
 def test_an_unknown_item_is_answered_with_all_items_and_the_nearest(key, nearest):
     text = message(f"m:X?{key}=1")
     assert text.startswith(
-        f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, prob, training, args, "
-        "call, branch, output, input, axis, shared, batch, dtypes, framework, init.NAME, arg.NAME. "
+        f"The SPEC has no item {key!r}; it knows granularity, scaling, form, keep_prob_zero, across, prob, training, "
+        "args, call, branch, output, input, axis, shared, batch, dtypes, framework, init.NAME, arg.NAME. "
         f"Did you mean {nearest}"
     )
