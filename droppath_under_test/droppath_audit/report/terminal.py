@@ -12,7 +12,7 @@ from droppath_audit.core.facts import MODEL, SCHEDULE
 from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
-from droppath_audit.report.costs import show_costs
+from droppath_audit.report.cost_table import show_costs
 from droppath_audit.report.findings import row, show_findings, unbroken
 from droppath_audit.report.network import show_network
 from droppath_audit.report.overview import by_variant, checks, families, part_run, summary, unseen

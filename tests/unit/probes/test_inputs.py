@@ -106,6 +106,6 @@ def volumes(x, drop_prob, training):
 def test_features_are_taken_whatever_is_drawn(obj, declared, found, seed):
     target = load_object(obj, declared, devices=("cpu",)).target
     target.sizes = (8,)  # as of a constructor that was given this number
-    with torch.random.fork_rng(devices=()):
+    with torch.random.fork_rng(devices=()), target.framework.compiled_anew():  # as in a trial: tests may have compiled
         torch.manual_seed(seed)
         assert features(target, "float32", "cpu") == found

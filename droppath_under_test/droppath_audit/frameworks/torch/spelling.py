@@ -64,7 +64,8 @@ class Watch(TorchDispatchMode):
         return y
     def masks(self, x, y):
         large = [one for one in self.returned if one.numel() >= x.numel() and one.isfinite().all()]
-        return [(one.dtype, list(one.shape)) for one in large if one.data_ptr() not in (x.data_ptr(), y.data_ptr())]
+        there = [held.untyped_storage()._cdata for held in (x, y)]
+        return [(one.dtype, list(one.shape)) for one in large if one.untyped_storage()._cdata not in there]
 watch = Watch()"""
 
 
