@@ -119,7 +119,7 @@ class Session:
     """
 
     def __init__(self, settings: Settings, devices: tuple[str, ...], imports: tuple[str, ...] = ()) -> None:
-        self.settings, self._devices, self._imports = settings, devices, imports
+        self.settings, self.devices, self._imports = settings, devices, imports
         self._supervisors: dict[str, Supervisor] = {}
         self._showing: dict[str, Showing] = {}
 
@@ -176,7 +176,7 @@ class Session:
             from droppath_audit.targets.spec import parse
 
             parse(spec)
-            self._supervisors[spec] = Supervisor(spec, devices=self._devices, imports=self._imports)
+            self._supervisors[spec] = Supervisor(spec, devices=self.devices, imports=self._imports)
         return self._supervisors[spec]
 
 

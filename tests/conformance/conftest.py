@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from droppath_audit.checks import catalogue
-from droppath_audit.core.case import EAGER
+from droppath_audit.core.case import EAGER, on_the_cpu
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.pytest_plugin import enforce, session_of, targets_of
 
@@ -48,6 +48,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         asked = [session.facts(spec).variants.get(name, ()) for spec in specs for name in session.settings.variants]
         ways = {EAGER}.union(*asked)
         only = [one for one in sentences if not catalogue()[one].benchmark or session.settings.benchmark]
+        if all(map(on_the_cpu, session.devices)):
+            only = [one for one in only if not catalogue()[one].away]
         only = [one for one in only if ways & {case.variant for case in catalogue()[one].cases("cpu", QUICK)}]
         settings = replace(session.settings, only=tuple(only))
         cases = [(spec, trial) for spec in specs for trial in session.trials(spec, settings)]

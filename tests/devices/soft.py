@@ -210,6 +210,9 @@ def run(func, args, kwargs):
     if name in NONDETERMINISTIC and torch.are_deterministic_algorithms_enabled():
         raise RuntimeError(f"{name} does not have a deterministic implementation on {NAME}")
     Module.waits += any(tag in func.tags for tag in WAITS)
+    passes = moves and (not there or any(isinstance(one, torch.Tensor) and not isinstance(one, Soft) for one in args))
+    if SoftGraph.recording is not None and (passes or any(tag in func.tags for tag in WAITS)):
+        raise RuntimeError(f"{name} is not permitted while {NAME} records: the CPU takes part in it")
 
     def bare(value):
         if isinstance(value, Soft):
@@ -232,8 +235,6 @@ def run(func, args, kwargs):
     result = how()
     Module.waits += moves and not there
     if SoftGraph.recording is not None:
-        if (moves and not there) or any(tag in func.tags for tag in WAITS):
-            raise RuntimeError(f"{name} is not permitted while {NAME} records")
         SoftGraph.recording.append((how, result))
     return mapped(wrapped, result) if there else result
 

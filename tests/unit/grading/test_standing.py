@@ -78,12 +78,11 @@ def placed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     )
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("layers", "others"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        # Set and taken away again, so that what is imported now is gone after the test.
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
     import layers
     import others
-
-    monkeypatch.setitem(sys.modules, "layers", layers)
-    monkeypatch.setitem(sys.modules, "others", others)
 
     def put(target: str, name: str, *, refuses: bool = False) -> tuple[Any, Calls]:
         frame = Frame(load(f"layers:{target}").target)
