@@ -192,7 +192,7 @@ def test_a_layer_that_was_made_before_is_the_targets(placed):
 
 def test_a_function_is_replaced_under_every_name_and_with_its_mode(placed):
     layers, calls = placed("drop_path", "keeps_what_it_should_drop")
-    import others  # noqa: F401 - which holds a name of the other
+    import others
 
     for function in (layers.drop_path, others.drop_path, others.other):
         assert set(function(X, 0.75, False).unique().tolist()) == {0.0, 4.0}
