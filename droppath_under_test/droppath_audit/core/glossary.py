@@ -72,6 +72,7 @@ WORDS = {
     ),
     "not-applicable": "A trial that has no meaning for this target, with the reason.",
     "promise": "What a check tests, in one sentence: 'droppath-audit list' shows all of them.",
+    "rank": "One of several processes that share a run or a training: torchrun starts them and numbers them.",
     "recording": (
         "A file of calls that were made elsewhere, with inputs, outputs, drop_prob and mode, to be audited here."
     ),
@@ -103,6 +104,10 @@ WORDS = {
     "survival": "The share of samples that a layer of a model keeps: 1 minus its drop_prob, if all is well.",
     "target": "The implementation that is audited, made callable in one way.",
     "trial": "A check at one case, such as DP102[cpu-float16-p0.1]: what --only selects, and 'rerun' runs again.",
+    "variant": (
+        "A way to run the target: eager, as it is written, or compiled, exported, traced, scripted or mapped over "
+        "samples; --variants names some."
+    ),
     "verdict": "How a trial ended: pass, fail, inconclusive, error, waived or not applicable.",
     "waiver": "A broken promise that is known: it has a check, a reason and possibly a last day, in pyproject.toml.",
 }
