@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.case import Cell, on_the_cpu
+from droppath_audit.core.case import Cell
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.errors import TimeRanOut
 from droppath_audit.core.grid import Cells
@@ -30,11 +30,6 @@ from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.homogeneity import detectable_one_against_rest, one_against_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from droppath_audit.core.case import AnyCase
-    from droppath_audit.core.effort import Effort
-    from droppath_audit.core.facts import Facts
     from droppath_audit.probes.counting import Counts
     from droppath_audit.scripts import LiveScript
 
@@ -57,10 +52,6 @@ class Devices(Check[Seen, Cell]):
     driven = "it must be called on two devices"
     away = True
     mutants = ()
-
-    def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
-        """Yield the cases of a device that is not the CPU."""
-        return iter(()) if on_the_cpu(device) else self.cases(device, effort)
 
     def design(self, at: Cell, alpha: float) -> Design:
         """Return the difference between two devices that is seen."""

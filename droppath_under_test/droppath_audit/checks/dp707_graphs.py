@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from droppath_audit.core.case import DtypeCase, on_the_cpu
+from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check, Design
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.grid import Dtypes
@@ -36,11 +36,6 @@ from droppath_audit.stats.design import detectable_binomial
 from droppath_audit.stats.exact import binomial_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from droppath_audit.core.case import AnyCase
-    from droppath_audit.core.effort import Effort
-    from droppath_audit.core.facts import Facts
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
@@ -78,10 +73,6 @@ class Graphs(Check[Seen, DtypeCase]):
     needs = (Replaying,)
     away = True
     mutants = ()
-
-    def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
-        """Yield the cases of a device that is not the CPU."""
-        return iter(()) if on_the_cpu(device) else self.cases(device, effort)
 
     def design(self, at: DtypeCase, alpha: float) -> Design:
         """Return the difference from the keep probability that is seen."""

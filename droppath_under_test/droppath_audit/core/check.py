@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, get_args
 
 from droppath_audit.core import wire
-from droppath_audit.core.case import AnyCase, Cell
+from droppath_audit.core.case import AnyCase, Cell, on_the_cpu
 from droppath_audit.core.documentation import FAMILIES, Documentation
 from droppath_audit.core.level import Level
 
@@ -163,7 +163,7 @@ class Check(ABC, Generic[Seen_, Case_]):
 
     def planned(self, facts: Facts, device: str, effort: Effort, seed: int) -> Iterator[AnyCase]:
         """Yield the cases at which it runs on a device for this target, under this root seed."""
-        return self.cases(device, effort)
+        return iter(()) if self.away and on_the_cpu(device) else self.cases(device, effort)
 
     def load(self, evidence: Any) -> Seen_:
         """Return the evidence that crossed the wire."""

@@ -276,4 +276,6 @@ def _elsewhere(pattern: str) -> str:
     found = [check for check in catalogue().values() if pattern in (check.id, check.slug)]
     if any(check.benchmark for check in found):
         return " It runs with --benchmark alone."
+    if any(check.away for check in found):
+        return " It runs on other devices than the CPU alone: see --device."
     return " It runs in other variants alone: see --variants." if found else ""

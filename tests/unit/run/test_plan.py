@@ -165,3 +165,5 @@ def test_every_check_is_planned(facts: Facts) -> None:
     assert not costs & {trial.check for trial in make(recorded, Settings())}
     with pytest.raises(UsageError, match="It runs with --benchmark alone"):
         ids(facts, "DP802")
+    with pytest.raises(UsageError, match="It runs on other devices than the CPU alone"):
+        ids(facts, "DP702")
