@@ -128,7 +128,6 @@ class Leading(_Drawing):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._arrived: dict[tuple[int, int], Collected] = {}
-        self._next = dict.fromkeys(range(1, self.exchange.here.size), 0)  # number of the next message, by rank
         self._grown: list[Entry] = []  # cells that were added to and not yet spoken of
 
     def draw(
@@ -174,11 +173,8 @@ class Leading(_Drawing):
 
     def refresh(self) -> None:
         """Take what others handed over, and add what is next in its cell."""
-        for rank, number in self._next.items():
-            while (told := self.exchange.find(f"{rank}/{number}")) is not None:
-                number += 1
-                self._arrived[told["place"], told["number"]] = wire.load(Collected, told["collected"])
-            self._next[rank] = number
+        for told in self.exchange.handed():
+            self._arrived[told["place"], told["number"]] = wire.load(Collected, told["collected"])
         grown = []
         for place, entry in enumerate(self.ledger.cells):
             while self.is_open(place) and (collected := self._arrived.pop((place, entry.chunks), None)) is not None:
@@ -243,8 +239,7 @@ class Following(_Drawing):
                 self.exchange.pause()
             elif (drawn := self.chunk()) is not None:
                 place, number, collected = drawn
-                told = {"place": place, "number": number, "collected": wire.dump(collected)}
-                self.exchange.put(f"{self.exchange.here.rank}/{handed}", told)
+                self.exchange.hand({"place": place, "number": number, "collected": wire.dump(collected)})
                 handed += 1
             self.exchange.look()
         return handed

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from droppath_audit.ranks.world import World
 
@@ -63,6 +64,7 @@ class Exchange:
         self._interval = min(BEAT, patience / 10)
         self._age = 0  # own beats: a clock that stands still while this process is stopped
         self._looked = -1  # the age at the last look
+        self._handed = Counter[int]()  # by rank, how much it has handed over, or was taken of it
         self._seen: dict[int, tuple[int, int]] = {}  # by rank, its last beat that was seen, and when
         self._store: Any = None
         # Daemons: what hangs in the store's client must not keep this process from ending.
@@ -100,6 +102,7 @@ class Exchange:
     def begin(self, scope: str) -> None:
         """Speak of another piece of work from here on, whose keys are its own."""
         self._scope = f"{scope}/"
+        self._handed.clear()
 
     def put(self, key: str, value: object) -> None:
         """Leave plain data under a key.
@@ -116,6 +119,26 @@ class Exchange:
             RankLost: If the store does not answer.
         """
         return self._find(self._scope + key)
+
+    def hand(self, value: object) -> None:
+        """Leave plain data for rank 0, behind what this rank handed over before.
+
+        Raises:
+            RankLost: If the store does not answer.
+        """
+        self.put(f"{self.here.rank}/{self._handed[self.here.rank]}", value)
+        self._handed[self.here.rank] += 1
+
+    def handed(self) -> Iterator[Any]:
+        """Yield what the other ranks handed over and was not taken yet, rank by rank, each in its order.
+
+        Raises:
+            RankLost: If the store does not answer.
+        """
+        for rank in range(1, self.here.size):
+            while (value := self.find(f"{rank}/{self._handed[rank]}")) is not None:
+                self._handed[rank] += 1
+                yield value
 
     def take(self, counter: str, number: int = 1) -> int:
         """Return the first of so many numbers of a counter, from 0 on, that no other rank has.

@@ -64,14 +64,13 @@ class Leading:
                 PLAN,
                 {"identity": identity(self.facts), "jobs": self._jobs, "trials": [wire.dump(one) for one in wanted]},
             )
-            heard = dict.fromkeys(range(1, self._exchange.here.size), 0)
             while not self._interruption.told:
                 mine = _turn(self._exchange, wanted, self._jobs)
                 for trial, collected in self._own.collect(mine, note=note):
                     answers[trial.id] = collected
-                    self._hear(heard, answers, note)
+                    self._hear(answers, note)
                     yield from releasing()
-                self._hear(heard, answers, note)
+                self._hear(answers, note)
                 yield from releasing()
                 if not mine:
                     if all(trial.id in answers for trial in wanted):
@@ -85,20 +84,13 @@ class Leading:
             self._interruption.loss = error.reason
             yield from releasing()
 
-    def _hear(
-        self,
-        heard: dict[int, int],
-        answers: dict[str, Collected],
-        note: Callable[[Trial, Collected], None] | None,
-    ) -> None:
+    def _hear(self, answers: dict[str, Collected], note: Callable[[Trial, Collected], None] | None) -> None:
         """Take the answers of the other ranks that are there."""
-        for rank in heard:
-            while (told := self._exchange.find(f"{rank}/{heard[rank]}")) is not None:
-                heard[rank] += 1
-                trial, collected = wire.load(Trial, told["trial"]), wire.load(Collected, told["collected"])
-                answers[trial.id] = collected
-                if told["ran"] and note is not None:
-                    note(trial, collected)
+        for told in self._exchange.handed():
+            trial, collected = wire.load(Trial, told["trial"]), wire.load(Collected, told["collected"])
+            answers[trial.id] = collected
+            if told["ran"] and note is not None:
+                note(trial, collected)
 
 
 def _released(
@@ -141,13 +133,10 @@ def follow(exchange: Exchange, own: Collector, interruption: Interruption) -> No
     if (mine := identity(facts)) != plan["identity"]:
         raise UsageError(f"Rank {here} has something else than rank 0 has: {_differences(plan['identity'], mine)}.")
     wanted = [wire.load(Trial, trial) for trial in plan["trials"]]
-    handed = 0
     while (turn := _turn(exchange, wanted, plan["jobs"])) and not interruption.told:
         ran: list[Trial] = []
         for trial, collected in own.collect(turn, note=partial(_noted, ran)):
-            told = {"trial": wire.dump(trial), "collected": wire.dump(collected), "ran": trial in ran}
-            exchange.put(f"{here}/{handed}", told)
-            handed += 1
+            exchange.hand({"trial": wire.dump(trial), "collected": wire.dump(collected), "ran": trial in ran})
             exchange.look()
         if exchange.ended:
             return
