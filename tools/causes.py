@@ -133,7 +133,7 @@ def marked(name: str, spec: str) -> Marked:
 
 def everything() -> list[Marked]:
     """Return every mutant."""
-    specs = implementations(mutants.__name__, mutants.__path__)
+    specs = implementations(mutants.__name__)
     return [marked(name, spec) for name, spec in specs.items()]
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 
-def implementations(package: str, path: Iterable[str]) -> dict[str, str]:
+@cache
+def implementations(package: str) -> Mapping[str, str]:
     """Return the SPEC of every public class and function defined in a package's files, by its name.
 
     Args:
         package: Dotted name of the package.
-        path: Its ``__path__``.
 
     Raises:
         ValueError: If two files define the same name.
     """
     found: dict[str, str] = {}
-    for info in iter_modules(path):
+    for info in iter_modules(import_module(package).__path__):
         if info.ispkg or info.name.startswith("_"):
             continue
         module = import_module(f"{package}.{info.name}")

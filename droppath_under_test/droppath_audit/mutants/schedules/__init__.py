@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.discovery import implementations
@@ -11,11 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@cache
 def mutants() -> Mapping[str, str]:
     """Return the SPEC of every mutant by its name.
 
     Raises:
         ValueError: If two files define the same name.
     """
-    return implementations(__name__, __path__)
+    return implementations(__name__)

@@ -22,7 +22,7 @@ def mutants_of_variants() -> Mapping[str, tuple[str, tuple[str, ...]]]:
     Raises:
         ValueError: If two files define the same name.
     """
-    found = implementations(__name__, __path__)
+    found = implementations(__name__)
     return {name: (spec, _variants_of(spec)) for name, spec in found.items()}
 
 
