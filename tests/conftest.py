@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-import droppath_audit.frameworks.executions
-import droppath_audit.frameworks.manners
-import droppath_audit.frameworks.networks
-import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.facts import Facts
-from droppath_audit.frameworks.capabilities import Capability
+from droppath_audit.frameworks.capabilities import capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +53,7 @@ def facts() -> Facts:
         framework="torch",
         framework_version="0",
         devices={"cpu": ("float64", "float32", "float16", "bfloat16")},
-        capabilities=tuple(kind.__name__ for kind in Capability.__subclasses__()),
+        capabilities=tuple(kind.__name__ for kind in capabilities()),
     )
 
 

@@ -10,19 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import droppath_audit.frameworks.blocks
-import droppath_audit.frameworks.costs
-import droppath_audit.frameworks.executions
-import droppath_audit.frameworks.fakes
-import droppath_audit.frameworks.manners
-import droppath_audit.frameworks.monitoring
-import droppath_audit.frameworks.networks
-import droppath_audit.frameworks.replaying
-import droppath_audit.frameworks.witness  # noqa: F401 - further capabilities
 from droppath_audit import frameworks
 from droppath_audit.checks import everything
 from droppath_audit.frameworks.base import Framework
-from droppath_audit.frameworks.capabilities import Capability
+from droppath_audit.frameworks.capabilities import capabilities
 from droppath_audit.frameworks.spelling import Operation, Spelling
 from tools import DOCS
 
@@ -101,7 +92,7 @@ def _spelled(capability: str) -> list[str]:
 
 
 def _capabilities() -> Iterable[str]:
-    for kind in sorted(Capability.__subclasses__(), key=lambda kind: kind.__name__):
+    for kind in capabilities():
         checks = [check for check in everything().values() if kind in check.needs]
         listed = ", ".join(f"[{check.id}](checks.md#{check.id.lower()}-{check.slug})" for check in checks)
         attributes = [f"`{name}`" for name in _attributes(kind)]

@@ -7,6 +7,8 @@ applicable with the reason; code that can do without asks ``has``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from droppath_audit.core.errors import NotApplicable
@@ -56,6 +58,15 @@ def has(framework: Framework, capability: type[C]) -> C | None:
 def names_of(framework: Framework) -> tuple[str, ...]:
     """Return the names of the capabilities that a framework has, in alphabetical order."""
     return tuple(sorted(kind.__name__ for kind in Capability.__subclasses__() if isinstance(framework, kind)))
+
+
+def capabilities() -> list[type[Capability]]:
+    """Return every capability by name, whichever file of this package defines it."""
+    package = __name__.rpartition(".")[0]
+    for info in iter_modules(import_module(package).__path__):
+        if not info.ispkg:
+            import_module(f"{package}.{info.name}")
+    return sorted(Capability.__subclasses__(), key=lambda kind: kind.__name__)
 
 
 class Gradient(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from droppath_audit.checks import everything
-from droppath_audit.frameworks.capabilities import Capability
+from droppath_audit.frameworks.capabilities import capabilities
 from tools.extending import EXAMPLE, FILES, PAGE, extending_page, lines_of_example
 
 
@@ -21,7 +21,7 @@ def test_the_example_is_the_whole_folder_and_as_short_as_the_page_says() -> None
 
 def test_every_capability_is_on_the_page_with_every_check_that_needs_it() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for capability in Capability.__subclasses__():
+    for capability in capabilities():
         part = text.partition(f"**{capability.__name__}.**")[2].partition("\n**")[0]
         assert capability.__abstractmethods__, capability  # it owes something
         for name in capability.__abstractmethods__:
