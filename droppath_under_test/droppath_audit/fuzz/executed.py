@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from droppath_audit.core.case import EAGER
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Autograd, has
 from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
@@ -28,20 +29,19 @@ ALIKE, FATE, IDLE, EVALUATED, RAISED = "alike", "fate", "idle", "evaluated", "ra
 is dropped in training after an evaluation · what evaluation gives · it raises."""
 
 
-def broken(probe: LiveProbe[DtypeCase], *, gradients: bool = True) -> tuple[Violation, ...]:
+def broken(probe: LiveProbe[DtypeCase]) -> tuple[Violation, ...]:
     """Return what a layer breaks as it runs here and not as it is written, one of each kind.
 
     Args:
         probe: Drives it.
-        gradients: Whether to ask for them as well.
 
     Raises:
         NotApplicable: If the framework does not run it in this way.
     """
-    here = _all(probe, probe.target, gradients=gradients)
+    here = _all(probe, probe.target)
     if not here:
         return ()
-    plainly = {one.kind for one in _all(probe, probe.target.executed("eager"), gradients=gradients)}
+    plainly = {one.kind for one in _all(probe, probe.target.executed(EAGER))}
     return tuple(one for one in here if one.kind not in plainly)
 
 
@@ -86,13 +86,13 @@ def _evaluated(script: LiveScript) -> float:
     return 1.0 - DROP_PROB if script.at.dialect.scaling == "eval" else 1.0
 
 
-def _all(probe: LiveProbe[DtypeCase], target: Target, *, gradients: bool) -> list[Violation]:
+def _all(probe: LiveProbe[DtypeCase], target: Target) -> list[Violation]:
     """Return what is broken, one of each kind, in the order in which it is asked."""
     found: dict[str, Violation] = {}
     asking = _Asking(probe, target)
     questions: list[Callable[[], Iterator[Violation]]] = [asking.training]
     questions += [asking.evaluation] if target.evaluates else []
-    questions += [asking.gradient] if gradients and has(target.framework, Autograd) is not None else []
+    questions += [asking.gradient] if has(target.framework, Autograd) is not None else []
     for question in questions:
         try:
             for one in question():
