@@ -77,7 +77,8 @@ class InProcess:
 
     def _collect(self, trial: Trial) -> Collected:
         with single_threaded(self._target):
-            self._compiled = self._compiled or trial.case.compiled
+            if trial.case.compiled and not self._compiled:
+                self._prepare()
             collected = collect_one(self._target, trial, compiled=self._compiled)
             if not self._compiled and has_compiled(self._target):
                 # Nobody knew: it had neither the time for it nor, where it brought the compiler, a clean slate.
@@ -90,6 +91,14 @@ class InProcess:
             if self._state is not None and self._state.put_back_after_imports():
                 self._state = picture(self._target)
         return collected
+
+    def _prepare(self) -> None:
+        """Let the compiler do what it does once, which is no trace of a target; a server does so before it forks."""
+        self._compiled, compiler = True, compiler_of(self._target)
+        if compiler is not None:
+            compiler.prepare()
+        if self._state is not None:
+            self._state = picture(self._target)
 
 
 def collect_one(
