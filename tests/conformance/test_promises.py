@@ -93,6 +93,7 @@ class TestGradients(Family):
         ("DP403", "the gradient can be differentiated"),
         ("DP404", "checkpointing recomputes the same mask"),
         ("DP405", "a dropped batch stays connected"),
+        ("DP406", "any gradient may come in"),
     )
 
 

@@ -1,14 +1,16 @@
-"""DP004 input-untouched: x is not written to, not even with the values that it has already.
+"""DP004 input-untouched: no call writes to x, not even the values that it has already, nor to an earlier output.
 
 What it checks
     In every dtype, in training and in evaluation, at drop_prob 0, 0.3 and 1, the bytes of x are the same after the
-    call as before, and its version counter has not moved. In the residual form the same holds for the shortcut.
+    call as before, and its version counter has not moved. In the residual form the same holds for the shortcut. What
+    the calls returned is the same after later calls on other x of the same shape.
 Why it matters
     The branch's output is often held by somebody else: a skip connection, a hook, another head. An operation in place
-    changes it under their hands, and autograd refuses the backward pass wherever the old values were needed.
+    changes it under their hands, and autograd refuses the backward pass wherever the old values were needed. An output
+    whose memory is used again is changed under the hands of whoever holds it: a list of features, a second pass.
 How to fix
     Use the operations without the trailing underscore on x; only a mask that the layer created itself may be changed
-    in place.
+    in place. Return new memory from every call, and keep no buffer for outputs.
 Seen in
     The drop_path function of DARTS and of the architecture searches derived from it, which divides and multiplies x in
     place.
@@ -34,11 +36,15 @@ if TYPE_CHECKING:
 
 BATCH = 32
 DROP_PROBS = (0.0, 0.3, 1.0)
+OUTPUT = "y"
 
 
 @dataclass(frozen=True)
 class Write:
-    """An argument that a call wrote to: whether its values changed, and whether the framework counted a write."""
+    """What was written to: an argument of a call, by it, or its output, by later ones.
+
+    ``changed`` says whether values are others, ``counted`` whether the framework counted a write.
+    """
 
     argument: str
     drop_prob: float
@@ -60,13 +66,14 @@ class InputUntouched(Check[Seen, DtypeCase]):
     where = Dtypes()
     in_variants = Dtypes(("float32",))
     driven = "the tensor must be looked at after the call"
-    mutants = ("writes_its_input", "clamps_its_input", "adds_to_its_shortcut")
+    mutants = ("writes_its_input", "clamps_its_input", "adds_to_its_shortcut", "UsesItsOutputAgain")
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
-        """Compare bytes and version of every argument before and after each call."""
+        """Compare bytes and version of every argument before and after each call, and outputs after all."""
         bits, counts = probe.framework.bits, has(probe.framework, WriteCounts)
         shape = probe.shape(BATCH, wide=True)
         calls, written = 0, []
+        returned = []
         for drop_prob in probe.accepted(*DROP_PROBS):
             layer = probe.make(drop_prob)
             for training in probe.modes:
@@ -74,16 +81,23 @@ class InputUntouched(Check[Seen, DtypeCase]):
                 arguments = {"x": x, "shortcut": shortcut} if probe.residual else {"x": x}
                 before = {name: (bits(t).copy(), counts.version(t) if counts else 0) for name, t in arguments.items()}
                 if probe.residual:
-                    layer.with_shortcut(x, shortcut, training=training)
+                    y = layer.with_shortcut(x, shortcut, training=training)
                 else:
-                    layer(x, training=training)
+                    y = layer(x, training=training)
                 calls += 1
+                if probe.framework.info(y) == probe.framework.info(x):
+                    returned.append((drop_prob, training, y, bits(y).copy()))
                 for name, tensor in arguments.items():
                     clean, version = before[name]
                     changed = not np.array_equal(bits(tensor), clean)
                     counted = counts is not None and counts.version(tensor) != version
                     if changed or counted:
                         written.append(Write(name, drop_prob, training, changed, counted))
+            # Another x of the same shape; the calls above had the layer's memory to themselves but for their mode.
+            layer(probe.tensor(moderate(probe.rng, shape, probe.dtype)), training=True)
+        for drop_prob, training, y, clean in returned:
+            if not np.array_equal(bits(y), clean):
+                written.append(Write(OUTPUT, drop_prob, training, changed=True, counted=False))
         return Seen(calls, tuple(written), shape[1:])
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
@@ -92,12 +106,26 @@ class InputUntouched(Check[Seen, DtypeCase]):
             return Verdict.passed(f"{seen.calls} of {seen.calls} calls leave their arguments alone")
         first = _first(seen)
         mode = "training" if first.training else "evaluation"
+        if first.argument == OUTPUT:
+            return Verdict.failed(
+                f"what a call in {mode} at drop_prob {first.drop_prob:g} returned has other values after later calls"
+            )
         what = "has other values" if first.changed else "was written to with the values it had"
         return Verdict.failed(f"after a call in {mode} at drop_prob {first.drop_prob:g}, {first.argument} {what}")
 
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Look at an argument before and after a call."""
         first = _first(seen)
+        if first.argument == OUTPUT:
+            script.layer(first.drop_prob, training=first.training)
+            script.random((BATCH, *seen.features))
+            script.run(first.drop_prob, training=first.training)
+            script.add(f"before = {script.array('y')}.copy()")
+            script.switch(first.drop_prob, training=True)
+            script.random((BATCH, *seen.features))
+            script.add(script.call(first.drop_prob), f"changed = {script.array('y')} != before")
+            script.add("print(changed.sum(), 'of', changed.size, 'elements changed')", "assert not changed.any()")
+            return
         name = first.argument if script.invocation.takes_shortcut else "x"
         version = script.spell.version(name) if first.counted else ""
         script.layer(first.drop_prob, training=first.training)

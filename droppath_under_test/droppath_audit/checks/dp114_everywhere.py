@@ -82,6 +82,7 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         "maps_begin_their_generator_again",
         "MapsHaveTheirOwnGenerator",
         "maps_share_a_generator",
+        "records_under_no_grad",
     )
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:

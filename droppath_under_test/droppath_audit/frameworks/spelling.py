@@ -116,6 +116,9 @@ class Spelling(ABC):
     track = Operation[str]("tensor", "the line that asks for the gradient of a tensor", "Autograd")
     tracked = Operation[str]("tensor", "the expression for whether a tensor is part of a graph", "Autograd")
     backward = Operation[str]("tensor", "the line that runs the backward pass from the sum of a tensor", "Autograd")
+    backward_from = Operation[str, str](
+        "tensor gradient", "the line that runs the backward pass from a tensor, into which a gradient comes", "Autograd"
+    )
     gradient = Operation[str](
         "tensor", "the expression for the gradient that a backward pass left, None where it left none", "Autograd"
     )

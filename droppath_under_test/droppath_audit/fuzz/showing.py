@@ -34,6 +34,9 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, 
     if kind == "info":
         script.same_info()
         return
+    if kind == "graph":
+        script.add(f"assert not {script.spell.tracked('y')}, 'the output is part of a graph'")
+        return
     factor = multiplier(drop_prob, script.at.dialect.scaling) if drop_prob < 1.0 else 1.0
     tolerance, keep_prob = rounding(dtype), 1.0 - drop_prob
     # Where rounding, overflow or x itself does not blur what became of it.

@@ -76,6 +76,35 @@ def tracks_its_output(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return _dropped(x, drop_prob, training) * nn.Parameter(torch.ones((), dtype=x.dtype, device=x.device))  # fault
 
 
+def records_under_no_grad(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Switch gradients on to scale, whatever the caller has chosen: a validation without gradients keeps its graph."""
+    with torch.enable_grad():  # fault
+        return _dropped(x, drop_prob, training)
+
+
+class UsesItsOutputAgain(nn.Module):
+    """Write outputs that need no graph to one buffer, to save an allocation: the next call overwrites them."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self._buffer: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with whole samples dropped."""
+        y = _dropped(x, self.drop_prob, self.training)
+        if not self.training or self.drop_prob == 0.0 or x.requires_grad:
+            return y
+        held = self._buffer
+        if held is None or (held.shape, held.dtype, held.stride()) != (y.shape, y.dtype, y.stride()):
+            self._buffer = held = torch.empty_like(y)
+        return held.copy_(y)  # fault
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={self.drop_prob}"
+
+
 class KeepsEveryMask(nn.Module):
     """Append every mask to a list, for a histogram that nobody draws: memory grows until the run ends."""
 

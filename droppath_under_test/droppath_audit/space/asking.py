@@ -13,7 +13,7 @@ import numpy as np
 from droppath_audit.core.configuration import FLOAT, NEW, NO_SURROUNDING, Configuration
 from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.exact.deciding import LARGE, Decided, decide
-from droppath_audit.frameworks.capabilities import Taped, has
+from droppath_audit.frameworks.capabilities import Autograd, Taped, has
 from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
 from droppath_audit.probes.dependence import Proposal, Table, most_suspicious, paired, table
 from droppath_audit.probes.pace import samples_in_time
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from droppath_audit.core.case import ConfigurationCase, ConstantCase
+    from droppath_audit.frameworks.base import Tensor
     from droppath_audit.frameworks.tape import Tape
     from droppath_audit.probes.live import LiveProbe
 
@@ -197,12 +198,20 @@ class Asking:
             found = output_violations(target, given, y, at.drop_prob, training=training)
             if found:
                 return found[0], training
+            if self._recorded(configured, at, y):
+                return Violation("graph", "the output is part of a graph, though no gradients are recorded"), training
         if has_graph(target, at):
             with configured.context():
                 found = gradient_violations(target, configured.layer, configured.x, at.drop_prob, self._seed)
             if found:
                 return found[0], True
         return None, True
+
+    def _recorded(self, configured: Configured, at: Configuration, y: Tensor) -> bool:
+        """Return whether a call that is made where nothing is recorded, of a tracked x, has switched that on."""
+        autograd = has(self._framework, Autograd) if at.tracked and not has_graph(self._probe.target, at) else None
+        # What returns x itself returns what was tracked before.
+        return autograd is not None and y is not configured.x and autograd.tracked(y)
 
     def _telling(self, at: Configuration) -> int:
         """Return in how many calls independent decisions are never those of as many others; 0 where too many are."""

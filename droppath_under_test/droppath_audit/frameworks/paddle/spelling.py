@@ -36,6 +36,7 @@ class PaddleSpelling(Spelling):
         "track": "{tensor}.stop_gradient = False",
         "tracked": "not {tensor}.stop_gradient",
         "backward": "{tensor}.sum().backward()",
+        "backward_from": "{tensor}.backward({gradient})",
         "gradient": "{tensor}.grad",
         "twice": """\
 weight = paddle.ones_like({y})
