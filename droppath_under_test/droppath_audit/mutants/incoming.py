@@ -47,8 +47,6 @@ class _RawMemory(_Masked):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,), (mask,) = gradients, ctx.saved_tensors
-        if gradient.untyped_storage().nbytes() < gradient.numel() * gradient.element_size():
-            gradient = gradient.contiguous()
         plain = torch.empty(gradient.shape).stride()
         return gradient.as_strided(gradient.shape, plain) * mask, None  # fault
 

@@ -210,8 +210,10 @@ class Asking:
     def _recorded(self, configured: Configured, at: Configuration, y: Tensor) -> bool:
         """Return whether a call that is made where nothing is recorded, of a tracked x, has switched that on."""
         autograd = has(self._framework, Autograd) if at.tracked and not has_graph(self._probe.target, at) else None
-        # What returns x itself returns what was tracked before.
-        return autograd is not None and y is not configured.x and autograd.tracked(y)
+        # What returns x, or a view of it, returns what was tracked before.
+        if autograd is None or np.array_equal(self._framework.bits(y), configured.before):
+            return False
+        return autograd.tracked(y)
 
     def _telling(self, at: Configuration) -> int:
         """Return in how many calls independent decisions are never those of as many others; 0 where too many are."""
