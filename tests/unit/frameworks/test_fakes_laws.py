@@ -100,6 +100,19 @@ def test_what_names_the_type_alone_is_on_the_current_device_and_meets_no_tensor_
     assert made.to(x.device).device == x.device
 
 
+@torch.library.custom_op("droppath_audit_tests::uniform", mutates_args=())
+def uniform(count: int, device: torch.device) -> torch.Tensor:
+    return torch.rand(count, device=device)
+
+
+def test_an_operator_that_is_handed_the_device_makes_its_output_there(device):
+    x = device.ones((3,), "float32")
+    with device.watched() as passed:
+        made = uniform(3, x.device)
+        _ = x * made
+    assert (made.device, whats(passed)) == (x.device, [])
+
+
 def test_nor_does_a_generator_of_the_cpu_draw_there(device):
     x = device.ones((3,), "float32")
     if x.device.type == "meta":

@@ -156,6 +156,8 @@ class _Operation:
         self._args, self._kwargs = pytree.tree_map(self._adopted, (args, kwargs))
         self._leaves = leaves = pytree.tree_leaves((self._args, self._kwargs))
         self._there = [leaf for leaf in leaves if isinstance(leaf, Fake)]
+        # Operators of a target may take a device anywhere, torch's own by its name.
+        self._named = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
         self._here = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, Fake)]
 
     def run(self, note: Callable[[Passage], None]) -> Any:
@@ -169,7 +171,7 @@ class _Operation:
                 for tensor in sized:
                     values = repr(tensor.detach().flatten()[:MOST_VALUES].tolist())
                     note(Passage(MOVED, name, words(tensor), values))
-            elif "device" not in self._kwargs:
+            elif self._named is None:
                 note(Passage(MET, name, words(sized[0])))
                 raise RuntimeError(
                     "Expected all tensors to be on the same device, but found at least two devices, "
@@ -198,18 +200,16 @@ class _Operation:
 
     def _stays(self) -> bool:
         """Return whether what it returns is on the device."""
-        named = self._kwargs.get("device")
-        if named is not None:
-            return torch.device(named).type == self._device.type
+        if self._named is not None:
+            return self._named.type == self._device.type
         if self._name in COPIES:
             return isinstance(self._args[1 if self._name == "_copy_from" else 0], Fake)
         return bool(self._there)
 
     def _where(self) -> torch.device:
         """Return the device of what it returns: of what is named by the type alone, the current one."""
-        named = self._kwargs.get("device")
-        if named is not None:
-            return _numbered(named)
+        if self._named is not None:
+            return _numbered(self._named)
         if self._name in COPIES:
             return self._args[1 if self._name == "_copy_from" else 0].device  # type: ignore[no-any-return]
         return self._there[0].device
