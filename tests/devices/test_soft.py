@@ -72,7 +72,14 @@ def test_a_mask_that_is_the_same_in_every_replay_dies_by_its_graph(tmp_path):
     graphs = only("DP702", "DP707")
     assert audited("CountsItsCalls", *SOFT, *graphs, "--strict", tmp_path=tmp_path) == (1, {"DP707"})
     script = next(result for result in results(tmp_path) if result["check"] == "DP707")
-    assert "has the mask of the one before" in script["message"]  # which tells more than that the share is off
+    assert "replay 2 has the mask of replay 1" in script["message"]  # which tells more than that the share is off
+    assert script["snippet_state"] == "shown", script["snippet_note"]
+
+
+def test_masks_that_come_again_after_some_replays_die_by_their_graph(tmp_path):
+    assert audited("DrawsAPoolAhead", *SOFT, *only("DP707"), "--strict", tmp_path=tmp_path) == (1, {"DP707"})
+    (script,) = results(tmp_path)
+    assert "replay 9 has the mask of replay 1" in script["message"]
     assert script["snippet_state"] == "shown", script["snippet_note"]
 
 

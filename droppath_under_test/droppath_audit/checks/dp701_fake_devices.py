@@ -2,14 +2,16 @@
 
 What it checks
     Tensors that say they are on cuda, mps, xpu and meta, without any such hardware, go through the layer, in training
-    and in evaluation, in float32 and bfloat16. The output has the device, shape and dtype of x; no tensor of the CPU
-    meets x; nothing is drawn on the CPU and copied to the device, ``.to(x)`` included. As a SHOULD: nothing else is
+    and in evaluation, in float32 and bfloat16. They are on the second device of cuda and xpu, while the first is the
+    current one. The output has the device, shape and dtype of x; no tensor of the CPU or of another device meets x;
+    nothing is drawn on the CPU and copied to the device, ``.to(x)`` included. As a SHOULD: nothing else is
     copied there in every call, and no value of the device is waited for (``.item()``, ``bool()``, a mask as an index).
     Random numbers from a generator that the layer names, and that is one of the CPU, are a SHOULD as well. What the
     framework cannot do without the hardware is not applicable, quoting it.
 Why it matters
-    A layer that mixes devices raises for whoever has another one. One that draws on the CPU and copies has masks that
-    the device's seed does not decide, that a captured graph freezes, and that every call waits for.
+    A layer that mixes devices raises for whoever has another one, or a model on several. One that draws on the CPU and
+    copies has masks that the device's seed does not decide, that a captured graph freezes, and that every call waits
+    for.
 How to fix
     Create masks with ``device=x.device``, or by ``x.new_empty(...)``; keep probabilities as Python numbers, so that no
     value has to be read.
@@ -30,7 +32,7 @@ from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Compiling, has
-from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, FakeDevice, FakeDevices, Passage
+from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, STRAYED, FakeDevice, FakeDevices, Passage
 from droppath_audit.frameworks.theirs import first_line
 
 if TYPE_CHECKING:
@@ -44,10 +46,11 @@ DROP_PROB, BATCH = 0.5, 16
 CALLS = 6  # after a first one, which may fill caches; decisions once a call are alike in all of them once in 32
 DTYPES = ("float32", "bfloat16")
 OUTPUT, RANDOM, NAMED, CONSTANT = "output", "random", "named", "constant"
-"""What is wrong, beside ``MET`` and ``READ``: what comes back · random numbers that were made on the CPU, by default or
-from a generator that the layer names · other tensors that are copied in every call."""
-GRAVEST = (MET, OUTPUT, RANDOM, NAMED, READ, CONSTANT)
-MUST = (MET, OUTPUT, RANDOM)
+"""What is wrong, beside ``MET``, ``STRAYED`` and ``READ``: what comes back · random numbers that were made on the CPU,
+by default or from a generator that the layer names · other tensors that are copied in every call."""
+GRAVEST = (MET, STRAYED, OUTPUT, RANDOM, NAMED, READ, CONSTANT)
+MUST = (MET, STRAYED, OUTPUT, RANDOM)
+RAISING = (MET, STRAYED)
 NAMES = {"_local_scalar_dense": "item", "_to_copy": "to"}
 
 
@@ -84,6 +87,7 @@ class FakeDevicesCheck(Check[Seen, DtypeCase]):
         "widened_on_accelerators",
         "asks_whether_any_is_dropped",
         "FillsABufferOfTheCPU",
+        "names_the_type_of_the_device",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
@@ -101,7 +105,7 @@ class FakeDevicesCheck(Check[Seen, DtypeCase]):
             except NotApplicable as error:
                 refused.append(str(error))
             else:
-                devices.append(name)
+                devices.append(_type(name))
         if not devices and not wrong:
             raise NotApplicable("; ".join(dict.fromkeys(refused)))
         return Seen(tuple(devices), tuple(wrong), tuple(refused), features)
@@ -115,7 +119,7 @@ class FakeDevicesCheck(Check[Seen, DtypeCase]):
         kinds = Counter(wrong.kind for wrong in seen.wrong)
         others = [kind for kind in GRAVEST if kind in kinds and kind != worst.kind]
         texts = [worst.text, *(_worst([w for w in seen.wrong if w.kind == kind]).text for kind in others)]
-        where = ", ".join(dict.fromkeys(wrong.device for wrong in seen.wrong))
+        where = ", ".join(dict.fromkeys(_type(wrong.device) for wrong in seen.wrong))
         return Verdict.failed(
             f"on {where}: {'; '.join(texts)}",
             promised="everything is made on x's device",
@@ -142,6 +146,10 @@ class FakeDevicesCheck(Check[Seen, DtypeCase]):
 
 def _worst(wrong: Sequence[Wrong]) -> Wrong:
     return min(wrong, key=lambda one: GRAVEST.index(one.kind))
+
+
+def _type(device: str) -> str:
+    return device.partition(":")[0]
 
 
 def _works_here(probe: LiveProbe[DtypeCase], dtype: str) -> bool:
@@ -185,10 +193,10 @@ class _Calls:
                     try:
                         output = self._output(layer, training=training)
                     except (TargetRaised, RuntimeError) as error:  # the latter of what is done with x for the target
-                        if not any(passage.what == MET for passage in passed):
-                            raise NotApplicable(f"{self._name}: {_reason(error)}") from error
+                        if not any(passage.what in RAISING for passage in passed):
+                            raise NotApplicable(f"{_type(self._name)}: {_reason(error)}") from error
                 calls.append(passed)
-                if any(passage.what == MET for passage in passed):
+                if any(passage.what in RAISING for passage in passed):
                     break
             found += [Wrong(self._name, self._dtype, training, *one) for one in _passed(calls)]
             if output:
@@ -203,7 +211,9 @@ class _Calls:
         except NotApplicable:
             pass  # a function
         except TargetRaised as error:
-            raise NotApplicable(f"{self._name}: what the layer holds cannot be moved: {_reason(error)}") from error
+            raise NotApplicable(
+                f"{_type(self._name)}: what the layer holds cannot be moved: {_reason(error)}"
+            ) from error
         return layer
 
     def _output(self, layer: Layer, *, training: bool) -> str:
@@ -225,6 +235,9 @@ def _passed(calls: Sequence[Sequence[Passage]]) -> list[tuple[str, str]]:
     for passage in (passage for call in calls for passage in call):
         if passage.what == MET:
             found.setdefault(MET, f"{passage.op} mixes the device and the CPU ({passage.tensor}), and raises")
+        elif passage.what == STRAYED:
+            text = f"{passage.op} raises: {passage.tensor}, on which x is, and the former is the current device"
+            found.setdefault(STRAYED, text)
         elif passage.what == READ:
             op = NAMES.get(passage.op, passage.op)
             found.setdefault(READ, f"{op} of {passage.tensor} waits for the device: it synchronises")

@@ -3,18 +3,20 @@
 What it checks
     Only where it is asked for (``--variants compile``): the layer is compiled by ``aot_eager`` and by ``inductor``, for
     fixed and for symbolic shapes. Values, masks that are fresh in each call, evaluation, training after it, and the
-    gradient of what was kept must be what they are without the compiler, and a graph must have run. As a SHOULD: the
-    graph has no break, each of which is named. What the layer breaks without a compiler as well is other checks' to
-    say, and these run compiled beside this one.
+    gradient of what was kept must be what they are without the compiler, two calls in one graph that is differentiated
+    must have masks of their own, and a graph must have run. As a SHOULD: the graph has no break, each of which is
+    named. What the layer breaks without a compiler as well is other checks' to say, and these run compiled beside this
+    one.
 Why it matters
     A layer that steps aside while it is compiled, or that keeps the decision with which it was traced, trains another
     network than the one that was tested, and nothing says so. A break in the graph costs time in every block.
 How to fix
     Do not ask ``torch.compiler.is_compiling()``. Draw with operations of torch, keep the mode in ``self.training``, and
-    branch on Python numbers, never on a value of a tensor.
+    branch on Python numbers, never on a value of a tensor. Give an operator of your own that draws the tag
+    ``torch.Tag.nondeterministic_seeded``.
 Seen in
     Layers that return x where ``is_compiling()``; ``.item()`` of a drawn decision; backward passes that were compiled
-    with a mask drawn again: pytorch issue 190717.
+    with a mask drawn again: pytorch issue 190717. Operators that draw and do not say so, which the compiler merges.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ class Compiled(Check[Seen, DtypeCase]):
         "one_mask_while_compiled",
         "redraws_in_the_compiled_backward",
         "waits_for_its_decision",
+        "draws_by_an_operator_that_tells_nobody",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:

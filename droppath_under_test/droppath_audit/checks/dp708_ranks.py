@@ -3,18 +3,21 @@
 What it checks
     Four processes join a process group (gloo, on this machine), seed the framework, construct the layer and call it.
     Ranks 0 and 1 have one seed, 2 and 3 another: the two of a pair must have the same masks, and the masks of rank 0
-    and rank 2 are tested for dependence, position by position, by one exact test. A target can declare another policy
-    by ``across``: with ``pairs`` every rank has a seed of its own, with ``pairs-of-one-seed`` all have the same, and
-    either way the two of a pair must have the same masks and pairs independent ones, as tensor-parallel pairs that are
-    data-parallel to each other need it.
+    and rank 2 are tested for dependence, position by position, by one exact test, and by another for the share that
+    they keep, which must be the one that was asked for. A target can declare another policy by ``across``: with
+    ``pairs`` every rank has a seed of its own, with ``pairs-of-one-seed`` all have the same, and either way the two of
+    a pair must have the same masks and pairs independent ones, as tensor-parallel pairs that are data-parallel to each
+    other need it.
 Why it matters
     Data-parallel ranks that drop the same samples draw one mask for all: the noise that their average is to reduce is
-    left in. Tensor-parallel ranks that drop different ones add halves of branches that do not belong together.
+    left in. Tensor-parallel ranks that drop different ones add halves of branches that do not belong together. A share
+    that is off among ranks alone trains with another rate than any test on one process shows.
 How to fix
     Draw from the framework's default generator in the call, and seed ranks as they are to decide. Where ranks must
     decide alike whatever their seeds, draw on one and broadcast, or draw from a generator that their group shares.
 Seen in
-    Layers with a generator of their own and a constant seed, and layers that seed one by their rank.
+    Layers with a generator of their own and a constant seed, and layers that seed one by their rank. Pairs that agree
+    by the maximum of their masks, so that a sample is kept where either would keep it.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ from droppath_audit.probes.dependence import Table, correlation
 from droppath_audit.scripts import ranks
 from droppath_audit.stats.budget import BETA
 from droppath_audit.stats.design import detectable_hypergeometric
-from droppath_audit.stats.exact import hypergeometric_test
+from droppath_audit.stats.exact import binomial_test, hypergeometric_test
 
 if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
@@ -71,6 +74,17 @@ class Seen:
     table: Table
     features: tuple[int, ...]
 
+    @property
+    def decisions(self) -> int:
+        """Of rank 0 and rank 2 together."""
+        return 2 * sum(self.table)
+
+    @property
+    def kept(self) -> int:
+        """Decisions of them that kept."""
+        both, first, second, _ = self.table
+        return 2 * both + first + second
+
 
 class Ranks(Check[Seen, Cell]):
     level = Level.SHOULD
@@ -78,12 +92,18 @@ class Ranks(Check[Seen, Cell]):
     driven = "it must be called in ranks"
     needs = (Forking, Ranking)
     causes = ("seeding", "other_generator")
-    mutants = ("generator_of_its_own", "draws_from_numpy", "SeedsByProcess", "shifts_by_rank")
+    mutants = (
+        "generator_of_its_own",
+        "draws_from_numpy",
+        "SeedsByProcess",
+        "shifts_by_rank",
+        "shares_its_rate_among_ranks",
+    )
 
     def design(self, at: Cell, alpha: float) -> Design:
         """Return the correlation that is seen between two ranks."""
         calls, batch = _sizes(at)
-        resolves = detectable_hypergeometric(calls * batch, at.keep_prob, alpha, BETA)
+        resolves = detectable_hypergeometric(calls * batch, at.keep_prob, alpha / 2.0, BETA)
         return Design(resolved(resolves), "correlation between ranks", len(SEEDS["seeds"]) * calls * batch)
 
     def collect(self, probe: LiveProbe[Cell]) -> Seen:
@@ -134,32 +154,45 @@ class Ranks(Check[Seen, Cell]):
         )
 
     def judge(self, seen: Seen, at: Cell, alpha: float) -> Verdict:
-        """Fail where a pair decides differently, or two pairs do not decide independently."""
+        """Fail where a pair decides differently, or two pairs not independently or not as often as asked for."""
         promised = PROMISES[at.dialect.across]
         if seen.problems:
             return Verdict.failed("; ".join(seen.problems), promised=promised)
         if seen.differing:
-            decisions = 2 * sum(seen.table)
-            return Verdict.failed(
-                f"the two ranks of a pair decide differently in {seen.differing:,} of {decisions:,}", promised=promised
-            )
-        p_value = hypergeometric_test(*seen.table)
-        observed = (
+            told = f"the two ranks of a pair decide differently in {seen.differing:,} of {seen.decisions:,}"
+            return Verdict.failed(told, promised=promised)
+        dependence, share = hypergeometric_test(*seen.table), binomial_test(seen.kept, seen.decisions, at.keep_prob)
+        correlated = (
             f"two ranks of different pairs: correlation {correlation(seen.table):+.4f} at the same position in "
-            f"{sum(seen.table):,} pairs of decisions, p = {p_value:.2g}"
+            f"{sum(seen.table):,} pairs of decisions, p = {dependence:.2g}"
         )
-        if p_value <= alpha:
-            return Verdict.failed(observed, promised=promised, p_value=p_value)
-        return Verdict.passed(f"ranks of a pair have the same masks; {observed}", p_value=p_value)
+        kept = f"they kept {seen.kept:,} of {seen.decisions:,}, p = {share:.2g}"
+        # Either of the two tests can fail the trial, so each has half of alpha.
+        p_value = min(1.0, 2.0 * min(dependence, share))
+        if p_value > alpha:
+            return Verdict.passed(f"ranks of a pair have the same masks; {correlated}; {kept}", p_value=p_value)
+        if dependence <= alpha / 2.0:
+            return Verdict.failed(correlated, promised=promised, p_value=p_value)
+        return Verdict.failed(f"as ranks, {kept}", promised=f"keep_prob {at.keep_prob:g} there too", p_value=p_value)
 
     def show(self, seen: Seen, at: Cell, script: LiveScript) -> None:
         """Join a process group in four forks, and compare masks as the check did."""
-        ranks.in_ranks(script, at.drop_prob, *((256, 1) if at.per_call else (1, 4096)), SEEDS[at.dialect.across])
+        shares = not seen.problems and not seen.differing and _shares(seen, at)
+        calls, batch = _sizes(at) if shares else (256, 1) if at.per_call else (1, 4096)
+        ranks.in_ranks(script, at.drop_prob, calls, batch, SEEDS[at.dialect.across])
         if seen.differing:
             script.add("assert masks[0] == masks[1] and masks[2] == masks[3], 'two ranks of a pair decide differently'")
+        elif shares:
+            script.add("kept = np.mean(masks[0] + masks[2])", "print('kept:', kept)")
+            script.add(f"assert abs(kept - {at.keep_prob:g}) < {2.5 * calls**-0.5 * batch**-0.5:.3g}")
         else:
             script.add("ours, theirs = (np.array(masks[rank]) for rank in (0, 2))")
             script.correlate("ours", "theirs", "rank 0 with rank 2")
+
+
+def _shares(seen: Seen, at: Cell) -> bool:
+    """Return whether the share that is kept is what speaks against the layer."""
+    return binomial_test(seen.kept, seen.decisions, at.keep_prob) < hypergeometric_test(*seen.table)
 
 
 PROMISES = {

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from droppath_audit.frameworks.base import Tensor
 
-DRAWN, MOVED, MET, READ = "drawn", "moved", "met", "read"
+DRAWN, MOVED, MET, STRAYED, READ = "drawn", "moved", "met", "strayed", "read"
 """Random numbers were drawn on the CPU · a tensor was copied from there to the device · met one of the device, which
-raises · the CPU waited for values of the device."""
+raises · so did one of another device of the same type · the CPU waited for values of the device."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Passage:
     """Something that code of a target did elsewhere than on the device of its input.
 
     Attributes:
-        what: ``DRAWN``, ``MOVED``, ``MET`` or ``READ``.
+        what: ``DRAWN``, ``MOVED``, ``MET``, ``STRAYED`` or ``READ``.
         op: The operation, by the framework's name.
         tensor: Dtype and shape of what it did that with, such as ``float32[16, 1]``.
         values: Of what was moved, as a text that is equal where they are; empty otherwise.
@@ -56,7 +56,8 @@ class FakeDevices(Capability):
     """Tensors of devices that are not here.
 
     Attributes:
-        fakes: Types of devices that can be had.
+        fakes: Devices that can be had. Of a type of which a machine may have several it is the second one, while the
+            first is the current one, on which is made what names the type alone.
     """
 
     lacking = "has no tensors of devices that are not here"

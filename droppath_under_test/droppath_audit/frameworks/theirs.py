@@ -41,9 +41,14 @@ def is_ours(file: str) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its beginning; empty where there is none to be read."""
+    """Return the first line of an error's message, or its beginning; empty where there is none to be read.
+
+    Of a message that quotes a traceback it is the last line, as of errors in scripted code: the first says nothing.
+    """
     try:
-        line = next(iter(str(error).strip().splitlines()), "")
+        lines = str(error).strip().splitlines()
     except Exception:  # the target's own class decides what it says
         return ""
+    quotes = any(line.startswith("Traceback ") and "(most recent call last)" in line for line in lines)
+    line = next(reversed(lines) if quotes else iter(lines), "").removeprefix(f"{type(error).__name__}: ")
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

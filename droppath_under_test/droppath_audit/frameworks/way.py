@@ -20,6 +20,7 @@ class Way(ABC):
         ran: Calls that ran in this way.
         refused: Why the framework refused one, quoting it; empty where it refused none.
         once: Whether what was captured first is run in the other mode as well, switched to it if it can be.
+        twice: Whether each half of the samples has a call of its own, both in one graph; where ``compiles`` is true.
     """
 
     compiles: ClassVar[bool] = False
@@ -27,6 +28,7 @@ class Way(ABC):
     ran: int = 0
     refused: str = ""
     once: bool = False
+    twice: bool = False
 
     @abstractmethod
     def wrapped(self, function: Callable[..., Any], *, per_call: bool) -> Callable[..., Any]:

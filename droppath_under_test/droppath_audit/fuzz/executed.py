@@ -11,6 +11,7 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.frameworks.capabilities import Autograd, has
 from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
 from droppath_audit.fuzz.showing import broken_promise
+from droppath_audit.probes.gradients import gradient_of
 from droppath_audit.probes.values import moderate
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 DROP_PROB, BATCH = 0.5, 64  # masks of 64 samples are alike by chance once in 2^64
 PER_CALL = 64  # calls that are one decision each
-ALIKE, FATE, IDLE, EVALUATED, RAISED = "alike", "fate", "idle", "evaluated", "raised"
+ALIKE, FATE, IDLE, EVALUATED, TWINS, RAISED = "alike", "fate", "idle", "evaluated", "twins", "raised"
 """What is wrong beside the oracle's kinds: all calls have the same mask · all samples of a call meet one fate · nothing
-is dropped in training after an evaluation · what evaluation gives · it raises."""
+is dropped in training after an evaluation · what evaluation gives · two calls in one graph have the same mask · it
+raises."""
 
 
 def broken(probe: LiveProbe[DtypeCase]) -> tuple[Violation, ...]:
@@ -70,6 +72,16 @@ def show(one: Violation, script: LiveScript, features: tuple[int, ...]) -> None:
             if one.kind == FATE
             else "assert any(False in one for one in fates), 'nothing is dropped'"
         )
+    elif one.kind == TWINS:
+        with script.under("def both(x, run=run):"):
+            script.add(f"return {script.call(p)}, {script.call(p)}")
+        script.add(*script.spell.running(script.at.variant, "both").splitlines())
+        script.track()
+        script.add(
+            f"pairs = [run(x) for _ in range({calls - 1})]",
+            "same = [bool((one == other).all()) for one, other in pairs]",
+            "assert not all(same), 'two calls in one graph have the same mask'",
+        )
     elif one.kind == "gradient":
         script.differentiate(p)
         broken_promise(one.kind, p, script.at.coordinates["dtype"], script)  # type: ignore[arg-type]
@@ -93,6 +105,9 @@ def _all(probe: LiveProbe[DtypeCase], target: Target) -> list[Violation]:
     questions: list[Callable[[], Iterator[Violation]]] = [asking.training]
     questions += [asking.evaluation] if target.evaluates else []
     questions += [asking.gradient] if has(target.framework, Autograd) is not None else []
+    compiles = probe.target.way is not None and probe.target.way.compiles
+    # One key decides one mask, wherever it is used.
+    questions += [asking.twice] if compiles and not target.keyed and has(target.framework, Autograd) is not None else []
     for question in questions:
         try:
             for one in question():
@@ -136,6 +151,27 @@ class _Asking:
         x = self._framework.ones(self._shape, self._probe.dtype, self._probe.at.device)
         seed = int(self._probe.rng.integers(2**32))
         yield from gradient_violations(self._target, self._layer, x, DROP_PROB, seed)
+
+    def twice(self) -> Iterator[Violation]:
+        """Ask for two calls in one graph, as two layers of a network are, that is differentiated."""
+        layer, way, calls = self._target.make(DROP_PROB), self._target.way, self._calls - 1
+        if way is not None:
+            way.twice = True
+        try:
+            pairs = [self._pair(layer) for _ in range(calls)]
+        finally:
+            if way is not None:
+                way.twice = False
+        if all(first == second for first, second in pairs):
+            yield Violation(TWINS, "two calls in one graph have the same mask")
+
+    def _pair(self, layer: Layer) -> tuple[list[bool], list[bool]]:
+        """Return the decisions of a call with one half of the samples, and of one with the other."""
+        shape = self._shape if self._target.way is None else (2 * BATCH, *self._shape[1:])
+        ones = self._framework.ones(shape, self._probe.dtype, self._probe.at.device)
+        outputs = [gradient_of(self._target, layer, ones, ones).output for _ in range(2 * BATCH // shape[0])]
+        kept = [one for output in outputs for one in self._framework.kept(output, shape[0]).tolist()]
+        return kept[:BATCH], kept[BATCH:]
 
     def _fates(self) -> list[list[bool]]:
         return [self._fate() for _ in range(self._calls)]

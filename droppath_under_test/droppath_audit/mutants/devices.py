@@ -59,6 +59,14 @@ def asks_whether_any_is_dropped(x: Tensor, drop_prob: float, training: bool) -> 
     return _selected(x, decisions, drop_prob)
 
 
+def names_the_type_of_the_device(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Make the mask on the current device of x's type: it raises where a model is on several."""
+    if drop_prob == 0.0 or not training:
+        return x
+    numbers = torch.rand(x.shape[0], dtype=torch.float64, device=x.device.type)  # fault
+    return _selected(x, numbers < 1.0 - drop_prob, drop_prob)
+
+
 class FillsABufferOfTheCPU(nn.Module):
     """Draw into a buffer that no .to() moves, for it is no registered one, and copy what is needed of it."""
 

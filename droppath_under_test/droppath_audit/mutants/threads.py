@@ -88,6 +88,15 @@ def shifts_by_rank(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     return _apply(x, uniform < 1.0 - drop_prob, drop_prob)
 
 
+def shares_its_rate_among_ranks(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Divide the rate by the number of ranks, as a batch is divided: more ranks drop less."""
+    if not training or drop_prob == 0.0:
+        return x
+    if torch.distributed.is_initialized():
+        drop_prob = drop_prob / torch.distributed.get_world_size()  # fault
+    return _apply(x, torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < 1.0 - drop_prob, drop_prob)
+
+
 # No fault line: two threads are wrong together.
 class KeepsItsMask(nn.Module):
     """Keep the mask on the layer between drawing and applying it, to look at it later: a thread applies another's."""

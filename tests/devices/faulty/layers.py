@@ -99,3 +99,23 @@ class CountsItsCalls(Layer):
         self.calls += 1
         places = torch.arange(len(x), dtype=torch.float64, device=x.device)
         return torch.frac(torch.sin(places * 12.9898 + self.calls * 78.233) * 43758.5453).abs()
+
+
+class DrawsAPoolAhead(Layer):
+    """Draws masks for the next calls at once, and refills the pool by a counter in Python, which no replay advances."""
+
+    AHEAD = 8
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__(drop_prob)
+        self.left = 0
+
+    def uniform(self, x: Tensor) -> Tensor:
+        if self.left == 0 or self.pool.shape[1] != len(x):
+            self.pool = torch.rand(self.AHEAD, len(x), dtype=torch.float64, device=x.device)
+            self.place = torch.zeros(1, dtype=torch.int64, device=x.device)
+            self.left = self.AHEAD
+        self.left -= 1
+        numbers = self.pool.index_select(0, self.place % self.AHEAD)[0]
+        self.place += 1
+        return numbers

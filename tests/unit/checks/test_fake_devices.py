@@ -71,6 +71,12 @@ def test_a_mask_that_stays_on_the_cpu_is_one_too():
     assert "where mixes the device and the CPU (bool[16, 1])" in observed
 
 
+def test_a_mask_on_the_current_device_is_one_too_where_x_is_on_another():
+    outcome, must, observed = judged(layer(lambda x, p: torch.rand(len(x), device=x.device.type) >= p))
+    assert (outcome, must) == ("fail", True)
+    assert "on cuda, xpu: where raises: bool[16, 1] on cuda:0 meets one on cuda:1" in observed
+
+
 def test_a_device_that_was_remembered_is_one_too():
     class Remembers(torch.nn.Module):
         def __init__(self, drop_prob: float) -> None:
@@ -89,7 +95,7 @@ def test_a_device_that_was_remembered_is_one_too():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda y: y.float(), "bfloat16[16, 12] on cuda:0 comes back as float32[16, 12]"),
+        (lambda y: y.float(), "bfloat16[16, 12] on cuda:1 comes back as float32[16, 12]"),
         (lambda y: y.flatten(), "comes back as float32[192]"),
         (lambda y: y.cpu(), "comes back as float32[16, 12] on cpu"),
     ],

@@ -40,6 +40,17 @@ def broadcast_to_all(x, drop_prob, training):
     return x * mask.view(-1, *[1] * (x.ndim - 1)) / ((1.0 - drop_prob) or 1.0)
 
 
+def kept_where_either_keeps(x, drop_prob, training):
+    """Agree in a pair by the maximum of its masks."""
+    if not training or drop_prob == 0.0:
+        return x
+    mask = (torch.rand(x.shape[0]) >= drop_prob).float()
+    if dist.is_initialized():
+        pairs = [dist.new_group([one, one + 1]) for one in range(0, dist.get_world_size(), 2)]
+        dist.all_reduce(mask, dist.ReduceOp.MAX, group=pairs[dist.get_rank() // 2])
+    return x * mask.view(-1, *[1] * (x.ndim - 1)) / ((1.0 - drop_prob) or 1.0)
+
+
 def shifted_by_pair(x, drop_prob, training):
     """Draw alike on all ranks, and leave out the numbers of the pairs before."""
     if not training or drop_prob == 0.0:
@@ -89,6 +100,7 @@ def test_a_layer_that_keeps_its_policy_passes(layer, across):
         (broadcast_to_all, "seeds", "correlation +1.0000"),
         (broadcast_to_all, "pairs", "correlation +1.0000"),
         (antithetic, "pairs-of-one-seed", "correlation -1.0000"),
+        (kept_where_either_keeps, "pairs", "as ranks, they kept 98,"),
         (stalls, "seeds", "raised RuntimeError: out of luck"),
     ],
 )
@@ -109,7 +121,7 @@ def test_a_framework_without_ranks_is_not_asked():
 
 
 def test_it_says_what_it_resolves():
-    """At quick effort and 65,536 pairs: about (6.4 + 3.1)/256 in correlation."""
+    """At quick effort and 65,536 pairs: about (6.6 + 3.1)/256 in correlation; each of two tests has half of alpha."""
     check = catalogue()["DP708"]
     design = check.design(Cell("cpu", "float32", 0.5, dialect=Dialect()), 6.1e-11)
-    assert design.resolves == pytest.approx((6.54 + 3.09) / 256, rel=0.05)
+    assert design.resolves == pytest.approx((6.64 + 3.09) / 256, rel=0.05)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, FakeDevices
+from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, STRAYED, FakeDevices
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def fakes(place):
     return place.need(FakeDevices)
 
 
-@pytest.fixture(params=["cuda", "mps", "xpu", "meta"])
+@pytest.fixture(params=["cuda:1", "mps", "xpu:1", "meta"])
 def device(request, fakes):
     assert request.param in fakes.fakes
     try:
@@ -84,6 +84,33 @@ def test_a_tensor_of_the_cpu_and_one_of_the_device_do_not_meet(device):
         with device.watched() as passed, pytest.raises(RuntimeError, match="to be on the same device"):
             call()
         assert MET in whats(passed)
+
+
+def test_what_names_the_type_alone_is_on_the_current_device_and_meets_no_tensor_of_another(device):
+    x = device.ones((3,), "float32")
+    made = torch.rand(3, device=x.device.type)
+    assert (made.device == x.device) == (x.device.index in (None, 0))
+    assert (made + made).device == torch.zeros_like(made).device == made.device
+    if made.device == x.device:
+        return
+    for call in (lambda: x * made, lambda: torch.where(made > 0, x, 0.0), lambda: x * made.sum()):
+        with device.watched() as passed, pytest.raises(RuntimeError, match="to be on the same device"):
+            call()
+        assert whats(passed) == [STRAYED]
+    assert made.to(x.device).device == x.device
+
+
+@torch.library.custom_op("droppath_audit_tests::uniform", mutates_args=())
+def uniform(count: int, device: torch.device) -> torch.Tensor:
+    return torch.rand(count, device=device)
+
+
+def test_an_operator_that_is_handed_the_device_makes_its_output_there(device):
+    x = device.ones((3,), "float32")
+    with device.watched() as passed:
+        made = uniform(3, x.device)
+        _ = x * made
+    assert (made.device, whats(passed)) == (x.device, [])
 
 
 def test_nor_does_a_generator_of_the_cpu_draw_there(device):
@@ -163,5 +190,5 @@ def test_a_shape_that_changes_in_place_is_refused(device):
 
 def test_a_device_that_is_here_is_not_faked(fakes, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(NotApplicable, match="--device cuda"), fakes.fake("cuda"):
+    with pytest.raises(NotApplicable, match="--device cuda"), fakes.fake("cuda:1"):
         pass

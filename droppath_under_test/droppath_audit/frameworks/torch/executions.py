@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
@@ -70,6 +71,9 @@ class _Compiled(Way):
 
     def wrapped(self, function: Callable[..., Any], *, per_call: bool) -> Callable[..., Any]:
         """Compile it once; what it does in another mode or with other arguments is then compiled as well."""
+        return _in_halves(self._compiled, function) if self.twice else self._compiled(function)
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         whole, parts = (
             torch.compile(function, backend=self._backend, dynamic=self._dynamic, fullgraph=fullgraph)
             for fullgraph in (True, False)
@@ -127,6 +131,32 @@ class _Compiled(Way):
             return compiled(*arguments)
 
         return run
+
+
+def _in_halves(
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return what calls a function with each half of the samples, compiled as one, and joins what comes back."""
+
+    def both(first: tuple[Any, Any], second: tuple[Any, Any]) -> tuple[Any, Any]:
+        return function(*first[0], **first[1]), function(*second[0], **second[1])
+
+    together = compiled(both)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        first, second = (
+            _pytree.tree_map_only(torch.Tensor, partial(_half, number), (arguments, keywords)) for number in (0, 1)
+        )
+        return _pytree.tree_map(
+            lambda one, other: torch.cat([one, other]) if isinstance(one, torch.Tensor) else one,
+            *together(first, second),
+        )
+
+    return call
+
+
+def _half(number: int, tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.chunk(2)[number] if tensor.ndim and len(tensor) > 1 else tensor
 
 
 class _Capturing(Way):

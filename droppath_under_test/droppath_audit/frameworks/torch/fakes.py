@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, FakeDevices, Passage
+from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, STRAYED, FakeDevices, Passage
 from droppath_audit.frameworks.theirs import is_ours
 
 if TYPE_CHECKING:
@@ -88,18 +88,19 @@ _entered: list[_Mode] = []
 class TorchFakes(FakeDevices):
     """See ``frameworks.fakes``."""
 
-    fakes = ("cuda", "mps", "xpu", "meta")
+    fakes = ("cuda:1", "mps", "xpu:1", "meta")
 
     @contextmanager
     def fake(self, device: str) -> Iterator[_Mode]:
         """Enter the mode, without gradients."""
-        if device != "meta" and torch.get_device_module(device).device_count():
-            raise NotApplicable(f"{device} is here: audit with --device {device}")
+        kind = torch.device(device).type
+        if kind != "meta" and torch.get_device_module(kind).device_count():
+            raise NotApplicable(f"{kind} is here: audit with --device {kind}")
         # Otherwise torch would copy what is made of Python's numbers to the device before the mode is asked.
         before = torch._C._only_lift_cpu_tensors()
         torch._C._set_only_lift_cpu_tensors(True)
         try:
-            with torch.no_grad(), _Mode(torch.device(device) if device == "meta" else torch.device(device, 0)) as mode:
+            with torch.no_grad(), _Mode(_numbered(device)) as mode:
                 _entered.append(mode)
                 yield mode
         finally:
@@ -155,6 +156,8 @@ class _Operation:
         self._args, self._kwargs = pytree.tree_map(self._adopted, (args, kwargs))
         self._leaves = leaves = pytree.tree_leaves((self._args, self._kwargs))
         self._there = [leaf for leaf in leaves if isinstance(leaf, Fake)]
+        # Operators of a target may take a device anywhere, torch's own by its name.
+        self._named = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
         self._here = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, Fake)]
 
     def run(self, note: Callable[[Passage], None]) -> Any:
@@ -168,12 +171,20 @@ class _Operation:
                 for tensor in sized:
                     values = repr(tensor.detach().flatten()[:MOST_VALUES].tolist())
                     note(Passage(MOVED, name, words(tensor), values))
-            elif "device" not in self._kwargs:
+            elif self._named is None:
                 note(Passage(MET, name, words(sized[0])))
                 raise RuntimeError(
                     "Expected all tensors to be on the same device, but found at least two devices, "
                     f"{self._device} and {sized[0].device}!"
                 )
+        strays = [leaf for leaf in self._there if leaf.device != self._there[0].device]
+        if strays and name not in COPIES:
+            strayed = next(leaf for leaf in self._there if leaf.device != self._device)
+            note(Passage(STRAYED, name, f"{words(strayed.raw)} on {strayed.device} meets one on {self._device}"))
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{self._there[0].device} and {strays[0].device}!"
+            )
         if stays and self._device.type != "meta" and any(isinstance(leaf, torch.Generator) for leaf in self._leaves):
             note(Passage(MET, name, "a generator"))
             raise RuntimeError(f"Expected a '{self._device.type}' device type for generator but found 'cpu'")
@@ -189,12 +200,19 @@ class _Operation:
 
     def _stays(self) -> bool:
         """Return whether what it returns is on the device."""
-        named = self._kwargs.get("device")
-        if named is not None:
-            return torch.device(named).type == self._device.type
+        if self._named is not None:
+            return self._named.type == self._device.type
         if self._name in COPIES:
             return isinstance(self._args[1 if self._name == "_copy_from" else 0], Fake)
         return bool(self._there)
+
+    def _where(self) -> torch.device:
+        """Return the device of what it returns: of what is named by the type alone, the current one."""
+        if self._named is not None:
+            return _numbered(self._named)
+        if self._name in COPIES:
+            return self._args[1 if self._name == "_copy_from" else 0].device  # type: ignore[no-any-return]
+        return self._there[0].device
 
     def _waits(self, stays: bool) -> bool:
         """Return whether the CPU has to wait for values of the device."""
@@ -223,19 +241,25 @@ class _Operation:
 
     def _wrapped(self, result: Any) -> Any:
         """Return the result on the device: what was written to is what was given."""
-        given = {id(tensor.raw): tensor for tensor in self._there}
+        given, device = {id(tensor.raw): tensor for tensor in self._there}, self._where()
 
         def wrap(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
             known = given.get(id(value))
             if known is None:
-                return Fake(value, self._device)
+                return Fake(value, device)
             if known.shape != value.shape or known.stride() != value.stride():
                 raise NotImplementedError(f"{self._name} changes the shape of a fake tensor where it stands")
             return known
 
         return pytree.tree_map(wrap, result)
+
+
+def _numbered(device: str | torch.device) -> torch.device:
+    """Return a device with its number, which is 0 where none is named: nothing makes another one the current one."""
+    found = torch.device(device)
+    return found if found.type == "meta" else torch.device(found.type, found.index or 0)
 
 
 def _no_gradients() -> NoReturn:

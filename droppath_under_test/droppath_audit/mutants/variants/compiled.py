@@ -88,6 +88,27 @@ def waits_for_its_decision(x: Tensor, drop_prob: float, training: bool) -> Tenso
 waits_for_its_decision.variants = COMPILED  # type: ignore[attr-defined]
 
 
+@torch.library.custom_op("droppath_audit_mutants::uniform", mutates_args=())  # fault
+def _uniform(rows: int, device: torch.device) -> Tensor:
+    return torch.rand(rows, dtype=torch.float64, device=device)
+
+
+@_uniform.register_fake
+def _(rows: int, device: torch.device) -> Tensor:
+    return torch.empty(rows, dtype=torch.float64, device=device)
+
+
+def draws_by_an_operator_that_tells_nobody(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw by an operator without the tag of random ones: the compiler merges those of a network into one mask."""
+    if drop_prob == 0.0 or not training:
+        return x
+    uniform: Tensor = _uniform(x.shape[0], x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))
+    return x * (uniform < 1.0 - drop_prob).to(x.dtype) * _scale(drop_prob)
+
+
+draws_by_an_operator_that_tells_nobody.variants = COMPILED  # type: ignore[attr-defined]
+
+
 def decides_while_traced(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     """Decide for the batch by a number of Python, seeded from torch: a program holds the decision it was made with."""
     if drop_prob == 0.0 or not training:

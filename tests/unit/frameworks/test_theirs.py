@@ -1,0 +1,28 @@
+"""What is told of what a target raises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from droppath_audit.core.errors import TargetRaised
+from droppath_audit.frameworks.theirs import first_line, theirs
+
+
+def scripted(x: torch.Tensor) -> torch.Tensor:
+    return torch.feature_dropout(x, 0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("", ""), ("\n too large\nand more", "too large"), ("a Traceback (most recent call last)\nend", None)],
+)
+def test_it_is_the_first_line_of_the_message(message, told):
+    assert first_line(ValueError(message)) == (message.splitlines()[0] if told is None else told)
+
+
+def test_of_scripted_code_it_is_what_was_raised_there():
+    function = torch.jit.script(scripted)
+    with pytest.raises(TargetRaised) as raised, theirs():
+        function(torch.ones(3))
+    assert str(raised.value).startswith("RuntimeError: Feature dropout requires at least 2 dimensions")
