@@ -21,6 +21,7 @@ def test_it_is_the_first_line_of_the_message(message, told):
     assert first_line(ValueError(message)) == (message.splitlines()[0] if told is None else told)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is:DeprecationWarning")
 def test_of_scripted_code_it_is_what_was_raised_there():
     function = torch.jit.script(scripted)
     with pytest.raises(TargetRaised) as raised, theirs():
