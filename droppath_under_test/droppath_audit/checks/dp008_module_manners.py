@@ -2,15 +2,17 @@
 
 What it checks
     A deep copy and a pickled copy still drop, and still do not in evaluation; they are in the mode that the layer was
-    in, and keep its hooks and an attribute that somebody gave it. Forward hooks run. train() and eval() return the
-    layer. The state_dict is empty; the repr shows the probability; and after an assignment to the attribute of the
-    argument's name the layer drops everything at 1 and nothing at 0. What a layer has no attribute for is not asked of
-    it; functions and factories are no layers, and of frameworks without hooks those are not asked for.
+    in, and keep its hooks and an attribute that somebody gave it; and they can be made after a call on a tracked x.
+    Forward hooks run. train() and eval() return the layer. The state_dict is empty, after a call too; the repr shows
+    the probability; and after an assignment to the attribute of the argument's name the layer drops everything at 1
+    and nothing at 0. What a layer has no attribute for is not asked of it; functions and factories are no layers, and
+    of frameworks without hooks those are not asked for.
 Why it matters
     Moving averages copy models, launchers pickle them, checkpoints are loaded into models built by other code, and
     schedules change drop_prob during training. ``model = model.eval()`` is how everybody writes it; profilers, pruning
     and sharding live in hooks; an average that trains is evaluated every epoch. Each of these fails quietly or far
-    from its cause.
+    from its cause. What a call leaves in the state_dict is in the checkpoint of a trained model, and no new model knows
+    of it.
 How to fix
     Keep drop_prob as a plain attribute and compute from it in forward; no lambdas, buffers, generators or values
     derived from it in the constructor; show it in extra_repr. Leave ``__call__``, ``__deepcopy__`` and pickling to the
@@ -34,7 +36,7 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
-from droppath_audit.frameworks.capabilities import Layers
+from droppath_audit.frameworks.capabilities import Autograd, Layers, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,7 @@ CHANGES = {0.0: "drop_prob = 0", 1.0: "drop_prob = 1"}
 STILL_DROPS = "the copy drops in evaluation"
 TRAINS, EVALUATES = "the copy of a layer in evaluation trains", "the copy of a layer in training drops nothing"
 NO_HOOKS, NO_MARK = "the copy has lost its hooks", "the copy has lost an attribute that somebody gave the layer"
+TRACKED = "after a call on a tracked x "  # of a copy, with what it raises
 CHAINED, HOOKED = "train() and eval()", "hooks"
 
 
@@ -76,6 +79,8 @@ class ModuleManners(Check[Seen, DtypeCase]):
     mutants = (
         "HoldsALambda",
         "StoresItsProbability",
+        "StoresItsLastMask",
+        "KeepsItsLastOutput",
         "ShowsNothing",
         "ComputesKeepProbOnce",
         "TrainReturnsNothing",
@@ -135,7 +140,11 @@ class ModuleManners(Check[Seen, DtypeCase]):
             _hook(script)
             script.add(script.call(DROP_PROB), "assert len(ran) == 2, 'hooks did not run'")
         elif first.tried == "state_dict":
-            script.add(f"print({script.spell.stored('layer')})", f"assert not {script.spell.stored('layer')}")
+            script.add(
+                script.call(DROP_PROB),
+                f"print({script.spell.stored('layer')})",
+                f"assert not {script.spell.stored('layer')}",
+            )
         elif first.tried == "repr":
             script.add("print(layer)", f"assert any(number in repr(layer) for number in {SHOWN!r})")
         else:
@@ -182,9 +191,14 @@ def _with_all_that_it_was_given(probe: LiveProbe[DtypeCase], how: str) -> str:
     manners = layer.manners()
     manners.mark()
     manners.hook()
-    _zeros(probe, layer, training=True)
+    tracking = has(probe.framework, Autograd)
+    x = probe.ones(probe.shape(DECISIONS))
+    layer(x if tracking is None else tracking.tracking(x), training=True)
     runs = not manners.missed()
-    copied = layer.copied(how)
+    try:
+        copied = layer.copied(how)
+    except TargetRaised as error:
+        return f"{TRACKED}{error}"
     _zeros(probe, copied, training=True)
     if runs and copied.manners().missed():
         return NO_HOOKS
@@ -223,6 +237,9 @@ def _show_copy(first: Operation, shape: tuple[int, ...], at: DtypeCase, script: 
         _hook(script)
     elif first.complaint == NO_MARK:
         script.add("layer.mark = 1")
+    elif first.complaint.startswith(TRACKED):
+        script.track()
+        script.add(script.call(DROP_PROB))
     script.imports("import copy", "import pickle")
     copy = "copy.deepcopy(layer)" if first.tried == "deepcopy" else "pickle.loads(pickle.dumps(layer))"
     with script.must_not_raise("it cannot be copied"):
@@ -245,7 +262,9 @@ def _show_copy(first: Operation, shape: tuple[int, ...], at: DtypeCase, script: 
 
 def _stored(probe: LiveProbe[DtypeCase]) -> str:
     probe.ask(Layers)
-    return ", ".join(probe.make(DROP_PROB).stored())
+    layer = probe.make(DROP_PROB)
+    _zeros(probe, layer, training=True)
+    return ", ".join(layer.stored())
 
 
 def _shown(probe: LiveProbe[DtypeCase]) -> str:

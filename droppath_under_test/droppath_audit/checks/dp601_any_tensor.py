@@ -4,9 +4,9 @@ What it checks
     Hypothesis generates calls: rank 1 to 8 with sizes 0 and 1, every floating and complex dtype of the device,
     transposed, sliced, offset and channels_last tensors, ones that repeat their memory along the first or the last
     axis (strides of zero), ones that torch conjugates or negates on reading (it has no negative strides), drop_prob at
-    and next to its ends, both modes, gradients, and x with signed zeros, subnormals, infinities and NaN. After each
-    call shape, dtype, device, the input's bytes, the values and the grouping of the mask are compared with the law. A
-    failure is shrunk to its smallest example.
+    and next to its ends, both modes, gradients, and x with signed zeros, subnormals, infinities, NaN and numbers of
+    every magnitude. After each call shape, dtype, device, the input's bytes, the values and the grouping of the mask
+    are compared with the law. A failure is shrunk to its smallest example.
 Why it matters
     Layers are written and tested on one shape in one dtype; users bring the others.
 How to fix
@@ -73,7 +73,13 @@ class AnyTensor(Check[Seen, DtypeCase]):
     lengthy = True
     together = "Hypothesis"
     broad = True
-    mutants = ("mask_of_rank_four", "widened_to_float32", "writes_its_input", "raises_on_empty_batch")
+    mutants = (
+        "mask_of_rank_four",
+        "widened_to_float32",
+        "writes_its_input",
+        "raises_on_empty_batch",
+        "clamps_to_half_precision",
+    )
 
     def applicable(self, facts: Facts, at: DtypeCase) -> str:
         """Dtypes that the device does not have cannot be tried, and one without a zero cannot be dropped in."""

@@ -40,8 +40,9 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, 
     factor = multiplier(drop_prob, script.at.dialect.scaling) if drop_prob < 1.0 else 1.0
     tolerance, keep_prob = rounding(dtype), 1.0 - drop_prob
     # Where rounding, overflow or x itself does not blur what became of it.
-    smallest = 2.0 ** FORMATS[part_of(dtype)].min_exponent
-    telling = f"telling = (abs(xs) >= {smallest!r}) & (abs(xs) < np.inf) & (abs(xs * {factor!r}) < np.inf)"
+    form = FORMATS[part_of(dtype)]
+    largest = form.largest / factor * (1.0 - tolerance)
+    telling = f"telling = (abs(xs) >= {2.0**form.min_exponent!r}) & (abs(xs) < {largest!r})"
     kept = "(b != 0)[t].tolist()" if part_of(dtype) == dtype else "[*(b.real != 0)[t], *(b.imag != 0)[t]]"
     fates = {
         "sample": f"all(len(set({kept})) <= 1 for b, t in zip(ys, telling))",
@@ -57,7 +58,7 @@ def broken_promise(kind: str, drop_prob: float, dtype: str, script: LiveScript, 
         exactly = [f"low, high = np.array({low.tolist()}), np.array({high.tolist()})"]
         within = "(low <= ys.ravel()) & (ys.ravel() <= high)"
     else:
-        exactly = [f"promised = xs * {factor!r}"]
+        exactly = [f"promised = np.where(telling, xs, 0) * {factor!r}"]
         within = f"(abs(ys - promised) <= {tolerance!r} * abs(promised)).ravel()"
     script.add(f"xs, ys = {script.array('x', dtype)}, {script.array('y', dtype)}")
     script.add(

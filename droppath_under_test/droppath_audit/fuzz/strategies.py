@@ -25,6 +25,7 @@ LARGEST = 4096  # elements of one generated tensor
 SIZES = (1, 2, 3, 4, 5, 6) * 5 + (1, 1, 2, 17, 0) * 6
 DECLARED = 2**15  # of one with the samples that a SPEC declares, where two of these are not more
 SELDOM = 16  # generated calls of which one has these, where the target takes smaller ones
+SPECIAL = 40  # samples of the x with special values that is always tried
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ def drop_probs() -> st.SearchStrategy[float]:
 def landmarks(
     fixed: tuple[int, ...] | None, *, gradients: bool, smaller: tuple[int, ...] | None = None
 ) -> tuple[Example, ...]:
-    """Return the calls that are always tried first: empty batch, empty features, rank 1, rank 4, both ends of p.
+    """Return the calls that are always tried first.
+
+    Empty batch, empty features, rank 1, rank 4, both ends of p; and x with special values, enough of each to meet both
+    fates.
 
     Args:
         fixed: The shape that the SPEC fixes, if it does.
@@ -103,7 +107,9 @@ def landmarks(
     calls += [((0, *feature), 0.3) for feature in features]
     if fixed is not None and features != (fixed[1:],):
         calls += [((min(4, _batch(fixed)), *fixed[1:]), 0.3)]
-    return tuple(Example(shape, "contiguous", p, True, gradients, False, seed) for seed, (shape, p) in enumerate(calls))
+    plain = [Example(shape, "contiguous", p, True, gradients, False, seed) for seed, (shape, p) in enumerate(calls)]
+    batch = SPECIAL if fixed is None else _batch(fixed)
+    return (*plain, Example((batch, *features[0]), "contiguous", 0.3, True, False, True, len(plain)))
 
 
 def examples(

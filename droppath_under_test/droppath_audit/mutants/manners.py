@@ -74,6 +74,45 @@ class HoldsALambda(nn.Module):
         return f"drop_prob={self.drop_prob}"
 
 
+# No fault line: what is stored, or kept, is no wrong computation.
+class StoresItsLastMask(nn.Module):
+    """Register the last mask as a buffer, for a log: checkpoints of trained models hold it, and new models do not."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={self.drop_prob}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop samples, and register which."""
+        y = _dropped(x, self.drop_prob, self.training)
+        if self.training:
+            self.register_buffer("last_mask", y.detach().reshape(len(y), -1).any(dim=1) if y.numel() else None)
+        return y
+
+
+# No fault line: as above.
+class KeepsItsLastOutput(nn.Module):
+    """Keep the output for a regulariser: after a step of training neither copy nor average of the model can be made."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+        self.last: Tensor | None = None
+
+    def extra_repr(self) -> str:
+        """Show the probability."""
+        return f"drop_prob={self.drop_prob}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop samples, and keep what comes of them."""
+        self.last = _dropped(x, self.drop_prob, self.training)
+        return self.last
+
+
 # No fault line: what is stored is no wrong computation.
 class StoresItsProbability(nn.Module):
     """Register the probability as a buffer: strict loading of any other checkpoint fails, and .half() rounds it."""

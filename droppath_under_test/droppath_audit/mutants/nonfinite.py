@@ -60,3 +60,20 @@ def multiplies_the_dropped_rows(x: Tensor, drop_prob: float, training: bool) -> 
     factor = torch.full((x.shape[0],), 1.0 / ((1.0 - drop_prob) or 1.0), dtype=torch.float64, device=x.device)
     factor[torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < drop_prob] = 0.0
     return x * factor.to(x.dtype).to(x.device).view((x.shape[0],) + (1,) * (x.ndim - 1))  # fault
+
+
+def makes_numbers_of_what_is_none(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Clear the NaN that infinity times 0 is, in kept samples too: nobody hears that the branch has overflowed."""
+    if drop_prob == 0.0 or not training:
+        return x
+    mask = _mask(x, 1.0 - drop_prob).to(x.dtype)
+    return torch.nan_to_num(x * mask / ((1.0 - drop_prob) or 1.0))  # fault
+
+
+def clips_what_it_keeps(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Clip what dividing by a small keep_prob lets overflow, as mixed-precision code does: x is clipped with it."""
+    if drop_prob == 0.0 or not training:
+        return x
+    largest = torch.finfo(x.dtype).max
+    kept = (x / ((1.0 - drop_prob) or 1.0)).clamp(-largest, largest)  # fault
+    return torch.where(_mask(x, 1.0 - drop_prob), kept, torch.zeros_like(x))

@@ -63,3 +63,12 @@ def never_floored(x: Tensor, drop_prob: float, training: bool) -> Tensor:
     keep_prob = 1.0 - drop_prob
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
     return x / keep_prob * (keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device))  # fault
+
+
+def clamps_to_half_precision(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Clamp to what float16 holds, whatever x is, as models do that were once trained in it."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1.0 - drop_prob
+    y = torch.where(_mask(x, keep_prob) > 0, x, torch.zeros_like(x)) / (keep_prob or 1.0)
+    return y if y.is_complex() else torch.where(y.isfinite(), y.clamp(-65504.0, 65504.0), y)  # fault

@@ -29,13 +29,18 @@ def moderate(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np
 
 
 def special(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> npt.NDArray[np.float64]:
-    """Return moderate values with signed zeros, subnormals, the largest number, infinities and NaN among them."""
+    """Return moderate values with signed zeros, subnormals, the largest number, infinities and NaN among them.
+
+    As many more are of any binade of the normal numbers: what clamps or clears does so from some magnitude on.
+    """
     values = moderate(rng, shape, dtype).reshape(-1)
     form = FORMATS[dtype]
     tiny, largest = form.smallest_subnormal, form.largest
     edge = np.array([0.0, -0.0, tiny, -tiny, largest, -largest, np.inf, -np.inf, np.nan])
-    where = rng.permutation(values.size)[: values.size // 4]
-    values[where] = np.resize(edge, where.size)
+    order, few = rng.permutation(values.size), values.size // 4
+    values[order[:few]] = np.resize(edge, few)
+    exponents = rng.integers(form.min_exponent, int(np.log2(form.largest)), few)
+    values[order[few : 2 * few]] = np.ldexp(1.0, exponents) * rng.choice([-1.0, 1.0], few)
     return values.reshape(shape)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def checks(width: int, results: Sequence[Result]) -> Table:
         name = FAMILIES[check[2]]
         heavy = worst is not Outcome.FAIL or any(row.bad and row.level is Level.MUST for row in rows)
         word = Text(str(worst) if heavy else "warn", style=STYLES[worst])
-        note = Text(rows[0].verdict.observed if worst is Outcome.NOT_APPLICABLE else _sees(ran), style="dim")
+        note = Text(_why_not(rows) if worst is Outcome.NOT_APPLICABLE else _sees(ran), style="dim")
         note = note or Text(ran[0].verdict.brief, style="dim") if ran else note
         count = Text(f"{passed}/{len(ran)}" if ran else "", justify="right")
         if name != family:
@@ -118,6 +119,12 @@ def checks(width: int, results: Sequence[Result]) -> Table:
         narrow.add_row(Text(check), Text(" · ").join(part for part in (said, note) if part))
         family = name
     return next((table for table in (wide, medium) if fitting(table, width)), narrow)
+
+
+def _why_not(results: Sequence[Result]) -> str:
+    """Return why most of these trials did not apply: that of the first, at an end of drop_prob, is often its own."""
+    ((reason, _),) = Counter(result.verdict.observed for result in results).most_common(1)
+    return reason
 
 
 def _sees(results: Sequence[Result]) -> str:
@@ -135,7 +142,7 @@ def unseen(results: Iterable[Result]) -> list[tuple[str, str]]:
     for check, group in groupby(results, key=lambda result: result.trial.check):
         rows = list(group)
         if all(row.outcome is Outcome.NOT_APPLICABLE for row in rows):
-            found.append((f"{check} {rows[0].trial.slug}", rows[0].verdict.observed))
+            found.append((f"{check} {rows[0].trial.slug}", _why_not(rows)))
     return found
 
 

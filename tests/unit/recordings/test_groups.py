@@ -181,6 +181,8 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "early_only": ("DP112", {"shapes": ((4, 1),), "calls": 3600}),
     "multiplies_by_its_mask": ("DP206", {"x": with_special}),
     "clears_nan_alone": ("DP206", {"x": with_special}),
+    "makes_numbers_of_what_is_none": ("DP206", {"x": with_special}),
+    "clips_what_it_keeps": ("DP206", {"x": with_special}),
     "subtracts_what_it_drops": ("DP206", {"x": with_special}),
     "interpolates_towards_zero": ("DP206", {"x": with_special}),
     "multiplies_the_dropped_rows": ("DP206", {"x": with_special}),

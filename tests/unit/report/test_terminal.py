@@ -281,6 +281,15 @@ def test_inconclusive_trials_are_listed(events: Events) -> None:
     assert "exit 3" in text
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_of_a_check_that_did_not_apply_the_reason_of_most_trials_is_told(events: Events, verbose: bool) -> None:
+    """The first trial is at an end of drop_prob, where a target need not do what it does elsewhere."""
+    first = {"DP103[cpu-float64-p0]": Collected(not_applicable="nothing is drawn")}
+    told = shown(events(first, "DP103", otherwise=Collected(not_applicable="two draws")), verbose=verbose)
+    assert "two draws" in told
+    assert "nothing is drawn" not in told
+
+
 def test_what_a_verdict_says_in_brief_stands_beside_its_check(events: Events) -> None:
     seen = {"taken": 3, "ways": 4, "branches": True, "never": [], "excused": [], "never_called": []}
     text = shown(events({}, "DP603", otherwise=Collected(seen)), verbose=True)

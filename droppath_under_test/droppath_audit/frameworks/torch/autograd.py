@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 NO_SECOND = "does not currently support double backward"
 UNREACHED = "the graph does not reach x"
+REENTRANT = (
+    "torch.utils.checkpoint is incompatible with .grad()"  # so says torch of what checkpoints itself, re-entrantly
+)
 
 
 class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
@@ -38,6 +41,8 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
             output = layer(leaf.clone(), training=True)
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return Gradient(output, None, "the output does not require a gradient")
+            if _reentrant(output):
+                return _accumulated(output, cotangent, leaf)
             with theirs():
                 gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
                     *_weighed(output, cotangent, leaf), allow_unused=True
@@ -68,6 +73,8 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
         except (KeyboardInterrupt, TargetRaised):
             raise
         except BaseException as error:
+            if REENTRANT in str(error):
+                raise NotApplicable(f"torch has no gradcheck of this: {first_line(error)}") from error
             reraise(error)
         return ""
 
@@ -80,11 +87,16 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
             output = layer(leaf.clone(), training=True)
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return SecondDerivatives(output, None, None, "the output does not require a gradient")
-            with theirs():
-                # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
-                gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-                    *_weighed(output, weight.clone(), leaf), create_graph=True, allow_unused=True
-                )
+            try:
+                with theirs():
+                    # Neither is a leaf, as inside a network: writing to a gradient in place is allowed there.
+                    gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                        *_weighed(output, weight.clone(), leaf), create_graph=True, allow_unused=True
+                    )
+            except TargetRaised as error:
+                if REENTRANT in error.text:
+                    raise NotApplicable(f"torch has no second derivative of this: {error.text}") from error
+                raise
             first = gradients[0]
             if first is None:
                 return SecondDerivatives(output.detach(), None, None, UNREACHED)
@@ -126,10 +138,28 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                 output = bare(run, leaf.clone(), use_reentrant=how.endswith("True"))
             if not isinstance(output, torch.Tensor) or not output.requires_grad:
                 return Gradient(output, None, "the output does not require a gradient")
-            with theirs():
-                # Not torch.autograd.grad, which reentrant checkpointing refuses.
-                output.backward(cotangent)  # type: ignore[no-untyped-call]
-        return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else UNREACHED)
+            return _accumulated(output, cotangent, leaf)
+
+
+def _accumulated(output: torch.Tensor, cotangent: torch.Tensor, leaf: torch.Tensor) -> Gradient:
+    """Return what a backward pass leaves in a leaf: re-entrant checkpointing refuses ``torch.autograd.grad``."""
+    with theirs():
+        output.backward(cotangent)  # type: ignore[no-untyped-call]
+    return Gradient(output.detach(), leaf.grad, "" if leaf.grad is not None else UNREACHED)
+
+
+def _reentrant(output: torch.Tensor) -> bool:
+    """Return whether a part of the graph is computed anew by re-entrant checkpointing."""
+    nodes, seen = [output.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "CheckpointFunctionBackward":
+            return True
+        seen.add(node)
+        nodes += [before for before, _ in node.next_functions]
+    return False
 
 
 def _weighed(
