@@ -91,7 +91,7 @@ def constants(nodes: list[ast.expr]) -> Iterator[str]:
             yield node.value
 
 
-def _assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
+def assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield each target of an assignment with its value, those of ``a, b = c, d`` one by one."""
     for target in node.targets:
         if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
@@ -110,7 +110,7 @@ def stored_and_called(cls: type) -> set[str]:
         target.attr: value.id
         for node in (ast.walk(made) if made is not None else ())
         if isinstance(node, ast.Assign)
-        for target, stored in _assigned(node)
+        for target, stored in assigned(node)
         for value in (_all_handed_on(stored),)
         if isinstance(target, ast.Attribute) and is_name(target.value, "self") and isinstance(value, ast.Name)
     }
@@ -123,6 +123,19 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def set_to_a_constant(cls: type) -> list[str]:
+    """Return the attributes that a constructor sets to True or False, whatever it is given."""
+    made = next((tree for base in cls.__mro__ if (tree := definition_of(vars(base).get("__init__")))), None)
+    return [
+        target.attr
+        for node in (ast.walk(made) if made is not None else ())
+        if isinstance(node, ast.Assign)
+        for target, value in assigned(node)
+        if isinstance(target, ast.Attribute) and is_name(target.value, "self")
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool)
+    ]
 
 
 def _all_handed_on(value: ast.expr) -> ast.expr:
@@ -218,7 +231,7 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
         return {}
     arguments = _arguments(tree)
     found: dict[str, dict[int, str]] = {}
-    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)):
+    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in assigned(node)):
         if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
             names = [part.id for part in target.elts if isinstance(part, ast.Name)]
             if len(names) == len(target.elts):

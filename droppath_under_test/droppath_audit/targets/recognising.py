@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
 
+UNDOUBTED = ("p", "prob", "rate")  # what everybody calls it
+
 
 def makes_layers(obj: Any, spec: Spec) -> bool:
     """Return whether a function takes a drop probability alone, so that what it returns is to be called.
@@ -30,6 +32,27 @@ def makes_layers(obj: Any, spec: Spec) -> bool:
         return False
     said = words.probability(parameters[0].name, spec.name)
     return said is not None and said[0] == "drop"
+
+
+def probability_of(name: str, of: str, sides: Sides) -> tuple[words.Meaning, int] | None:
+    """Return what an argument says of a probability, and how surely, as ``words.probability`` does.
+
+    A number alone, such as ``p``, is what is kept where the body multiplies or divides by it as it is.
+    """
+    said = words.probability(name, of)
+    return ("keep", said[1]) if said is not None and _told_by_body(name, sides) else said
+
+
+def reading_of(name: str, meaning: words.Meaning, sure: int, sides: Sides) -> str:
+    """Return what the header says of a probability that its name alone does not prove; empty where it does."""
+    if _told_by_body(name, sides):
+        return f"{name} is the keep probability, since the body scales by it as it is"
+    doubted = sure < 3 and name not in UNDOUBTED
+    return f"{name} is the {meaning} probability, by its name" if doubted else ""
+
+
+def _told_by_body(name: str, sides: Sides) -> bool:
+    return name in sides.factors and set(words.words(name)) <= words.NUMBER
 
 
 def place_of(spec: Spec, sides: Sides, given: Mapping[str, Any]) -> tuple[str, dict[str, int]]:

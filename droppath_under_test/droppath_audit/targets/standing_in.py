@@ -35,7 +35,7 @@ def standing_in(found: Found, spec: Spec) -> Found:
         applied = _applied(found, spec)
         if applied is not None:
             return applied
-        for made in (_forwarded, _set, _chosen, _parted):
+        for made in (_iterated, _forwarded, _moded, _set, _chosen, _parted):
             found = made(found, spec)
     elif not spec.call:
         found = _told(found, spec)
@@ -78,6 +78,58 @@ def _forwarded(found: Found, spec: Spec) -> Found:
         return found
     lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.{names[0]}"]
     return _made(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
+
+
+def _iterated(found: Found, spec: Spec) -> Found:
+    """Return a class of a list of layers that is iterated over, which skips some; called, it runs one branch so."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    tree = bodies.definition_of(vars(cls).get("__iter__"))
+    yields = tree is not None and any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
+    if not yields or {"forward", "__call__"} & {*vars(cls)} or spec.branch:
+        return found
+    init = parameters_of(cls)
+    layers = [name for name in init if {"modules", "layers", "blocks"} & {*words.words(name)}]
+    if len(layers) != 1 or {*layers} & {*spec.init}:
+        return found
+    (name,) = layers
+    given = "*[branch]" if init[name].kind is Parameter.VAR_POSITIONAL else f"{name}=[branch]"
+    lines = [
+        f"class {alias}({alias}):",
+        "    def __init__(self, *, branch, **named):",
+        f"        super().__init__({given}, **named)",
+        "",
+        "    def forward(self, x):",
+        "        for layer in self:",
+        "            x = layer(x)",
+        "        return x",
+    ]
+    made = _made(found, alias, lines, f"{spec.name} is iterated over: its only layer is the branch")
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
+    return _built_from([Parameter("branch", Parameter.KEYWORD_ONLY), *left], made)
+
+
+def _moded(found: Found, spec: Spec) -> Found:
+    """Return a class that is told its mode in the call, where it has no train() and reads it off an own attribute."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    called = next((vars(base)["__call__"] for base in cls.__mro__ if "__call__" in vars(base)), None)
+    if hasattr(cls, "train") or not inspect.isfunction(called) or spec.mode:
+        return found
+    parameters = [*inspect.signature(called).parameters.values()]
+    told = [p.name for p in (*parameters, *parameters_of(cls).values()) if words.mode(p.name) is not None]
+    modes = [name for name in bodies.set_to_a_constant(cls) if words.mode(name) is not None]
+    if told or len(modes) != 1:
+        return found
+    (mode,) = modes
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __call__(self, *given, {mode}, **named):",
+        f"        self.{mode} = {mode}",
+        "        return super().__call__(*given, **named)",
+    ]
+    made = _made(found, alias, lines, f"its mode is set: {spec.name} reads it off self.{mode}")
+    order = sorted([*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)], key=lambda p: p.kind)
+    made.obj.__call__.__wrapped__, made.obj.__call__.__signature__ = called, inspect.Signature(order)
+    return made
 
 
 def _set(found: Found, spec: Spec) -> Found:

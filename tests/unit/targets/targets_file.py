@@ -737,6 +737,45 @@ class Block(nn.Module):
         return drop(self.gate(h), 1.0 - self.survival_prob, self.training)
 
 
+class ScalesByP(nn.Module):
+    """Divides by its p, which is what is kept."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = float(p)
+
+    def forward(self, x):
+        if not self.training or self.p == 1.0:
+            return x
+        kept = torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) < self.p
+        return torch.where(kept, x / self.p if self.p else x, torch.zeros_like(x))
+
+
+def add_fused(x_in, fused, drop_prob, training):
+    return x_in + drop(fused, drop_prob, training)
+
+
+class SkipsLayers(nn.ModuleList):
+    """Yields its layers, of which each drops what it returns."""
+
+    def __init__(self, rate, modules=None):
+        super().__init__(modules)
+        self.rate = rate
+
+    def __iter__(self):
+        for layer in super().__iter__():
+            yield lambda x, layer=layer: drop(layer(x), self.rate, self.training)
+
+
+class ToldByAttribute:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+        self.training = True
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
+
 # Factories
 
 
