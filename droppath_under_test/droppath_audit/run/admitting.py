@@ -30,6 +30,7 @@ MASK = "zeros and one other number come back whatever x is: if that is the mask,
 TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all others take it as it is"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
+PATIENT_SECONDS = 30.0  # for one that was late, where others were not
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -153,17 +154,20 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
             shown = admission(guarded(target, state, changes), device, dtype, whole=whole)
         return json.dumps(wire.dump(shown)).encode()
 
-    def answers(dtypes: list[str]) -> dict[str, Admission]:
+    def answers(dtypes: list[str], seconds: float) -> dict[str, Admission]:
         with target.framework.one_thread():
             state = ProcessState.taken(target.framework)
             asked = [partial(ask, state, dtype, whole=dtype == dtypes[0]) for dtype in dtypes]
-            found = zip(dtypes, in_processes(asked, ASKING_SECONDS), strict=True)
+            found = zip(dtypes, in_processes(asked, seconds), strict=True)
         return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
 
-    shown = answers(dtypes)
+    shown = answers(dtypes, ASKING_SECONDS)
     taken = [dtype for dtype in shown if not shown[dtype].raised]
     if taken and taken[0] != dtypes[0]:
-        shown |= answers(taken[:1])
+        # A first call may import what takes long, in every fork anew: others were in time, so it is waited for.
+        late = [] if dtypes[0] in shown else dtypes[:1]
+        again = next((found for dtype in (*late, taken[0]) if (found := answers([dtype], PATIENT_SECONDS))), {})
+        shown = {**again, **shown, **again}  # which comes first, as it says the most
     return shown
 
 
