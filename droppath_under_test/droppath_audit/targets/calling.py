@@ -64,8 +64,9 @@ def call_of(
     if functions:
         roles[functions[0]] = "f"
     inputs = [name for name, parameter in free.items() if required(parameter) and name not in roles]
-    for name, parameter in free.items() if len(inputs) > 1 or functions else ():
-        given = required(parameter) or parameter.default is None
+    for name, parameter in free.items():
+        beside = functions or any(other != name for other in inputs)  # which is x
+        given = beside and (required(parameter) or parameter.default is None)
         if given and words.batch_index(name, spec.name) and words.annotated(parameter) not in words.NUMBERS:
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")

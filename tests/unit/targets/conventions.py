@@ -57,6 +57,7 @@ CONVENTIONS = [
     Convention("add_to_residual", form="residual"),
     Convention("drop_rows"),
     Convention("drop_rows_of_some"),
+    Convention("GraphDrop"),
     Convention("SequenceFirst?axis=1"),
     Convention("add_sequence_first?axis=1&form=residual", form="residual"),
     Convention("ByChannel?granularity=channel"),

@@ -620,6 +620,15 @@ def drop_rows_of_some(x, drop_prob, training, batch=None):
     return drop(x, drop_prob, training) if batch is None else drop_rows(x, batch, drop_prob, training)
 
 
+class GraphDrop(ByDropProb):
+    """Takes all of x for one graph, unless it is told the graphs."""
+
+    def forward(self, x, index=None, num_graphs=None):
+        if index is None:
+            return drop(x, self.drop_prob, self.training, shape=(1,) * x.ndim)
+        return drop_rows(x, index, self.drop_prob, self.training)
+
+
 class SequenceFirst(ByDropProb):
     def forward(self, x):
         return drop(x, self.drop_prob, self.training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))
