@@ -18,7 +18,7 @@ OF_TENSORS = {
 }  # fmt: skip
 
 
-WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
+WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|^conv_?\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
 
 
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -32,9 +32,10 @@ def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | Non
 
 
 def parts_made(cls: Any) -> list[str]:
-    """Return the names of the layers with weights that a constructor makes, such as ``Conv2d``, each once."""
-    tree = definition_of(vars(cls).get("__init__"))
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+    """Return the names of the layers with weights that a class makes, such as ``Conv2d``, or its bases, each once."""
+    trees = [definition_of(vars(base).get("__init__")) for base in cls.__mro__]
+    nodes = [node for tree in trees if tree is not None for node in ast.walk(tree)]
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
     named = [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls]
     return [name for name in dict.fromkeys(named) if WITH_WEIGHTS.search(name)]
 
@@ -262,6 +263,14 @@ def handed_on(function: Any) -> str:
         and any(isinstance(part, ast.Starred) and is_name(part.value, all_) for part in node.args)
     }
     return names.pop() if len(names) == 1 else ""
+
+
+def read_or_handed_on(tree: ast.AST, name: str) -> bool:
+    """Return whether attributes of a name are read, or it is handed on in a call, and nothing else is done with it."""
+    nodes = [*ast.walk(tree)]
+    read = [node for node in nodes if isinstance(node, ast.Attribute) and is_name(node.value, name)]
+    handed = [part for node in nodes if isinstance(node, ast.Call) for part in node.args if is_name(part, name)]
+    return len(read) + len(handed) == sum(is_name(node, name) for node in nodes)
 
 
 def passed_on(function: Any) -> set[str]:

@@ -35,7 +35,7 @@ from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
-from droppath_audit.targets.standing_in import standing_in
+from droppath_audit.targets.standing_in import standing_in, switched
 from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     found = find(spec, imports)
     if makes_layers(found.obj, spec):
         spec = replace(spec, factory=True)
-        found = replace(found, notes=("form=factory: it takes a probability, and nothing that could be dropped",))
+        note = "form=factory: it takes a probability, and nothing that could be dropped"
+        found = switched(replace(found, notes=(note,)), spec)
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
         obj, source, spec = _driven(found, spec)

@@ -119,7 +119,9 @@ def value_of(parameter: Parameter) -> str:
         return "1.0"
     if annotation in ("", "int") and words.stack(parameter.name):
         return str(STACK)
-    if annotation in ("", "int") and said & COUNTS:
+    if annotation in ("", "int") and said & words.OF_STEPS:
+        return str(STACK)
+    if annotation in ("", "int") and said & (COUNTS | words.STEPS):
         return "1"
     if annotation in ("", "int") and said & SIZES:
         return "8"

@@ -9,11 +9,12 @@ from droppath_audit.targets import words
 from droppath_audit.targets.parameters import STACK, VARIADIC, refuse_unknown, required
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from inspect import Parameter
 
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
+    from droppath_audit.targets.table import Table
 
 UNDOUBTED = ("p", "prob", "rate")  # what everybody calls it
 
@@ -53,6 +54,15 @@ def reading_of(name: str, meaning: words.Meaning, sure: int, sides: Sides) -> st
 
 def _told_by_body(name: str, sides: Sides) -> bool:
     return name in sides.factors and set(words.words(name)) <= words.NUMBER
+
+
+def switched_on(sides: Sides, given: Collection[str], table: Table) -> dict[str, bool]:
+    """Return the arguments that switch dropping paths on and are off unless they are given, each with True."""
+    parameters = sides.init if sides.kind == "class" else sides.call
+    found = [name for name, p in parameters.items() if p.default is False and name not in given and words.switch(name)]
+    for name in found:
+        table.note(f"{name}=true: without it no path is dropped")
+    return dict.fromkeys(found, True)
 
 
 def place_of(spec: Spec, sides: Sides, given: Mapping[str, Any]) -> tuple[str, dict[str, int]]:

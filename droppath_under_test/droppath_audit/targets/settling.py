@@ -23,7 +23,7 @@ from droppath_audit.targets.parameters import (
     roles_of,
     value_of,
 )
-from droppath_audit.targets.recognising import branch_of, place_of, probability_of, reading_of
+from droppath_audit.targets.recognising import branch_of, place_of, probability_of, reading_of, switched_on
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     mode, mode_at = _mode(spec, sides, {**given, **({name: None} if name else {})}, table)
     index, values = place_of(spec, sides, given)
     constants |= values if index.startswith("init.") else {}
+    constants |= switched_on(sides, {*constants, *given}, table)
     source = sides.source if sides.source not in given else ""
     if source:
         table.note(f"{source} is a generator that draws from the global one, which a seed repeats")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter
 from types import SimpleNamespace
@@ -35,11 +36,32 @@ def standing_in(found: Found, spec: Spec) -> Found:
         applied = _applied(found, spec)
         if applied is not None:
             return applied
-        for made in (_iterated, _forwarded, _moded, _set, _chosen, _parted):
+        for made in (_iterated, _forwarded, _moded, _held, _set, _chosen, _parted):
             found = made(found, spec)
     elif not spec.call:
         found = _told(found, spec)
     return found if spec.call else _keyed(found, spec)  # a declared call is that of what the SPEC names
+
+
+def switched(found: Found, spec: Spec) -> Found:
+    """Return a factory of a function of x and the mode, for one that returns a layer that is switched by train()."""
+    alias = spec.name.replace(".", "_")
+    with suppress(Exception):  # whatever it raises, the calls will show it
+        layer = found.obj(0.5)
+        if any(words.mode(name) is not None for name in inspect.signature(layer).parameters):
+            return found
+        if callable(getattr(layer, "train", None)) and callable(getattr(layer, "eval", None)):
+            lines = [
+                f"def {alias}(drop_prob, _of={alias}):",
+                "    layer = _of(drop_prob)",
+                "",
+                "    def call(x, training):",
+                "        return layer.train(training)(x)",
+                "",
+                "    return call",
+            ]
+            return _made(found, alias, lines, f"what {spec.name} returns is told its mode by train()")
+    return found
 
 
 def _applied(found: Found, spec: Spec) -> Found | None:
@@ -127,8 +149,44 @@ def _moded(found: Found, spec: Spec) -> Found:
         "        return super().__call__(*given, **named)",
     ]
     made = _made(found, alias, lines, f"its mode is set: {spec.name} reads it off self.{mode}")
-    order = sorted([*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)], key=lambda p: p.kind)
-    made.obj.__call__.__wrapped__, made.obj.__call__.__signature__ = called, inspect.Signature(order)
+    return _signed(made, "__call__", called, [*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)])
+
+
+def _held(found: Found, spec: Spec) -> Found:
+    """Return a class whose call is told the probability that it reads off an object, and hands that on at most."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    name = "forward" if hasattr(cls, "forward") else "__call__"
+    method = getattr(cls, name)
+    tree = bodies.definition_of(method) if inspect.isfunction(method) else None
+    if tree is None or spec.probability or spec.call:
+        return found
+    parameters = [*inspect.signature(method).parameters.values()]
+    told = (*parameters[1:], *parameters_of(cls).values())
+    if any(words.numeric(p) and words.probability(p.name, spec.name) for p in told):
+        return found
+    for parameter in parameters[2:]:
+        held = bodies.attributes(tree, parameter.name)
+        known = [words.probability(one, spec.name) or words.mode(one) is not None for one in held]
+        if not required(parameter) or not held or not all(known) or not bodies.read_or_handed_on(tree, parameter.name):
+            continue
+        given = ", ".join(f"{one}={one}" for one in held)
+        lines = [
+            f"class {alias}({alias}):",
+            f"    def {name}(self, *given, {', '.join(held)}, **named):",
+            f"        return super().{name}(*given, {parameter.name}=SimpleNamespace({given}), **named)",
+        ]
+        note = f"{parameter.name} is an object that holds {' and '.join(held)} alone"
+        left = [p for p in parameters if p is not parameter]
+        told_by_name = [Parameter(one, Parameter.KEYWORD_ONLY) for one in held]
+        return _signed(_made(found, alias, lines, note), name, method, [*left, *told_by_name])
+    return found
+
+
+def _signed(made: Found, name: str, method: Any, parameters: Sequence[Parameter]) -> Found:
+    """Return a class that was made, whose call takes these parameters, and whose body is read as that of ``method``."""
+    called = vars(made.obj)[name]
+    called.__wrapped__ = method
+    called.__signature__ = inspect.Signature(sorted(parameters, key=lambda p: p.kind))
     return made
 
 

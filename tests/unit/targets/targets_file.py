@@ -665,6 +665,10 @@ def make_layer(drop_rate):
     return lambda x, training: drop(x, drop_rate, training)
 
 
+def make_module(drop_prob):
+    return ByDropProb(drop_prob)
+
+
 def make_residual(drop_prob):
     return lambda x, shortcut, training: shortcut + drop(x, drop_prob, training)
 
@@ -744,6 +748,26 @@ class Block(nn.Module):
 
     def _gated(self, h):
         return drop(self.gate(h), 1.0 - self.survival_prob, self.training)
+
+
+class OffUnlessSwitchedOn(ByDropProb):
+    def __init__(self, drop_prob=0.1, use_drop_path=False):
+        super().__init__(drop_prob if use_drop_path else 0.0)
+
+
+class ReadsOffAnObject(nn.Module):
+    """Is given the rate in an object that its branch may read as well."""
+
+    def __init__(self, op):
+        super().__init__()
+        self.op = op
+
+    def forward(self, x, edge):
+        return drop(self.op(x), edge.drop_path_prob, self.training)
+
+
+def at_a_step(x, drop_path_prob, step, steps, training):
+    return drop(x, drop_path_prob * (step + 1) / steps, training)
 
 
 class ScalesByP(nn.Module):
