@@ -30,6 +30,7 @@ MASK = "zeros and one other number come back whatever x is: if that is the mask,
 TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all others take it as it is"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
+NEITHER = "at drop_prob = 0 it returns neither what that returned nor the shortcut plus that."
 PATIENT_SECONDS = 30.0  # for one that was late, where others were not
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
@@ -53,10 +54,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         refused = next(iter(shown.values()))
         raise _network(facts, refused) if refused.inside else _all_raise(facts, refused)
     if not taken and target.form_open:
-        raise UsageError(
-            f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
-            "form=residual or form=branch."
-        )
+        raise _form_open(facts, "could not be called to see whether it adds the shortcut.")
     if not taken:
         return replace(loaded, admitted=calls)
     first = next(iter(taken.values()))
@@ -74,7 +72,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     if first.inside:
         raise _network(facts, first)
     if target.form_open and not first.form:
-        raise _form_open(facts)
+        raise _form_open(facts, NEITHER)
     if first.form:
         how = ADDS if first.adds else "by what a call at drop_prob = 0 returns"
         target = target.prepared(adds=first.adds).declaring(form=first.form)
@@ -288,11 +286,8 @@ def _invocation(facts: Facts, target: BoundTarget) -> Invocation:
     return target.binding.invocation(imports)
 
 
-def _form_open(facts: Facts) -> UsageError:
-    reason = (
-        f"{facts.spec} is given the branch, and at drop_prob = 0 it returns neither what that returned nor the "
-        "shortcut plus that."
-    )
+def _form_open(facts: Facts, why: str) -> UsageError:
+    reason = f"{facts.spec} is given the branch, and {why}"
     if not facts.importable:
         return UsageError(reason, advice=" Add form=residual or form=branch to say which it promises.")
     return UsageError(
