@@ -92,13 +92,18 @@ def constants(nodes: list[ast.expr]) -> Iterator[str]:
             yield node.value
 
 
-def assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Yield each target of an assignment with its value, those of ``a, b = c, d`` one by one."""
-    for target in node.targets:
-        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-            yield from zip(target.elts, node.value.elts, strict=False)
-        else:
-            yield target, node.value
+def assignments(tree: ast.AST | None) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield each target of the assignments in a tree with its value, those of ``a, b = c, d`` one by one."""
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                yield node.target, node.value
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    yield from zip(target.elts, node.value.elts, strict=False)
+                else:
+                    yield target, node.value
 
 
 def stored_and_called(cls: type) -> set[str]:
@@ -109,9 +114,7 @@ def stored_and_called(cls: type) -> set[str]:
     made = definition_of(vars(cls).get("__init__"))
     stored = {
         target.attr: value.id
-        for node in (ast.walk(made) if made is not None else ())
-        if isinstance(node, ast.Assign)
-        for target, stored in assigned(node)
+        for target, stored in assignments(made)
         for value in (_all_handed_on(stored),)
         if isinstance(target, ast.Attribute) and is_name(target.value, "self") and isinstance(value, ast.Name)
     }
@@ -131,9 +134,7 @@ def set_to_a_constant(cls: type) -> list[str]:
     made = next((tree for base in cls.__mro__ if (tree := definition_of(vars(base).get("__init__")))), None)
     return [
         target.attr
-        for node in (ast.walk(made) if made is not None else ())
-        if isinstance(node, ast.Assign)
-        for target, value in assigned(node)
+        for target, value in assignments(made)
         if isinstance(target, ast.Attribute) and is_name(target.value, "self")
         if isinstance(value, ast.Constant) and isinstance(value.value, bool)
     ]
@@ -232,7 +233,7 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
         return {}
     arguments = _arguments(tree)
     found: dict[str, dict[int, str]] = {}
-    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in assigned(node)):
+    for target, value in assignments(tree):
         if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
             names = [part.id for part in target.elts if isinstance(part, ast.Name)]
             if len(names) == len(target.elts):

@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from droppath_audit.targets.bodies import assigned, definition_of, is_name
+from droppath_audit.targets.bodies import assignments, definition_of, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,9 +26,7 @@ def factors(obj: Any) -> set[str]:
     made = definition_of(vars(obj).get("__init__"))
     held = {
         ast.unparse(target): value.id
-        for node in (ast.walk(made) if made is not None else ())
-        if isinstance(node, ast.Assign)
-        for target, stored in assigned(node)
+        for target, stored in assignments(made)
         for value in (_as_number(stored),)
         if isinstance(value, ast.Name)
     }

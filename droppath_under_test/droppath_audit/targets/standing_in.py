@@ -36,7 +36,7 @@ def standing_in(found: Found, spec: Spec) -> Found:
         applied = _applied(found, spec)
         if applied is not None:
             return applied
-        for made in (_iterated, _forwarded, _moded, _held, _set, _chosen, _parted):
+        for made in (_iterated, _forwarded, _moded, _held, _scheduled, _set, _chosen, _parted):
             found = made(found, spec)
     elif not spec.call:
         found = _told(found, spec)
@@ -188,6 +188,31 @@ def _signed(made: Found, name: str, method: Any, parameters: Sequence[Parameter]
     called.__wrapped__ = method
     called.__signature__ = inspect.Signature(sorted(parameters, key=lambda p: p.kind))
     return made
+
+
+def _scheduled(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes a number, where it takes a function that returns the probability."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    init = parameters_of(cls)
+    functions = {
+        name: rate
+        for name in bodies.stored_and_called(cls)
+        for rate in ("_".join(word for word in words.words(name) if word not in words.CALLED),)
+        if name in init and set(words.words(name)) & words.CALLED and words.probability(rate, spec.name) is not None
+    }
+    if len(functions) != 1 or spec.probability or {*functions, *functions.values()} & {*spec.init}:
+        return found
+    ((name, rate),) = functions.items()
+    if rate in init:
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *, {rate}, **named):",
+        f"        super().__init__({name}=lambda *_, **__: {rate}, **named)",
+    ]
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
+    made = _made(found, alias, lines, f"{name} is a function that returns {rate}, whatever it is given")
+    return _built_from([Parameter(rate, Parameter.KEYWORD_ONLY), *left], made)
 
 
 def _set(found: Found, spec: Spec) -> Found:

@@ -79,6 +79,7 @@ CONVENTIONS = [
     Convention("WithWidth?init.width=64&init.depth=deep"),
     Convention("WithWidth?args=64&init.depth=deep"),
     Convention("LayerOfAStack"),
+    Convention("BySchedule"),
     Convention("ScalesByP"),
     Convention("OffUnlessSwitchedOn"),
     Convention("ReadsOffAnObject"),

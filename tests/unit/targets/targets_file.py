@@ -770,12 +770,21 @@ def at_a_step(x, drop_path_prob, step, steps, training):
     return drop(x, drop_path_prob * (step + 1) / steps, training)
 
 
+class BySchedule(nn.Module):
+    def __init__(self, drop_prob_fn):
+        super().__init__()
+        self.drop_prob_fn, self.epoch = drop_prob_fn, 0
+
+    def forward(self, x):
+        return drop(x, self.drop_prob_fn(self.epoch), self.training)
+
+
 class ScalesByP(nn.Module):
     """Divides by its p, which is what is kept."""
 
     def __init__(self, p):
         super().__init__()
-        self.p = float(p)
+        self.p: float = float(p)
 
     def forward(self, x):
         if not self.training or self.p == 1.0:
