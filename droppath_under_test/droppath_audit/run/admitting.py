@@ -31,7 +31,7 @@ TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all ot
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
 NEITHER = "at drop_prob = 0 it returns neither what that returned nor the shortcut plus that."
-PATIENT_SECONDS = 30.0  # for one that was late, where others were not
+PATIENT_SECONDS = 20.0  # for one that was late
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -161,10 +161,10 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
 
     shown = answers(dtypes, ASKING_SECONDS)
     taken = [dtype for dtype in shown if not shown[dtype].raised]
-    if taken and taken[0] != dtypes[0]:
-        # A first call may import what takes long, in every fork anew: others were in time, so it is waited for.
+    if not shown or (taken and taken[0] != dtypes[0]):
+        # A first call may import what takes long, in every fork anew: alone it is waited for.
         late = [] if dtypes[0] in shown else dtypes[:1]
-        again = next((found for dtype in (*late, taken[0]) if (found := answers([dtype], PATIENT_SECONDS))), {})
+        again = next((found for dtype in (*late, *taken[:1]) if (found := answers([dtype], PATIENT_SECONDS))), {})
         shown = {**again, **shown, **again}  # which comes first, as it says the most
     return shown
 

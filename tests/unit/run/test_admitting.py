@@ -96,6 +96,11 @@ def late_at_first(x, drop_prob, training):
         late.append(time.sleep(2.0))
     return one_coin(x, drop_prob, training)
 
+def late_at_first_in_all(x, drop_prob, training):
+    if not late:
+        late.append(time.sleep(2.0))
+    return one_coin(x, drop_prob, training)
+
 def of_a_mode(x, drop_prob, training, mode):
     if mode not in ("sample", "batch"):
         raise ValueError(mode)
@@ -317,13 +322,14 @@ def test_calls_that_do_not_end_are_given_up_and_left_to_the_trials(
     assert list(facts.refused) == ["bfloat16"]  # what the other forks showed counts
 
 
+@pytest.mark.parametrize("name", ["late_at_first", "late_at_first_in_all"])
 def test_a_first_call_that_takes_long_is_waited_for(
-    layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    name: str, layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from droppath_audit.run import admitting
 
     monkeypatch.setattr(admitting, "ASKING_SECONDS", 1.0)
-    assert admitting.admitted(load(layers("late_at_first"))).facts.decides_per_call
+    assert admitting.admitted(load(layers(name))).facts.decides_per_call
 
 
 def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
