@@ -199,13 +199,21 @@ def added_as_it_is(function: Any, one: str, other: str) -> str:
     alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
     found, summed = {name for name in (one, other) if any(is_name(value, name) for value in alone)} - stored, False
     for part, rest in addends(tree):
-        made, of_it = ({inner.id for inner in ast.walk(side) if isinstance(inner, ast.Name)} for side in (rest, part))
+        made, of_it = _values_in(rest), _values_in(part)
         summed |= {one, other} <= made | of_it
         for name, beside in ((one, other), (other, one)):
             changed = not is_name(rest, beside) or beside in stored
             if is_name(part, name) and name not in stored and changed and beside in made:
                 found.add(name)
     return found.pop() if summed and len(found) == 1 else ""
+
+
+def _values_in(side: ast.expr) -> set[str]:
+    """Return the names in an expression, without those of which an attribute alone is read, as ``x.shape``."""
+    nodes = [*ast.walk(side)]
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    read = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and id(node) not in called}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in read}
 
 
 def rests_on_parts(cls: type) -> bool:

@@ -325,3 +325,13 @@ def test_layers_that_a_base_or_a_helper_makes_are_parts_of_a_block():
             self.conv = conv3x3(width)
 
     assert parts_made(Block) == ["conv3x3", "BatchNorm2d"]
+
+
+def test_an_object_whose_attributes_are_read_in_a_sum_is_no_branch_output():
+    def layer(p_x, cloud, drop_prob, training):
+        if not training:
+            return p_x
+        kept = 1.0 - drop_prob + torch.rand((cloud.count,), dtype=p_x.dtype)
+        return p_x * kept.floor()[cloud.rows]
+
+    assert asked(layer) == ["'cloud' must be given a value"]
