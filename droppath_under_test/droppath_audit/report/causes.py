@@ -61,8 +61,9 @@ def _show(console: Console, number: int, cause: Cause, report: Report) -> None:
     if not found:
         row(console, "promised", telling.promised)
     row(console, "seen", f"{verdict.observed}, in {telling.trial.id}")
-    if verdict.hint:
-        row(console, "hint", verdict.hint)
+    hint = verdict.hint or _hint(cause, report)
+    if hint:
+        row(console, "hint", hint)
     row(console, "change", cause.fix)
     unbroken(console, Text.assemble(("    rerun    ", "bold"), telling.reproduce))
 
@@ -82,6 +83,12 @@ def _names(cause: Cause, report: Report) -> str:
     """Return the checks that a cause breaks, each by its id and name."""
     slugs = {result.trial.check: result.trial.slug for result in report.results}
     return ", ".join(f"{check} {slugs[check]}" for check in cause.checks)
+
+
+def _hint(cause: Cause, report: Report) -> str:
+    """Return what another trial of a cause says would be added if that were meant; empty where none does."""
+    hints = (result.verdict.hint for result in report.results if result.bad and result.trial.id in cause.trials)
+    return next((hint for hint in hints if hint), "")
 
 
 def _telling(cause: Cause, report: Report) -> Result:

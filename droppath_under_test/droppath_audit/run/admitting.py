@@ -30,6 +30,8 @@ MASK = "zeros and one other number come back whatever x is: if that is the mask,
 TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all others take it as it is"
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
+NEITHER = "at drop_prob = 0 it returns neither what that returned nor the shortcut plus that."
+PATIENT_SECONDS = 20.0  # for one that was late
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -52,10 +54,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
         refused = next(iter(shown.values()))
         raise _network(facts, refused) if refused.inside else _all_raise(facts, refused)
     if not taken and target.form_open:
-        raise UsageError(
-            f"{facts.spec} is given the branch, and could not be called to see whether it adds the shortcut. Add "
-            "form=residual or form=branch."
-        )
+        raise _form_open(facts, "could not be called to see whether it adds the shortcut.")
     if not taken:
         return replace(loaded, admitted=calls)
     first = next(iter(taken.values()))
@@ -73,7 +72,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     if first.inside:
         raise _network(facts, first)
     if target.form_open and not first.form:
-        raise _form_open(facts)
+        raise _form_open(facts, NEITHER)
     if first.form:
         how = ADDS if first.adds else "by what a call at drop_prob = 0 returns"
         target = target.prepared(adds=first.adds).declaring(form=first.form)
@@ -153,17 +152,20 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
             shown = admission(guarded(target, state, changes), device, dtype, whole=whole)
         return json.dumps(wire.dump(shown)).encode()
 
-    def answers(dtypes: list[str]) -> dict[str, Admission]:
+    def answers(dtypes: list[str], seconds: float) -> dict[str, Admission]:
         with target.framework.one_thread():
             state = ProcessState.taken(target.framework)
             asked = [partial(ask, state, dtype, whole=dtype == dtypes[0]) for dtype in dtypes]
-            found = zip(dtypes, in_processes(asked, ASKING_SECONDS), strict=True)
+            found = zip(dtypes, in_processes(asked, seconds), strict=True)
         return {dtype: wire.load(Admission, json.loads(ran.value)) for dtype, ran in found if not ran.problem}
 
-    shown = answers(dtypes)
+    shown = answers(dtypes, ASKING_SECONDS)
     taken = [dtype for dtype in shown if not shown[dtype].raised]
-    if taken and taken[0] != dtypes[0]:
-        shown |= answers(taken[:1])
+    if not shown or (taken and taken[0] != dtypes[0]):
+        # A first call may import what takes long, in every fork anew: alone it is waited for.
+        late = [] if dtypes[0] in shown else dtypes[:1]
+        again = next((found for dtype in (*late, *taken[:1]) if (found := answers([dtype], PATIENT_SECONDS))), {})
+        shown = {**again, **shown, **again}  # which comes first, as it says the most
     return shown
 
 
@@ -284,11 +286,8 @@ def _invocation(facts: Facts, target: BoundTarget) -> Invocation:
     return target.binding.invocation(imports)
 
 
-def _form_open(facts: Facts) -> UsageError:
-    reason = (
-        f"{facts.spec} is given the branch, and at drop_prob = 0 it returns neither what that returned nor the "
-        "shortcut plus that."
-    )
+def _form_open(facts: Facts, why: str) -> UsageError:
+    reason = f"{facts.spec} is given the branch, and {why}"
     if not facts.importable:
         return UsageError(reason, advice=" Add form=residual or form=branch to say which it promises.")
     return UsageError(

@@ -18,7 +18,7 @@ OF_TENSORS = {
 }  # fmt: skip
 
 
-WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
+WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|^conv_?\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
 
 
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -32,9 +32,10 @@ def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | Non
 
 
 def parts_made(cls: Any) -> list[str]:
-    """Return the names of the layers with weights that a constructor makes, such as ``Conv2d``, each once."""
-    tree = definition_of(vars(cls).get("__init__"))
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+    """Return the names of the layers with weights that a class makes, such as ``Conv2d``, or its bases, each once."""
+    trees = [definition_of(vars(base).get("__init__")) for base in cls.__mro__]
+    nodes = [node for tree in trees if tree is not None for node in ast.walk(tree)]
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
     named = [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls]
     return [name for name in dict.fromkeys(named) if WITH_WEIGHTS.search(name)]
 
@@ -91,13 +92,18 @@ def constants(nodes: list[ast.expr]) -> Iterator[str]:
             yield node.value
 
 
-def _assigned(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Yield each target of an assignment with its value, those of ``a, b = c, d`` one by one."""
-    for target in node.targets:
-        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-            yield from zip(target.elts, node.value.elts, strict=False)
-        else:
-            yield target, node.value
+def assignments(tree: ast.AST | None) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield each target of the assignments in a tree with its value, those of ``a, b = c, d`` one by one."""
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                yield node.target, node.value
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    yield from zip(target.elts, node.value.elts, strict=False)
+                else:
+                    yield target, node.value
 
 
 def stored_and_called(cls: type) -> set[str]:
@@ -108,9 +114,7 @@ def stored_and_called(cls: type) -> set[str]:
     made = definition_of(vars(cls).get("__init__"))
     stored = {
         target.attr: value.id
-        for node in (ast.walk(made) if made is not None else ())
-        if isinstance(node, ast.Assign)
-        for target, stored in _assigned(node)
+        for target, stored in assignments(made)
         for value in (_all_handed_on(stored),)
         if isinstance(target, ast.Attribute) and is_name(target.value, "self") and isinstance(value, ast.Name)
     }
@@ -123,6 +127,17 @@ def stored_and_called(cls: type) -> set[str]:
         for call in calls
         if isinstance(call, ast.Attribute) and is_name(call.value, "self") and call.attr in stored
     }
+
+
+def set_to_a_constant(cls: type) -> list[str]:
+    """Return the attributes that a constructor sets to True or False, whatever it is given."""
+    made = next((tree for base in cls.__mro__ if (tree := definition_of(vars(base).get("__init__")))), None)
+    return [
+        target.attr
+        for target, value in assignments(made)
+        if isinstance(target, ast.Attribute) and is_name(target.value, "self")
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool)
+    ]
 
 
 def _all_handed_on(value: ast.expr) -> ast.expr:
@@ -184,13 +199,21 @@ def added_as_it_is(function: Any, one: str, other: str) -> str:
     alone = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
     found, summed = {name for name in (one, other) if any(is_name(value, name) for value in alone)} - stored, False
     for part, rest in addends(tree):
-        made, of_it = ({inner.id for inner in ast.walk(side) if isinstance(inner, ast.Name)} for side in (rest, part))
+        made, of_it = _values_in(rest), _values_in(part)
         summed |= {one, other} <= made | of_it
         for name, beside in ((one, other), (other, one)):
             changed = not is_name(rest, beside) or beside in stored
             if is_name(part, name) and name not in stored and changed and beside in made:
                 found.add(name)
     return found.pop() if summed and len(found) == 1 else ""
+
+
+def _values_in(side: ast.expr) -> set[str]:
+    """Return the names in an expression, without those of which an attribute alone is read, as ``x.shape``."""
+    nodes = [*ast.walk(side)]
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    read = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and id(node) not in called}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in read}
 
 
 def rests_on_parts(cls: type) -> bool:
@@ -218,7 +241,7 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
         return {}
     arguments = _arguments(tree)
     found: dict[str, dict[int, str]] = {}
-    for target, value in (pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)):
+    for target, value in assignments(tree):
         if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
             names = [part.id for part in target.elts if isinstance(part, ast.Name)]
             if len(names) == len(target.elts):
@@ -249,6 +272,14 @@ def handed_on(function: Any) -> str:
         and any(isinstance(part, ast.Starred) and is_name(part.value, all_) for part in node.args)
     }
     return names.pop() if len(names) == 1 else ""
+
+
+def read_or_handed_on(tree: ast.AST, name: str) -> bool:
+    """Return whether attributes of a name are read, or it is handed on in a call, and nothing else is done with it."""
+    nodes = [*ast.walk(tree)]
+    read = [node for node in nodes if isinstance(node, ast.Attribute) and is_name(node.value, name)]
+    handed = [part for node in nodes if isinstance(node, ast.Call) for part in node.args if is_name(part, name)]
+    return len(read) + len(handed) == sum(is_name(node, name) for node in nodes)
 
 
 def passed_on(function: Any) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets import bodies, words
 from droppath_audit.targets.binding import Slot
-from droppath_audit.targets.parameters import VARIADIC, keys_of, refuse_unknown, required, roles_of, value_of
+from droppath_audit.targets.parameters import COUNTS, VARIADIC, keys_of, refuse_unknown, required, roles_of, value_of
 from droppath_audit.targets.table import listing
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def call_of(
     if functions:
         roles[functions[0]] = "f"
     inputs = [name for name, parameter in free.items() if required(parameter) and name not in roles]
-    for name, parameter in free.items() if len(inputs) > 1 or functions else ():
-        given = required(parameter) or parameter.default is None
+    for name, parameter in free.items():
+        beside = functions or any(other != name for other in inputs)  # which is x
+        given = beside and (required(parameter) or parameter.default is None)
         if given and words.batch_index(name, spec.name) and words.annotated(parameter) not in words.NUMBERS:
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
@@ -160,8 +161,8 @@ def _tensors(
     if whole and form in ("residual", None):
         both = [name for name in open_names if named[name]] if form == "residual" and len(needed) < 2 else needed
         pair, by = pair_of(named, both, sides.method)
-        if by != NAMES and form is None and not all(named[name] for name in both):
-            pair = None  # two arguments that nothing says are tensors
+        if by != NAMES and form is None and any(not named[name] and _no_tensor(free[name]) for name in both):
+            pair = None  # one that is added may be a bias
         if pair is not None and (form is None or by != NAMES):
             names = {role: name for name, role in pair.items()}
             table.note(f"residual: {names['r']} is the shortcut and {names['x']} the branch output, {by}")
@@ -188,6 +189,12 @@ def _tensors(
                 roles[name] = "x"
                 table.note(f"{name} is given x as well: what comes of both must be dropped together")
     return ""
+
+
+def _no_tensor(parameter: Parameter) -> bool:
+    """Return whether an argument that is no known tensor may be something else than one, by its name or annotation."""
+    said = words.beside(parameter.name) or words.gain(parameter.name) or words.place(parameter.name)
+    return said or words.annotated(parameter) in words.NUMBERS or bool(COUNTS & {*words.words(parameter.name)})
 
 
 def _by_roles(parameters: Mapping[str, Parameter], roles: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ from droppath_audit.targets import blocks, proposing, words
 from droppath_audit.targets.bodies import calls, handed_on, parts_made, passed_on, stored_and_called, tensors, unpacked
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
+from droppath_audit.targets.factors import factors
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.origin import package_of, source_of
@@ -34,7 +35,7 @@ from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
-from droppath_audit.targets.standing_in import standing_in
+from droppath_audit.targets.standing_in import standing_in, switched
 from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def load(text: str, *, devices: tuple[str, ...] = ("cpu",), imports: tuple[str, 
     found = find(spec, imports)
     if makes_layers(found.obj, spec):
         spec = replace(spec, factory=True)
-        found = replace(found, notes=("form=factory: it takes a probability, and nothing that could be dropped",))
+        note = "form=factory: it takes a probability, and nothing that could be dropped"
+        found = switched(replace(found, notes=(note,)), spec)
     proposal = None if spec.factory else method_of(found, spec)
     if proposal is None:
         obj, source, spec = _driven(found, spec)
@@ -222,13 +224,16 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)
             sides = _with_body(sides, method)
-            return replace(sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls))
+            return replace(
+                sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls),
+                factors=factors(cls),
+            )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)
             call, method = _call(cls, adapter)
             sides = Sides("instance", call, attributes=vars(obj), has_modes=adapter.has_modes(cls), keys=keys)
             return _with_body(sides, method)
-        return _with_body(Sides("function", adapter.function_parameters(obj), keys=keys), obj)
+        return _with_body(Sides("function", adapter.function_parameters(obj), keys=keys, factors=factors(obj)), obj)
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The signature of {spec.name} cannot be read. Wrap it in a factory: FILE.py:make?form=factory, "

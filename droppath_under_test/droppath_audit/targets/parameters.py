@@ -42,6 +42,7 @@ class Sides:
         passed: Arguments of the call that are handed on or returned and nothing else.
         tensors: Arguments of the call of which what only tensors have is read.
         unpacked: Arguments of the call that hold several things, each with their names.
+        factors: Arguments that the body multiplies or divides by as they are.
         method: The function that its call runs, where there is one.
         parts: Layers with weights that its constructor makes: several make a block of it, which is more than drops.
     """
@@ -57,6 +58,7 @@ class Sides:
     passed: Set[str] = frozenset()
     tensors: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    factors: Set[str] = frozenset()
     method: Any = None
     parts: Sequence[str] = ()
 
@@ -117,7 +119,9 @@ def value_of(parameter: Parameter) -> str:
         return "1.0"
     if annotation in ("", "int") and words.stack(parameter.name):
         return str(STACK)
-    if annotation in ("", "int") and said & COUNTS:
+    if annotation in ("", "int") and said & words.OF_STEPS:
+        return str(STACK)
+    if annotation in ("", "int") and said & (COUNTS | words.STEPS):
         return "1"
     if annotation in ("", "int") and said & SIZES:
         return "8"

@@ -9,11 +9,14 @@ from droppath_audit.targets import words
 from droppath_audit.targets.parameters import STACK, VARIADIC, refuse_unknown, required
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from inspect import Parameter
 
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
+    from droppath_audit.targets.table import Table
+
+UNDOUBTED = ("p", "prob", "rate")  # what everybody calls it
 
 
 def makes_layers(obj: Any, spec: Spec) -> bool:
@@ -30,6 +33,36 @@ def makes_layers(obj: Any, spec: Spec) -> bool:
         return False
     said = words.probability(parameters[0].name, spec.name)
     return said is not None and said[0] == "drop"
+
+
+def probability_of(name: str, of: str, sides: Sides) -> tuple[words.Meaning, int] | None:
+    """Return what an argument says of a probability, and how surely, as ``words.probability`` does.
+
+    A number alone, such as ``p``, is what is kept where the body multiplies or divides by it as it is.
+    """
+    said = words.probability(name, of)
+    return ("keep", said[1]) if said is not None and _told_by_body(name, sides) else said
+
+
+def reading_of(name: str, meaning: words.Meaning, sure: int, sides: Sides) -> str:
+    """Return what the header says of a probability that its name alone does not prove; empty where it does."""
+    if _told_by_body(name, sides):
+        return f"{name} is the keep probability, since the body scales by it as it is"
+    doubted = sure < 3 and name not in UNDOUBTED
+    return f"{name} is the {meaning} probability, by its name" if doubted else ""
+
+
+def _told_by_body(name: str, sides: Sides) -> bool:
+    return name in sides.factors and set(words.words(name)) <= words.NUMBER
+
+
+def switched_on(sides: Sides, given: Collection[str], table: Table) -> dict[str, bool]:
+    """Return the arguments that switch dropping paths on and are off unless they are given, each with True."""
+    parameters = sides.init if sides.kind == "class" else sides.call
+    found = [name for name, p in parameters.items() if p.default is False and name not in given and words.switch(name)]
+    for name in found:
+        table.note(f"{name}=true: without it no path is dropped")
+    return dict.fromkeys(found, True)
 
 
 def place_of(spec: Spec, sides: Sides, given: Mapping[str, Any]) -> tuple[str, dict[str, int]]:

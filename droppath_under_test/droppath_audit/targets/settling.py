@@ -23,7 +23,7 @@ from droppath_audit.targets.parameters import (
     roles_of,
     value_of,
 )
-from droppath_audit.targets.recognising import branch_of, place_of
+from droppath_audit.targets.recognising import branch_of, place_of, probability_of, reading_of, switched_on
 from droppath_audit.targets.table import Table, listing
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
     # Arguments named like the dialect's own fields, with its own values.
     **{field: (field, {value: value for value in CHOICES[field]}) for field in ("granularity", "scaling", "form")},
 }
-UNDOUBTED = ("p", "prob", "rate")  # what everybody calls it
 
 
 def settle(spec: Spec, sides: Sides) -> Binding:
@@ -80,6 +79,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     mode, mode_at = _mode(spec, sides, {**given, **({name: None} if name else {})}, table)
     index, values = place_of(spec, sides, given)
     constants |= values if index.startswith("init.") else {}
+    constants |= switched_on(sides, {*constants, *given}, table)
     source = sides.source if sides.source not in given else ""
     if source:
         table.note(f"{source} is a generator that draws from the global one, which a seed repeats")
@@ -184,15 +184,15 @@ def _probability(spec: Spec, sides: Sides, given: Mapping[str, Any], table: Tabl
         (sure, bool(set(words.words(name)) & words.PATHS), -order, name, meaning, place)
         for order, (place, names) in enumerate(places.items())
         for name in names
-        if (said := words.probability(name, spec.name)) is not None
+        if (said := probability_of(name, spec.name, sides)) is not None
         for meaning, sure in (said,)
     ]
     best = max((entry[:3] for entry in found), default=None)
     chosen = [entry for entry in found if entry[:3] == best]
     if len(chosen) == 1:
         sure, _, _, name, meaning, place = chosen[0]
-        if sure < 3 and name not in UNDOUBTED:
-            table.note(f"{name} is the {meaning} probability, by its name")
+        if note := reading_of(name, meaning, sure, sides):
+            table.note(note)
         return Probability(name, meaning), place
     if chosen:
         several = ", ".join(entry[3] for entry in chosen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter
 from types import SimpleNamespace
@@ -35,11 +36,32 @@ def standing_in(found: Found, spec: Spec) -> Found:
         applied = _applied(found, spec)
         if applied is not None:
             return applied
-        for made in (_forwarded, _set, _chosen, _parted):
+        for made in (_iterated, _forwarded, _moded, _held, _scheduled, _set, _chosen, _parted):
             found = made(found, spec)
     elif not spec.call:
         found = _told(found, spec)
     return found if spec.call else _keyed(found, spec)  # a declared call is that of what the SPEC names
+
+
+def switched(found: Found, spec: Spec) -> Found:
+    """Return a factory of a function of x and the mode, for one that returns a layer that is switched by train()."""
+    alias = spec.name.replace(".", "_")
+    with suppress(Exception):  # whatever it raises, the calls will show it
+        layer = found.obj(0.5)
+        if any(words.mode(name) is not None for name in inspect.signature(layer).parameters):
+            return found
+        if callable(getattr(layer, "train", None)) and callable(getattr(layer, "eval", None)):
+            lines = [
+                f"def {alias}(drop_prob, _of={alias}):",
+                "    layer = _of(drop_prob)",
+                "",
+                "    def call(x, training):",
+                "        return layer.train(training)(x)",
+                "",
+                "    return call",
+            ]
+            return _made(found, alias, lines, f"what {spec.name} returns is told its mode by train()")
+    return found
 
 
 def _applied(found: Found, spec: Spec) -> Found | None:
@@ -78,6 +100,119 @@ def _forwarded(found: Found, spec: Spec) -> Found:
         return found
     lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.{names[0]}"]
     return _made(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
+
+
+def _iterated(found: Found, spec: Spec) -> Found:
+    """Return a class of a list of layers that is iterated over, which skips some; called, it runs one branch so."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    tree = bodies.definition_of(vars(cls).get("__iter__"))
+    yields = tree is not None and any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
+    if not yields or {"forward", "__call__"} & {*vars(cls)} or spec.branch:
+        return found
+    init = parameters_of(cls)
+    layers = [name for name in init if {"modules", "layers", "blocks"} & {*words.words(name)}]
+    if len(layers) != 1 or {*layers} & {*spec.init}:
+        return found
+    (name,) = layers
+    given = "*[branch]" if init[name].kind is Parameter.VAR_POSITIONAL else f"{name}=[branch]"
+    lines = [
+        f"class {alias}({alias}):",
+        "    def __init__(self, *, branch, **named):",
+        f"        super().__init__({given}, **named)",
+        "",
+        "    def forward(self, x):",
+        "        for layer in self:",
+        "            x = layer(x)",
+        "        return x",
+    ]
+    made = _made(found, alias, lines, f"{spec.name} is iterated over: its only layer is the branch")
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
+    return _built_from([Parameter("branch", Parameter.KEYWORD_ONLY), *left], made)
+
+
+def _moded(found: Found, spec: Spec) -> Found:
+    """Return a class that is told its mode in the call, where it has no train() and reads it off an own attribute."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    called = next((vars(base)["__call__"] for base in cls.__mro__ if "__call__" in vars(base)), None)
+    if hasattr(cls, "train") or not inspect.isfunction(called) or spec.mode:
+        return found
+    parameters = [*inspect.signature(called).parameters.values()]
+    told = [p.name for p in (*parameters, *parameters_of(cls).values()) if words.mode(p.name) is not None]
+    modes = [name for name in bodies.set_to_a_constant(cls) if words.mode(name) is not None]
+    if told or len(modes) != 1:
+        return found
+    (mode,) = modes
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __call__(self, *given, {mode}, **named):",
+        f"        self.{mode} = {mode}",
+        "        return super().__call__(*given, **named)",
+    ]
+    made = _made(found, alias, lines, f"its mode is set: {spec.name} reads it off self.{mode}")
+    return _signed(made, "__call__", called, [*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)])
+
+
+def _held(found: Found, spec: Spec) -> Found:
+    """Return a class whose call is told the probability that it reads off an object, and hands that on at most."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    name = "forward" if hasattr(cls, "forward") else "__call__"
+    method = getattr(cls, name)
+    tree = bodies.definition_of(method) if inspect.isfunction(method) else None
+    if tree is None or spec.probability or spec.call:
+        return found
+    parameters = [*inspect.signature(method).parameters.values()]
+    told = (*parameters[1:], *parameters_of(cls).values())
+    if any(words.numeric(p) and words.probability(p.name, spec.name) for p in told):
+        return found
+    for parameter in parameters[2:]:
+        held = bodies.attributes(tree, parameter.name)
+        known = [words.probability(one, spec.name) or words.mode(one) is not None for one in held]
+        if not required(parameter) or not held or not all(known) or not bodies.read_or_handed_on(tree, parameter.name):
+            continue
+        given = ", ".join(f"{one}={one}" for one in held)
+        lines = [
+            f"class {alias}({alias}):",
+            f"    def {name}(self, *given, {', '.join(held)}, **named):",
+            f"        return super().{name}(*given, {parameter.name}=SimpleNamespace({given}), **named)",
+        ]
+        note = f"{parameter.name} is an object that holds {' and '.join(held)} alone"
+        left = [p for p in parameters if p is not parameter]
+        told_by_name = [Parameter(one, Parameter.KEYWORD_ONLY) for one in held]
+        return _signed(_made(found, alias, lines, note), name, method, [*left, *told_by_name])
+    return found
+
+
+def _signed(made: Found, name: str, method: Any, parameters: Sequence[Parameter]) -> Found:
+    """Return a class that was made, whose call takes these parameters, and whose body is read as that of ``method``."""
+    called = vars(made.obj)[name]
+    called.__wrapped__ = method
+    called.__signature__ = inspect.Signature(sorted(parameters, key=lambda p: p.kind))
+    return made
+
+
+def _scheduled(found: Found, spec: Spec) -> Found:
+    """Return a class whose constructor takes a number, where it takes a function that returns the probability."""
+    cls, alias = found.obj, spec.name.replace(".", "_")
+    init = parameters_of(cls)
+    functions = {
+        name: rate
+        for name in bodies.stored_and_called(cls)
+        for rate in ("_".join(word for word in words.words(name) if word not in words.CALLED),)
+        if name in init and set(words.words(name)) & words.CALLED and words.probability(rate, spec.name) is not None
+    }
+    if len(functions) != 1 or spec.probability or {*functions, *functions.values()} & {*spec.init}:
+        return found
+    ((name, rate),) = functions.items()
+    if rate in init:
+        return found
+    lines = [
+        f"class {alias}({alias}):",
+        f"    def __init__(self, *, {rate}, **named):",
+        f"        super().__init__({name}=lambda *_, **__: {rate}, **named)",
+    ]
+    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
+    made = _made(found, alias, lines, f"{name} is a function that returns {rate}, whatever it is given")
+    return _built_from([Parameter(rate, Parameter.KEYWORD_ONLY), *left], made)
 
 
 def _set(found: Found, spec: Spec) -> Found:

@@ -42,6 +42,7 @@ TRAINING, EVALUATING = {"train", "training"}, {
     "test", "testing", "eval", "evaluate", "evaluation", "inference", "deterministic",
 }  # fmt: skip
 FLAG = {"is", "in", "mode", "phase", "flag", "now", "model"}
+SWITCHES = {"use", "enable", "enabled", "with", "apply", "do"}
 KEYS = ("key", "rng", "generator")
 KINDS = {"float", "int", "Number", "Real", "Any"}  # one of which a number's annotation names
 CONTAINERS = ("tuple", "list", "sequence", "dict", "mapping", "callable")
@@ -75,6 +76,8 @@ ENDS = {
     "global", "overall",
 }  # fmt: skip
 STARTS = {"min", "minimum", "smallest", "first", "start", "begin", "initial", "lower", "low", "lowest"}
+
+STEPS, OF_STEPS = {"step", "epoch", "iteration", "iter"}, {"steps", "epochs", "iterations", "iters"}
 
 GAINS = {"gamma", "gain", "layerscale"}
 
@@ -288,6 +291,11 @@ def drops_paths(name: str) -> bool:
     """Return whether a class is called like a layer that drops paths, such as ``DropPath``."""
     said = set(words(name))
     return bool(said & {"drop", "stochastic", "stoch"} and said & {"path", "paths", "connect", "depth"})
+
+
+def switch(name: str) -> bool:
+    """Return whether a name means that paths are dropped at all, such as ``use_stochastic_depth``."""
+    return bool(set(words(name)) & SWITCHES) and drops_paths(name)
 
 
 def numeric(parameter: Parameter) -> bool:

@@ -316,3 +316,16 @@ def test_without_a_terminal_there_is_no_escape_and_no_progress(events: Events) -
     text = shown(events(SOME))
     assert "\x1b" not in text
     assert "loading the target" not in text
+
+
+def test_a_cause_has_the_hint_of_any_of_its_trials(events: Events) -> None:
+    *_, last = events(SOME)
+    told = "if the batch is axis 1 of x, add axis=1 to the SPEC"
+    of_another = CAUSE.trials[1]
+    results = tuple(
+        replace(result, verdict=replace(result.verdict, hint=told)) if result.trial.id == of_another else result
+        for result in last.report.results
+    )
+    assert of_another in {result.trial.id for result in results if result.bad}
+    lines = lines_of(shown(iter([AuditFinished(replace(last.report, results=results, causes=(CAUSE,)))])))
+    assert f"    hint     {told}" in lines

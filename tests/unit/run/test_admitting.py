@@ -89,6 +89,18 @@ def one_coin_a_token(x, drop_prob, training):
     kept = torch.rand(shape, device=x.device) < 1.0 - drop_prob
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
 
+late = []
+
+def late_at_first(x, drop_prob, training):
+    if x.dtype == torch.float32 and not late:
+        late.append(time.sleep(2.0))
+    return one_coin(x, drop_prob, training)
+
+def late_at_first_in_all(x, drop_prob, training):
+    if not late:
+        late.append(time.sleep(2.0))
+    return one_coin(x, drop_prob, training)
+
 def of_a_mode(x, drop_prob, training, mode):
     if mode not in ("sample", "batch"):
         raise ValueError(mode)
@@ -295,7 +307,7 @@ def test_a_form_that_no_call_may_show_is_asked_for(layers: Callable[..., str]) -
 
     loaded = load(layers("applies"))
     assert admitted(loaded).facts.dialect.form == "branch"
-    with pytest.raises(UsageError, match=r"could not be called .* Add form=residual or form=branch"):
+    with pytest.raises(UsageError, match=r"(?s)could not be called .*Run next.*\?form=branch"):
         admitted(loaded, calls=False)
 
 
@@ -305,8 +317,19 @@ def test_calls_that_do_not_end_are_given_up_and_left_to_the_trials(
     from droppath_audit.run import admitting
 
     monkeypatch.setattr(admitting, "ASKING_SECONDS", 1.0)
+    monkeypatch.setattr(admitting, "PATIENT_SECONDS", 2.0)
     facts = admitting.admitted(load(layers("hangs_in_float32"))).facts
     assert list(facts.refused) == ["bfloat16"]  # what the other forks showed counts
+
+
+@pytest.mark.parametrize("name", ["late_at_first", "late_at_first_in_all"])
+def test_a_first_call_that_takes_long_is_waited_for(
+    name: str, layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from droppath_audit.run import admitting
+
+    monkeypatch.setattr(admitting, "ASKING_SECONDS", 1.0)
+    assert admitting.admitted(load(layers(name))).facts.decides_per_call
 
 
 def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

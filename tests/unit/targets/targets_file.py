@@ -620,6 +620,15 @@ def drop_rows_of_some(x, drop_prob, training, batch=None):
     return drop(x, drop_prob, training) if batch is None else drop_rows(x, batch, drop_prob, training)
 
 
+class GraphDrop(ByDropProb):
+    """Takes all of x for one graph, unless it is told the graphs."""
+
+    def forward(self, x, index=None, num_graphs=None):
+        if index is None:
+            return drop(x, self.drop_prob, self.training, shape=(1,) * x.ndim)
+        return drop_rows(x, index, self.drop_prob, self.training)
+
+
 class SequenceFirst(ByDropProb):
     def forward(self, x):
         return drop(x, self.drop_prob, self.training, shape=(1, x.shape[1], *(1,) * (x.ndim - 2)))
@@ -654,6 +663,10 @@ class TakesEights(ByDropProb):
 
 def make_layer(drop_rate):
     return lambda x, training: drop(x, drop_rate, training)
+
+
+def make_module(drop_prob):
+    return ByDropProb(drop_prob)
 
 
 def make_residual(drop_prob):
@@ -735,6 +748,74 @@ class Block(nn.Module):
 
     def _gated(self, h):
         return drop(self.gate(h), 1.0 - self.survival_prob, self.training)
+
+
+class OffUnlessSwitchedOn(ByDropProb):
+    def __init__(self, drop_prob=0.1, use_drop_path=False):
+        super().__init__(drop_prob if use_drop_path else 0.0)
+
+
+class ReadsOffAnObject(nn.Module):
+    """Is given the rate in an object that its branch may read as well."""
+
+    def __init__(self, op):
+        super().__init__()
+        self.op = op
+
+    def forward(self, x, edge):
+        return drop(self.op(x), edge.drop_path_prob, self.training)
+
+
+def at_a_step(x, drop_path_prob, step, steps, training):
+    return drop(x, drop_path_prob * (step + 1) / steps, training)
+
+
+class BySchedule(nn.Module):
+    def __init__(self, drop_prob_fn):
+        super().__init__()
+        self.drop_prob_fn, self.epoch = drop_prob_fn, 0
+
+    def forward(self, x):
+        return drop(x, self.drop_prob_fn(self.epoch), self.training)
+
+
+class ScalesByP(nn.Module):
+    """Divides by its p, which is what is kept."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p: float = float(p)
+
+    def forward(self, x):
+        if not self.training or self.p == 1.0:
+            return x
+        kept = torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) < self.p
+        return torch.where(kept, x / self.p if self.p else x, torch.zeros_like(x))
+
+
+def add_fused(x_in, fused, drop_prob, training):
+    return x_in + drop(fused, drop_prob, training)
+
+
+class SkipsLayers(nn.ModuleList):
+    """Yields its layers, of which each drops what it returns."""
+
+    def __init__(self, rate, modules=None):
+        super().__init__(modules)
+        self.rate = rate
+
+    def __iter__(self):
+        for layer in super().__iter__():
+            yield lambda x, layer=layer: drop(layer(x), self.rate, self.training)
+
+
+class ToldByAttribute:
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+        self.training = True
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
 
 
 # Factories

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.run.admitting import admitted
@@ -102,8 +103,6 @@ def test_a_declared_probability_must_exist():
 
 
 def test_an_instance_without_a_known_attribute_asks_for_it():
-    import torch
-
     assert asked(torch.nn.Linear(2, 3)) == [
         "nothing is called a probability; it has training, in_features, out_features in its attributes and input in "
         "its call: add prob=in_features:drop (or prob=in_features:keep)"
@@ -294,8 +293,45 @@ def test_a_forward_argument_named_like_the_constructors_probability_is_left_at_i
             assert drop_prob is None
             return x
 
-    import torch
-
     loaded = load_object(Layered, {})
     assert loaded.facts.arguments == "class · drop_prob · mode by training"
     loaded.target.make(0.5)(torch.ones(2, 2), training=True)
+
+
+def test_a_step_of_a_training_is_a_number_and_no_mode():
+    def layer(x, drop_prob, step, steps):
+        return x
+
+    assert asked(layer) == [
+        "'step' must be given a value: add arg.step=1",
+        "'steps' must be given a value: add arg.steps=2",
+    ]
+
+
+def conv3x3(width):
+    return width
+
+
+def test_layers_that_a_base_or_a_helper_makes_are_parts_of_a_block():
+    from droppath_audit.targets.bodies import parts_made
+
+    class Base:
+        def __init__(self, width):
+            self.norm = torch.nn.BatchNorm2d(width)
+
+    class Block(Base):
+        def __init__(self, width, drop_prob):
+            super().__init__(width)
+            self.conv = conv3x3(width)
+
+    assert parts_made(Block) == ["conv3x3", "BatchNorm2d"]
+
+
+def test_an_object_whose_attributes_are_read_in_a_sum_is_no_branch_output():
+    def layer(p_x, cloud, drop_prob, training):
+        if not training:
+            return p_x
+        kept = 1.0 - drop_prob + torch.rand((cloud.count,), dtype=p_x.dtype)
+        return p_x * kept.floor()[cloud.rows]
+
+    assert asked(layer) == ["'cloud' must be given a value"]

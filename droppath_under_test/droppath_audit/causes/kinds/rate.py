@@ -47,7 +47,8 @@ def _thresholds(operation: Operation) -> list[float]:
     if operation.random:
         if "bernoulli" not in operation.name and "dropout" not in operation.name:
             return []
-        held = [one.number for one in operation.given if one.number is not None]
+        given = operation.given[operation.name.endswith("_") :]  # what is drawn into holds no rate
+        held = [one.number for one in given if one.number is not None]
         return [*(number for number in operation.numbers if 0.0 <= number <= 1.0), *held][:1]
     if operation.name not in COMPARING or not operation.draws or operation.of_x:
         return []

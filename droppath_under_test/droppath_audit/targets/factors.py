@@ -1,0 +1,67 @@
+"""Numbers that a body multiplies or divides by: what a bare ``p`` means, where its name says nothing."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from droppath_audit.targets.bodies import assignments, definition_of, is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MULTIPLYING = {"div", "mul", "divide", "multiply", "true_divide"}
+
+
+def factors(obj: Any) -> set[str]:
+    """Return the arguments of a function or constructor that are a factor or divisor, and whose ``1 - p`` is nowhere.
+
+    Such a number is what is kept, or its inverse: a layer that holds drop_prob scales by ``1 - drop_prob``.
+    """
+    if not inspect.isclass(obj):
+        tree = definition_of(obj)
+        return _found([tree], _named(tree)) if tree is not None else set()
+    trees = [definition_of(method) for method in vars(obj).values() if inspect.isfunction(method)]
+    made = definition_of(vars(obj).get("__init__"))
+    held = {
+        ast.unparse(target): value.id
+        for target, stored in assignments(made)
+        for value in (_as_number(stored),)
+        if isinstance(value, ast.Name)
+    }
+    return _found([tree for tree in trees if tree is not None], held)
+
+
+def _named(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
+    return {argument.arg: argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+
+
+def _found(trees: Iterable[ast.AST], held: dict[str, str]) -> set[str]:
+    """Return the arguments among ``held``, by the text that stands for each, that are a factor and no complement."""
+    factor: set[str] = set()
+    complement: set[str] = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            factor |= {ast.unparse(node.left), ast.unparse(node.right)}
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            factor.add(ast.unparse(node.right))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            complement.add(ast.unparse(_as_number(node.right)))
+        elif _multiplies(node):
+            factor.add(ast.unparse(node.args[-1]))
+    return {name for key, name in held.items() if key in factor - complement}
+
+
+def _multiplies(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Return whether a node calls a method that multiplies or divides by its last argument."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return bool(node.args) and node.func.attr.rstrip("_") in MULTIPLYING
+
+
+def _as_number(value: ast.expr) -> ast.expr:
+    """Return what a number is made of, ``p`` of ``float(p)``; else the value."""
+    if isinstance(value, ast.Call) and is_name(value.func, "float") and len(value.args) == 1:
+        return value.args[0]
+    return value
