@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from droppath_audit.targets.bodies import assignments, definition_of, is_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
 MULTIPLYING = {"div", "mul", "divide", "multiply", "true_divide"}
 
@@ -17,7 +17,9 @@ MULTIPLYING = {"div", "mul", "divide", "multiply", "true_divide"}
 def factors(obj: Any) -> set[str]:
     """Return the arguments of a function or constructor that are a factor or divisor, and whose ``1 - p`` is nowhere.
 
-    Such a number is what is kept, or its inverse: a layer that holds drop_prob scales by ``1 - drop_prob``.
+    Such a number is what is kept, or its inverse: a layer that holds drop_prob scales by ``1 - drop_prob``. Not so
+    where the body goes another way at 0: nobody keeps nothing so often that it is worth a branch, and who drops
+    nothing returns x there. A layer that scales by the number that it drops by is then what it seems, a mistake.
     """
     if not inspect.isclass(obj):
         tree = definition_of(obj)
@@ -37,7 +39,7 @@ def _named(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
     return {argument.arg: argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
 
 
-def _found(trees: Iterable[ast.AST], held: dict[str, str]) -> set[str]:
+def _found(trees: Sequence[ast.AST], held: dict[str, str]) -> set[str]:
     """Return the arguments among ``held``, by the text that stands for each, that are a factor and no complement."""
     factor: set[str] = set()
     complement: set[str] = set()
@@ -50,7 +52,26 @@ def _found(trees: Iterable[ast.AST], held: dict[str, str]) -> set[str]:
             complement.add(ast.unparse(_as_number(node.right)))
         elif _multiplies(node):
             factor.add(ast.unparse(node.args[-1]))
-    return {name for key, name in held.items() if key in factor - complement}
+    at_zero = {text for tree in trees for text in _compared_with_zero(tree)}
+    return {name for key, name in held.items() if key in factor - complement - at_zero}
+
+
+def _compared_with_zero(tree: ast.AST) -> Iterator[str]:
+    """Yield what decides, by being 0 or not, which way a body goes, unless it refuses one of them."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.If, ast.IfExp)):
+            body = node.body if isinstance(node.body, list) else []
+            if any(isinstance(inner, ast.Raise) for inner in body):
+                continue
+            for part in ast.walk(node.test):
+                if isinstance(part, ast.Compare) and any(_is_zero(side) for side in (part.left, *part.comparators)):
+                    yield from (ast.unparse(side) for side in (part.left, *part.comparators))
+                elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
+                    yield ast.unparse(part.operand)
+
+
+def _is_zero(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not isinstance(node.value, bool) and node.value == 0
 
 
 def _multiplies(node: ast.AST) -> TypeGuard[ast.Call]:

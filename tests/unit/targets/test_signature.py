@@ -335,3 +335,37 @@ def test_an_object_whose_attributes_are_read_in_a_sum_is_no_branch_output():
         return p_x * kept.floor()[cloud.rows]
 
     assert asked(layer) == ["'cloud' must be given a value"]
+
+
+def scales_by_what_it_keeps(x, p, training):
+    return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
+
+
+def scales_by_what_it_drops(x, p, training):
+    if not training or p == 0.0:
+        return x
+    return x * (torch.rand(x.shape[0], 1) < p) / p
+
+
+def drops_nothing_by_default(x, p=0.0, training=True):
+    return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
+
+
+def refuses_a_part(x, p, training):
+    if p <= 0 or p > 1:
+        raise ValueError(p)
+    return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
+
+
+@pytest.mark.parametrize(
+    ("function", "meaning"),
+    [
+        (scales_by_what_it_keeps, "keep"),
+        (scales_by_what_it_drops, "drop"),
+        (drops_nothing_by_default, "drop"),
+        (refuses_a_part, "keep"),
+    ],
+)
+def test_a_bare_p_is_what_is_kept_where_the_body_scales_by_it_and_nothing_says_otherwise(function, meaning):
+    probability = load_object(function, {}).target.binding.probability
+    assert (probability.name, probability.meaning) == ("p", meaning)
