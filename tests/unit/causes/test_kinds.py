@@ -54,6 +54,13 @@ OWN = """class Own(torch.autograd.Function):
 
 
 """
+MAKING = """class Branch(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = torch.nn.Linear(4, 4)
+
+
+"""
 
 
 def module(*lines: str) -> str:
@@ -194,6 +201,9 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "nothing that is known": (
         "drawing", "DP105", function("u = torch.rand(n)  # here", RETURN), ONES + TRAIN,
+    ),
+    "nothing that is known, beside a layer that is made": (
+        "drawing", "DP105", MAKING + function("Branch()", "u = torch.rand(n)  # here", RETURN), ONES + TRAIN,
     ),
     "nothing that is known of values": (
         "meeting_x", "DP202", function(DRAW, "mask = (u < keep).view(-1, 1)", "return x * mask / keep  # here"), ONES + TRAIN,

@@ -17,11 +17,18 @@ CLOSE = 1e-6
 
 
 def drawing(calls: Iterable[Call]) -> Iterator[tuple[Call, Operation]]:
-    """Yield the operations that ask a generator, with the call in which each does."""
+    """Yield the operations that ask a generator, with the call in which each does.
+
+    Where a call makes layers and draws beside that, what their constructors draw are weights.
+    """
     for call in calls:
-        for operation in call.operations:
-            if operation.random:
-                yield call, operation
+        drawn = [operation for operation in call.operations if operation.random]
+        beside = [] if call.constructs else [one for one in drawn if not any(map(_constructs, one.stack))]
+        yield from ((call, operation) for operation in beside or drawn)
+
+
+def _constructs(spot: Spot) -> bool:
+    return spot.function.rpartition(".")[2] == "__init__"
 
 
 DIGITS = {"bfloat16": 8, "float16": 11, "uint8": 8, "int8": 7, "float8_e4m3fn": 4, "float8_e5m2": 3}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from droppath_audit.causes.kinds._seeing import drawing
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def find(story: Story, asked: Asked) -> Found | None:
             "element": prod(call.x.shape),
             "channel": prod(call.x.shape[:2]),
         }.get(asked.granularity, call.x.shape[0])
-        for operation in call.operations:
-            if not operation.random or not operation.returned:
+        for _, operation in drawing([call]):
+            if not operation.returned:
                 continue
             shape = operation.returned[0].shape
             first = asked.granularity != "sample" or not shape or shape[0] == wanted or len(shape) == 1
