@@ -23,6 +23,9 @@ FIRST, LAST = 128, 8192
 
 RUNS = 3  # one after the other in which something has to grow: frameworks themselves keep a little now and then
 
+STEADY = 0.6
+"""Of what a call added in the run before, what it adds at least: what a run adds whatever its length is no growth."""
+
 PYTHON, NATIVE, DEVICE, FILES = "Python's memory", "the C library's memory", "the device's memory", "open files"
 LEAST = {PYTHON: (1024.0, 2.0), NATIVE: (8192.0, 16.0), DEVICE: (8192.0, 16.0), FILES: (0.0, 1 / 64)}
 """By what grows, how much a run must add to count as growth: something, and something for every call."""
@@ -90,13 +93,17 @@ def growth_of(
     deadline = time.monotonic() + seconds
     run(FIRST // 2)  # what is prepared in the first calls is no growth
     calls, made, before, streaks, enough = FIRST, FIRST // 2, None, dict[str, int](), 0
+    rates = dict[str, float]()
     used = _used(allocated)
     while True:
         run(calls)
         made += calls
         enough = enough or (made if calls >= least_calls else 0)
         now = _used(allocated)
-        streaks = {what: streaks.get(what, 0) + 1 for what in now if _grew(now[what] - used[what], what, calls)}
+        added = {what: by / calls for what in now if _grew(by := now[what] - used[what], what, calls)}
+        steady = {what for what, each in added.items() if each >= STEADY * rates.get(what, 0.0)}
+        streaks = {what: (streaks.get(what, 0) if what in steady else 0) + 1 for what in added}
+        rates = added
         growing = [what for what in streaks if streaks[what] >= RUNS]
         late = time.monotonic() > deadline
         if (calls >= least_calls and not streaks) or calls >= LAST or late:

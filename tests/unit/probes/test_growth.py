@@ -35,6 +35,16 @@ def test_a_cache_that_fills_up_is_none(size):
     assert measured(lambda number: held.append([number])) == {}
 
 
+def test_what_each_run_adds_however_many_calls_it_has_is_none():
+    held = []
+
+    def run(calls):
+        held.append(bytearray(40_000))
+
+    with traced():
+        assert growth_of(run, lambda: 0, 512, 60.0)[0] == ()
+
+
 def test_memory_that_python_does_not_see_is_told():
     library = ctypes.CDLL(None)
     library.malloc.restype = ctypes.c_void_p
