@@ -137,6 +137,7 @@ with torch.no_grad():
 replay = graph.replay""",
         "join_ranks": """\
 import torch.distributed as dist
+torch.set_num_threads(1)  # a fork waits for ever for the threads that it has not
 os.environ.update(RANK=str({rank}), WORLD_SIZE=str({size}), LOCAL_RANK=str({rank}), LOCAL_WORLD_SIZE=str({size}))
 os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
 dist.init_process_group(
