@@ -21,6 +21,7 @@ from droppath_audit.probes.masks import MaskSource
 from droppath_audit.probes.probe import Case_co
 from droppath_audit.probes.values import moderate
 from droppath_audit.probes.wrapped import CalledBetween, ChangedBetween
+from droppath_audit.recordings.dtypes import encode, readable
 from droppath_reference.law import FORMATS, evaluation_interval, round_to
 
 if TYPE_CHECKING:
@@ -267,6 +268,8 @@ class LiveProbe(Driver[Case_co]):
                 raise ChangedShape(f"{dtype}{list(shape)} became {framework.info(output)}", shape[0])
         y = np.stack(arrays).reshape(flat)
         telling = np.isfinite(values) & (np.abs(values) >= 2.0 ** FORMATS[dtype].min_exponent)
+        if self.residual and request.shortcut:
+            telling = readable(encode(values, dtype), encode(np.full(shape, request.shortcut), dtype), dtype)
 
         def repeated(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return np.broadcast_to(array.reshape(1, *flat[1:]), flat)

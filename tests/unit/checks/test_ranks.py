@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +128,13 @@ def test_it_says_what_it_resolves():
     check = catalogue()["DP708"]
     design = check.design(Cell("cpu", "float32", 0.5, dialect=Dialect()), 6.1e-11)
     assert design.resolves == pytest.approx((6.64 + 3.09) / 256, rel=0.05)
+
+
+def test_the_script_of_ranks_ends_where_threads_have_computed_before(tmp_path):
+    """Forks of such a process have none of the threads that it has: one that waits for them waits for ever."""
+    report = audit("droppath_audit.mutants.threads:shares_its_rate_among_ranks", only=("DP708",), effort="quick")
+    busy = "import torch\ntorch.set_num_threads(2)\ntorch.ones(2**20).sum()\n"
+    script = tmp_path / "script.py"
+    script.write_text(busy + report.results[0].snippet, encoding="utf-8")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert "AssertionError" in ended.stderr
