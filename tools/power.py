@@ -16,6 +16,7 @@ from tools.comparison.detection import certificate_curves
 from tools.comparison.measure import complete, measure
 from tools.comparison.page import page
 from tools.comparison.plot import draw
+from tools.graded import PAGE, section_of, with_section
 from tools.rivals import rules
 
 JUDGEMENTS = ROOT / "build" / "power" / "judgements.jsonl"
@@ -39,7 +40,8 @@ def main() -> None:
     rows = complete(JUDGEMENTS, efforts, repeats)
     curves = certificate_curves(("quick", "standard", "thorough"))
     draw(DOCS / "power.svg", rules(), curves)
-    (DOCS / "power.md").write_text(page(rows, rules(), curves), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    PAGE.write_text(with_section(page(rows, rules(), curves), section_of(before)), encoding="utf-8")
 
 
 if __name__ == "__main__":
