@@ -47,7 +47,7 @@ jobs:
         with:
           python-version: "3.12"
       - run: pip install torch --index-url https://download.pytorch.org/whl/cpu
-      - run: pip install droppath-audit .
+      - run: pip install droppath-audit .  # or git+URL of a clone, where your index has no release of it
       - run: droppath-audit --markdown summary.md --sarif droppath.sarif
       - if: always()
         run: cat summary.md >> "$GITHUB_STEP_SUMMARY"

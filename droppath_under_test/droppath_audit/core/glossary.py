@@ -92,7 +92,10 @@ WORDS = {
         "How the drop_probs of a model's blocks rise: linear from 0 to the largest, ends-early (l/L), paper "
         "((l+1)/L), constant, or stagewise. 'droppath-audit model' says which one a model follows."
     ),
-    "seed": "Of the audit: the same seed gives the same report, whatever runs beside it. --seed fresh draws one.",
+    "seed": (
+        "Of the audit: the same seed gives the same verdicts, whatever runs beside it; on a busy machine fewer lines "
+        "of causes may be found in time. --seed fresh draws one."
+    ),
     "sees": "The discrepancy that a trial finds with probability 0.999: a smaller one may pass.",
     "shortcut": "What a residual block adds its branch to; also called skip connection, identity or trunk.",
     "sound": (
