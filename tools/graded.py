@@ -82,7 +82,9 @@ def section(grades: list[tuple[Suite, str, dict[str, Any]]]) -> str:
             "",
             "What `droppath-audit grade` says of the tests that packages ship, run as they are: faults that fit the "
             "target and show in",
-            "its place, how many of them the tests see, and how often they reject sound code of the same seeds.",
+            "its place, how many of them the tests see, and how often they reject sound code. Tests are graded on what they "
+            "call; a",
+            "restated rule above asks one layer what tests of a class and of a function ask apart.",
             "",
             "| tests | of | target | seen | faults | rejects sound code | seconds of runs |",
             "|---|---|---|---|---|---|---|",
