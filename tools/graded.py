@@ -25,6 +25,13 @@ BEFORE = "## Bias of the keep probability\n"
 FIRST, LAST = "<!-- graded: written by python -m tools.graded -->\n", "<!-- end of graded -->\n"
 BLOCK = re.compile(f"{re.escape(FIRST)}.*?{re.escape(LAST)}\n", re.DOTALL)
 SHOWN = 8  # checks
+INTRODUCTION = (
+    "What `droppath-audit grade` says of the tests that packages ship, run as they are: faults that fit the target and "
+    "show in",
+    "its place, how many of them the tests see, and how often they reject sound code. Tests are graded on what they "
+    "call; a",
+    "restated rule above asks one layer what tests of a class and of a function ask apart.",
+)
 
 
 class Suite(NamedTuple):
@@ -80,11 +87,7 @@ def section(grades: list[tuple[Suite, str, dict[str, Any]]]) -> str:
         [
             FIRST + "## The tests themselves",
             "",
-            "What `droppath-audit grade` says of the tests that packages ship, run as they are: faults that fit the "
-            "target and show in",
-            "its place, how many of them the tests see, and how often they reject sound code. Tests are graded on what they "
-            "call; a",
-            "restated rule above asks one layer what tests of a class and of a function ask apart.",
+            *INTRODUCTION,
             "",
             "| tests | of | target | seen | faults | rejects sound code | seconds of runs |",
             "|---|---|---|---|---|---|---|",
