@@ -43,17 +43,36 @@ def _found(trees: Sequence[ast.AST], held: dict[str, str]) -> set[str]:
     """Return the arguments among ``held``, by the text that stands for each, that are a factor and no complement."""
     factor: set[str] = set()
     complement: set[str] = set()
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            factor |= {ast.unparse(node.left), ast.unparse(node.right)}
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            factor.add(ast.unparse(node.right))
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-            complement.add(ast.unparse(_as_number(node.right)))
-        elif _multiplies(node):
-            factor.add(ast.unparse(node.args[-1]))
+    for tree in trees:
+        numbers = _numbers(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+                complement.add(ast.unparse(_as_number(node.right)))
+            for number, others in _products(node):
+                # What multiplies numbers alone, as a place in a stack does, makes a rate and scales nothing.
+                if {name.id for one in others for name in ast.walk(one) if isinstance(name, ast.Name)} - numbers:
+                    factor.add(ast.unparse(number))
     at_zero = {text for tree in trees for text in _compared_with_zero(tree)}
     return {name for key, name in held.items() if key in factor - complement - at_zero}
+
+
+def _numbers(tree: ast.AST) -> set[str]:
+    """Return the arguments of a function but its first, which is x, and the layer itself."""
+    if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return set()
+    names = [argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
+    return {*names[2:], "self"} if names[:1] == ["self"] else {*names[1:]}
+
+
+def _products(node: ast.AST) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
+    """Yield what a node multiplies or divides by, each with what else is in the product."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield node.left, [node.right]
+        yield node.right, [node.left]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        yield node.right, [node.left]
+    elif _multiplies(node):
+        yield node.args[-1], [node.func, *node.args[:-1]]
 
 
 def _compared_with_zero(tree: ast.AST) -> Iterator[str]:

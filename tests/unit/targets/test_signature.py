@@ -357,9 +357,14 @@ def refuses_a_part(x, p, training):
     return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
 
 
+def makes_a_rate_of_it(x, p, training, layer_idx=3):
+    return scales_by_what_it_keeps(x, 1.0 - p * layer_idx / 12, training)
+
+
 @pytest.mark.parametrize(
     ("function", "meaning"),
     [
+        (makes_a_rate_of_it, "drop"),
         (scales_by_what_it_keeps, "keep"),
         (scales_by_what_it_drops, "drop"),
         (drops_nothing_by_default, "drop"),
