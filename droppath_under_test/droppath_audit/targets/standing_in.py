@@ -364,4 +364,5 @@ def _made(found: Found, alias: str, lines: Sequence[str], note: str) -> Found:
         made.__module__, made.__qualname__ = found.obj.__module__, f"<locals>.{found.obj.__qualname__}"
     text = "\n".join(lines)
     imported = ["from types import SimpleNamespace"] if "SimpleNamespace" in text else []
-    return replace(found, obj=made, lines=(*found.lines, *imported, "", "", *lines, ""), notes=(*found.notes, note))
+    # As one: a line that two of them share would stand in a script once.
+    return replace(found, obj=made, lines=(*found.lines, *imported, "", "", text, ""), notes=(*found.notes, note))
