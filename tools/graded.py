@@ -112,24 +112,37 @@ def _missed(suite: Suite, _: str, grade: dict[str, Any]) -> list[str]:
     """Return a sentence on which checks see most of what a suite lets through; none where that is nothing."""
     missed = Counter(fault["check"] for fault in grade["faults"] if fault["outcome"] == "missed")
     told = [f"{check} {grade['checks'][check]['slug']} ({number})" for check, number in missed.most_common(SHOWN)]
-    return [
-        f"What the tests of `{suite.target}` let through, by the check that sees it: {', '.join(told)}.",
-        "",
-    ] * bool(told)
+    if not told:
+        return []
+    return [f"What the tests of `{suite.target}` let through, by the check that sees it: {', '.join(told)}.", ""]
+
+
+def unpacked(package: str, folder: Path) -> Path:
+    """Return where the source distribution of the installed version is unpacked, in a folder; once for each package."""
+    if not [*folder.glob(f"{package}-*.tar.gz")]:
+        wanted = f"{package}=={version(package)}"
+        download = ["pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), wanted]
+        subprocess.run([sys.executable, "-m", *download], check=True)  # noqa: S603 - our own
+        (archive,) = folder.glob(f"{package}-*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+    (found,) = (path for path in folder.glob(f"{package}-*") if path.is_dir())
+    return found
 
 
 def graded(suite: Suite, folder: Path) -> dict[str, Any]:
-    """Return what ``grade`` says of a suite whose distribution lies in a folder, as JSON.
+    """Return what ``grade`` says of a suite, as JSON.
+
+    Args:
+        suite: The suite.
+        folder: Where distributions are unpacked.
 
     Raises:
         SystemExit: If the tests could not be graded.
     """
-    (archive,) = folder.glob(f"{suite.package}-*.tar.gz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    (file,) = folder.glob(f"{suite.package}-*/{suite.file}")
+    file = unpacked(suite.package, folder) / suite.file
     document, site = folder / "grade.json", folder / "site"
-    site.mkdir()
+    site.mkdir(exist_ok=True)
     # In every process: packages import torchvision, whose operators do not load beside a torch of another build.
     (site / "sitecustomize.py").write_text("import droppath_audit.targets.torchvision_operators\n", encoding="utf-8")
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -144,13 +157,8 @@ def graded(suite: Suite, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Grade every suite and write the section."""
-    grades = []
-    for suite in SUITES:
-        with tempfile.TemporaryDirectory() as name:
-            wanted = f"{suite.package}=={version(suite.package)}"
-            download = ["pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--dest", name, wanted]
-            subprocess.run([sys.executable, "-m", *download], check=True)  # noqa: S603 - our own
-            grades.append((suite, version(suite.package), graded(suite, Path(name))))
+    with tempfile.TemporaryDirectory() as name:
+        grades = [(suite, version(suite.package), graded(suite, Path(name))) for suite in SUITES]
     PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), section(grades)), encoding="utf-8")
 
 

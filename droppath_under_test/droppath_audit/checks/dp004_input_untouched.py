@@ -72,8 +72,7 @@ class InputUntouched(Check[Seen, DtypeCase]):
         """Compare bytes and version of every argument before and after each call, and outputs after all."""
         bits, counts = probe.framework.bits, has(probe.framework, WriteCounts)
         shape = probe.shape(BATCH, wide=True)
-        calls, written = 0, []
-        returned = []
+        calls, written, returned = 0, [], []
         for drop_prob in probe.accepted(*DROP_PROBS):
             layer = probe.make(drop_prob)
             for training in probe.modes:
@@ -93,7 +92,7 @@ class InputUntouched(Check[Seen, DtypeCase]):
                     counted = counts is not None and counts.version(tensor) != version
                     if changed or counted:
                         written.append(Write(name, drop_prob, training, changed, counted))
-            # Another x of the same shape; the calls above had the layer's memory to themselves but for their mode.
+            # For what the last call in training returned; where evaluation returns x, nothing else follows it.
             layer(probe.tensor(moderate(probe.rng, shape, probe.dtype)), training=True)
         for drop_prob, training, y, clean in returned:
             if not np.array_equal(bits(y), clean):

@@ -20,7 +20,7 @@ Seen in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +70,7 @@ class Seen:
 
     shape: tuple[int, ...]
     tried: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
 
 
 class IncomingGradient(Check[Seen, DtypeCase]):
