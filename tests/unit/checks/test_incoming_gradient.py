@@ -63,9 +63,9 @@ def test_what_multiplies_or_selects_passes(backward):
     ("backward", "words"),
     [
         (lambda gradient, mask: gradient.view(gradient.shape) * mask.view(-1)[0] * 0 + 1, "DP401"),
-        (lambda gradient, mask: torch.where(gradient.isnan(), 0.0, gradient) * mask, "non-finite"),
-        (lambda gradient, mask: gradient.clamp(-1e30, 1e30) * mask, "non-finite"),
-        (lambda gradient, mask: gradient.flatten().view(-1).mul_(mask.expand_as(gradient).flatten()), "wrote to"),
+        (lambda gradient, mask: torch.where(gradient.isnan(), 0.0, gradient) * mask, "with non-finite"),
+        (lambda gradient, mask: gradient.clamp(-1e30, 1e30) * mask, "with non-finite"),
+        (lambda gradient, mask: gradient.flatten().view(-1).mul_(mask.expand_as(gradient).flatten()), "what came in."),
         (lambda gradient, mask: gradient.add_(0) * mask, "the values that it had"),
         (lambda gradient, mask: gradient.view(-1).view(gradient.shape) * mask, "with transposed"),
         (lambda gradient, mask: gradient[:, :1] * mask.expand_as(gradient), "kept elements have a wrong gradient"),
@@ -76,7 +76,7 @@ def test_what_does_otherwise_is_told(backward, words):
         said = verdict(function(lambda gradient, mask: backward(gradient, mask).reshape(gradient.shape))).observed
     except NotApplicable as error:  # which is another check's to report
         said = str(error)
-    assert words in said
+    assert words in f"{said}."
 
 
 def test_one_decision_a_batch_is_seen_kept_and_dropped():
