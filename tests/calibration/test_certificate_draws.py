@@ -43,6 +43,7 @@ def test_draws_on_correct_code(keep_prob, resolution, published):
     assert abs(mean - 32_768 - certificate.expected_decisions()) < 0.02 * mean + 4.0 * error
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize(("truth", "published"), [(0.9, 452_000), (0.902, 1_050_000)])
 def test_draws_at_resolution_two_thousandths(truth, published):
     mean, error = draws(Certificate(0.9, 0.002, ALPHA), truth, 1024, 400)
@@ -56,6 +57,7 @@ def test_the_information_bounds_are_307_000_and_925_000():
     assert at_edge == pytest.approx(925_000, rel=1.0 / 925)
 
 
+@pytest.mark.calibration
 def test_the_certificate_stays_within_half_again_of_the_information_bound():
     certificate = Certificate(0.9, 0.002, ALPHA)
     for truth, bound in zip((0.9, 0.902), information_bound(0.9, 0.002, ALPHA, 1e-3), strict=True):

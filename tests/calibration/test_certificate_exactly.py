@@ -112,6 +112,7 @@ def test_expected_decisions_is_within_a_tenth_of_the_exact_number():
     assert exact - 32 == pytest.approx(certificate.expected_decisions(), rel=0.1)
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize(("keep_prob", "looks"), [(0.5, 40), (0.9, 40), (0.01, 40)])
 def test_some_interval_of_many_misses_with_probability_at_most_alpha(keep_prob, looks):
     missed = miss_probability(Certificate(keep_prob, 0.005, ALPHA), keep_prob, 64, looks)

@@ -150,6 +150,7 @@ def test_an_exact_test_where_it_suits_would_spend_more_than_its_share():
     assert rejected > 5.0 * CAP_SHARE * SUM.alpha
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("distance", [0.06, 0.1])
 def test_what_is_said_of_open_cells_is_wrong_at_some_look_with_probability_at_most_beta(distance):
     beta, keep_prob = 0.02, 0.5

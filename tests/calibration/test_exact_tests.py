@@ -115,6 +115,7 @@ def test_pairs_needed_for_decisions_that_copy_each_other(keep_prob, exact, publi
     assert 0.9 * exact <= samples_for_hypergeometric(1.0, keep_prob, QUOTED, BETA) <= exact
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize(
     ("keep_prob", "correlation", "published", "shortfall"),
     # One decision in ten copies its neighbour; antithetic halves at q = .7 have the least correlation.
@@ -126,6 +127,7 @@ def test_pairs_needed_for_weaker_dependence(keep_prob, correlation, published, s
     assert 1.0 - table_power(int((1.0 - shortfall) * published), keep_prob, correlation, 20_000) > BETA
 
 
+@pytest.mark.calibration
 def test_antithetic_halves_at_nine_tenths_need_somewhat_more_than_published():
     # 2460 pairs suffice for a one-sided test; with doubled tails power is 0.997 there, 0.999 from 2560 on.
     assert 1.0 - table_power(2460, 0.9, -1.0 / 9.0, 20_000) > BETA
@@ -159,6 +161,7 @@ def test_planned_pairs_suffice_and_are_at_most_a_tenth_too_many(keep_prob, corre
     assert min(table_power(int(0.9 * needed), keep_prob, s * correlation, 3000) for s in signs) < 0.99
 
 
+@pytest.mark.calibration
 def test_planned_frequency_tables_have_the_promised_power():
     # One cell of twelve is wrong; 4000 tables at beta = 0.05: four standard errors are 0.014.
     decisions, cells = 20_000, 12

@@ -141,6 +141,7 @@ def test_the_sparse_bound_holds_for_every_multinomial(draws, cells):
     assert (bounds < 1.0).any()
 
 
+@pytest.mark.calibration
 def test_at_one_percent_simulated_histograms_fail_as_often_as_promised():
     # 4000 histograms: standard error 0.0016 at 1 %, four of them allowed, and 0.001 for discreteness.
     rng = np.random.default_rng(np.random.SeedSequence(0))
@@ -152,6 +153,7 @@ def test_at_one_percent_simulated_histograms_fail_as_often_as_promised():
     assert abs(failures / 4000 - 0.01) < 0.001 + 4.0 * (0.01 * 0.99 / 4000) ** 0.5
 
 
+@pytest.mark.calibration
 def test_at_one_percent_simulated_frequency_tables_fail_as_often_as_promised():
     rng = np.random.default_rng(np.random.SeedSequence(0))
     keep_prob = (0.1, 0.5, 0.9, 0.998)

@@ -22,9 +22,12 @@ SOUND = [
     "droppath_audit.sound.draws:float32_draw_then_cast",
     "droppath_audit.sound.dialects:skips_a_dropped_branch?form=residual&granularity=batch",
 ]
+LONG = ("stacks_sample_by_sample",)
 
 
-@pytest.mark.parametrize("name", mutants_of_cost())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.selftest] if name in LONG else []) for name in mutants_of_cost()]
+)
 def test_every_check_kills_what_it_claims_and_its_script_shows_it(name, outcome_of):
     loaded = admitted(load(mutants_of_cost()[name]))
     for check in (one.id for one in catalogue().values() if name in one.mutants):

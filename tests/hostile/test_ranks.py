@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what isolation 
 
 CERTIFY = ("certify", "--dtype", "float32", "--drop-prob", "0.1", "--resolve", "0.00001", "--rank-timeout", "3s")
 AUDIT = ("--effort", "quick", "--jobs", "1", "--only", "DP3xx", "--only", "DP004")
+ENDS = (signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.selftest))
 LONG = 120.0  # seconds that nothing here takes on a machine that is not busy
 
 
@@ -63,7 +64,7 @@ def await_counts(file: Path, decisions: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP], ids=lambda by: by.name)
+@pytest.mark.parametrize("by", ENDS, ids=lambda by: by.name)
 def test_without_rank_1_what_was_certified_is_reported_and_continued(
     ranks: Callable[..., list[subprocess.Popen[bytes]]], by: signal.Signals, tmp_path: Path
 ) -> None:
@@ -83,7 +84,7 @@ def test_without_rank_1_what_was_certified_is_reported_and_continued(
     assert subprocess.run([sys.executable, "-m", "droppath_audit", *words], stdout=subprocess.DEVNULL).returncode == 3
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP], ids=lambda by: by.name)
+@pytest.mark.parametrize("by", ENDS, ids=lambda by: by.name)
 def test_without_rank_0_the_other_ends_and_says_why(
     ranks: Callable[..., list[subprocess.Popen[bytes]]], by: signal.Signals, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ print(json.dumps(misread))
 @pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch compiles nothing here without a C++ compiler"
 )
+@pytest.mark.selftest
 def test_compiled_code_misreads_the_layout_that_is_left_out_and_no_other(tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     ran = subprocess.run(

@@ -76,6 +76,7 @@ def test_a_layer_that_steps_aside_while_it_is_compiled_is_found_in_every_trial(t
     assert [result.outcome for result in alone.results] == [Outcome.FAIL]
 
 
+@pytest.mark.selftest
 def test_a_correct_layer_passes_compiled(tmp_path: Path, isolated) -> None:
     file = tmp_path / "compiled.py"
     file.write_text(ASIDE.format(layer="DropPath"), encoding="utf-8")

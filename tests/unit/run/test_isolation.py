@@ -246,7 +246,7 @@ AT_IMPORT = {
 
 
 @pytest.mark.parametrize("statement", AT_IMPORT)
-@pytest.mark.parametrize("needs", [True, False], ids=["needed", "not-needed"])
+@pytest.mark.parametrize("needs", [True, pytest.param(False, marks=pytest.mark.selftest)], ids=["needed", "not-needed"])
 def test_what_a_file_does_when_it_is_imported_ends_the_audit_only_of_what_needs_it(
     statement: str,
     needs: bool,
