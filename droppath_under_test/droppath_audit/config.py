@@ -1,11 +1,12 @@
 """Configuration: ``[tool.droppath-audit]`` of the nearest ``pyproject.toml``, or a file of the same shape.
 
 Every key is checked when it is read: one that nobody knows, or of another type, ends the command with the nearest that
-is known.
+is known. Files are looked for beside it, wherever the command is run.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from droppath_audit.core.files import reason
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened
 from droppath_audit.core.waiver import Waiver
+from droppath_audit.targets.spec import RECORDINGS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,7 +109,7 @@ def read(file: Path) -> Configuration:
     own = table.get(TABLE) if isinstance(table, dict) else None
     if own is None:
         return Configuration(str(file))
-    return _Reader(said).configuration(str(file), own)
+    return _Reader(said, file.parent).configuration(str(file), own)
 
 
 def config_option(function: F) -> F:
@@ -138,8 +140,8 @@ def _taken(context: click.Context, _: click.Parameter, value: str | None) -> Non
 class _Reader:
     """Reads one table, and says where what is wrong stands."""
 
-    def __init__(self, said: str) -> None:
-        self._said = said
+    def __init__(self, said: str, folder: Path) -> None:
+        self._said, self._folder = said, folder
 
     def configuration(self, file: str, table: Any) -> Configuration:
         if not isinstance(table, dict):
@@ -150,6 +152,8 @@ class _Reader:
             if name in table:
                 value = self._value(name, table[name], what)
                 options[parameter] = str(value) if parameter == "seed" else value
+        if options.get("baseline"):
+            options["baseline"] = self._from_here(options["baseline"])
         targets = self._list("targets", table.get("targets", []))
         waivers = self._list("waivers", table.get("waivers", []))
         return Configuration(
@@ -162,7 +166,7 @@ class _Reader:
     def _target(self, number: int, said: Any) -> str:
         where = f"target {number}"
         if isinstance(said, str) and said:
-            return said
+            return self._placed(said)
         if not isinstance(said, dict):
             raise self._wrong(where, "a SPEC, or a table with one", said)
         spec = said.get("spec")
@@ -178,7 +182,16 @@ class _Reader:
             for key, held in value.items()
         }
         query = query_of({**{name: value for name, value in items.items() if not isinstance(value, dict)}, **flat})
-        return f"{spec}{'&' if '?' in spec else '?'}{query}" if query else spec
+        return self._placed(f"{spec}{'&' if '?' in spec else '?'}{query}" if query else spec)
+
+    def _placed(self, spec: str) -> str:
+        """Return a SPEC, or a pattern of one, that names a file beside the configuration as it is named from here."""
+        target, mark, items = spec.partition("?")
+        return f"{self._from_here(target)}{mark}{items}" if target.endswith(RECORDINGS) or ".py:" in target else spec
+
+    def _from_here(self, path: str) -> str:
+        here, file = working_directory(), Path(path).expanduser()
+        return path if file.is_absolute() or self._folder.samefile(here) else os.path.relpath(self._folder / file, here)
 
     def _waiver(self, number: int, said: Any) -> Waiver:
         where = f"waiver {number}"
@@ -189,6 +202,8 @@ class _Reader:
         for name in ("check", "reason"):
             if not str(values.get(name, "")).strip():
                 raise UsageError(f"{self._said}: {where} has no {name}; a waiver needs both a check and a reason.")
+        if "target" in values:
+            values["target"] = self._placed(values["target"])
         return Waiver(**values, until=self._day(where, said.get("until")), source=self._said)
 
     def _day(self, where: str, value: Any) -> date | None:

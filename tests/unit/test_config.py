@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,10 @@ def drop_path(x, drop_prob=0.0, training=False):
 FOUR = ["--only", "DP301[cpu-float32]", "--only", "DP201[cpu-float32-p0.3]", "--effort", "quick"]
 
 
-def test_everything_that_it_says_is_taken(tmp_path: Path) -> None:
+def test_everything_that_it_says_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pyproject.toml").write_text(WHOLE)
     (tmp_path / "deep" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     configuration = found(None, tmp_path / "deep" / "below")
     assert configuration.targets == ("a.b:C", "a.py:f?granularity=batch&init.width=8")
     assert dict(configuration.options) == {
@@ -95,6 +97,28 @@ def test_a_slip_is_told_with_what_would_be_right(text: str, said: str, tmp_path:
     (tmp_path / "audit.toml").write_text(text)
     with pytest.raises(UsageError, match=said):
         read(tmp_path / "audit.toml")
+
+
+def test_files_are_looked_for_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, below = tmp_path / "audit.toml", tmp_path / "deep"
+    below.mkdir()
+    waiver = '[[waivers]]\ncheck = "DP301"\nreason = "known"\ntarget = {}\n'
+    targets = ["layers.py:DropPath?granularity=batch", "package.layers:DropPath", "counts.npz?keep_prob=0.9", "/a.py:f"]
+    patterns = ["layers.py:*", "package.*"]
+    file.write_text(
+        f"targets = {targets}\nbaseline = 'old.json'\n" + "".join(waiver.format(repr(one)) for one in patterns)
+    )
+    monkeypatch.chdir(tmp_path)
+    here = read(file)
+    assert (list(here.targets), here.options["baseline"]) == (targets, "old.json")
+    assert [one.target for one in here.waivers] == patterns
+    monkeypatch.chdir(below)
+    there = read(file)
+    assert [os.path.normpath(one) for one in there.targets] == [
+        f"../{targets[0]}", targets[1], f"../{targets[2]}", targets[3]
+    ]  # fmt: skip
+    assert there.options["baseline"] == "../old.json"
+    assert [one.target for one in there.waivers] == [f"../{patterns[0]}", patterns[1]]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
