@@ -45,7 +45,7 @@ class Invocation:
         name: What the target is called in the script.
         init: Arguments of a class's constructor.
         call: Arguments of the call.
-        mode_at: How the mode is told: ``method``, ``init``, ``call``, ``factory`` or ``always``.
+        mode_at: How the mode is told: ``method``, ``init``, ``call``, ``branch``, ``factory`` or ``always``.
         keep: Whether the probability argument is a keep_prob.
         inverted: Whether the mode argument means evaluation.
         attribute: Attribute that holds the probability argument; empty where there is none.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.grading.substitute import Given
+from droppath_audit.targets.declaring import DECLARING
 from droppath_audit.targets.parameters import VARIADIC
-from droppath_audit.targets.settling import DECLARING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,6 +18,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.targets.own_code import on_by_default
 from droppath_audit.targets.table import completed, proposing
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ TOGETHER = "every call keeps or drops all samples: DP104 judges that, and all ot
 ROLES = ("x", "r", "p", "training", "f", "key", "b")
 ADDS = "of a layer that returns its input where it skips the branch: the branch adds its output to that here"
 NEITHER = "at drop_prob = 0 it returns neither what that returned nor the shortcut plus that."
+OF_GPUS = {"cuda", "gpu", "gpus"}  # words in the name of an argument that asks for one
 PATIENT_SECONDS = 20.0  # for one that was late
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
@@ -52,7 +54,7 @@ def admitted(loaded: Loaded, *, calls: bool = True) -> Loaded:
     taken = {dtype: one for dtype, one in shown.items() if not one.raised}
     if shown and not taken:
         refused = next(iter(shown.values()))
-        raise _network(facts, refused) if refused.inside else _all_raise(facts, refused)
+        raise _network(facts, refused) if refused.inside else _all_raise(facts, refused, target)
     if not taken and target.form_open:
         raise _form_open(facts, "could not be called to see whether it adds the shortcut.")
     if not taken:
@@ -169,15 +171,24 @@ def _asked(target: BoundTarget, facts: Facts) -> dict[str, Admission]:
     return shown
 
 
-def _all_raise(facts: Facts, shown: Admission) -> UsageError:
+def _all_raise(facts: Facts, shown: Admission, target: BoundTarget) -> UsageError:
     """Return what to say of a target of which no call succeeds."""
     places = [line.strip() for line in shown.traceback.splitlines() if line.strip().startswith("File")]
     file = facts.origin.rpartition(":")[0]
     where = next((place for place in reversed(places) if file and file in place), places[-1] if places else "")
-    asks = "\n  --device cuda      where there is a GPU: it asks for one" if "cuda" in shown.raised.lower() else ""
+    said = f"Every call of {facts.spec} in training raised, so there is nothing to audit: {shown.raised}" + (
+        f"\n  {where}" if where else ""
+    )
+    cuda = "cuda" in shown.raised.lower()
+    switch = on_by_default(target.obj, OF_GPUS) if cuda else ""
+    if switch:
+        joint, item = "&" if "?" in facts.spec else "?", f"{switch}=false"
+        command = f"droppath-audit {shlex.quote(f'{facts.spec}{joint}{item}')}"
+        advice = f"\nRun next, with {item}, since there is no GPU:"
+        return UsageError(said, shown.traceback, advice=advice, command=command)
+    asks = "\n  --device cuda      where there is a GPU: it asks for one" if cuda else ""
     return UsageError(
-        f"Every call of {facts.spec} in training raised, so there is nothing to audit: {shown.raised}"
-        + (f"\n  {where}" if where else ""),
+        said,
         shown.traceback,
         advice=f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
         "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"

@@ -47,6 +47,8 @@ class Calling:
                 lines.append(self.assignment(drop_prob))
         elif how.kind == "factory":
             lines = [f"layer = {how.name}({how.argument(drop_prob)!r})"]
+        elif how.mode_at == "branch":
+            lines = self._branch()
         lines += [self._spelling.fill("layer", repr(name), repr(value)) for name, value in how.neutral.items()]
         if how.follows:
             lines.append(self._spelling.convert("layer", self._dtype, repr(self._device)))
@@ -68,8 +70,9 @@ class Calling:
             training: The mode.
             built: Whether it was built for this mode a moment ago.
         """
-        if self._how.mode_at == "method" and self._how.has_layer:
-            return [f"layer.{'train' if training else 'eval'}()"]
+        switched = {"method": "layer" if self._how.has_layer else "", "branch": "branch"}.get(self._how.mode_at)
+        if switched:
+            return [f"{switched}.{'train' if training else 'eval'}()"]
         if self._how.mode_at == "init" and not built:
             return self.construction(drop_prob, training=training)
         return []
@@ -124,7 +127,7 @@ class Calling:
                 "r": "given(shortcut)" if how.arrangement else "shortcut",
                 "p": repr(self._how.argument(drop_prob)),
                 "training": repr(self._how.flag(training)),
-                "f": self._function(),
+                "f": "branch" if how.mode_at == "branch" else self._function(),
                 "branch": "branch",
             }.get(role, text)
 

@@ -45,7 +45,7 @@ class Binding:
         probability: The probability argument; None for a factory, which is given drop_prob.
         probability_at: ``init``, ``attribute``, ``call`` or ``factory``.
         mode: How the mode is told by an argument; None for train()/eval(), ``always``, and factories.
-        mode_at: ``method``, ``init``, ``call``, ``always`` or ``factory``.
+        mode_at: ``method``, ``init``, ``call``, ``branch`` (that of the branch is read), ``always`` or ``factory``.
         init_args: Positional constructor arguments.
         init_positional: Names of the constructor arguments that follow them and cannot be passed by name.
         init: Constructor arguments by name.
@@ -179,6 +179,8 @@ class Binding:
             words.append(f"mode by {'constructor argument ' if self.mode_at == 'init' else ''}{argument}")
         elif self.mode_at == "method":
             words.append("train()/eval()")
+        elif self.mode_at == "branch":
+            words.append("mode of its branch")
         elif self.mode_at == "always":
             words.append("always training")
         if self.arrangement:

@@ -178,6 +178,14 @@ def tensors(function: Any) -> set[str]:
     return {name for name in _arguments(tree) if OF_TENSORS & {*attributes(tree, name)}}
 
 
+def moded(function: Any) -> set[str]:
+    """Return the arguments whose own mode a function reads, as ``module.training``, itself aside."""
+    tree = definition_of(function)
+    if tree is None:
+        return set()
+    return {name for name in _arguments(tree) - {"self"} if "training" in attributes(tree, name)}
+
+
 def addends(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield the two sides of every sum, in either order."""
     for node in ast.walk(tree):

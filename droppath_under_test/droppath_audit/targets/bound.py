@@ -292,7 +292,7 @@ class BoundLayer:
         return self._instances[slot]
 
     def _call(self, x: Tensor, shortcut: Tensor, training: bool) -> Tensor:
-        self._branch.output = x
+        self._branch.output, self._branch.training = x, training
         try:
             if self._runs_branch:
                 self._branch.note(lambda numbered: self._call_once(x, numbered, training))

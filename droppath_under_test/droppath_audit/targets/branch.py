@@ -42,6 +42,7 @@ class Branch(threading.local):
 
     Attributes:
         output: What the branch returns for the whole batch in the call in hand, of shape (B, ...).
+        training: The mode that the call in hand asks for, for a function that reads it off its branch.
         computed: Samples that it was run for, in calls of this thread that were made in earnest.
     """
 
@@ -49,6 +50,7 @@ class Branch(threading.local):
         self._framework, self._identity = framework, dialect.form == "branch"
         self._adds, self._several = adds, several
         self.output: Tensor = None
+        self.training = True
         self.computed = 0
         self._whole = 0  # calls that were noted to be run on the whole batch in order
         self._notes: list[list[int]] | None = None  # the samples asked for, run by run, while they are noted

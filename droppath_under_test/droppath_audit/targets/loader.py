@@ -23,7 +23,16 @@ from droppath_audit.frameworks import adapter_for, adapters
 from droppath_audit.frameworks.capabilities import Keys, Layouts, Sources, Surroundings, has, names_of
 from droppath_audit.frameworks.executions import Executions
 from droppath_audit.targets import blocks, proposing, words
-from droppath_audit.targets.bodies import calls, handed_on, parts_made, passed_on, stored_and_called, tensors, unpacked
+from droppath_audit.targets.bodies import (
+    calls,
+    handed_on,
+    moded,
+    parts_made,
+    passed_on,
+    stored_and_called,
+    tensors,
+    unpacked,
+)
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.factors import factors
@@ -244,7 +253,10 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
 
 def _with_body(sides: Sides, method: Any) -> Sides:
     """Return the sides with what the body of the call does with its arguments."""
-    return replace(sides, passed=passed_on(method), tensors=tensors(method), unpacked=unpacked(method), method=method)
+    return replace(
+        sides, passed=passed_on(method), tensors=tensors(method), moded=moded(method), unpacked=unpacked(method),
+        method=method,
+    )  # fmt: skip
 
 
 def _source(cls: Any, init: Mapping[str, Parameter], keys: Keys | None) -> str:

@@ -15,6 +15,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.packages import FRAMEWORKS, INSTALLED
+from droppath_audit.targets.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,6 +76,18 @@ def arguments(obj: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         found |= {one.name: one.default for one in own}
         names = tuple(one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD))
     return found, names
+
+
+def on_by_default(obj: Any, said: set[str]) -> str:
+    """Return the item of an argument that is True by default and whose name has one of these words; empty for none.
+
+    Args:
+        obj: As for ``own_functions``.
+        said: Words, in lower case.
+    """
+    defaults, called = arguments(obj)
+    found = [name for name, default in defaults.items() if default is True and said & set(words(name))]
+    return f"{'arg' if found[0] in called else 'init'}.{found[0]}" if found else ""
 
 
 def numbers(functions: Iterable[FunctionType]) -> tuple[float, ...]:

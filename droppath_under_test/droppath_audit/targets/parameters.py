@@ -41,6 +41,7 @@ class Sides:
         called: Arguments of a constructor that are stored and called, as a branch is.
         passed: Arguments of the call that are handed on or returned and nothing else.
         tensors: Arguments of the call of which what only tensors have is read.
+        moded: Arguments of the call whose own mode is read, as that of a branch.
         unpacked: Arguments of the call that hold several things, each with their names.
         factors: Arguments that the body multiplies or divides by as they are.
         method: The function that its call runs, where there is one.
@@ -57,6 +58,7 @@ class Sides:
     called: Set[str] = frozenset()
     passed: Set[str] = frozenset()
     tensors: Set[str] = frozenset()
+    moded: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     factors: Set[str] = frozenset()
     method: Any = None

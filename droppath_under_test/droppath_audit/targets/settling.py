@@ -8,11 +8,12 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.dialect import CHOICES, Dialect
+from droppath_audit.core.dialect import Dialect
 from droppath_audit.core.errors import UsageError, nearest
-from droppath_audit.targets import bodies, words
+from droppath_audit.targets import words
 from droppath_audit.targets.binding import Binding, Slot
 from droppath_audit.targets.calling import call_of, declared_call
+from droppath_audit.targets.declaring import DECLARING, declarations
 from droppath_audit.targets.items import Mode, Probability
 from droppath_audit.targets.parameters import (
     COUNTS,
@@ -32,13 +33,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
 
-# Arguments whose value is a declaration: argument name -> dialect field -> value -> meaning.
-DECLARING: dict[str, tuple[str, dict[Any, str]]] = {
-    "mode": ("granularity", {"row": "sample", "sample": "sample", "batch": "batch"}),
-    "scale_by_keep": ("scaling", {True: "inverted", False: "none"}),
-    # Arguments named like the dialect's own fields, with its own values.
-    **{field: (field, {value: value for value in CHOICES[field]}) for field in ("granularity", "scaling", "form")},
-}
+RESIDUAL = {"residual", "skip", "shortcut"}  # in the name of a layer that adds its shortcut
 
 
 def settle(spec: Spec, sides: Sides) -> Binding:
@@ -75,7 +70,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     given = {**spec.init, **dict(zip(by_position, spec.args, strict=False))}
     probability, place = _probability(spec, sides, given, table)
     name = probability.name if probability is not None else None
-    constants, declared = _declarations(spec, sides, given, table)
+    constants, declared = declarations(spec, sides, given, table)
     mode, mode_at = _mode(spec, sides, {**given, **({name: None} if name else {})}, table)
     index, values = place_of(spec, sides, given)
     constants |= values if index.startswith("init.") else {}
@@ -94,8 +89,7 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     asked |= values if index.startswith("arg.") else {}
     told = mode.name if mode is not None and mode_at == "call" else None
     in_call = name if place == "call" else None
-    by_name = set(words.words(spec.name)) & {"residual", "skip", "shortcut"}
-    if branch is not None and "form" not in declared and by_name:
+    if branch is not None and "form" not in declared and RESIDUAL & set(words.words(spec.name)):
         declared["form"] = "residual"
         table.note(f"residual, by the name of {spec.name}")
     if spec.call is not None:
@@ -114,13 +108,12 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     for parameter in positional:
         if parameter.name not in {*bound, branch} and not required(parameter):
             constants.setdefault(parameter.name, parameter.default)
-    is_class = sides.kind == "class"
+    own = {key: value for key, value in constants.items() if key not in by_position}
     binding = Binding(
         sides.kind, spec.name, Dialect(**declared), probability, place, mode, mode_at, call,
         init_args=spec.args, init_positional=tuple(parameter.name for parameter in positional),
-        init={key: value for key, value in constants.items() if key not in by_position} if is_class else {},
-        init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement, index=index,
-        init_source=source,
+        init=own if sides.kind == "class" else {}, init_branch=branch, output=spec.output, input=spec.input,
+        arrangement=spec.arrangement, index=index, init_source=source,
         notes=tuple(table.notes),
         form_open="form" not in declared and (branch is not None or any(slot.role == "f" for slot in call)),
     )  # fmt: skip
@@ -247,13 +240,15 @@ def _names(sides: Sides) -> dict[str, list[str]]:
 
 
 def _likely(names: list[str], place: str) -> list[str]:
-    """Return the names that nothing else explains."""
+    """Return the names that nothing else explains, those that speak of a number first."""
+    others = (words.tensor, words.function, words.stack, words.place)
     left = [
         name for name in names
-        if words.mode(name) is None and not words.tensor(name) and not words.function(name)
+        if words.mode(name) is None and not any(says(name) for says in others)
         and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & COUNTS
     ]  # fmt: skip
-    return left[1:] if place == "call" and left[:1] == names[:1] else left  # what a call begins with is the input
+    left = left[1:] if place == "call" and left[:1] == names[:1] else left  # what a call begins with is the input
+    return sorted(left, key=lambda name: not set(words.words(name)) & words.NUMBER)
 
 
 def _place_of_declared(spec: Spec, sides: Sides, name: str) -> str:
@@ -301,6 +296,8 @@ def _mode(spec: Spec, sides: Sides, taken: Mapping[str, Any], table: Table) -> t
         said = words.mode(name)
         if said is not None and name not in taken and parameter.kind not in VARIADIC:
             return Mode(name, inverted=not said, at_init=True), "init"
+    if sides.kind == "function" and any(words.function(name, in_call=True) for name in sides.moded):
+        return None, "branch"
     table.note(f"always training: no argument of {spec.name} tells a mode")
     return None, "always"
 
@@ -337,58 +334,6 @@ def _declared_mode(spec: Spec, mode: Mode, sides: Sides) -> tuple[Mode, str]:
         f"The {'constructor' if mode.at_init else 'call'} of {spec.name} has no argument {mode.name!r} for the mode; "
         f"it has {listing(place)}." + nearest(mode.name, place)
     )
-
-
-def _declarations(
-    spec: Spec, sides: Sides, given: Mapping[str, Any], table: Table
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return constant arguments and the declared dialect, each completed from the other."""
-    declared = dict(spec.dialect)
-    if sides.kind == "instance":
-        for name in DECLARING:
-            if name in sides.attributes:
-                _declare(declared, name, sides.attributes[name], spec)
-        return {}, declared
-    parameters, prefix = (sides.init, "init") if sides.kind == "class" else (sides.call, "arg")
-    constants = dict(given if sides.kind == "class" else spec.arg)
-    for name, (meant, meanings) in DECLARING.items():
-        if name not in parameters or (spec.mode is not None and spec.mode.name == name):
-            continue
-        if name in constants:
-            value = constants[name]
-        elif meant in declared and declared[meant] in meanings.values():
-            value = next(value for value in _written(meanings, sides) if meanings[value] == declared[meant])
-            constants[name] = value
-        elif required(parameters[name]):
-            told = any(words.mode(other) is not None for other in (*parameters, *sides.call))
-            or_mode = () if told or sides.has_modes or name != "mode" else (f"training={name}",)
-            table.ask(
-                f"{name!r} must be given, and decides its {meant}",
-                *(f"{prefix}.{name}={str(value).lower()}" for value in _written(meanings, sides)), *or_mode,
-            )  # fmt: skip
-            constants[name] = None
-            continue
-        else:
-            value = parameters[name].default
-        _declare(declared, name, value, spec)
-    return constants, declared
-
-
-def _written(meanings: Mapping[Any, str], sides: Sides) -> list[Any]:
-    """Return values with a meaning: those that the body names first, of values that mean the same one alone."""
-    texts = bodies.texts(sides.method)
-    found: dict[str, Any] = {}
-    for value in sorted(meanings, key=lambda value: value not in texts):
-        found.setdefault(meanings[value], value)
-    return [value for value in meanings if value in found.values()]
-
-
-def _declare(declared: dict[str, str], name: str, value: Any, spec: Spec) -> None:
-    """Enter what a declaring argument's value means, where nothing was declared."""
-    meant, meanings = DECLARING[name]
-    meaning = meanings.get(value) if isinstance(value, (str, bool)) else None
-    if meaning is not None and declared.setdefault(meant, meaning) != meaning and meant == "granularity":
-        raise UsageError(f"{meant}={declared[meant]} contradicts {name}={value} of {spec.name}, which means {meaning}.")
 
 
 def _ask_for_values(parameters: Mapping[str, Parameter], bound: set[str], table: Table) -> None:

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 Meaning = Literal["drop", "keep"]
 Tensor = Literal["shortcut", "branch", "input", ""]
 
-DROPPING = {"drop", "dropped", "dropout", "dropping", "death", "skip", "bypass"}
-KEEPING = {"keep", "keeping", "survival", "survive", "surviving", "retain", "retention"}
+DROPPING = {
+    "drop", "drops", "dropped", "dropout", "dropping", "death", "die", "dying", "dead", "kill", "killed", "killing",
+    "skip", "skipped", "skipping", "bypass", "bypassed",
+}  # fmt: skip
+KEEPING = {
+    "keep", "keeps", "kept", "keeping", "survival", "survive", "survives", "survived", "surviving", "survivor",
+    "survivors", "alive", "retain", "retains", "retained", "retaining", "retention",
+}  # fmt: skip
 NUMBER = {
     "rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "prop",
     "chance", "value",

@@ -31,6 +31,11 @@ def drop(x, p, training):
 def raises(x, drop_prob, training):
     raise KeyError("missing in every call")
 
+def moves(x, drop_prob, training, use_cuda=True):
+    if use_cuda:
+        raise AssertionError("Torch not compiled with CUDA enabled")  # as x.cuda() does
+    return drop(x, drop_prob, training)
+
 def no_bfloat16(x, drop_prob, training):
     if x.dtype == torch.bfloat16:
         raise RuntimeError("not implemented for bfloat16")
@@ -249,6 +254,16 @@ def test_where_every_call_raises_the_exception_its_line_and_what_to_add_are_said
     assert f'File "{spec.rpartition(":")[0]}", line {line}, in raises' in said
     assert "It was called as raises(x, drop_prob=p, training)" in said
     assert "input=B,4,8,8" in said
+
+
+def test_what_asks_for_a_gpu_unless_it_is_told_not_to_is_told(layers: Callable[..., str]) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    spec = layers("moves")
+    with pytest.raises(UsageError, match=r"Run next, with arg\.use_cuda=false, since there is no GPU:") as refused:
+        admitted(load(spec))
+    assert str(refused.value).endswith(f"droppath-audit '{spec}?arg.use_cuda=false'")
+    assert admitted(load(f"{spec}?arg.use_cuda=false")).facts.refused == {}
 
 
 def test_a_dtype_that_is_refused_is_one_finding(layers: Callable[..., str], isolated: Callable[..., Report]) -> None:

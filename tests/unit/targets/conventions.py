@@ -29,7 +29,7 @@ DROP_NAMES = (
 )  # fmt: skip
 KEEP_NAMES = (
     "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
-    "retain_prob",
+    "retain_prob", "survivor_p", "alive_prob",
 )  # fmt: skip
 
 OTHER_NAMES = (
@@ -173,6 +173,7 @@ CONVENTIONS = [
     Convention("residual_function?form=residual", form="residual"),
     Convention("residual_function?form=residual&call=(r,f,p,training)", form="residual"),
     Convention("apply_to_branch?call=(f,x,p,training)"),
+    Convention("in_the_mode_of_its_layer?form=residual", form="residual"),
     Convention("tuple_output?output=0"),
     Convention("tuple_output?output=-2"),
     Convention("mask_output?output=mask"),

@@ -329,7 +329,7 @@ class Namespace:
 
 KEEP_NAMES = (
     "keep_prob", "survival_prob", "survival_probability", "survival_rate", "drop_path_keep_prob", "keep_rate",
-    "retain_prob",
+    "retain_prob", "survivor_p", "alive_prob",
 )  # fmt: skip
 DROP_NAMES = (
     "drop_prob", "p", "drop_p", "drop_rate", "rate", "prob", "drop_path_rate", "drop_connect_rate", "death_rate",
@@ -474,6 +474,10 @@ def add_shortcut_from_list(inputs, drop_prob, training):
 
 def residual_function(x, residual_func, drop_prob, training):
     return x + drop(residual_func(x), drop_prob, training)
+
+
+def in_the_mode_of_its_layer(layer, x, drop_prob):
+    return x + drop(layer(x), drop_prob, layer.training)
 
 
 def apply_to_branch(fn, x, drop_prob, training):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from droppath_audit.targets.loader import load
-from droppath_audit.targets.own_code import arguments, numbers, own_functions
+from droppath_audit.targets.own_code import arguments, numbers, on_by_default, own_functions
 
 CHUNK = 2**20
 SIZES = {"small": 321, "large": 4321, 55: "keys"}
@@ -153,3 +153,19 @@ def test_arguments_are_those_of_constructor_and_call_with_their_defaults():
     assert called == ("x", "beside", "flag")
     assert arguments(wrapped(helper)) == ({"x": inspect.Parameter.empty, "most": 777}, ("x", "most"))
     assert arguments(len) == ({}, ())
+
+
+def test_a_switch_that_is_on_by_default_is_an_item():
+    def to_the_gpu(x, p, use_cuda=True, gpus=2):
+        return x
+
+    class Moves:
+        def __init__(self, p, on_gpu=True, cuda=False):
+            pass
+
+        def forward(self, x):
+            return x
+
+    assert on_by_default(to_the_gpu, {"cuda", "gpus"}) == "arg.use_cuda"
+    assert on_by_default(Moves, {"cuda", "gpu"}) == "init.on_gpu"
+    assert on_by_default(to_the_gpu, {"tpu"}) == ""

@@ -36,6 +36,11 @@ class TorchAdapter(Adapter):
         """Return the class of modules."""
         return (self.library().nn.Module,)
 
+    def called(self, cls: Any) -> Any:
+        """Return the method that a call ends in; of a scripted module the one that was scripted."""
+        scripted = issubclass(cls, self.library().jit.ScriptModule) and vars(cls).get("_methods", {}).get("forward")
+        return scripted.original_method if scripted else super().called(cls)
+
     def function_parameters(self, obj: Any) -> Mapping[str, inspect.Parameter]:
         """Return a function's parameters; those of a scripted function stand in its schema."""
         schema = getattr(obj, "schema", None)
