@@ -94,6 +94,7 @@ class TestGradients(Family):
         ("DP404", "checkpointing recomputes the same mask"),
         ("DP405", "a dropped batch stays connected"),
         ("DP406", "any gradient may come in"),
+        ("DP407", "a backward pass may come late, and twice"),
     )
 
 

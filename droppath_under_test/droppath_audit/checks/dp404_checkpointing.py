@@ -2,11 +2,11 @@
 
 What it checks
     The layer runs under the framework's activation checkpointing a few times, in each way that it offers (torch:
-    use_reentrant True, and from standard effort on False): the elements that the output dropped must be those without
-    a gradient. Recomputation happens with the state of the framework's default generators restored, those of the CPU
-    and of the devices of the arguments. Nothing else is: not Python's or NumPy's generators, not a torch.Generator
-    that a layer owns, and not anything a layer remembers of its calls. In a data-loader worker or another process
-    nothing changes in this.
+    use_reentrant True, and from standard effort on False), alone and with a second call of it in the part that is
+    recomputed: the elements that the output dropped must be those without a gradient. Recomputation happens with the
+    state of the framework's default generators restored, those of the CPU and of the devices of the arguments. Nothing
+    else is: not Python's or NumPy's generators, not a torch.Generator that a layer owns, and not anything a layer
+    remembers of its calls. In a data-loader worker or another process nothing changes in this.
 Why it matters
     The loss was computed with one mask and the weights move by another. Nothing raises; large models, which are the
     ones that need checkpointing, train a little worse than the same model without.
@@ -31,6 +31,7 @@ from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Autograd, Checkpointing
 from droppath_audit.probes.gradients import checkpointed_gradient_of, gradient_of
+from droppath_audit.probes.wrapped import CalledBetween
 
 if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Tensor
@@ -45,7 +46,7 @@ DECISIONS, CALLS, DROP_PROB = 64, 8, 0.5
 class Way:
     """What was seen in one way of checkpointing: elements, those whose masks differ, and why there is no gradient.
 
-    ``odd``: whether it takes an odd batch.
+    ``odd``: whether it takes an odd batch; ``again``: whether it takes a second call in the part that is recomputed.
     """
 
     how: str
@@ -53,6 +54,7 @@ class Way:
     differ: int
     reason: str
     odd: bool = False
+    again: bool = False
 
     @property
     def wrong(self) -> str:
@@ -84,6 +86,7 @@ class RecomputedMask(Check[Seen, DtypeCase]):
         "seeds_from_the_clock",
         "gradient_with_another_mask",
         "gradient_in_pairs",
+        "RecomputesWithItsLastMask",
     )
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
@@ -114,7 +117,9 @@ class RecomputedMask(Check[Seen, DtypeCase]):
             script.ones((batch, *seen.shape[1:]))
             script.track()
             with script.must_not_raise("recomputing failed"):
-                script.add(f"y = {script.spell.checkpoint(script.call(DROP_PROB), how)}")
+                called = script.call(DROP_PROB)
+                called = f"({called}, {called})[0]" if first.again else called
+                script.add(f"y = {script.spell.checkpoint(called, how)}")
                 script.backward()
             script.read_gradient()
             script.add(
@@ -130,20 +135,22 @@ def _calls(at: DtypeCase) -> int:
 def _way(probe: LiveProbe[DtypeCase], x: Tensor, how: str) -> Way:
     """Run a fresh layer in one way, until that is impossible."""
     layer, framework = probe.make(DROP_PROB), probe.framework
+    twice = CalledBetween(layer)
     elements = differ = 0
     batch, *features = framework.info(x).shape
     fewer = probe.ones((max(1, batch - 1), *features))
     for turn in range(_calls(probe.at)):
-        if differ:
-            return Way(how, elements, differ, "", odd=turn % 2 == 0)  # of the turn before
-        given = fewer if turn % 2 else x
+        odd, again = bool(turn % 2), turn % 4 > 1
+        given, called = fewer if odd else x, twice if again else layer
         try:
-            result = checkpointed_gradient_of(probe.target, layer, given, given, how)
+            result = checkpointed_gradient_of(probe.target, called, given, given, how)
         except TargetRaised as error:
-            return Way(how, elements, differ, f"raised {error}", odd=bool(turn % 2))
+            return Way(how, elements, differ, f"raised {error}", odd, again)
         if result.gradient is None:
-            return Way(how, elements, differ, result.reason, odd=bool(turn % 2))
+            return Way(how, elements, differ, result.reason, odd, again)
         dropped, without = (framework.numpy(tensor) == 0 for tensor in (result.output, result.gradient))
         elements += dropped.size
         differ += int(np.count_nonzero(dropped != without))
+        if differ:
+            return Way(how, elements, differ, "", odd, again)
     return Way(how, elements, differ, "")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer
 
 
 class Hooks(Capability):
@@ -30,6 +31,22 @@ class Hooks(Capability):
     @abstractmethod
     def unchained(self, layer: Any) -> tuple[str, ...]:
         """Return the methods that switch the layer's mode and return something else than the layer."""
+
+
+class RetainedGraphs(Capability):
+    """Graphs that can be kept, so that several backward passes run through one."""
+
+    lacking = "keeps no graph for a second backward pass"
+
+    @abstractmethod
+    def twice(self, layer: Layer, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the gradients of x of two backward passes through one graph of a call in training.
+
+        None where no gradient reaches x, or the framework keeps no graph of what the layer does.
+
+        Raises:
+            TargetRaised: Whatever the target raises.
+        """
 
 
 class Transforms(Capability):

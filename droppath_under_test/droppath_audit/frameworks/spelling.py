@@ -119,6 +119,9 @@ class Spelling(ABC):
     backward_from = Operation[str, str](
         "tensor gradient", "the line that runs the backward pass from a tensor, into which a gradient comes", "Autograd"
     )
+    backward_retained = Operation[str](
+        "tensor", "the line that runs the backward pass from the sum of a tensor and keeps the graph", "RetainedGraphs"
+    )
     gradient = Operation[str](
         "tensor", "the expression for the gradient that a backward pass left, None where it left none", "Autograd"
     )

@@ -14,6 +14,7 @@ from droppath_audit.frameworks.capabilities import (
     SecondDerivatives,
     SecondOrder,
 )
+from droppath_audit.frameworks.manners import RetainedGraphs
 from droppath_audit.frameworks.theirs import first_line, reraise, theirs
 from droppath_audit.frameworks.torch import devices
 from droppath_audit.frameworks.torch.generators import TorchGenerators
@@ -29,7 +30,7 @@ REENTRANT = (
 )
 
 
-class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
+class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing, RetainedGraphs):
     """Forward and backward passes."""
 
     checkpoints = ("use_reentrant=True", "use_reentrant=False")
@@ -48,6 +49,22 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing):
                     *_weighed(output, cotangent, leaf), allow_unused=True
                 )
         return Gradient(output.detach(), gradients[0], "" if gradients[0] is not None else UNREACHED)
+
+    def twice(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Run forward once and backward twice, with ``retain_graph=True``."""
+        with torch.enable_grad():
+            leaf = x.detach().clone().requires_grad_()
+            output = layer(leaf.clone(), training=True)
+            if not isinstance(output, torch.Tensor) or not output.requires_grad or _reentrant(output):
+                return None
+            weighed = _weighed(output, cotangent, leaf)
+            found: list[torch.Tensor | None] = []
+            for _ in range(2):
+                with theirs():
+                    found += torch.autograd.grad(*weighed, retain_graph=True, allow_unused=True)
+                found[-1] = None if found[-1] is None else found[-1].clone()  # which a second pass may write to
+        first, second = found
+        return None if first is None or second is None else (first, second)
 
     def tracked(self, x: torch.Tensor) -> bool:
         """Return whether a gradient of x is asked for."""

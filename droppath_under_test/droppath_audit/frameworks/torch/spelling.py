@@ -111,6 +111,7 @@ class TorchSpelling(Spelling):
         "track": "{tensor}.requires_grad_()",
         "tracked": "{tensor}.requires_grad",
         "backward": "{tensor}.sum().backward()",
+        "backward_retained": "{tensor}.sum().backward(retain_graph=True)",
         "backward_from": "{tensor}.backward({gradient})",
         "gradient": "{tensor}.grad",
         "twice": """\

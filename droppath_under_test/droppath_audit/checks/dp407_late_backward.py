@@ -1,0 +1,186 @@
+"""DP407 late-backward: a backward pass may come late and twice, and leaves the generators as they were.
+
+What it checks
+    In every dtype, at drop_prob 0.5: after a forward pass the layer is called once more and a number is drawn, then
+    comes the backward pass. Its gradient must have the mask of its own forward pass, and the state of the framework's
+    generator must be the same after it as before. A second backward pass through the same graph, where the framework
+    can keep one (torch: ``retain_graph=True``), must give the same gradient, bit for bit; one that it refuses is not
+    judged.
+Why it matters
+    Gradients are accumulated over several calls, two losses share a forward pass, and in a network other layers draw
+    between a layer's forward and its backward pass. What rewinds the generator in the backward pass gives the next
+    layers, or the next step, masks that were there before.
+How to fix
+    Save the mask of the call in its own context, and write to nothing that was saved. Where the mask is drawn again in
+    the backward pass, do so with a generator of its own, or put the state back as it was found.
+Seen in
+    Backward passes that save the state of the generator in place of the mask, and set it without putting it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from droppath_audit.core.case import DtypeCase
+from droppath_audit.core.check import Check
+from droppath_audit.core.errors import NotApplicable, TargetRaised
+from droppath_audit.core.grid import Dtypes
+from droppath_audit.core.verdict import Verdict
+from droppath_audit.frameworks.capabilities import Autograd, Generators, has
+from droppath_audit.frameworks.manners import RetainedGraphs
+from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.wrapped import CalledBetween
+
+if TYPE_CHECKING:
+    from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.probes.live import LiveProbe
+    from droppath_audit.scripts import LiveScript
+
+# 64 decisions a call, or a call each, at drop_prob 0.5: another mask agrees by chance once in 2^64.
+DECISIONS, DROP_PROB = 64, 0.5
+LATE, MOVED, TWICE = "late", "moved", "twice"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen.
+
+    Attributes:
+        shape: Of x.
+        asked: What was asked: ``late``, ``moved``, ``twice``.
+        fault: What was wrong first; empty where nothing was.
+        observed: The same in words.
+    """
+
+    shape: tuple[int, ...]
+    asked: tuple[str, ...] = ()
+    fault: str = ""
+    observed: str = ""
+
+
+class LateBackward(Check[Seen, DtypeCase]):
+    where = Dtypes()
+    driven = "its backward pass must wait for other calls"
+    needs = (Autograd,)
+    mutants = ("rewinds_in_its_backward_pass", "scales_its_mask_in_the_backward_pass", "RemembersItsLastMask")
+
+    def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:
+        """Run a backward pass after another call, then two through one graph."""
+        shape = probe.shape(1 if probe.at.per_call else DECISIONS)
+        x = probe.ones(shape)
+        if gradient_of(probe.target, probe.make(DROP_PROB), x, x).gradient is None:
+            raise NotApplicable("the gradient does not reach x in the first place (see DP401)")
+        generators, graphs = has(probe.framework, Generators), has(probe.framework, RetainedGraphs)
+        asked = (LATE, *([MOVED] if generators else []), *([TWICE] if graphs else []))
+        for _ in range(DECISIONS if probe.at.per_call else 1):
+            fault, observed = _late(probe, x, generators)
+            if not fault and graphs:
+                fault, observed = _twice(probe, x, graphs)
+            if fault:
+                return Seen(shape, asked, fault, observed)
+        return Seen(shape, asked)
+
+    def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
+        """Fail on a single gradient of another mask or value, or a generator that moved."""
+        if seen.fault:
+            return Verdict.failed(
+                seen.observed, promised="the gradient of its own forward pass, and no generator moves"
+            )
+        said = {LATE: "after another call", MOVED: "without moving the generator", TWICE: "twice alike"}
+        return Verdict.passed(f"the gradient comes {', '.join(said[one] for one in seen.asked)}")
+
+    def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
+        """Let another call come between, or run the backward pass twice."""
+        script.layer(DROP_PROB)
+        if seen.fault == MOVED:
+            script.ones(seen.shape)
+            script.track()
+            script.hold_key()
+            script.run(DROP_PROB)
+            script.next_numbers("untouched")
+            script.add(script.seed(20_261))
+            script.backward()
+            script.add(f"after = {script.array(script.spell.random('(4,)', at.dtype, repr(at.device)))}")
+            script.add("print(untouched, after, sep='\\n')", "assert (after == untouched).all(), 'it moved'")
+            return
+        with script.under(f"for _ in range({DECISIONS if at.per_call else 1}):"):
+            script.ones(seen.shape)
+            script.track()
+            script.run(DROP_PROB)
+            if seen.fault == TWICE:
+                script.add(script.spell.backward_retained("y"))
+                script.read_gradient()
+                script.add("first = gradient.copy()", script.spell.backward("y"))
+                script.read_gradient()
+                script.add(
+                    "print('twice the first gradient in', (gradient == 2 * first).sum(), 'of', first.size, 'elements')",
+                    "assert (gradient == 2 * first).all(), 'the second pass adds another gradient'",
+                )
+                return
+            script.add(script.call(DROP_PROB))
+            script.backward()
+            script.read_gradient()
+            script.add(
+                f"differ = ({script.array('y')} == 0) != (gradient == 0)",
+                "assert not differ.any(), 'the gradient belongs to another mask than the output'",
+            )
+
+
+class _Watched(CalledBetween):
+    """A layer that is called again, after which the state of the generator is noted."""
+
+    def __init__(self, layer: Any, probe: LiveProbe[DtypeCase], generators: Generators | None) -> None:
+        super().__init__(layer)
+        self._probe, self._generators = probe, generators
+        self.state = b""
+
+    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return the output of the first call."""
+        y = super().__call__(x, training=training)
+        self.state = self.now()
+        return y
+
+    def now(self) -> bytes:
+        """Return the state of the generator; nothing where it cannot be read."""
+        try:
+            return self._generators.generator_state(self._probe.at.device) if self._generators else b""
+        except NotApplicable:
+            return b""
+
+
+def _late(probe: LiveProbe[DtypeCase], x: Tensor, generators: Generators | None) -> tuple[str, str]:
+    """Return what is wrong with a backward pass that another call comes before: its kind, and in words."""
+    layer = _Watched(probe.make(DROP_PROB), probe, generators)
+    try:
+        result = gradient_of(probe.target, layer, x, x)
+    except TargetRaised as error:
+        return LATE, f"after another call the backward pass raised {error}"
+    moved = layer.now() != layer.state
+    if result.gradient is None:
+        return LATE, f"after another call {result.reason}"
+    dropped, without = (probe.framework.numpy(tensor) == 0 for tensor in (result.output, result.gradient))
+    if differ := int(np.count_nonzero(dropped != without)):
+        return LATE, f"after another call, {differ} of {dropped.size} decisions of the gradient are not the output's"
+    return (MOVED, "the backward pass moved the framework's generator") if moved else ("", "")
+
+
+def _twice(probe: LiveProbe[DtypeCase], x: Tensor, graphs: RetainedGraphs) -> tuple[str, str]:
+    """Return what is wrong with a second backward pass through one graph."""
+    try:
+        gradients = graphs.twice(probe.make(DROP_PROB), x, x)
+    except TargetRaised:
+        return "", ""  # what frees, or counts, its own graph is refused by the framework's rules, not by ours
+    if gradients is None:
+        return "", ""
+    first, second = map(probe.framework.numpy, gradients)
+    wrong = ~((first == second) | (np.isnan(first) & np.isnan(second)))
+    if not wrong.any():
+        return "", ""
+    where = tuple(np.argwhere(wrong)[0])
+    return TWICE, (
+        f"a second backward pass gives another gradient in {wrong.sum()} of {wrong.size} elements, such as "
+        f"{second[where]:.6g} after {first[where]:.6g}"
+    )
