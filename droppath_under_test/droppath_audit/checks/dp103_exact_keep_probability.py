@@ -75,7 +75,7 @@ class ExactKeepProbability(Check[MaskLaw, Cell]):
         resolution = max(MISS, Fraction(certificate_for(at, ANY_ALPHA).resolution))
         weight = Level.MUST if off > resolution else Level.SHOULD
         asked = 1 - Fraction(at.drop_prob)
-        swapped = abs(1 - seen.keep_prob - asked) <= MISS
+        swapped = abs(1 - seen.keep_prob - asked) <= MISS < abs(seen.keep_prob - asked)
         return Verdict.failed(
             observed,
             promised=f"keep_prob {float(asked):.9g} within 2^-23, no mask but 0 and 1"

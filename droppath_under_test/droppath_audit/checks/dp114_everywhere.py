@@ -83,6 +83,8 @@ class Everywhere(Check[Seen, ConfigurationCase]):
         "MapsHaveTheirOwnGenerator",
         "maps_share_a_generator",
         "records_under_no_grad",
+        "redraws_a_tracked_batch_of_many",
+        "keeps_the_factor_of_its_first_dtype",
     )
 
     def cases(self, device: str, effort: Effort) -> Iterator[AnyCase]:

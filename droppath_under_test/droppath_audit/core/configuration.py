@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 NO_SURROUNDING = "plain"
 NEW, ONCE, OFTEN, OTHERWISE = "new", "called before", "called 100 times", "called with another shape"
+RETYPED = "called in another dtype"
+HALVES = ("bfloat16", "float16")  # dtypes of that call: what it computed is of no use to a wider one
 FLOAT, INTEGER, SCALAR = "a float", "an integer", "a NumPy float32"
 FRESH, SWITCHED = "as constructed", "after evaluation"
 NESTED, COPIED, PICKLED = "inside of a container", "as a deep copy", "as a pickled copy"
@@ -60,6 +62,11 @@ class Configuration:
         """Return the decisions of a call: one a sample, one an element, or one for the batch."""
         return {"element": self.elements, "batch": 1}.get(granularity, self.batch)
 
+    @property
+    def dtype_before(self) -> str:
+        """Dtype of x in calls that were made before."""
+        return self.dtype if self.age != RETYPED else next(dtype for dtype in HALVES if dtype != self.dtype)
+
     def describe(self) -> str:
         """Return it in words, what is as usual left out."""
         said = [f"x of shape {list(self.shape)}", self.dtype, f"drop_prob {self.drop_prob!r}"]
@@ -85,5 +92,6 @@ class Configuration:
         usual = Configuration(drop_prob=0.5 if 0.0 < self.drop_prob < 1.0 else self.drop_prob)
         for each in fields(self):
             bound = each.name == "features" and self.layout != usual.layout  # not every rank has these strides
-            if getattr(self, each.name) != getattr(usual, each.name) and not bound:
+            left = each.name == "age" and self.age == RETYPED  # in the process, where it shows without that call, too
+            if getattr(self, each.name) != getattr(usual, each.name) and not bound and not left:
                 yield replace(self, **{each.name: getattr(usual, each.name)})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
-from droppath_audit.exact.generators import model_of
+from droppath_audit.exact.numbers import Coins, Uniforms
 from droppath_audit.frameworks.tape import BERNOULLI, OTHER, UNIFORM
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from droppath_audit.exact.alphabets import Alphabet
     from droppath_audit.frameworks.tape import Draw, Tape
 
     Kept = npt.NDArray[np.bool_]
@@ -37,9 +36,14 @@ NAMED = 2**10  # decisions whose places are told by their digits, in ten calls
 BOTH = 8  # calls of these in which a decision must fall either way before it is said to hang together with another
 TELLING = 20  # further calls, beyond two for each doubling of the samples, before two samples count as one
 SPREAD = 3  # neighbours of the threshold that are tried on either side
+SINGLE = (0.0, 0.5, 1.0)  # places, as shares of all, of the single numbers at the other end
 AROUND = 3 * (2 * SPREAD + 1) // 2  # numbers that are tried there, at least: each of these, and others
 AMONG = 0.8  # of the other numbers, those that are neighbours as well; the rest are any
 COARSE = 2**17  # numbers of a draw in half precision at most
+
+
+class OtherDraws(NotApplicable):
+    """A call made other draws than the first."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Decided:
         together: Two samples (elements, where these are decided alone) that one number decides.
         opposed: Whether it decides them in opposite ways.
         stuck: A decision that no number changes, where others follow theirs.
+        again: The end of the draw at which, where all numbers are, the call draws again, though one at the other end
+            prevents that, whichever it is; None where there is none.
         highest: The highest number of the draw.
         witness: A number in [0, 1) that decides wrongly, where there is one.
         wanted: Whether it should keep.
@@ -70,6 +76,7 @@ class Decided:
     together: tuple[int, ...] = ()
     opposed: bool = False
     stuck: int | None = None
+    again: float | None = None
     highest: float = 1.0
     witness: float | None = None
     wanted: bool = False
@@ -84,7 +91,7 @@ class Decided:
     @property
     def dependent(self) -> bool:
         """Whether not every decision follows a number of its own."""
-        return bool(self.together) or self.stuck is not None
+        return bool(self.together) or self.stuck is not None or self.again is not None
 
 
 def decide(
@@ -125,67 +132,11 @@ def decide(
     if not kept.size or not draw.numbers:
         return replace(asked, why_not="nothing is decided")
     try:
-        numbers = _Coins(draw) if draw.kind == BERNOULLI else _Ranks(draw, tape)
+        numbers = Coins(draw) if draw.kind == BERNOULLI else Uniforms(draw, tape)
         deciding = _Deciding(call, tape, draw, numbers, rng, draws=len(draws), brief=brief)
         return deciding.asked(asked, keep_prob, tolerance, kept.size)
     except NotApplicable as error:
         return replace(asked, why_not=str(error))
-
-
-class _Coins:
-    """The numbers of a draw that decides itself: 0 and 1."""
-
-    def __init__(self, draw: Draw) -> None:
-        self._one = Fraction(draw.probability or 0.0)
-
-    def ends(self, low: npt.NDArray[np.bool_]) -> Numbers:
-        """Return a number from the lower end where asked, and from the upper elsewhere."""
-        return np.where(low, 0.0, 1.0)
-
-    def levels(self, _count: int, _rng: np.random.Generator) -> Numbers:
-        """Return numbers between the ends, ascending; there are none."""
-        return np.empty(0)
-
-    def keep_prob(self, upward: bool) -> Fraction:
-        """Return the keep probability: no number has to be tried."""
-        return self._one if upward else 1 - self._one
-
-
-class _Ranks:
-    """The numbers of a uniform draw, by their ranks in the alphabet of the generator."""
-
-    def __init__(self, draw: Draw, tape: Tape) -> None:
-        model = model_of(draw, tape.redraw)
-        found = model.alphabet(draw) if model is not None else None
-        if found is None:
-            raise NotApplicable(f"there is no model of {draw.describe()} on {draw.device}")
-        self.alphabet: Alphabet = found
-
-    def ends(self, low: npt.NDArray[np.bool_]) -> Numbers:
-        """Return the lowest number where asked, and the highest elsewhere."""
-        last = self.alphabet.size - 1
-        lowest, highest = self.alphabet.values(np.array([0, last], dtype=np.int64))
-        return np.asarray(np.where(low, lowest, highest))
-
-    def levels(self, count: int, rng: np.random.Generator) -> Numbers:
-        """Return random numbers, ascending."""
-        return self.alphabet.values(np.sort(rng.integers(0, self.alphabet.size, count)))
-
-    def rank(self, share: Fraction) -> int:
-        """Return the first rank below which at least this share of the states lies."""
-        # A whole number: comparisons of fractions take longer than all else here.
-        wanted, low, high = -(-share.numerator * self.alphabet.states // share.denominator), 0, self.alphabet.size
-        while low < high:
-            middle = (low + high) // 2
-            if self.alphabet.below(middle) >= wanted:
-                high = middle
-            else:
-                low = middle + 1
-        return low
-
-    def share(self, rank: int) -> Fraction:
-        """Return the share of the states below a rank."""
-        return Fraction(self.alphabet.below(min(max(rank, 0), self.alphabet.size)), self.alphabet.states)
 
 
 class _Deciding:
@@ -196,7 +147,7 @@ class _Deciding:
         call: Callable[[], Kept],
         tape: Tape,
         draw: Draw,
-        numbers: _Coins | _Ranks,
+        numbers: Coins | Uniforms,
         rng: np.random.Generator,
         *,
         draws: int,
@@ -210,13 +161,16 @@ class _Deciding:
         """Return what is found out."""
         if keep_prob in (0, 1):
             return self._at_an_end(asked, keep_prob)
-        at_low, at_high = self._at_ends()
+        try:
+            at_low, at_high = self._at_ends()
+        except OtherDraws:
+            return self._drawn_again(asked, units)
         if (at_low == at_high).any():
             return self._same_at_both_ends(asked, at_low == at_high, units)
         upward = self._directions(at_low, at_high)
         if not self._own_numbers(upward):
             return self._together(asked, upward, units)
-        if isinstance(self._numbers, _Coins):
+        if isinstance(self._numbers, Coins):
             # Of samples that decide in opposite ways one way is wrong, unless the coin is fair.
             both = [self._numbers.keep_prob(bool(way)) for way in np.unique(upward)]
             return replace(asked, low=min(both), high=max(both))
@@ -226,8 +180,36 @@ class _Deciding:
         with self._tape.replace(numbers, in_turn=self._draws > 1) as drawn:
             kept = self._call()
         if (len(drawn), sum(drawn)) != (self._draws, numbers.size):
-            raise NotApplicable("not every call makes the same draws")
+            raise OtherDraws("not every call makes the same draws")
         return kept
+
+    def _usual(self, numbers: Numbers) -> bool:
+        """Return whether a call makes the usual draws of these numbers."""
+        try:
+            self._feed(numbers)
+        except OtherDraws:
+            return False
+        return True
+
+    def _drawn_again(self, asked: Decided, units: int) -> Decided:
+        """Return the end at which a call draws again as no decision alone could want it to.
+
+        Were each decision made by numbers of its own, one that wants to draw again where all are at an end would do so
+        whatever another's numbers are; of three single numbers at the other end two at least are others'.
+
+        Raises:
+            OtherDraws: If there is none.
+        """
+        count, found = self._draw.numbers, None
+        for low in (True, False) if count == units and count > len(SINGLE) else ():
+            numbers = np.full(count, self._end(low=low))
+            single = np.tile(numbers, (len(SINGLE), 1))
+            single[range(len(SINGLE)), [int(share * (count - 1)) for share in SINGLE]] = self._end(low=not low)
+            if not self._usual(numbers) and all(map(self._usual, single)):
+                found = float(numbers[0])
+        if found is None:
+            raise OtherDraws("not every call makes the same draws")
+        return replace(asked, again=found, highest=self._end(low=False))
 
     def _all(self, number: float) -> Kept:
         return self._feed(np.full(self._draw.numbers, number))
@@ -241,7 +223,7 @@ class _Deciding:
             return replace(asked, low=keep_prob, high=keep_prob)
         if self._unit_interval:
             asked = replace(asked, witness=wrong[0], wanted=keep_prob == 1)
-        if isinstance(self._numbers, _Ranks):
+        if isinstance(self._numbers, Uniforms):
             one = Fraction(1, self._numbers.alphabet.states)
             return replace(asked, low=one, high=one) if keep_prob == 0 else replace(asked, low=1 - one, high=1 - one)
         # A coin that never falls so in practice decides nothing, whatever it is made to show.
@@ -348,7 +330,7 @@ class _Deciding:
     def _around(
         self,
         asked: Decided,
-        numbers: _Ranks,
+        numbers: Uniforms,
         upward: npt.NDArray[np.bool_],
         keep_prob: Fraction,
         tolerance: Fraction,

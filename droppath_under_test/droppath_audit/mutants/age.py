@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 OLD = 4000  # calls
 
+_FACTORS: dict[float, Tensor] = {}
+
 
 def _apply(x: Tensor, decisions: Tensor, keep_prob: float) -> Tensor:
     """Apply decisions of shape (B,) correctly, so that a mutant has one fault only."""
@@ -125,3 +127,16 @@ class TiresOfSwitches(nn.Module):
     def extra_repr(self) -> str:
         """Show the probability."""
         return f"drop_prob={self.drop_prob}"
+
+
+def keeps_the_factor_of_its_first_dtype(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Make 1/keep_prob a tensor once, in the dtype of whichever x came first, and multiply by that ever after."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1.0 - float(drop_prob)
+    if keep_prob not in _FACTORS:
+        with torch.inference_mode(mode=False):
+            _FACTORS[keep_prob] = torch.tensor(1.0 / (keep_prob or 1.0), dtype=x.dtype)  # fault
+    factor = _FACTORS[keep_prob].to(x.device, x.dtype)
+    mask = torch.rand(x.shape[0], dtype=torch.float64, device=x.device) < keep_prob
+    return torch.where(mask.view((-1,) + (1,) * (x.ndim - 1)), x * factor, torch.zeros_like(x))

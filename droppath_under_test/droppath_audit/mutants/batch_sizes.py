@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+MANY = 16  # samples
+
 
 def _apply(x: Tensor, decisions: Tensor, drop_prob: float) -> Tensor:
     """Apply decisions of shape (B,) correctly, so that a mutant has one fault only."""
@@ -32,6 +34,16 @@ def redraws_an_empty_batch(x: Tensor, drop_prob: float, training: bool) -> Tenso
         return x
     decisions = _decide(x, drop_prob)
     if x.shape[0] > 1 and not decisions.any():
+        decisions = _decide(x, drop_prob)  # fault
+    return _apply(x, decisions, drop_prob)
+
+
+def redraws_a_tracked_batch_of_many(x: Tensor, drop_prob: float, training: bool) -> Tensor:
+    """Draw once more where sixteen samples or more are all dropped and a gradient is wanted, which is rare."""
+    if drop_prob == 0.0 or not training:
+        return x
+    decisions = _decide(x, drop_prob)
+    if x.requires_grad and x.shape[0] >= MANY and not decisions.any():
         decisions = _decide(x, drop_prob)  # fault
     return _apply(x, decisions, drop_prob)
 

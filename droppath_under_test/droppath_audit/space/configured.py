@@ -17,6 +17,7 @@ from droppath_audit.core.configuration import (
     ONCE,
     OTHERWISE,
     PICKLED,
+    RETYPED,
     SCALAR,
     SWITCHED,
 )
@@ -109,10 +110,11 @@ class Configured:
         if at.mode == SWITCHED:
             layer(framework.ones(few(at), at.dtype, self._device), training=False)
         with self.context():
-            for shape, calls in earlier(at):
+            # What is converted to the dtype of x keeps of its numbers what fits into it.
+            for shape, calls in earlier(at) if at.age != RETYPED or not self._target.follows else ():
                 # Not every target takes another shape, and none of twice the size is tried.
                 if at.age != OTHERWISE or (prod(shape) <= 2 * at.elements + 64 and self._target.takes(shape)):
-                    x = framework.ones(shape, at.dtype, self._device)
+                    x = framework.ones(shape, at.dtype_before, self._device)
                     for _ in range(calls):
                         layer(x, training=True)
         if at.mode in COPIES:
@@ -134,7 +136,7 @@ def earlier(at: Configuration) -> tuple[tuple[tuple[int, ...], int], ...]:
     if at.age == OTHERWISE:
         return ((at.batch + 1, *at.features), 1), ((at.batch, *at.features[:-1]), 1), *counted
     often = CALLS if prod(at.features) <= SMALL else CALLS // 20
-    return (few(at), 1 if at.age == ONCE else often), *counted
+    return (few(at), 1 if at.age in (ONCE, RETYPED) else often), *counted
 
 
 def handed(at: Configuration) -> Any:

@@ -15,6 +15,7 @@ from droppath_audit.core.configuration import (
     COPIED,
     FLOAT,
     FRESH,
+    HALVES,
     INTEGER,
     NESTED,
     NEW,
@@ -23,6 +24,7 @@ from droppath_audit.core.configuration import (
     ONCE,
     OTHERWISE,
     PICKLED,
+    RETYPED,
     SCALAR,
     SWITCHED,
     Configuration,
@@ -72,7 +74,7 @@ DROP_PROBS = {
     "1": (1.0, 1.0),
 }
 TRIES = 50  # of sizes whose product lies in a class
-AGES = (NEW, ONCE, OFTEN, OTHERWISE)
+AGES = (NEW, ONCE, OFTEN, OTHERWISE, RETYPED)
 FUNCTIONS = ("function", "factory")
 
 
@@ -199,7 +201,7 @@ def factors_of(facts: Facts, dtypes: tuple[str, ...]) -> Factors:
         "tracked": ("untracked", "tracked") if "Autograd" in facts.capabilities else ("untracked",),
         "surrounding": (NO_SURROUNDING, *facts.surroundings),
         "mode": tuple(modes),
-        "age": AGES,
+        "age": AGES if set(HALVES) <= {*dtypes} else tuple(age for age in AGES if age != RETYPED),
         "number": numbers,
     }
     factors = Factors(classes, fixed)

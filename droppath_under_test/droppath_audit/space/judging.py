@@ -58,6 +58,12 @@ def broken(one: Found, size: float, others: int = 1) -> tuple[str, str, float | 
     if decided.stuck is not None:
         found = f"no random number changes decision {decided.stuck}, and others follow theirs ({decided.draw})"
         return "a random number of its own for each decision", found, None
+    if decided.again is not None:
+        found = (
+            "a call draws again where all its random numbers are at one end, and not where a single one of them, "
+            f"whichever it is, is at the other ({decided.draw})"
+        )
+        return "a random number of its own for each decision", found, None
     if decided.known:
         off = tolerance(p)
         if decided.low > q + off or decided.high < q - off or (q in (0, 1) and decided.low != q):

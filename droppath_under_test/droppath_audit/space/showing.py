@@ -51,6 +51,8 @@ def show(one: Found, script: LiveScript) -> None:
         decided_together(script, at, one.decided)
     elif one.decided.stuck is not None:
         decided_by_nothing(script, at, one.decided)
+    elif one.decided.again is not None:
+        drawn_again(script, at, one.decided)
     elif one.decided.witness is not None and one.decided.coarse:
         decided_too_often(script, at, one.decided)
     elif one.decided.witness is not None:
@@ -77,7 +79,7 @@ def placed(script: LiveScript, at: Configuration, *, training: bool = True) -> I
         script.run(p, training=False)
         script.switch(p, training=training)
     for shape, calls in earlier(at):
-        script.ones(shape, at.dtype)
+        script.ones(shape, at.dtype_before)
         with _under(script, at), script.under(f"for _ in range({calls}):"):
             script.run(p, training=training)
     script.random(at.shape, at.dtype, layout=at.layout)
@@ -178,6 +180,19 @@ def decided_by_nothing(script: LiveScript, at: Configuration, decided: Decided) 
         script.add(f"number, before = {decided.highest!r}, kept")
         _fed(script, handed(at), at)
     script.add(f"assert kept[{decided.stuck}] != before[{decided.stuck}], 'no number decides'")
+
+
+def drawn_again(script: LiveScript, at: Configuration, decided: Decided) -> None:
+    """Fail where a call draws more numbers if all of them are at one end than if all but one are."""
+    other = 0.0 if decided.again else decided.highest
+    script.add("drawn, place = [], -1")
+    with placed(script, at):
+        script.add(*script.spell.feed(f"np.where(np.arange(y.numel()) == place, {other!r}, {decided.again!r})"))
+        with script.under(f"for place in (-1, 0, {at.decisions(script.at.dialect.granularity) - 1}):"):
+            script.add("before = sum(feed.drawn)")
+            _fed(script, handed(at), at)
+            script.add("drawn.append(sum(feed.drawn) - before)")
+    script.add("print('numbers drawn:', drawn)", "assert drawn[0] == drawn[1] == drawn[2], 'it draws again'")
 
 
 def nothing_drawn(script: LiveScript, at: Configuration) -> None:

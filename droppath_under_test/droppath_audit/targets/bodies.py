@@ -225,7 +225,10 @@ def _values_in(side: ast.expr) -> set[str]:
 
 
 def rests_on_parts(cls: type) -> bool:
-    """Return whether a class hands the layers that it is given by position to its base, and runs them as that does."""
+    """Return whether a class hands the layers that it is given by position to its base, and runs them.
+
+    By the base's own ``forward``, or one by one: ``for layer in self``.
+    """
     made, run = (definition_of(vars(cls).get(name)) for name in ("__init__", "forward"))
     if made is None or run is None or made.args.vararg is None or len(made.args.args) != 1:
         return False
@@ -239,7 +242,19 @@ def rests_on_parts(cls: type) -> bool:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
         if is_name(node.func.value.func, "super")
     }
-    return bool(handed) and {"__init__", "forward"} <= of_base
+    loops = [node.iter for node in ast.walk(run) if isinstance(node, (ast.For, ast.comprehension))]
+    runs = "forward" in of_base or any(map(_of_its_parts, loops))
+    return bool(handed) and "__init__" in of_base and runs
+
+
+def _of_its_parts(loop: ast.expr) -> bool:
+    """Return whether a loop goes over the layers inside: ``self``, ``enumerate(self)``, ``self._modules.values()``."""
+    if isinstance(loop, ast.Attribute):
+        own = loop.attr in ("children", "named_children", "_modules") and is_name(loop.value, "self")
+        return own or (loop.attr in ("values", "items") and _of_its_parts(loop.value))
+    if isinstance(loop, ast.Call):
+        return any(map(_of_its_parts, loop.args if isinstance(loop.func, ast.Name) else [loop.func]))
+    return is_name(loop, "self")
 
 
 def unpacked(function: Any) -> dict[str, tuple[str, ...]]:

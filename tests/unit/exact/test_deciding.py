@@ -75,6 +75,30 @@ def test_a_decision_that_no_number_changes_is_seen(always):
     assert (found.stuck, found.known) == (3, False)
 
 
+@pytest.mark.parametrize(
+    ("upward", "end"), [(False, 0.99), (True, 0.0)], ids=["small numbers keep", "large numbers keep"]
+)
+def test_a_mask_that_drops_all_and_is_drawn_again_is_seen(upward, end):
+    def redrawn():
+        numbers = torch.rand(SIZE)
+        mask = numbers >= 0.3 if upward else numbers < 0.7
+        return mask if mask.any() else torch.rand(SIZE) < 0.7
+
+    found = asked(redrawn)
+    assert (found.known, found.dependent) == (False, True)
+    assert abs(found.again - end) < 0.02
+
+
+def test_decisions_that_are_drawn_again_each_for_itself_are_left_alone():
+    def refined():
+        first = torch.rand(SIZE, dtype=torch.float64)
+        unsure = first > 0.9
+        again = torch.rand(SIZE, dtype=torch.float64) if unsure.any() else first
+        return torch.where(unsure, again < 0.7, first < 0.7)
+
+    assert asked(refined).why_not == "not every call makes the same draws"
+
+
 def test_decisions_that_are_the_same_at_both_ends_by_chance_are_none_that_no_number_changes():
     def seeded():
         seed = int(torch.rand(1, dtype=torch.float64).item() * 1e6)

@@ -205,7 +205,8 @@ REASONS = {
     from_numpy: "draws nothing from the generators of torch",
     from_a_thread: "draws nothing from the generators of torch",
     of_different_probabilities: "probabilities that differ",
-    helped_by_numpy: "depends on the other draws of its call, or on earlier calls",
+    # Its help is rare: in one run of 200 it comes first where two calls from one seed are compared.
+    helped_by_numpy: "depends on the other draws of its call, or on earlier calls|two calls from the same seed differ",
 }
 
 

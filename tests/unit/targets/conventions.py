@@ -173,6 +173,7 @@ CONVENTIONS = [
     Convention("residual_function?form=residual", form="residual"),
     Convention("residual_function?form=residual&call=(r,f,p,training)", form="residual"),
     Convention("apply_to_branch?call=(f,x,p,training)"),
+    Convention("RunsItsParts?form=residual", form="residual"),
     Convention("in_the_mode_of_its_layer?form=residual", form="residual"),
     Convention("tuple_output?output=0"),
     Convention("tuple_output?output=-2"),

@@ -476,6 +476,17 @@ def residual_function(x, residual_func, drop_prob, training):
     return x + drop(residual_func(x), drop_prob, training)
 
 
+class RunsItsParts(nn.Sequential):
+    def __init__(self, *layers, drop_prob=0.0):
+        super().__init__(*layers)
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        for _, layer in enumerate(self.children()):
+            x = x + drop(layer(x), self.drop_prob, self.training)
+        return x
+
+
 def in_the_mode_of_its_layer(layer, x, drop_prob):
     return x + drop(layer(x), drop_prob, layer.training)
 

@@ -35,6 +35,8 @@ def _arranges(operation: Operation) -> bool:
     if not drawn or not operation.returned or operation.of_x:
         return False
     before, after = drawn[0], operation.returned[0]
+    if operation.name == "select" and prod(before.shape) == prod(after.shape):
+        return False  # the one number that there is
     if operation.name in ("slice", "expand"):
         # Along other axes than the first a mask is spread, as it is to be.
         same = before.shape[:1] == after.shape[:1] and bool(before.shape)
