@@ -107,7 +107,7 @@ def first_taken(
 ) -> tuple[tuple[int, ...] | None, TargetRaised | None]:
     """Return the first features whose shape the target keeps, or None and what it raised last.
 
-    Shapes that cannot be given to it at all are left out.
+    To return nothing is to raise, as whoever uses it does. Shapes that cannot be given to it at all are left out.
     """
     raised: TargetRaised | None = None
     for candidate in candidates:
@@ -121,6 +121,8 @@ def first_taken(
                 return candidate, None
         except TargetRaised as error:
             raised = error
+        except TypeError as error:  # so says the framework of what is no tensor of its own
+            raised = raised or TargetRaised("TypeError", str(error))
     return None, raised
 
 

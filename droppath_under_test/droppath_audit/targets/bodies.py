@@ -224,6 +224,19 @@ def _values_in(side: ast.expr) -> set[str]:
     return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in read}
 
 
+def lacking_in_bases(cls: type) -> str:
+    """Return a method of the same name that ``forward`` or ``__call__`` asks of a base, and that none of them has."""
+    for name in ("forward", "__call__"):
+        tree = definition_of(vars(cls).get(name))
+        asked = tree is not None and any(
+            isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.value, ast.Call)
+            and is_name(node.value.func, "super") for node in ast.walk(tree)
+        )  # fmt: skip
+        if asked and not any(name in vars(base) for base in cls.__mro__[1:]):
+            return name
+    return ""
+
+
 def rests_on_parts(cls: type) -> bool:
     """Return whether a class hands the layers that it is given by position to its base, and runs them.
 

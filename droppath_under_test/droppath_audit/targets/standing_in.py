@@ -15,6 +15,7 @@ from inspect import Parameter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.errors import UsageError
 from droppath_audit.targets import bodies, words
 from droppath_audit.targets.configuring import NAMES, parameters_of
 from droppath_audit.targets.parameters import VARIADIC, required
@@ -29,10 +30,19 @@ CONTEXTS = ("setup_context",)  # with which the forward of an autograd function 
 
 
 def standing_in(found: Found, spec: Spec) -> Found:
-    """Return what is called in place of what a SPEC names, with its lines and a note; that itself where nothing is."""
+    """Return what is called in place of what a SPEC names, with its lines and a note; that itself where nothing is.
+
+    Raises:
+        UsageError: If it is a mixin, which nothing can be called of alone.
+    """
     if spec.factory or not (inspect.isclass(found.obj) or inspect.isfunction(found.obj)):
         return found
     if inspect.isclass(found.obj):
+        if asked := bodies.lacking_in_bases(found.obj):
+            raise UsageError(
+                f"{spec.name} is a mixin: its {asked} asks super() for another {asked}, which none of its bases has. "
+                "Name a class that inherits from it."
+            )
         applied = _applied(found, spec)
         if applied is not None:
             return applied

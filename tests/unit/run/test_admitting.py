@@ -31,6 +31,10 @@ def drop(x, p, training):
 def raises(x, drop_prob, training):
     raise KeyError("missing in every call")
 
+def forgets_to_return(x, drop_prob, training):
+    y = drop(x, drop_prob, training)
+    return None if training and drop_prob else y
+
 def moves(x, drop_prob, training, use_cuda=True):
     if use_cuda:
         raise AssertionError("Torch not compiled with CUDA enabled")  # as x.cuda() does
@@ -254,6 +258,15 @@ def test_where_every_call_raises_the_exception_its_line_and_what_to_add_are_said
     assert f'File "{spec.rpartition(":")[0]}", line {line}, in raises' in said
     assert "It was called as raises(x, drop_prob=p, training)" in said
     assert "input=B,4,8,8" in said
+
+
+def test_to_return_nothing_is_to_raise(layers: Callable[..., str]) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    with pytest.raises(
+        UsageError, match=r"in training raised, .* TypeError: the target returned NoneType, not a tensor"
+    ):
+        admitted(load(layers("forgets_to_return")))
 
 
 def test_what_asks_for_a_gpu_unless_it_is_told_not_to_is_told(layers: Callable[..., str]) -> None:

@@ -94,6 +94,29 @@ def test_a_factory_that_is_proposed_calls_it_as_well(file):
     assert "_of.apply(" in proposed(f"{file}:DropFunction").text
 
 
+def test_a_mixin_cannot_be_called_alone(written):
+    file = written(
+        """
+class Mixin:
+    def __init__(self, total=1, last_prob=0.5):
+        self.prob = last_prob
+
+    def forward(self, x):
+        return super().forward(x)
+
+class Base:
+    def forward(self, x):
+        return x
+
+class Whole(Mixin, Base):
+    training = True
+"""
+    )
+    with pytest.raises(UsageError, match="Mixin is a mixin: its forward asks super"):
+        load(f"{file}:Mixin")
+    assert load(f"{file}:Whole?prob=total:drop").facts.called == "Whole(total=p)(x)"
+
+
 def test_an_object_of_which_more_than_the_mode_is_needed_is_none_that_can_be_stood_in_for(written):
     file = written(
         """
