@@ -19,6 +19,7 @@ Seen in
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class LateBackward(Check[Seen, DtypeCase]):
         x = probe.ones(shape)
         if gradient_of(probe.target, probe.make(DROP_PROB), x, x).gradient is None:
             raise NotApplicable("the gradient does not reach x in the first place (see DP401)")
-        generators, graphs = has(probe.framework, Generators), has(probe.framework, RetainedGraphs)
+        generators, graphs = _readable(probe), has(probe.framework, RetainedGraphs)
         asked = (LATE, *([MOVED] if generators else []), *([TWICE] if graphs else []))
         for _ in range(DECISIONS if probe.at.per_call else 1):
             fault, observed = _late(probe, x, generators)
@@ -145,10 +146,15 @@ class _Watched(CalledBetween):
 
     def now(self) -> bytes:
         """Return the state of the generator; nothing where it cannot be read."""
-        try:
-            return self._generators.generator_state(self._probe.at.device) if self._generators else b""
-        except NotApplicable:
-            return b""
+        return self._generators.generator_state(self._probe.at.device) if self._generators else b""
+
+
+def _readable(probe: LiveProbe[DtypeCase]) -> Generators | None:
+    """Return the framework's generators; None where their state cannot be read."""
+    generators = has(probe.framework, Generators)
+    with suppress(NotApplicable):
+        return generators if generators and generators.generator_state(probe.at.device) else None
+    return None
 
 
 def _late(probe: LiveProbe[DtypeCase], x: Tensor, generators: Generators | None) -> tuple[str, str]:
