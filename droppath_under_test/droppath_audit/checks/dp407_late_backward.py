@@ -1,11 +1,11 @@
 """DP407 late-backward: a backward pass may come late and twice, and leaves the generators as they were.
 
 What it checks
-    In every dtype, at drop_prob 0.5: after a forward pass the layer is called once more and a number is drawn, then
-    comes the backward pass. Its gradient must have the mask of its own forward pass, and the state of the framework's
-    generator must be the same after it as before. A second backward pass through the same graph, where the framework
-    can keep one (torch: ``retain_graph=True``), must give the same gradient, bit for bit; one that it refuses is not
-    judged.
+    In every dtype, at drop_prob 0.5: after a forward pass the layer is called once more, which draws other numbers, and
+    then comes the backward pass of the first. Its gradient must have the mask of its own forward pass, and the state of
+    the framework's generator must be the same after it as before. A second backward pass through the same graph, where
+    the framework can keep one (torch: ``retain_graph=True``), must give the same gradient, bit for bit; one that it
+    refuses is not judged.
 Why it matters
     Gradients are accumulated over several calls, two losses share a forward pass, and in a network other layers draw
     between a layer's forward and its backward pass. What rewinds the generator in the backward pass gives the next
