@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.checks import catalogue
+from droppath_audit.run.plan import Settings, make
 from droppath_audit.selftest.examination import REFERENCE, Subject, subjects
+from droppath_audit.targets.loader import load
 from tools.calibrating.alarms import (
     Audit,
     Kill,
@@ -43,6 +46,11 @@ class Numbers:
     quick: int
     standard: int
     synthetic: int
+
+
+def plain() -> set[str]:
+    """Return the checks of an audit that asks for no other variant and no other device than the CPU."""
+    return {trial.check for trial in make(load(REFERENCE).facts, Settings("quick"))}
 
 
 def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
@@ -84,7 +92,10 @@ def audit_questions(
 
 def all_answers(numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[str, ...]) -> dict[str, Any]:
     """Return all answers: kills by mutant and seed, audits by SPEC and effort, synthetic audits, and what was lost."""
-    everyone = [replace(one, claims=tuple(check for check in one.claims if check in checks)) for one in subjects()]
+    asked_by_all = plain()
+    # What shows in other variants alone is compiled for every trial: one seed asks it, that of the kill matrix.
+    claimable = {check for check in checks if check in asked_by_all or catalogue()[check].benchmark}
+    everyone = [replace(one, claims=tuple(check for check in one.claims if check in claimable)) for one in subjects()]
     lost = list[str]()
 
     def answered(title: str, function: Any, asked: dict[str, list[Question]]) -> dict[str, list[dict[str, Any]]]:
@@ -101,8 +112,9 @@ def all_answers(numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[
     )
 
     sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
+    alike = tuple(check for check in checks if check in asked_by_all)
     by_effort = {
-        effort: answered(f"{effort} audits", audited, audit_questions(sound, effort, number, checks, scratch))
+        effort: answered(f"{effort} audits", audited, audit_questions(sound, effort, number, alike, scratch))
         for effort, number in (("quick", numbers.quick), ("standard", numbers.standard))
     }
 
@@ -120,6 +132,7 @@ def all_answers(numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[
     )["synthetic"]
     return {
         "checks": checks,
+        "elsewhere": tuple(check for check in checks if check not in claimable),
         "seeds": numbers.seeds,
         "claims": {one.name: one.claims for one in claimed},
         "kills": by_mutant,

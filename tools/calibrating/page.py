@@ -36,6 +36,11 @@ class Page:
         ]
         if len(measured["checks"]) < len(catalogue()):
             self._say(f"Of these checks alone: {', '.join(measured['checks'])}.")
+        if measured["elsewhere"]:
+            self._say(
+                "What no audit of code as it is written on the CPU plans is asked of its mutants under one seed, for "
+                f"the kill matrix or by `tests/devices`: {', '.join(measured['elsewhere'])}."
+            )
         self._kills(measured)
         for effort, audits in measured["audits"].items():
             self._alarms(effort, audits)

@@ -28,6 +28,7 @@ def measured(**changes):
     rng = np.random.default_rng(np.random.SeedSequence(0))
     return {
         "checks": tuple(catalogue()),
+        "elsewhere": ("DP702",),
         "seeds": 3,
         "claims": {"floor_mask": ("DP101", "DP102")},
         "kills": {"floor_mask": [{"DP101": "DP101[x]", "DP102": "DP102[x]"}] * 3},
@@ -50,6 +51,7 @@ def test_a_page_of_what_is_as_it_should_be():
     assert "7 audits of correct code at effort standard" in page.text
     assert page.text.count("0 raised an alarm") == 2
     assert "Of these checks alone" not in page.text
+    assert "or by `tests/devices`: DP702." in page.text
     assert "| those of an audit, budget/2^14 | 2000 | 0 | 20 |" in page.text
 
 
