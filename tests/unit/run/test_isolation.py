@@ -389,7 +389,7 @@ def test_the_parent_imports_neither_torch_nor_the_target(target: Callable[..., s
 def test_a_verdict_stands_although_no_sample_is_found_for_its_snippet(
     target: Callable[..., str], isolated: Callable[..., Report]
 ) -> None:
-    report = isolated(target("return [x.tolist()]"), "DP005[cpu-float32]")
-    (result,) = report.results
+    spec = target("if x.dtype == torch.float16:\n    return [x.tolist()]")
+    (result,) = isolated(spec, "DP005[cpu-float16]").results
     assert result.outcome is Outcome.FAIL
     assert "the target returned list, not a tensor" in result.verdict.observed

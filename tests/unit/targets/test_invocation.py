@@ -37,7 +37,7 @@ class Driver:
             "r": torch.zeros_like(x),
             "p": probability,
             "training": invocation.flag(training),
-            "f": branch.forward,
+            "f": branch.train(training) if invocation.mode_at == "branch" else branch.forward,
             "b": torch.arange(len(x)),
             "branch": branch,
         }
