@@ -14,6 +14,7 @@ from droppath_audit.run.driving import InProcess
 from droppath_audit.run.plan import Settings
 from droppath_audit.stats.budget import DEFAULT_BUDGET
 from droppath_audit.targets.loader import load, load_object, query_of
+from droppath_audit.targets.table import completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,8 +66,7 @@ def audit(
     }
     if isinstance(obj_or_spec, str):
         query = query_of(items)
-        joint = "&" if "?" in obj_or_spec else "?"
-        loaded = load(f"{obj_or_spec}{joint}{query}" if query else obj_or_spec, devices=tuple(devices))
+        loaded = load(completed(obj_or_spec, [query] if query else []), devices=tuple(devices))
     else:
         loaded = load_object(obj_or_spec, items, devices=tuple(devices))
     return _report(InProcess(loaded), settings)

@@ -20,7 +20,6 @@ from droppath_audit.core.files import reason
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened
 from droppath_audit.core.waiver import Waiver
-from droppath_audit.targets.spec import RECORDINGS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -173,6 +172,7 @@ class _Reader:
         if not isinstance(spec, str) or not spec:
             raise self._wrong(f"spec of {where}", TEXT, spec)
         from droppath_audit.targets.loader import query_of
+        from droppath_audit.targets.table import completed
 
         items = {name: value for name, value in said.items() if name != "spec"}
         flat = {
@@ -182,10 +182,12 @@ class _Reader:
             for key, held in value.items()
         }
         query = query_of({**{name: value for name, value in items.items() if not isinstance(value, dict)}, **flat})
-        return self._placed(f"{spec}{'&' if '?' in spec else '?'}{query}" if query else spec)
+        return self._placed(completed(spec, [query] if query else []))
 
     def _placed(self, spec: str) -> str:
         """Return a SPEC, or a pattern of one, that names a file beside the configuration as it is named from here."""
+        from droppath_audit.targets.spec import RECORDINGS
+
         target, mark, items = spec.partition("?")
         return f"{self._from_here(target)}{mark}{items}" if target.endswith(RECORDINGS) or ".py:" in target else spec
 

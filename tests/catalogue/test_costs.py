@@ -10,6 +10,7 @@ from droppath_audit.mutants.costs import mutants_of_cost
 from droppath_audit.run.admitting import admitted
 from droppath_audit.selftest.examination import killing_result
 from droppath_audit.targets.loader import load
+from tests.in_part import in_part
 
 SOUND = [
     "droppath_reference:DropPath",
@@ -22,12 +23,10 @@ SOUND = [
     "droppath_audit.sound.draws:float32_draw_then_cast",
     "droppath_audit.sound.dialects:skips_a_dropped_branch?form=residual&granularity=batch",
 ]
-LONG = ("stacks_sample_by_sample",)
+SHORT = set(mutants_of_cost()) - {"stacks_sample_by_sample"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.selftest] if name in LONG else []) for name in mutants_of_cost()]
-)
+@pytest.mark.parametrize("name", in_part(mutants_of_cost(), SHORT))
 def test_every_check_kills_what_it_claims_and_its_script_shows_it(name, outcome_of):
     loaded = admitted(load(mutants_of_cost()[name]))
     for check in (one.id for one in catalogue().values() if name in one.mutants):

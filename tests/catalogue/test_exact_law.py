@@ -15,7 +15,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from droppath_audit.checks import catalogue
 from droppath_audit.core.case import Cell
 from droppath_audit.core.effort import EFFORTS
 from droppath_audit.core.errors import NotApplicable, TargetRaised
@@ -28,6 +27,7 @@ from droppath_audit.probes.live import LiveProbe
 from droppath_audit.sound import sound_variants
 from droppath_audit.targets.known import known_systems
 from droppath_audit.targets.loader import Loaded, load
+from tests.in_part import one_mutant_a_check
 
 ALPHA = 1e-9
 CELLS = (("bfloat16", 0.1), ("float16", 0.002), ("float32", 0.7))
@@ -43,7 +43,6 @@ ANOTHER = {
 SOUND = [f"droppath_reference:DropPath?{items}" for items in DIALECTS]
 TORCH = ["torch.nn.functional:dropout?granularity=element", "torch.nn:Dropout?granularity=element"]
 SAMPLES = [system.spec for system in known_systems().values() if not system.environment]
-FIRST = {check.mutants[0] for check in catalogue().values() if check.mutants}
 GRANULARITY = {"call": "batch", "sample": "sample", "element": "element"}
 
 
@@ -114,9 +113,7 @@ def test_the_exact_law_of_a_variant_or_a_sample_lies_in_the_interval(spec: str) 
     require_agreement(loaded)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.selftest) for name in mutants()]
-)
+@pytest.mark.parametrize("name", one_mutant_a_check())
 def test_the_exact_law_of_a_mutant_lies_in_the_interval(name: str) -> None:
     require_agreement(enumerable(name))
 

@@ -15,6 +15,7 @@ from droppath_audit.core.configuration import FLOAT, FRESH, NEW, NO_SURROUNDING
 from droppath_audit.mutants import mutants
 from droppath_audit.space import planning
 from droppath_audit.space.factors import factors_of
+from tests.in_part import in_part
 
 # What a factor is held at, and the mutant that it is there for.
 HELD = {
@@ -30,7 +31,7 @@ HELD = {
     "age": ((NEW,), "OneDecisionOnceABatchShrinks"),
     "number": ((FLOAT,), "takes_floats_alone"),
 }
-IN_THE_SUITE = "tracked"
+IN_THE_SUITE = ("tracked",)
 
 
 def found(name: str) -> bool:
@@ -44,9 +45,7 @@ def test_every_factor_is_held_by_some_row_here():
 
 
 @pytest.mark.filterwarnings("ignore:Casting complex values to real")
-@pytest.mark.parametrize(
-    "factor", [name if name == IN_THE_SUITE else pytest.param(name, marks=pytest.mark.selftest) for name in HELD]
-)
+@pytest.mark.parametrize("factor", in_part(HELD, IN_THE_SUITE))
 def test_without_a_factor_its_mutant_passes(factor, monkeypatch):
     held, mutant = HELD[factor]
     assert found(mutant)

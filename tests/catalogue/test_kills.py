@@ -22,6 +22,7 @@ from droppath_audit.scripts import script_for
 from droppath_audit.selftest.examination import results
 from droppath_audit.targets.loader import load
 from droppath_reference.drop_path import drop_path
+from tests.in_part import one_mutant_a_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from droppath_audit.core.facts import Facts
     from droppath_audit.core.result import Result
     from droppath_audit.targets.loader import Loaded
-
-
-FIRST = {check.mutants[0] for check in catalogue().values() if check.mutants}
 
 
 @cache
@@ -56,9 +54,7 @@ def killed(loaded: Loaded, check: str) -> Result | None:
 
 
 @pytest.mark.filterwarnings("ignore:Casting complex values to real")
-@pytest.mark.parametrize(
-    "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.selftest) for name in mutants()]
-)
+@pytest.mark.parametrize("name", one_mutant_a_check())
 def test_every_check_kills_the_mutant_that_it_claims_and_shows_the_fault(
     name: str, outcome_of: Callable[[str], str]
 ) -> None:

@@ -29,7 +29,7 @@ from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Autograd, SecondOrder
-from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.gradients import UNREACHED, gradient_of
 from droppath_audit.probes.values import moderate
 from droppath_reference.law import gradient_interval
 
@@ -102,7 +102,7 @@ class SecondOrderGradients(Check[Seen, DtypeCase]):
             return Verdict.failed("; ".join(observed), promised=PROMISED)
         total = sum(one.elements for one in seen.found)
         if not total:
-            return Verdict.not_applicable("the gradient does not reach x in the first place (see DP401)")
+            return Verdict.not_applicable(UNREACHED)
         return Verdict.passed(f"{total} of {total} second derivatives are right")
 
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:

@@ -19,9 +19,9 @@ Seen in
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,11 +32,14 @@ from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.frameworks.capabilities import Autograd, Generators, has
 from droppath_audit.frameworks.manners import RetainedGraphs
-from droppath_audit.probes.gradients import gradient_of
+from droppath_audit.probes.gradients import apart, gradient_of, require_gradient
 from droppath_audit.probes.wrapped import CalledBetween
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from droppath_audit.frameworks.base import Tensor
+    from droppath_audit.frameworks.target import Layer
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
@@ -72,12 +75,11 @@ class LateBackward(Check[Seen, DtypeCase]):
         """Run a backward pass after another call, then two through one graph."""
         shape = probe.shape(1 if probe.at.per_call else DECISIONS)
         x = probe.ones(shape)
-        if gradient_of(probe.target, probe.make(DROP_PROB), x, x).gradient is None:
-            raise NotApplicable("the gradient does not reach x in the first place (see DP401)")
-        generators, graphs = _readable(probe), has(probe.framework, RetainedGraphs)
-        asked = (LATE, *([MOVED] if generators else []), *([TWICE] if graphs else []))
-        for _ in range(DECISIONS if probe.at.per_call else 1):
-            fault, observed = _late(probe, x, generators)
+        require_gradient(probe.target, DROP_PROB, x)
+        state, graphs = _state_of(probe), has(probe.framework, RetainedGraphs)
+        asked = (LATE, *([MOVED] if state else []), *([TWICE] if graphs else []))
+        for _ in range(_calls(probe.at)):
+            fault, observed = _late(probe, x, state)
             if not fault and graphs:
                 fault, observed = _twice(probe, x, graphs)
             if fault:
@@ -96,22 +98,17 @@ class LateBackward(Check[Seen, DtypeCase]):
     def show(self, seen: Seen, at: DtypeCase, script: LiveScript) -> None:
         """Let another call come between, or run the backward pass twice."""
         script.layer(DROP_PROB)
-        if seen.fault == MOVED:
+        with script.under(f"for _ in range({_calls(at)}):"):
             script.ones(seen.shape)
-            script.track()
-            script.hold_key()
-            script.run(DROP_PROB)
-            script.next_numbers("untouched")
-            script.add(script.seed(20_261))
-            script.backward()
-            script.add(f"after = {script.array(script.spell.random('(4,)', at.dtype, repr(at.device)))}")
-            script.add("print(untouched, after, sep='\\n')", "assert (after == untouched).all(), 'it moved'")
-            return
-        with script.under(f"for _ in range({DECISIONS if at.per_call else 1}):"):
-            script.ones(seen.shape)
-            script.track()
-            script.run(DROP_PROB)
-            if seen.fault == TWICE:
+            if seen.fault == MOVED:
+                script.track()
+                script.run(DROP_PROB)
+                script.next_numbers("untouched")
+                script.next_numbers("after", script.spell.backward("y"))
+                script.add("print(untouched, after, sep='\\n')", "assert (after == untouched).all(), 'it moved'")
+            elif seen.fault == TWICE:
+                script.track()
+                script.run(DROP_PROB)
                 script.add(script.spell.backward_retained("y"))
                 script.read_gradient()
                 script.add("first = gradient.copy()", script.spell.backward("y"))
@@ -120,63 +117,67 @@ class LateBackward(Check[Seen, DtypeCase]):
                     "print('twice the first gradient in', (gradient == 2 * first).sum(), 'of', first.size, 'elements')",
                     "assert (gradient == 2 * first).all(), 'the second pass adds another gradient'",
                 )
-                return
-            script.add(script.call(DROP_PROB))
-            script.backward()
-            script.read_gradient()
-            script.add(
-                f"differ = ({script.array('y')} == 0) != (gradient == 0)",
-                "assert not differ.any(), 'the gradient belongs to another mask than the output'",
-            )
+            else:
+                script.differentiate(DROP_PROB, script.call(DROP_PROB))
+                script.same_mask(script.array("y"))
 
 
 class _Watched(CalledBetween):
-    """A layer that is called again, after which the state of the generator is noted."""
+    """A layer that is called again, after which the state of the generator is noted.
 
-    def __init__(self, layer: Any, probe: LiveProbe[DtypeCase], generators: Generators | None) -> None:
+    Args:
+        layer: The layer.
+        state: Reads it.
+    """
+
+    def __init__(self, layer: Layer, state: Callable[[], bytes] | None) -> None:
         super().__init__(layer)
-        self._probe, self._generators = probe, generators
-        self.state = b""
+        self._state = state
 
     def __call__(self, x: Tensor, *, training: bool) -> Tensor:
         """Return the output of the first call."""
         y = super().__call__(x, training=training)
-        self.state = self.now()
+        self.noted = self._state() if self._state else b""
         return y
 
-    def now(self) -> bytes:
-        """Return the state of the generator; nothing where it cannot be read."""
-        return self._generators.generator_state(self._probe.at.device) if self._generators else b""
+
+def _calls(at: DtypeCase) -> int:
+    return DECISIONS if at.per_call else 1
 
 
-def _readable(probe: LiveProbe[DtypeCase]) -> Generators | None:
-    """Return the framework's generators; None where their state cannot be read."""
+def _state_of(probe: LiveProbe[DtypeCase]) -> Callable[[], bytes] | None:
+    """Return what reads the state of the framework's generators; None where it cannot be read."""
     generators = has(probe.framework, Generators)
-    with suppress(NotApplicable):
-        return generators if generators and generators.generator_state(probe.at.device) else None
-    return None
+    if generators is None:
+        return None
+    state = partial(generators.generator_state, probe.at.device)
+    try:
+        state()
+    except NotApplicable:
+        return None
+    return state
 
 
-def _late(probe: LiveProbe[DtypeCase], x: Tensor, generators: Generators | None) -> tuple[str, str]:
+def _late(probe: LiveProbe[DtypeCase], x: Tensor, state: Callable[[], bytes] | None) -> tuple[str, str]:
     """Return what is wrong with a backward pass that another call comes before: its kind, and in words."""
-    layer = _Watched(probe.make(DROP_PROB), probe, generators)
+    layer = _Watched(probe.make(DROP_PROB), state)
     try:
         result = gradient_of(probe.target, layer, x, x)
     except TargetRaised as error:
         return LATE, f"after another call the backward pass raised {error}"
-    moved = layer.now() != layer.state
+    moved = state is not None and state() != layer.noted
     if result.gradient is None:
         return LATE, f"after another call {result.reason}"
-    dropped, without = (probe.framework.numpy(tensor) == 0 for tensor in (result.output, result.gradient))
-    if differ := int(np.count_nonzero(dropped != without)):
-        return LATE, f"after another call, {differ} of {dropped.size} decisions of the gradient are not the output's"
+    wrong = apart(probe.target, result)
+    if wrong.any():
+        return LATE, f"after another call, {wrong.sum()} of {wrong.size} decisions of the gradient are not the output's"
     return (MOVED, "the backward pass moved the framework's generator") if moved else ("", "")
 
 
 def _twice(probe: LiveProbe[DtypeCase], x: Tensor, graphs: RetainedGraphs) -> tuple[str, str]:
     """Return what is wrong with a second backward pass through one graph."""
     try:
-        gradients = graphs.twice(probe.make(DROP_PROB), x, x)
+        gradients = graphs.backward_twice(probe.make(DROP_PROB), x, x)
     except TargetRaised:
         return "", ""  # what frees, or counts, its own graph is refused by the framework's rules, not by ours
     if gradients is None:

@@ -164,7 +164,10 @@ class _Deciding:
         try:
             at_low, at_high = self._at_ends()
         except OtherDraws:
-            return self._drawn_again(asked, units)
+            again = self._drawn_again(units)
+            if again is None:
+                raise
+            return replace(asked, again=again, highest=self._end(low=False))
         if (at_low == at_high).any():
             return self._same_at_both_ends(asked, at_low == at_high, units)
         upward = self._directions(at_low, at_high)
@@ -191,25 +194,20 @@ class _Deciding:
             return False
         return True
 
-    def _drawn_again(self, asked: Decided, units: int) -> Decided:
-        """Return the end at which a call draws again as no decision alone could want it to.
+    def _drawn_again(self, units: int) -> float | None:
+        """Return the end at which a call draws again as no decision alone could want it to; None where there is none.
 
         Were each decision made by numbers of its own, one that wants to draw again where all are at an end would do so
         whatever another's numbers are; of three single numbers at the other end two at least are others'.
-
-        Raises:
-            OtherDraws: If there is none.
         """
-        count, found = self._draw.numbers, None
-        for low in (True, False) if count == units and count > len(SINGLE) else ():
+        count = self._draw.numbers
+        for low in (False, True) if count == units and count > len(SINGLE) else ():
             numbers = np.full(count, self._end(low=low))
             single = np.tile(numbers, (len(SINGLE), 1))
             single[range(len(SINGLE)), [int(share * (count - 1)) for share in SINGLE]] = self._end(low=not low)
             if not self._usual(numbers) and all(map(self._usual, single)):
-                found = float(numbers[0])
-        if found is None:
-            raise OtherDraws("not every call makes the same draws")
-        return replace(asked, again=found, highest=self._end(low=False))
+                return float(numbers[0])
+        return None
 
     def _all(self, number: float) -> Kept:
         return self._feed(np.full(self._draw.numbers, number))

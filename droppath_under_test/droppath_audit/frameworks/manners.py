@@ -1,4 +1,4 @@
-"""What a framework may offer beyond the base around a layer: what others hang onto it, wrap it in, or give it."""
+"""What a framework may offer beyond the base around a layer: what others hang onto it, wrap it in, or run with it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RetainedGraphs(Capability):
     lacking = "keeps no graph for a second backward pass"
 
     @abstractmethod
-    def twice(self, layer: Layer, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor] | None:
+    def backward_twice(self, layer: Layer, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return the gradients of x of two backward passes through one graph of a call in training.
 
         None where no gradient reaches x, or the framework keeps no graph of what the layer does.

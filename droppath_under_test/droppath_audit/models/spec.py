@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from droppath_audit.core.errors import UsageError, nearest
 from droppath_audit.targets.spec import items_apart, parse
+from droppath_audit.targets.table import completed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +48,8 @@ class ModelSpec:
 
 def with_items(text: str, **items: str | None) -> str:
     """Return a SPEC with further items; those that are None are left out."""
-    said = "&".join(f"{key}={quote(value, safe=':,./()|[]*+^$')}" for key, value in items.items() if value is not None)
-    return text if not said else f"{text}{'&' if '?' in text else '?'}{said}"
+    said = (f"{key}={quote(value, safe=':,./()|[]*+^$')}" for key, value in items.items() if value is not None)
+    return completed(text, said)
 
 
 def items(

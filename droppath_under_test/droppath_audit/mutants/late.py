@@ -65,44 +65,41 @@ def scales_its_mask_in_the_backward_pass(x: Tensor, drop_prob: float, training: 
     return x if drop_prob == 0.0 or not training else _ScalingItsMask.apply(x, 1.0 - drop_prob)  # type: ignore[no-untyped-call]
 
 
-class RemembersItsLastMask(nn.Module):
+class _Layer(nn.Module):
+    """Drop in training."""
+
+    def __init__(self, drop_prob: float = 0.0) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def extra_repr(self) -> str:
+        """Return the drop probability."""
+        return f"drop_prob={self.drop_prob}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop whole samples of x."""
+        return self._drop(x, 1.0 - self.drop_prob) if self.training and self.drop_prob != 0.0 else x
+
+    def _drop(self, x: Tensor, keep_prob: float) -> Tensor:
+        raise NotImplementedError
+
+
+class RemembersItsLastMask(_Layer):
     """Keep the mask on the layer, where the next call overwrites it before the backward pass has read it."""
 
     mask: Tensor
 
-    def __init__(self, drop_prob: float = 0.0) -> None:
-        super().__init__()
-        self.drop_prob = drop_prob
-
-    def extra_repr(self) -> str:
-        """Return the drop probability."""
-        return f"drop_prob={self.drop_prob}"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop whole samples of x."""
-        if self.drop_prob == 0.0 or not self.training:
-            return x
-        return _OfTheLayer.apply(x, self, 1.0 - self.drop_prob)  # type: ignore[no-untyped-call,no-any-return]
+    def _drop(self, x: Tensor, keep_prob: float) -> Tensor:
+        return _OfTheLayer.apply(x, self, keep_prob)  # type: ignore[no-untyped-call,no-any-return]
 
 
-class RecomputesWithItsLastMask(nn.Module):
+class RecomputesWithItsLastMask(_Layer):
     """Use the mask that it drew last wherever a backward pass recomputes it, which may be another call's."""
 
-    def __init__(self, drop_prob: float = 0.0) -> None:
-        super().__init__()
-        self.drop_prob = drop_prob
-        self.mask: Tensor | None = None
+    _mask: Tensor | None = None
 
-    def extra_repr(self) -> str:
-        """Return the drop probability."""
-        return f"drop_prob={self.drop_prob}"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop whole samples of x."""
-        if self.drop_prob == 0.0 or not self.training:
-            return x
-        mask, keep_prob = self.mask, 1.0 - self.drop_prob
-        recomputed = torch._C._current_graph_task_id() != -1
+    def _drop(self, x: Tensor, keep_prob: float) -> Tensor:
+        mask, recomputed = self._mask, torch._C._current_graph_task_id() != -1
         if not recomputed or mask is None or mask.shape[:1] != x.shape[:1] or mask.ndim != x.ndim:
-            mask = self.mask = _drawn(x, keep_prob)  # fault
+            mask = self._mask = _drawn(x, keep_prob)  # fault
         return torch.where(mask, x / (keep_prob or 1.0), torch.zeros((), dtype=x.dtype, device=x.device))

@@ -6,11 +6,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.capabilities import Autograd, Checkpointing, Gradient, ask
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from droppath_audit.frameworks.base import Tensor
     from droppath_audit.frameworks.target import Layer, Target
+
+UNREACHED = "the gradient does not reach x in the first place (see DP401)"
+
+
+def require_gradient(target: Target, drop_prob: float, x: Tensor) -> None:
+    """Make sure that a gradient of x comes at all.
+
+    Raises:
+        NotApplicable: If none does.
+        TargetRaised: Whatever the target raises.
+    """
+    if gradient_of(target, target.make(drop_prob), x, x).gradient is None:
+        raise NotApplicable(UNREACHED)
+
+
+def apart(target: Target, result: Gradient) -> npt.NDArray[np.bool_]:
+    """Return where output and gradient do not tell one mask, for an x and a cotangent that are nowhere zero."""
+    dropped, without = (target.framework.numpy(tensor) == 0 for tensor in (result.output, result.gradient))
+    differ: npt.NDArray[np.bool_] = dropped != without
+    return differ
 
 
 def gradient_of(target: Target, layer: Layer, x: Tensor, cotangent: Tensor) -> Gradient:

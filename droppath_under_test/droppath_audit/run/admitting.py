@@ -180,10 +180,9 @@ def _all_raise(facts: Facts, shown: Admission, target: BoundTarget) -> UsageErro
         f"\n  {where}" if where else ""
     )
     cuda = "cuda" in shown.raised.lower()
-    switch = on_by_default(target.obj, OF_GPUS) if cuda else ""
-    if switch:
-        joint, item = "&" if "?" in facts.spec else "?", f"{switch}=false"
-        command = f"droppath-audit {shlex.quote(f'{facts.spec}{joint}{item}')}"
+    if cuda and (switch := on_by_default(target.obj, OF_GPUS)):
+        item = f"{switch}=false"
+        command = f"droppath-audit {shlex.quote(completed(facts.spec, [item]))}"
         advice = f"\nRun next, with {item}, since there is no GPU:"
         return UsageError(said, shown.traceback, advice=advice, command=command)
     asks = "\n  --device cuda      where there is a GPU: it asks for one" if cuda else ""

@@ -242,3 +242,10 @@ class Script(Draft, ABC):
             f"print({f'correlation of {what}:'!r}, correlation)",
             "assert abs(correlation) < 6.5 / len(one) ** 0.5  # one run in 10^10 of independent decisions",
         )
+
+    def same_mask(self, y: str) -> None:
+        """Add lines that fail where ``gradient`` has another mask than ``y``, an array of what x of ones became."""
+        self.add(
+            f"differ = ({y} == 0) != (gradient == 0)",
+            "assert not differ.any(), 'the gradient belongs to another mask than the output'",
+        )

@@ -172,18 +172,18 @@ def texts(function: Any) -> set[str]:
 
 def tensors(function: Any) -> set[str]:
     """Return the arguments of which a function reads what tensors alone have."""
-    tree = definition_of(function)
-    if tree is None:
-        return set()
-    return {name for name in _arguments(tree) if OF_TENSORS & {*attributes(tree, name)}}
+    return _arguments_with(function, OF_TENSORS)
 
 
 def moded(function: Any) -> set[str]:
     """Return the arguments whose own mode a function reads, as ``module.training``, itself aside."""
+    return _arguments_with(function, {"training"}) - {"self"}
+
+
+def _arguments_with(function: Any, read: set[str]) -> set[str]:
+    """Return the arguments of which a function reads one of these attributes."""
     tree = definition_of(function)
-    if tree is None:
-        return set()
-    return {name for name in _arguments(tree) - {"self"} if "training" in attributes(tree, name)}
+    return {name for name in _arguments(tree) if read & {*attributes(tree, name)}} if tree is not None else set()
 
 
 def addends(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -228,12 +228,16 @@ def lacking_in_bases(cls: type) -> str:
     """Return a method of the same name that ``forward`` or ``__call__`` asks of a base, and that none of them has."""
     for name in ("forward", "__call__"):
         tree = definition_of(vars(cls).get(name))
-        asked = tree is not None and any(
-            isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.value, ast.Call)
-            and is_name(node.value.func, "super") for node in ast.walk(tree)
-        )  # fmt: skip
+        asked = tree is not None and any(_of_super(node) == name for node in ast.walk(tree))
         if asked and not any(name in vars(base) for base in cls.__mro__[1:]):
             return name
+    return ""
+
+
+def _of_super(node: ast.AST) -> str:
+    """Return the name of what is taken of ``super()``; empty where a node takes nothing of it."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call) and is_name(node.value.func, "super"):
+        return node.attr
     return ""
 
 
@@ -248,13 +252,7 @@ def rests_on_parts(cls: type) -> bool:
     handed = [
         node for node in ast.walk(made) if isinstance(node, ast.Starred) and is_name(node.value, made.args.vararg.arg)
     ]
-    of_base = {
-        node.func.attr
-        for tree in (made, run)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
-        if is_name(node.func.value.func, "super")
-    }
+    of_base = {_of_super(node.func) for tree in (made, run) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     loops = [node.iter for node in ast.walk(run) if isinstance(node, (ast.For, ast.comprehension))]
     runs = "forward" in of_base or any(map(_of_its_parts, loops))
     return bool(handed) and "__init__" in of_base and runs

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from droppath_audit.targets.parameters import Sides
     from droppath_audit.targets.spec import Spec
 
-RESIDUAL = {"residual", "skip", "shortcut"}  # in the name of a layer that adds its shortcut
-
 
 def settle(spec: Spec, sides: Sides) -> Binding:
     """Return how a target is driven; see ``draft``.
@@ -89,7 +87,8 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     asked |= values if index.startswith("arg.") else {}
     told = mode.name if mode is not None and mode_at == "call" else None
     in_call = name if place == "call" else None
-    if branch is not None and "form" not in declared and RESIDUAL & set(words.words(spec.name)):
+    by_name = set(words.words(spec.name)) & {"residual", "skip", "shortcut"}
+    if branch is not None and "form" not in declared and by_name:
         declared["form"] = "residual"
         table.note(f"residual, by the name of {spec.name}")
     if spec.call is not None:
@@ -108,12 +107,13 @@ def draft(spec: Spec, sides: Sides) -> tuple[Binding, Table]:
     for parameter in positional:
         if parameter.name not in {*bound, branch} and not required(parameter):
             constants.setdefault(parameter.name, parameter.default)
-    own = {key: value for key, value in constants.items() if key not in by_position}
+    is_class = sides.kind == "class"
     binding = Binding(
         sides.kind, spec.name, Dialect(**declared), probability, place, mode, mode_at, call,
         init_args=spec.args, init_positional=tuple(parameter.name for parameter in positional),
-        init=own if sides.kind == "class" else {}, init_branch=branch, output=spec.output, input=spec.input,
-        arrangement=spec.arrangement, index=index, init_source=source,
+        init={key: value for key, value in constants.items() if key not in by_position} if is_class else {},
+        init_branch=branch, output=spec.output, input=spec.input, arrangement=spec.arrangement, index=index,
+        init_source=source,
         notes=tuple(table.notes),
         form_open="form" not in declared and (branch is not None or any(slot.role == "f" for slot in call)),
     )  # fmt: skip

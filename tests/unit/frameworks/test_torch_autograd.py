@@ -70,3 +70,27 @@ def test_an_output_of_another_dtype_is_differentiated_as_torch_does():
     x = torch.ones(4, 3, dtype=torch.float16)
     found = FRAMEWORK.gradient(widened, x, torch.ones(4, 3, dtype=torch.float16))
     assert torch.equal(found.gradient, 2 * x)
+
+
+def counted(x, training):
+    class Counting(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.factor = torch.ones(())
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            ctx.factor.add_(1)
+            return grad * ctx.factor
+
+    return Counting.apply(x)
+
+
+def test_two_backward_passes_through_one_graph_are_told_apart():
+    x = torch.ones(3)
+    first, second = FRAMEWORK.backward_twice(counted, x, 2 * x)
+    assert torch.equal(first, 4 * x)
+    assert torch.equal(second, 6 * x)
+    assert FRAMEWORK.backward_twice(lambda x, training: x.detach(), x, x) is None
+    assert FRAMEWORK.backward_twice(lambda x, training: torch.ones(3, requires_grad=True) * 1, x, x) is None

@@ -19,6 +19,7 @@ from droppath_audit.core.events import AuditFinished, AuditStarted
 from droppath_audit.core.level import Level
 from droppath_audit.report.console import PlainConsole
 from droppath_audit.report.terminal import Terminal
+from tests.in_part import in_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ COMMANDS = {
     "typo": ("droppath_audit.mutants.law:flor_mask",),
     "plan": ("--plan", "--only", "DP301", "--only", "DP302", "--only", "DP101"),
 }
-LONG = ("raising", "hint")  # the search for a cause runs in floor_mask as well
+SHORT = set(COMMANDS) - {"raising", "hint"}  # the search for a cause runs in floor_mask as well
 
 
 def normalised(text: str) -> str:
@@ -76,9 +77,7 @@ def normalised(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.selftest] if name in LONG else []) for name in COMMANDS]
-)
+@pytest.mark.parametrize("name", in_part(COMMANDS, SHORT))
 def test_output_without_a_terminal_is_the_recorded_one(name: str) -> None:
     command = [sys.executable, "-m", "droppath_audit", *COMMANDS[name], "--effort", "quick"]
     plain = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "TTY_COMPATIBLE")}

@@ -378,7 +378,7 @@ def test_the_calls_are_made_in_a_fork(layers: Callable[..., str], monkeypatch: p
     assert made == []
 
 
-ADMITTED = ("DP001", "DP005", "DP101", "DP201", "DP401", "DP601[cpu-float16]")
+ADMITTED = ("DP001", "DP002", "DP005", "DP101", "DP201", "DP304", "DP401", "DP601")
 
 
 @pytest.mark.parametrize(("name", "value"), [("Gain", 1), ("LogGain", 0), ("Gate", 100), ("Channels?init.dim=6", 1)])

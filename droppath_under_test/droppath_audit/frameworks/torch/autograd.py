@@ -50,7 +50,9 @@ class TorchAutograd(TorchGenerators, Autograd, SecondOrder, Checkpointing, Retai
                 )
         return Gradient(output.detach(), gradients[0], "" if gradients[0] is not None else UNREACHED)
 
-    def twice(self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+    def backward_twice(
+        self, layer: Layer, x: torch.Tensor, cotangent: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Run forward once and backward twice, with ``retain_graph=True``."""
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()
