@@ -76,15 +76,17 @@ class LateBackward(Check[Seen, DtypeCase]):
         shape = probe.shape(1 if probe.at.per_call else DECISIONS)
         x = probe.ones(shape)
         require_gradient(probe.target, DROP_PROB, x)
-        state, graphs = _state_of(probe), has(probe.framework, RetainedGraphs)
-        asked = (LATE, *([MOVED] if state else []), *([TWICE] if graphs else []))
+        state, asked = _state_of(probe), [LATE]
+        asked += [MOVED] if state else []
         for _ in range(_calls(probe.at)):
             fault, observed = _late(probe, x, state)
-            if not fault and graphs:
-                fault, observed = _twice(probe, x, graphs)
+            again = None if fault else _twice(probe, x)
+            if again is not None:
+                asked += [TWICE] if TWICE not in asked else []
+                fault, observed = (TWICE, again) if again else ("", "")
             if fault:
-                return Seen(shape, asked, fault, observed)
-        return Seen(shape, asked)
+                return Seen(shape, tuple(asked), fault, observed)
+        return Seen(shape, tuple(asked))
 
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail on a single gradient of another mask or value, or a generator that moved."""
@@ -174,20 +176,21 @@ def _late(probe: LiveProbe[DtypeCase], x: Tensor, state: Callable[[], bytes] | N
     return (MOVED, "the backward pass moved the framework's generator") if moved else ("", "")
 
 
-def _twice(probe: LiveProbe[DtypeCase], x: Tensor, graphs: RetainedGraphs) -> tuple[str, str]:
-    """Return what is wrong with a second backward pass through one graph."""
+def _twice(probe: LiveProbe[DtypeCase], x: Tensor) -> str | None:
+    """Return what is wrong with a second backward pass through one graph; None where there is none to be had."""
+    graphs = has(probe.framework, RetainedGraphs)
     try:
-        gradients = graphs.backward_twice(probe.make(DROP_PROB), x, x)
+        gradients = graphs.backward_twice(probe.make(DROP_PROB), x, x) if graphs else None
     except TargetRaised:
-        return "", ""  # what frees, or counts, its own graph is refused by the framework's rules, not by ours
+        return None  # what frees, or counts, its own graph is refused by the framework's rules, not by ours
     if gradients is None:
-        return "", ""
+        return None
     first, second = map(probe.framework.numpy, gradients)
     wrong = ~((first == second) | (np.isnan(first) & np.isnan(second)))
     if not wrong.any():
-        return "", ""
+        return ""
     where = tuple(np.argwhere(wrong)[0])
-    return TWICE, (
+    return (
         f"a second backward pass gives another gradient in {wrong.sum()} of {wrong.size} elements, such as "
         f"{second[where]:.6g} after {first[where]:.6g}"
     )

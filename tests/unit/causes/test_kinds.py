@@ -89,6 +89,10 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "one number for a row and a column": (
         "number_of_draws", "DP104", function("u = torch.rand(x.shape)  # here", "return x * (u < keep) / keep"), ONES + TRAIN,
     ),
+    "one number of a list of one": (
+        "number_of_draws", "DP104",
+        function("u = torch.rand(1)  # here", "return x / keep if u[0] < keep else x * 0.0"), ONES + TRAIN,
+    ),
     "neighbours by an index": (
         "sharing", "DP106", function(DRAW, "u = u[torch.arange(n) // 2]  # here", RETURN), ONES + TRAIN,
     ),

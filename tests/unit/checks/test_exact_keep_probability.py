@@ -72,6 +72,7 @@ def test_exact_numbers_are_printed() -> None:
 
 def test_a_swap_of_drop_and_keep_is_recognised() -> None:
     assert verdict(Fraction(0.3) - (1 - Fraction(0.3))).hint == SWAPPED
+    assert verdict(other=2**16, drop_prob=0.5).hint == ""  # at 1/2 both are one
 
 
 def test_a_lesser_failure_fails_the_audit_only_if_strict() -> None:

@@ -61,3 +61,15 @@ def test_layers_are_read_through_their_forward(place):
         layer = type("Layer", (base,), {"forward": lambda self, x, rate: x})
         assert list(adapter.forward_parameters(layer)) == ["x", "rate"]
         assert adapter.is_layer(layer())
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_of_a_scripted_module_the_method_that_was_scripted_is_called(torch_adapter):
+    import torch
+
+    class Scripted(torch.jit.ScriptModule):
+        @torch.jit.script_method
+        def forward(self, x, rate: float):
+            return x * rate
+
+    assert list(torch_adapter.forward_parameters(Scripted)) == ["x", "rate"]

@@ -59,6 +59,9 @@ def mask_alone(x, drop_prob, training):
 def keeps_what_it_should_drop(x, drop_prob, training):
     return drop(x, 1.0 - drop_prob if training else 0.0, training, but(x, *range(1, x.ndim)))
 
+def never_drops(x, drop_prob, training):
+    return x
+
 def rank_three(x, drop_prob, training):
     return drop(x, drop_prob, training, (x.shape[0], 1, 1))
 
@@ -137,3 +140,13 @@ def test_a_swapped_probability_is_named_with_what_it_would_be_then(file: Path, i
     }
     read = f"{file}:keeps_what_it_should_drop?prob=drop_prob:keep"
     assert hints(isolated(read, "DP102[cpu-float32-p0.1]", "DP103[cpu-float32-p0.1]")) == set()
+
+
+def test_what_never_drops_has_no_swapped_probability(file: Path, isolated: Callable[..., Report]) -> None:
+    """At 0.998 it keeps as often as what keeps where it should drop, at 0.3 it does not."""
+    near, far = "DP102[cpu-float32-p0.998]", "DP102[cpu-float32-p0.3]"
+    (alone,) = hints(isolated(f"{file}:never_drops", near))
+    assert alone.startswith("drop and keep are swapped")
+    report = isolated(f"{file}:never_drops", near, far)
+    assert len(report.findings) == 2
+    assert hints(report) == set()

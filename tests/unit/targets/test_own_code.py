@@ -168,4 +168,5 @@ def test_a_switch_that_is_on_by_default_is_an_item():
 
     assert on_by_default(to_the_gpu, {"cuda", "gpus"}) == "arg.use_cuda"
     assert on_by_default(Moves, {"cuda", "gpu"}) == "init.on_gpu"
+    assert on_by_default(to_the_gpu, {"gpus"}) == ""  # a number of them is no switch
     assert on_by_default(to_the_gpu, {"tpu"}) == ""

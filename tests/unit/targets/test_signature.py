@@ -91,6 +91,9 @@ def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():
     ]
     assert "add prob=gamma:drop (or prob=delta:drop)" in asked(several)[0]
     assert "add prob=dim:drop (or prob=dim:keep)" in asked(Wide, init__gamma=1)[0]
+    # What speaks of a number comes first, and which of how many blocks it is, is none.
+    of_a_stack = lambda x, total, gamma, last_block_rate, training: x  # noqa: E731
+    assert "add prob=last_block_rate:drop (or prob=gamma:drop)" in asked(of_a_stack)[0]
 
 
 def test_a_declared_probability_must_exist():

@@ -110,11 +110,19 @@ class Base:
 
 class Whole(Mixin, Base):
     training = True
+
+class Asks(Base):
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return super().forward(x)
 """
     )
     with pytest.raises(UsageError, match="Mixin is a mixin: its forward asks super"):
         load(f"{file}:Mixin")
     assert load(f"{file}:Whole?prob=total:drop").facts.called == "Whole(total=p)(x)"
+    assert load(f"{file}:Asks").facts.called == "Asks(drop_prob=p)(x)"
 
 
 def test_an_object_of_which_more_than_the_mode_is_needed_is_none_that_can_be_stood_in_for(written):

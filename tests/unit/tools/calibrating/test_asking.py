@@ -8,6 +8,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.run.plan import Settings, make
 from droppath_audit.sound import sound_variants
 from droppath_audit.targets.loader import load
+from tools.calibrating.alarms import Audit
 from tools.calibrating.asking import Numbers, all_answers, plain
 from tools.calibrating.scratch import Scratch
 
@@ -26,9 +27,18 @@ def test_no_sound_variant_lacks_a_check_that_all_are_asked(effort):
 
 
 def test_of_mutants_of_other_variants_nothing_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("tools.calibrating.questions.answers", lambda *_, **__: iter(()))
+    jobs = []
+
+    def none(_, upcoming, **__):
+        jobs.extend(upcoming)
+        return iter(())
+
+    monkeypatch.setattr("tools.calibrating.questions.answers", none)
     measured = all_answers(Numbers(1, 4, 0, 0), Scratch(tmp_path), 1, tuple(catalogue()))
     assert set(measured["elsewhere"]) == {check.id for check in catalogue().values() if check.away} | {"DP703", "DP704"}
     assert measured["claims"]["stacks_sample_by_sample"]
     assert "IdleWhileCompiled" not in measured["claims"]
     assert measured["lost"] == []
+    audits = [job for job in jobs if isinstance(job, Audit)]
+    assert len(audits) == 4
+    assert all(set(job.checks) == plain() for job in audits)
