@@ -7,7 +7,7 @@ from typing import Any
 import droppath_audit
 from droppath_audit.checks import catalogue
 from droppath_audit.stats.exact import binomial_interval
-from tools.calibrating.scratch import versions
+from tools.calibrating.scratch import commit, versions
 from tools.calibrating.uniformity import THRESHOLDS, RateTest, excesses, largest_excess
 
 BUDGET = 0.01  # of the synthetic audits
@@ -31,8 +31,8 @@ class Page:
             "# Calibration",
             "",
             "Written by `python -m tools.calibrating`, which `tox -e calibration` runs: no figure here has another "
-            f"source. droppath-audit {droppath_audit.__version__}, {used}. No verdict here depends on time: trials run "
-            "without the time limits of an audit.",
+            f"source. droppath-audit {droppath_audit.__version__} at commit {commit()}, {used}. No verdict here "
+            "depends on time: trials run without the time limits of an audit.",
         ]
         if len(measured["checks"]) < len(catalogue()):
             self._say(f"Of these checks alone: {', '.join(measured['checks'])}.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import droppath_audit
 import droppath_reference
 from droppath_audit.checks import catalogue
+from tools import ROOT
 from tools.calibrating.imports import closure, imported
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 def versions() -> dict[str, str]:
     """Return the versions that figures depend on."""
     return {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "hypothesis")}
+
+
+def commit() -> str:
+    """Return the commit of the code that is measured, ``-dirty`` where files differ from it."""
+    asked = ("git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty")
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    return told.stdout.strip() or "unknown"
 
 
 class Digests:

@@ -41,8 +41,10 @@ def measured(**changes):
     } | changes
 
 
-def test_a_page_of_what_is_as_it_should_be():
+def test_a_page_of_what_is_as_it_should_be(monkeypatch):
+    monkeypatch.setattr("tools.calibrating.page.commit", lambda: "0123abc")
     page = Page(measured())
+    assert " at commit 0123abc, torch" in page.text
     assert page.wrong == []
     assert "Every figure is as it should be." in page.text
     assert "| `floor_mask` | DP101 3, DP102 3 |" in page.text
