@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "number_of_draws", "DP104", function("u = torch.rand(x.shape)  # here", "return x * (u < keep) / keep"), ONES + TRAIN,
     ),
     "one number of a list of one": (
-        "number_of_draws", "DP104",
+        "number_of_draws", "DP401",
         function("u = torch.rand(1)  # here", "return x / keep if u[0] < keep else x * 0.0"), ONES + TRAIN,
     ),
     "neighbours by an index": (
@@ -158,6 +158,15 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "other strides": (
         "departing", "DP006", function(DRAW, "x = x.contiguous()  # here", RETURN), "x = torch.ones((4, 8)).t()\n" + TRAIN,
+    ),
+    "strides of an expanded tensor are nobody's promise": (
+        "rate", "DP114",
+        function("if x.stride(0) == 0:", "    keep = keep * 0.5  # here", DRAW, RETURN), "x = torch.ones((1, 4)).expand(8, 4)\n" + TRAIN,
+    ),
+    "a permutation without gradients": (
+        "subsets", "DP404",
+        function(DRAW, "if not torch.is_grad_enabled():", "    u = (torch.randperm(n) + u) / n  # here", RETURN),
+        ONES + "with torch.no_grad():\n    layer(x, drop_prob=0.3, training=True)\n" + TRAIN,
     ),
     "outside of the graph": (
         "detaching", "DP401",
