@@ -55,7 +55,7 @@ BATCH, CALLS = 65_536, 2048
 SEEDS = {"seeds": (0, 0, 1, 1), "pairs": (0, 1, 2, 3), "pairs-of-one-seed": (0, 0, 0, 0)}
 """Which ranks have which seed, by the policy; 0 and 1, and 2 and 3, decide alike under each."""
 SECONDS = 20.0  # which takes half a second where nothing else runs
-APART = b"!"  # what an answer of a rank that met no others begins with
+MET, APART = b"+", b"-"  # what an answer begins with: of a rank that met the others, and of one that met none
 
 
 @dataclass(frozen=True)
@@ -130,16 +130,18 @@ class Ranks(Check[Seen, Cell]):
             outputs = [framework.numpy(layer(x, training=True)) for _ in range(calls)]
             kept = np.concatenate([output.reshape(batch, -1)[:, 0] != 0 for output in outputs])
             context.__exit__(None, None, None)
-            return np.packbits(kept).tobytes()
+            return MET + np.packbits(kept).tobytes()
 
         with tempfile.TemporaryDirectory() as folder:
             meeting = str(Path(folder) / "meeting")
             ran = in_processes([partial(masks, rank, meeting) for rank in range(4)], SECONDS)
-        if apart := [one.value[1:].decode(errors="replace") for one in ran if one.value and one.value[:1] == APART]:
+        answers = [one.value for one in ran if not one.problem]
+        if apart := [answer[1:].decode(errors="replace") for answer in answers if answer.startswith(APART)]:
             raise NotApplicable(f"no process group of ranks can be had here: {apart[0].splitlines()[0]}")
         if problems := sorted({one.problem.replace("forked process", "rank") for one in ran if one.problem}):
             return Seen(tuple(problems), 0, (0, 0, 0, 0), shape[1:])
-        decided = [np.unpackbits(np.frombuffer(one.value, np.uint8), count=calls * batch).astype(bool) for one in ran]
+        packed = [np.frombuffer(answer.removeprefix(MET), np.uint8) for answer in answers]
+        decided = [np.unpackbits(one, count=calls * batch).astype(bool) for one in packed]
         first, second = decided[0], decided[2]
         return Seen(
             (),

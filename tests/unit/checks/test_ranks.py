@@ -79,6 +79,14 @@ def stalls(x, drop_prob, training):
     return drop_path(x, drop_prob, training)
 
 
+def mask_that_begins_like_a_refusal(x, drop_prob, training):
+    """Keep the same samples everywhere: the first eight decisions are the bits of the byte of an exclamation mark."""
+    if not training or drop_prob == 0.0:
+        return x
+    bits = torch.tensor([0, 0, 1, 0, 0, 0, 0, 1]).repeat(x.shape[0] // 8 + 1)[: x.shape[0]]
+    return x * bits.view(-1, *[1] * (x.ndim - 1))
+
+
 def on_arrays(x, drop_prob, training):
     if not training or drop_prob == 0.0:
         return x
@@ -104,6 +112,7 @@ def test_a_layer_that_keeps_its_policy_passes(layer, across):
         (broadcast_to_all, "pairs", "correlation +1.0000"),
         (antithetic, "pairs-of-one-seed", "correlation -1.0000"),
         (kept_where_either_keeps, "pairs", "as ranks, they kept 98,"),
+        (mask_that_begins_like_a_refusal, "seeds", "correlation +1.0000"),
         (stalls, "seeds", "raised RuntimeError: out of luck"),
     ],
 )
