@@ -12,11 +12,12 @@ import click
 from droppath_audit.config import config_option
 from droppath_audit.core import quantities
 from droppath_audit.core.case import EAGER
-from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
+from droppath_audit.core.errors import Interrupted, UsageError
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.search_path import working_directory
 from droppath_audit.core.visible import shortened, visible
+from droppath_audit.instead import or_instead
 from droppath_audit.ranked import in_turn, shared_out
 from droppath_audit.ranks.joining import rank_timeout_option
 from droppath_audit.report.baseline import baseline
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from droppath_audit.run.limits import Limits
     from droppath_audit.run.plan import Settings
 
-T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 REFERENCE = "droppath_reference:DropPath"
 WIDTH, PLAN_WIDTH = 120, 160
@@ -144,7 +144,7 @@ def perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Wa
         UsageError: If nothing can be audited.
     """
     options["limits"] = _limits(options["trial_timeout"], options["memory_limit"])
-    return shared_out(targets, options, lambda: _perform(targets, options, waivers), collector_for, _or_apart)
+    return shared_out(targets, options, lambda: _perform(targets, options, waivers), collector_for)
 
 
 def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[Waiver, ...]) -> int:
@@ -169,7 +169,7 @@ def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[W
             _load_once(targets, settings, options)
         if options["plan"]:
             for spec in targets:
-                _or_apart(spec, lambda spec: _plan(spec, settings, options))
+                or_instead(spec, lambda it: _plan(it.spec, it.settings(settings), options), options["imports"])
             return HOLDS
         reports, failed = _audits(targets, settings, options)
     for report in reports:
@@ -206,7 +206,7 @@ def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, 
     """
     for spec in targets:
         try:
-            _or_apart(spec, lambda spec: _make_once(spec, settings, options))
+            or_instead(spec, lambda it: _make_once(it.spec, it.settings(settings), options), options["imports"])
         except UsageError as error:
             raise UsageError(
                 _naming(spec, error, error.reason), error.detail, advice=error.advice, command=error.command
@@ -220,35 +220,14 @@ def _make_once(spec: str, settings: Settings, options: dict[str, Any]) -> None:
         make(collector_for(stack, spec, options).facts, settings)
 
 
-def _or_apart(spec: str, do: Callable[[str], T]) -> T:
-    """Return what is done with a SPEC, or with the target apart from its file, where that cannot be imported.
-
-    Raises:
-        UsageError: As what is done; that the file cannot be imported where the target needs what is missing.
-    """
-    try:
-        return do(spec)
-    except Unimportable as error:
-        from droppath_audit.run.journal import folder
-        from droppath_audit.scanning.apart import written_apart
-
-        # With the journals, where the commands of the report find it.
-        apart = written_apart(spec, error.reason, folder() / "apart")
-        if apart is None:
-            raise
-        name = spec.partition("?")[0].rpartition(":")[2]
-        said = f"{error.reason} {name} needs nothing of that, and is audited apart from its file: {apart}"
-        click.echo(f"droppath-audit: {visible(said)}", err=True)
-        return do(apart)
-
-
 def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any]) -> tuple[list[Report], int]:
     """Return the reports, and how many targets could not be audited after all; a signal ends them."""
     reports: list[Report] = []
     failed = 0
     for spec in in_turn(targets, options["exchange"]):
         try:
-            reports.append(_or_apart(spec, lambda spec: _audit(spec, settings, options)))
+            audited = or_instead(spec, lambda it: _audit(it.spec, it.settings(settings), options), options["imports"])
+            reports.append(audited)
         except Interrupted as error:
             click.echo(f"droppath-audit: {visible(error.message)}", err=True)
             break

@@ -11,6 +11,7 @@ from droppath_audit.core.errors import UsageError
 from droppath_audit.core.interruption import Interruption
 from droppath_audit.core.report import HOLDS, SIGNALLED, UNUSABLE, gravest
 from droppath_audit.core.visible import visible
+from droppath_audit.instead import or_instead
 from droppath_audit.ranks.exchange import RankLost
 from droppath_audit.ranks.joining import joined
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from droppath_audit.core.collected import Collector
+    from droppath_audit.instead import Instead
     from droppath_audit.ranks.exchange import Exchange
 
 
@@ -26,7 +28,6 @@ def shared_out(
     options: dict[str, Any],
     lead: Callable[[], int],
     collector_for: Callable[[ExitStack, str, dict[str, Any]], Collector],
-    or_apart: Callable[[str, Callable[[str], None]], None],
 ) -> int:
     """Audit alone or as one rank of several, and return the exit status.
 
@@ -35,13 +36,12 @@ def shared_out(
         options: Of the command line; ``exchange`` is set, to None where this process is alone.
         lead: Audits, as one process does and as rank 0 does.
         collector_for: Returns what collects on a target.
-        or_apart: Calls what it is given with a SPEC, or with that of the target apart from its file.
     """
     exchange = options["exchange"] = joined(options["devices"], options)
     if exchange is None:
         return lead()
     with exchange:
-        status = lead() if exchange.here.leads else _follow(exchange, targets, options, collector_for, or_apart)
+        status = lead() if exchange.here.leads else _follow(exchange, targets, options, collector_for)
         if not options["interruption"].told:
             try:
                 exchange.leave()
@@ -66,21 +66,20 @@ def _follow(
     targets: Iterable[str],
     options: dict[str, Any],
     collector_for: Callable[[ExitStack, str, dict[str, Any]], Collector],
-    or_apart: Callable[[str, Callable[[str], None]], None],
 ) -> int:
     """Run trials of rank 0's audits, print nothing, and return the exit status."""
     from droppath_audit.run.sharing import follow
 
     interruption = options["interruption"] = Interruption()
 
-    def one(spec: str) -> None:
+    def one(it: Instead) -> None:
         with ExitStack() as stack:
-            follow(exchange, collector_for(stack, spec, options), interruption)
+            follow(exchange, collector_for(stack, it.spec, options), interruption)
 
     with interruption.listening(at_once=options["no_isolation"]):
         for spec in () if options["plan"] else in_turn(targets, exchange):
             try:
-                or_apart(spec, one)
+                or_instead(spec, one, options["imports"])
             except RankLost:
                 raise
             except UsageError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from droppath_audit.core.packages import FRAMEWORKS, INSTALLED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_RUN = re.compile(r"""\brunpy\.run_path\(['"]([^'"]+)['"]\)""")
 _OURS = Path(droppath_audit.__file__).parent
 
 
@@ -19,18 +21,15 @@ def ownership(origin: str) -> Callable[[str], bool]:
     """Return what tells whether a file belongs to the code under test.
 
     That is all of the top-level package in which the target is defined, or, outside of any package, of its folder. Of a
-    framework, and of this package, whose samples are targets, it is the one folder.
+    framework, and of this package, whose samples are targets, it is the one folder. Where that file runs another one by
+    its path, as a factory does, it is the folder of that, too.
 
     Args:
         origin: The file in which the target is defined.
     """
     file = Path(origin).absolute()
-    root = file.parent
-    package = (root / "__init__.py").exists()
-    while package and (root.parent / "__init__.py").exists():
-        root = root.parent
-    if package and (root.name in FRAMEWORKS or root == _OURS):
-        root = file.parent
+    ran = [Path(path).absolute() for path in _RUN.findall(_text(file))]
+    roots = {_root(one) for one in (file, *ran)}
     installed = bool(INSTALLED & set(file.parts))
 
     @cache
@@ -38,6 +37,21 @@ def ownership(origin: str) -> Callable[[str], bool]:
         if name.startswith("<"):
             return False
         path = Path(name).absolute()
-        return root in path.parents and (installed or not INSTALLED & set(path.parts))
+        return not roots.isdisjoint(path.parents) and (installed or not INSTALLED & set(path.parts))
 
     return owns
+
+
+def _root(file: Path) -> Path:
+    root = file.parent
+    package = (root / "__init__.py").exists()
+    while package and (root.parent / "__init__.py").exists():
+        root = root.parent
+    return file.parent if package and (root.name in FRAMEWORKS or root == _OURS) else root
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -213,6 +213,8 @@ class Watching:
         if self._witness is not None:
             tensors = self._witness.tensors(returned)
             call.returned = self._witness.describe(tensors[0]) if tensors else None
+            made = call.returned is None and not call.given and callable(returned)
+            call.constructs |= made and returned is not frame.f_locals.get("self")  # as a factory does
             self._witness.end()
         self._x = None
         (self._first if len(self._first) < MOST_FIRST else self._last).append(call)

@@ -104,7 +104,7 @@ class BadProbability(Check[Seen, DtypeCase]):
             try:
                 probe.target.make(value)(x, training=True)
             except TargetRaised as error:
-                kind, message = error.kind, error.text
+                kind, message = error.as_one_of("ValueError", "TypeError"), error.text
             reactions.append(Reaction(text, kind, message))
         return Seen(tuple(reactions), *map(repr, probe.target.default), **_trained(probe))
 

@@ -82,7 +82,7 @@ class IntegerInput(Check[Seen, Case]):
             try:
                 y = probe.make(DROP_PROB)(x, training=True)
             except TargetRaised as error:
-                outcomes.append(Reply(dtype, Refusal(error.kind, error.text)))
+                outcomes.append(Reply(dtype, Refusal(error.as_one_of(*CLEAR), error.text)))
                 continue
             values = framework.numpy(y)
             wrong = values[(values != 0) & (abs(values - kept) > 0.01 * kept)]

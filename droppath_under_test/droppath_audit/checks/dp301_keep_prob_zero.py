@@ -131,5 +131,5 @@ def _refusal(probe: LiveProbe[DtypeCase]) -> str:
     try:
         probe.make(1.0)(probe.ones(probe.shape(1)), training=True)
     except TargetRaised as error:
-        return str(error) if error.kind in REFUSALS else ""
+        return str(error) if error.as_one_of(*REFUSALS) in REFUSALS else ""
     return ""

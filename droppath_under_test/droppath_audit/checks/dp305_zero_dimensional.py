@@ -22,7 +22,7 @@ from droppath_audit.core.check import Check
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.level import Level
-from droppath_audit.core.refusals import Refusal
+from droppath_audit.core.refusals import CLEAR, Refusal
 from droppath_audit.core.verdict import Verdict
 from droppath_reference.law import multiplier
 
@@ -69,7 +69,7 @@ class ZeroDimensional(Check[Seen, DtypeCase]):
             try:
                 y = layer(x, training=True)
             except TargetRaised as error:
-                return Seen(Refusal(error.kind, error.text))
+                return Seen(Refusal(error.as_one_of(*CLEAR), error.text))
             if framework.info(y) != framework.info(x):
                 return Seen(became=str(framework.info(y)))
             values.add(float(framework.numpy(y)))

@@ -29,8 +29,14 @@ class UsageError(Exception):
         self.reason, self.detail, self.advice, self.command = reason, detail, advice, command
 
     def to_json(self) -> dict[str, str]:
-        """Return its parts, by which ``from_json`` makes another."""
-        return {"refused": self.reason, "detail": self.detail, "advice": self.advice, "command": self.command}
+        """Return its parts, by which ``from_json`` and ``refusal`` make another."""
+        return {
+            "refused": self.reason,
+            "detail": self.detail,
+            "advice": self.advice,
+            "command": self.command,
+            "kind": type(self).__name__,
+        }
 
     @classmethod
     def from_json(cls, parts: Mapping[str, object]) -> Self:
@@ -41,6 +47,10 @@ class UsageError(Exception):
 
 class Unimportable(UsageError):
     """What holds the target cannot be imported, whatever the target is."""
+
+
+class NeedsFactory(UsageError):
+    """The target does more than drop, as a block does; ``command`` writes a factory that shows how it drops."""
 
 
 class Interrupted(UsageError):
@@ -56,6 +66,12 @@ class Interrupted(UsageError):
         self.signal = signal
 
 
+def refusal(parts: Mapping[str, object]) -> UsageError:
+    """Return the error that another process has told of, of the class that it had there."""
+    kinds = {kind.__name__: kind for kind in (Unimportable, NeedsFactory)}
+    return kinds.get(str(parts.get("kind", "")), UsageError).from_json(parts)
+
+
 class TargetRaised(Exception):
     """The implementation under test raised while it was being driven.
 
@@ -63,13 +79,19 @@ class TargetRaised(Exception):
         kind: Name of the exception's class, such as ``"ValueError"``.
         text: Its message.
         traceback: Its traceback, without the frames of this package.
+        bases: Names of the classes that its class derives from.
     """
 
-    def __init__(self, kind: str, text: str, traceback: str = "") -> None:
+    def __init__(self, kind: str, text: str, traceback: str = "", bases: tuple[str, ...] = ()) -> None:
         super().__init__(f"{kind}: {text}" if text else kind)
         self.kind = kind
         self.text = text
         self.traceback = traceback
+        self.bases = bases
+
+    def as_one_of(self, *names: str) -> str:
+        """Return which of these classes the exception is one of, as ``except`` has it; its own class's name if none."""
+        return next((name for name in names if name in (self.kind, *self.bases)), self.kind)
 
 
 class NotApplicable(Exception):

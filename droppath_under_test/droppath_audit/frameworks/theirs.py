@@ -21,7 +21,8 @@ def reraise(error: BaseException) -> NoReturn:
     """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     text = "".join(traceback.format_list(frames))
-    raise TargetRaised(type(error).__name__, first_line(error), text) from error
+    bases = tuple(base.__name__ for base in type(error).__mro__[1:])
+    raise TargetRaised(type(error).__name__, first_line(error), text, bases) from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from droppath_audit.core import wire
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import NeedsFactory, UsageError
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.invocation import Invocation
 from droppath_audit.core.recording import Recording
@@ -263,7 +263,7 @@ def _swapped(target: BoundTarget) -> str:
 
 def _computes(facts: Facts, shown: Admission) -> UsageError:
     names = ", ".join(shown.computes[:6]) + (" …" if len(shown.computes) > 6 else "")
-    return UsageError(
+    return NeedsFactory(
         f"{facts.spec} is more than a layer that drops: where nothing is dropped it does not return x, whatever the "
         f"values of {names}.",
         advice=" Audit the class that drops, or the block by a factory, which shows how it drops:",

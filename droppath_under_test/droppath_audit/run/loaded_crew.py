@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
-from droppath_audit.core.errors import Interrupted, Unimportable, UsageError
+from droppath_audit.core.errors import Interrupted, Unimportable, UsageError, refusal
 from droppath_audit.core.facts import Facts
 from droppath_audit.run.crew import Crew
 from droppath_audit.run.limits import BEAT_SECONDS, Watch
@@ -88,8 +88,7 @@ class LoadedCrew:
         while not crew.gone:
             for worker, message in crew.messages(BEAT_SECONDS):
                 if worker is None and "refused" in message:
-                    kind = Unimportable if message.get("unimportable") is True else UsageError
-                    raise kind.from_json(message)
+                    raise refusal(message)
                 if worker is None and "loaded" in message:
                     crew.forks = message.get("forks") is True
                     return wire.load(Facts, message["loaded"])

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core import wire
 from droppath_audit.core.collected import Collected
-from droppath_audit.core.errors import Unimportable, UsageError
+from droppath_audit.core.errors import UsageError
 from droppath_audit.core.recording import Recording
 from droppath_audit.core.trial import Trial
 from droppath_audit.frameworks.guarded import can_be_guarded
@@ -138,8 +138,7 @@ def _load(writer: Writer, request: dict[str, Any]) -> tuple[AnyTarget, Facts] | 
     if os.getpid() != process:
         os._exit(0)  # a copy of the server that the target forked while it was imported
     if loaded is None:
-        unimportable = isinstance(refusal, Unimportable)
-        writer.send(**refusal.to_json(), unimportable=unimportable)
+        writer.send(**refusal.to_json())
         return None
     left = arrivals.undone()
     if not isinstance(loaded, Loaded):

@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 OF_TENSORS = {
@@ -289,6 +289,38 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
         for name, parts in found.items()
         if sorted(parts) == [*range(len(parts))] and len(parts) > 1
     }
+
+
+def taken_alike(function: Any, *, follow: bool = True) -> dict[str, tuple[str, ...]]:
+    """Return the arguments that a function takes apart and returns part by part, each with the names of their parts.
+
+    Args:
+        function: The function.
+        follow: Whether to look into a function of its module to which it hands the argument for what it returns.
+    """
+    tree = definition_of(function)
+    if tree is None:
+        return {}
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    found = {name: parts for name, parts in unpacked(function).items() if _one_by_one(returned, parts)}
+    for value in returned if follow and not found else ():
+        callee = getattr(function, "__globals__", {}).get(getattr(getattr(value, "func", None), "id", ""))
+        if isinstance(value, ast.Call) and inspect.isfunction(callee):
+            names = [*inspect.signature(callee).parameters]
+            given = [*zip(names, value.args, strict=False), *((one.arg, one.value) for one in value.keywords)]
+            alike = taken_alike(callee, follow=False)
+            found |= {one.id: alike[name] for name, one in given if name in alike and isinstance(one, ast.Name)}
+    return found
+
+
+def _one_by_one(returned: Sequence[ast.expr | None], parts: Sequence[str]) -> bool:
+    """Return whether as many values are returned as there are parts, each of them made of its own part alone."""
+    for value in returned:
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(parts):
+            read = [{node.id for node in ast.walk(one) if isinstance(node, ast.Name)} for one in value.elts]
+            if all(names & {*parts} == {part} for part, names in zip(parts, read, strict=True)):
+                return True
+    return False
 
 
 def handed_on(function: Any) -> str:

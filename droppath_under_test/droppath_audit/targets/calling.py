@@ -71,8 +71,11 @@ def call_of(
             roles[name] = "b"
             table.note(f"{name} is a batch index, by its name: every row of x is a sample of its own")
     whole = not (wraps_branch or functions)  # whether a residual form is given what the branch returned
-    lists = _taken_apart(sides, free, roles, form, table) if whole and form in ("residual", None) else {}
-    found = "residual" if lists else _tensors(free, roles, table, form, whole=whole, sides=sides)
+    lists = _alike(sides, free, roles, table) if whole and form in ("branch", None) else {}
+    if whole and not lists and form in ("residual", None):
+        lists = _taken_apart(sides, free, roles, form, table)
+    residual = any("r" in held for held in lists.values())
+    found = "residual" if residual else "" if lists else _tensors(free, roles, table, form, whole=whole, sides=sides)
     if not whole:
         constants = {**constants, **_of_the_branch(sides, free, {**roles, **lists}, table)}
     needed: list[Role] = ["x"] if (found or form) != "residual" else ["r", "x"] if whole else ["r"]
@@ -90,6 +93,18 @@ def call_of(
     slots += [Slot("constant", name, value) for name, value in constants.items() if name not in parameters]
     refuse_unknown(spec, parameters, constants)
     return tuple(slots), found
+
+
+def _alike(
+    sides: Sides, free: Mapping[str, Parameter], roles: Mapping[str, Role], table: Table
+) -> dict[str, tuple[Role, ...]]:
+    """Return the argument that holds several branch outputs, which the body returns one by one."""
+    for name, parts in sides.alike.items():
+        if name in free and name not in roles and not any(map(words.beside, parts)):
+            table.note(f"{name} holds x {len(parts)} times: what comes of all must be dropped together")
+            held: list[Role] = ["x"] * len(parts)
+            return {name: tuple(held)}
+    return {}
 
 
 def _taken_apart(

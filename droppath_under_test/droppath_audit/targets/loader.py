@@ -30,6 +30,7 @@ from droppath_audit.targets.bodies import (
     parts_made,
     passed_on,
     stored_and_called,
+    taken_alike,
     tensors,
     unpacked,
 )
@@ -255,7 +256,7 @@ def _with_body(sides: Sides, method: Any) -> Sides:
     """Return the sides with what the body of the call does with its arguments."""
     return replace(
         sides, passed=passed_on(method), tensors=tensors(method), moded=moded(method), unpacked=unpacked(method),
-        method=method,
+        alike=taken_alike(method), method=method,
     )  # fmt: skip
 
 

@@ -23,8 +23,11 @@ MARK = "given_by_somebody_else"
 
 
 def set_mode(layer: Any, training: bool) -> None:
-    """Switch a layer's mode unless it is in it already."""
+    """Switch a layer's mode unless it is in it already; DP003 judges an attribute that hides the layer's own train."""
     if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
+        if not callable(layer.train) and callable(getattr(type(layer), "train", None)):
+            type(layer).train(layer, training)
+            return
         # Not train(training): classes that are no layers have a train() without arguments.
         layer.train() if training else layer.eval()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.parameters import Sides
 
 MARK = "FILL IN"
+RUNS = "It runs as it is"  # what is said of a factory that does
 ZEROS = "x**0 - 1"  # in any framework, and of infinities and NaN as well
 HEADING = '"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> y``."""'
 

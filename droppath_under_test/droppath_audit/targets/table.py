@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import NeedsFactory, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +92,7 @@ def _open(spec: Spec, questions: list[OpenQuestion], command: str, parts: Sequen
     if len(parts) > 1:
         made = ", ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
         advice = f"It makes layers of its own ({made}): a block, of which a factory shows how it drops. Run next:"
-        return UsageError(reason, advice=f"\n{advice}", command=proposing(whole))
+        return NeedsFactory(reason, advice=f"\n{advice}", command=proposing(whole))
     if all(question.items for question in questions):
         return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")
     advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"

@@ -159,6 +159,25 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "other strides": (
         "departing", "DP006", function(DRAW, "x = x.contiguous()  # here", RETURN), "x = torch.ones((4, 8)).t()\n" + TRAIN,
     ),
+    "chunks that leave a remainder": (
+        "number_of_draws", "DP102",
+        function(
+            "out = x.clone()", "for at in range(0, n - 2, 3):", "    u = torch.rand(3, 1)  # here",
+            "    out[at : at + 3] = x[at : at + 3] * (u < keep) / keep", "return out",
+        ),
+        ONES + TRAIN,
+    ),
+    "zeros that nothing connects to x": (
+        "detaching", "DP405",
+        function(DRAW, "mask = u < keep", "if not mask.any():", "    return torch.zeros_like(x)  # here", "return x * mask.view(-1, 1) / keep"),
+        "x = torch.ones((1, 4)).requires_grad_()\n" + TRAIN,
+    ),
+    "what a factory draws to make its weights": (
+        "number_of_draws", "DP401",
+        "def layer(drop_prob):\n    weights = torch.rand(8, 8)\n    weights[0] *= 2\n\n    def call(x):\n"
+        "        u = torch.rand(1)  # here\n        return x * (u < 1.0 - drop_prob) / (1.0 - drop_prob)\n\n    return call\n",
+        ONES + "call = layer(0.3)\nfor _ in range(40):\n    y = call(x)\nassert False, y\n",
+    ),
     "strides of an expanded tensor are nobody's promise": (
         "rate", "DP114",
         function("if x.stride(0) == 0:", "    keep = keep * 0.5  # here", DRAW, RETURN), "x = torch.ones((1, 4)).expand(8, 4)\n" + TRAIN,

@@ -154,12 +154,41 @@ class Stage(nn.Module):
 """
 
 
-def test_each_command_that_is_printed_about_a_block_leads_on_to_its_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
-) -> None:
+QUICKLY = ("--only", "DP001", "--only", "DP002", "--only", "DP104", "--only", "DP301", "--effort", "quick")
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "stage.py").write_text(BLOCK, encoding="utf-8")
-    status, _, refusal = command_line("stage.py:Stage")
+    return "stage.py:Stage"
+
+
+def test_a_block_is_audited_by_a_factory_that_is_written_for_it(
+    stage: str, tmp_path: Path, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, out, said = command_line(stage, *QUICKLY, "--only", "DP206")
+    assert status == 0
+    assert "every MUST holds" in out
+    assert "DP206" not in out
+    first, left_out = said.splitlines()
+    spec = first.rpartition(": ")[2]
+    assert spec.startswith(str(tmp_path / "state"))
+    assert spec.endswith("audit_me.py:make?form=factory&dtypes=float32")
+    # The checks of values and gradients of x, which say nothing of the block.
+    assert {"DP4*", "DP206"} <= set(left_out.partition(": ")[2].split(", "))
+    again = command_line(stage, *QUICKLY, "--plan")
+    assert (again[0], again[2]) == (0, said)
+    status, out, _ = command_line(spec, *QUICKLY)
+    assert status == 0, "the commands of the report lead there"
+
+
+def test_a_block_of_which_no_factory_runs_is_refused_with_the_command_that_writes_one(
+    stage: str, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setattr("droppath_audit.instead.SECONDS", 0.01)
+    status, _, refusal = command_line(stage, *QUICKLY)
     assert status == 2
     assert "It makes layers of its own (Conv2d, BatchNorm2d): a block" in refusal
     status, _, said = command_line(*shlex.split(refusal.splitlines()[-1])[1:])
@@ -167,9 +196,4 @@ def test_each_command_that_is_printed_about_a_block_leads_on_to_its_verdict(
     assert said.startswith("It runs as it is: ")
     words = shlex.split(said.partition(": ")[2])[1:]
     assert words[0] == "audit_me.py:make?form=factory&dtypes=float32"
-    # Without the checks of values and gradients of x, which say nothing of the block.
     assert {"DP4*", "DP206"} <= set(words)
-    asked = ("--only", "DP001", "--only", "DP002", "--only", "DP104", "--only", "DP301", "--effort", "quick")
-    status, out, _ = command_line(*words, *asked)
-    assert status == 0
-    assert "every MUST holds" in out

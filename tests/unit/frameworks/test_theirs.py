@@ -27,3 +27,15 @@ def test_of_scripted_code_it_is_what_was_raised_there():
     with pytest.raises(TargetRaised) as raised, theirs():
         function(torch.ones(3))
     assert str(raised.value).startswith("RuntimeError: Feature dropout requires at least 2 dimensions")
+
+
+class Rejected(ValueError):
+    """As projects have errors of their own."""
+
+
+def test_what_derives_from_an_expected_class_is_one_of_it():
+    with pytest.raises(TargetRaised) as raised, theirs():
+        raise Rejected("the rate must be below 1")
+    assert raised.value.kind == "Rejected"
+    assert raised.value.as_one_of("AssertionError", "ValueError") == "ValueError"
+    assert raised.value.as_one_of("AssertionError") == "Rejected"

@@ -101,6 +101,8 @@ CONVENTIONS = [
     Convention("OneOfRates"),
     Convention("FromMapping?output=features"),
     Convention("from_mapping"),
+    Convention("several_branches?output=0"),
+    Convention("DropsSeveral?output=0"),
     Convention("OnlyMethod"),
     Convention("BySections"),
     Convention("times_gamma?arg.gamma=1.0"),

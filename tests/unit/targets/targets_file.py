@@ -401,6 +401,18 @@ def two_streams(nodes, edges, drop_prob, training):
     return together[:, 0], together[:, 1]
 
 
+def several_branches(xs, drop_prob, training):
+    a, b = xs
+    kept = drop(torch.ones((len(a),) + (1,) * (a.ndim - 1)), drop_prob, training) > 0
+    keep_prob = (1.0 - drop_prob) or 1.0 if training else 1.0
+    return torch.where(kept, a, 0.0) / keep_prob, torch.where(kept, b, 0.0) / keep_prob
+
+
+class DropsSeveral(ByDropProb):
+    def forward(self, xs):
+        return several_branches(xs, self.drop_prob, self.training)
+
+
 def from_mapping(inputs, drop_prob, training):
     return drop(inputs["x"], drop_prob, training)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Story
 
 FIX = "Compute the output from x itself; detach what is kept for statistics alone."
+SELECT = "Select what is kept of x with torch.where, also where nothing is: what is returned is then connected to x."
 
 
 def find(story: Story, asked: Asked) -> Found | None:
@@ -27,11 +28,8 @@ def find(story: Story, asked: Asked) -> Found | None:
                 return Found(operation.spot, f"{operation.name} runs where no gradients are recorded", FIX)
             if all(not one.tracked for one in operation.given if one.of_x):
                 return Found(operation.spot, f"what {operation.name} is given of x is not tracked any more", FIX)
-        for operation in reversed(call.operations):
-            made = operation.returned[0] if operation.returned else None
-            if made is None or made.key != call.returned.key:
-                continue
-            if not made.of_x:
-                return Found(operation.spot, f"{operation.name} makes the output, which is not computed from x", FIX)
-            break
+        made = [one for one in call.operations if one.returned and one.returned[0].key == call.returned.key]
+        if made and not made[-1].returned[0].of_x:
+            # Later ones hand on what the first has made.
+            return Found(made[0].spot, f"{made[0].name} makes the output, which is not computed from x", SELECT)
     return None

@@ -24,17 +24,19 @@ def find(story: Story, asked: Asked) -> Found | None:
             "element": prod(call.x.shape),
             "channel": prod(call.x.shape[:2]),
         }.get(asked.granularity, call.x.shape[0])
-        for _, operation in drawing([call]):
-            if not operation.returned:
-                continue
+        drawn = [operation for _, operation in drawing([call]) if operation.returned]
+        for operation in drawn:
             shape = operation.returned[0].shape
             first = asked.granularity != "sample" or not shape or shape[0] == wanted or len(shape) == 1
-            if prod(shape) == wanted and first:
+            of_line = [prod(one.returned[0].shape) for one in drawn if one.spot == operation.spot]
+            total = sum(of_line)
+            if (prod(shape) == wanted and first) or (len(of_line) > 1 and total == wanted):
                 continue
+            several = f" {len(of_line):,} times, {total:,} in all," if len(of_line) > 1 else ","
             return Found(
                 operation.spot,
-                f"{operation.name} draws {prod(shape):,} numbers, of shape {list(shape)}, for {wanted:,} decisions: "
-                f"x has shape {list(call.x.shape)}",
+                f"{operation.name} draws {prod(shape):,} numbers{several} of shape {list(shape)}, for {wanted:,} "
+                f"decisions: x has shape {list(call.x.shape)}",
                 f"Draw {WHAT.get(asked.granularity, 'one a sample')}: torch.rand((x.shape[0],) + (1,) * (x.ndim - 1)).",
             )
     return None

@@ -26,7 +26,8 @@ def find(story: Story, asked: Asked) -> Found | None:
         keep_prob = 1.0 - p
         wanted = {"inverted": 1.0 / keep_prob, "none": 1.0}.get(asked.scaling, keep_prob if evaluates else 1.0)
         tolerance = 4 * ROUNDING.get(call.x.dtype if call.x is not None else "", 2.0**-22)
-        measured = [(one, one.factors) for one in call.operations if one.factors is not None and _multiplies(one)]
+        multiplying = [one for one in call.operations if one.factors is not None and _multiplies(one)]
+        measured = [(one, one.factors) for one in _of_one_sample(multiplying, call) if one.factors is not None]
         # What x is multiplied by holds what the mask was multiplied by before.
         factors = [(one, by) for one, by in measured if one.of_x] or measured
         at = meeting(call)
@@ -52,6 +53,14 @@ def find(story: Story, asked: Asked) -> Found | None:
         if not scaled and at is not None:
             return Found(at.spot, f"x meets the mask, and is never multiplied by {wanted:.6g}", FIX)
     return None
+
+
+def _of_one_sample(operations: list[Operation], call: Call) -> list[Operation]:
+    """Return the operations that one sample meets: where x comes in parts, each line does its work for every part."""
+    batch = call.x.shape[:1] if call.x is not None else ()
+    if all(one.shape[:1] == batch for operation in operations for one in operation.given if one.of_x):
+        return operations
+    return list({(operation.spot, operation.name): operation for operation in operations}.values())
 
 
 def _multiplies(operation: Operation) -> bool:
