@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.frameworks.blocks import Blocks
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.targets import words
+from droppath_audit.targets.own_code import OWN_CODE
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 from droppath_audit.targets.proposing import Proposal
 
@@ -87,11 +88,14 @@ class _Trial:
         sides: Its signatures.
         framework: Of the block.
         blocks: The same, as what makes factories.
+
+    Attributes:
+        name: Of the class, in the text.
     """
 
     def __init__(self, obj: Any, binding: Binding, sides: Sides, framework: Framework, blocks: Blocks) -> None:
         invocation = binding.invocation(())
-        self._name, self._obj, self._framework, self._blocks = invocation.name, obj, framework, blocks
+        self.name, self._obj, self._framework, self._blocks = invocation.name, obj, framework, blocks
         self._layers, self._until = has(framework, Layers), time.monotonic() + SECONDS
         self._sizes = tuple(dict.fromkeys((*binding.sizes(), SIZE)))
         self._init = _slots(invocation.init, sides.init, binding, self._constructor_value, quiet=invocation.name)
@@ -119,7 +123,7 @@ class _Trial:
         return "\n".join(
             [
                 "def build(drop_prob, training):",
-                f"    return {self._name}(",
+                f"    return {self.name}(",
                 *(f"        {line}," for line in way.init),
                 "    )",
                 "",
@@ -185,8 +189,8 @@ class _Trial:
         return self._framework.ones((BATCH, 1), "float32", "cpu")
 
     def _names(self, way: _Way) -> dict[str, Any]:
-        names = {**self._blocks.block_names(), self._name: self._obj}
-        exec(compile(self.source(way), f"<{self._name} as it is called>", "exec"), names)  # noqa: S102 - we wrote it
+        names = {**self._blocks.block_names(), self.name: self._obj}
+        exec(compile(self.source(way), f"<{self.name} as it is called>", "exec"), names)  # noqa: S102 - we wrote it
         return names
 
     def _make(self, way: _Way) -> Callable[[float], Callable[[Any, bool], Any]]:
@@ -230,6 +234,7 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         HEADING.format(further=further), "", "from __future__ import annotations", "",
         *blocks.block_imports(), *imports, "", "", trial.source(way), "", "",
         "# From here on nothing is of this block alone.", blocks.block_source(), "", way.made(),
+        f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
     always = ["training=always"] if binding.mode_at == "always" else []
     return Proposal("\n".join(text) + "\n", ("form=factory", *always, "dtypes=float32"), skipped=SKIPPED)

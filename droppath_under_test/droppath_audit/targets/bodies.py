@@ -8,6 +8,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.targets import words
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -38,6 +40,12 @@ def parts_made(cls: Any) -> list[str]:
     calls = [node.func for node in nodes if isinstance(node, ast.Call)]
     named = [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls]
     return [name for name in dict.fromkeys(named) if WITH_WEIGHTS.search(name)]
+
+
+def droppers(cls: Any) -> list[str]:
+    """Return the methods of a class, and of its bases, that are called like ones that drop a path."""
+    found = [name for base in cls.__mro__ for name, held in vars(base).items() if inspect.isfunction(held)]
+    return [name for name in dict.fromkeys(found) if words.drops(name)]
 
 
 def is_name(node: ast.AST, *names: str) -> bool:

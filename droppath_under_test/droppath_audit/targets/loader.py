@@ -25,6 +25,7 @@ from droppath_audit.frameworks.executions import Executions
 from droppath_audit.targets import blocks, proposing, words
 from droppath_audit.targets.bodies import (
     calls,
+    droppers,
     handed_on,
     moded,
     parts_made,
@@ -236,7 +237,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             sides = _with_body(sides, method)
             return replace(
                 sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls),
-                factors=factors(cls),
+                factors=factors(cls), droppers=droppers(cls),
             )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_FUNCTIONS = 200  # whoever's package is a whole world is followed so far
+OWN_CODE = "own_code"
 EXACT = 2**53  # below it every whole number is a float
 MOST_HELD = 16  # numbers of a module's own list, or table, that are read
 
@@ -29,12 +30,13 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     """Return the functions of a target's own code, those nearest to it first.
 
     Those are its own, the methods of its class and of that class's bases, and what they name, in turn: functions and
-    classes of the same package; for a file that is in no package, of the same folder.
+    classes of the same package; for a file that is in no package, of the same folder. A factory that is written for
+    a block names the block, in its attribute ``OWN_CODE``.
 
     Args:
         obj: A class, a function, an instance, or what partly applies or wraps one of these.
     """
-    start = _written(_behind(obj))
+    start = _written(_behind(getattr(obj, OWN_CODE, obj) if isinstance(obj, FunctionType) else obj))
     home = _home(start)
     if home is None:
         return ()

@@ -20,8 +20,9 @@ VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 # What a layer of eight channels would be given: enough for a normalisation, and divisible by heads and groups.
 SIZES = {
     "dim", "dims", "channel", "channels", "width", "size", "features", "planes", "inplanes", "embed", "hidden", "ch",
-    "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output",
+    "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output", "growth",
 }  # fmt: skip
+PADDING, MULTIPLES = {"padding", "pad"}, {"expand", "expansion", "multiplier", "mult", "dilation"}
 STACK = 2  # layers of a stack: the least of which the first and the last are not the same
 COUNTS = {"num", "number", "depth", "heads", "stride", "groups", "kernel", "layers", "index", "idx", "id", "k", "i"}
 
@@ -47,6 +48,7 @@ class Sides:
         factors: Arguments that the body multiplies or divides by as they are.
         method: The function that its call runs, where there is one.
         parts: Layers with weights that its constructor makes: several make a block of it, which is more than drops.
+        droppers: Methods of a class that are called like ones that drop a path.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Sides:
     factors: Set[str] = frozenset()
     method: Any = None
     parts: Sequence[str] = ()
+    droppers: Sequence[str] = ()
 
 
 def required(parameter: Parameter) -> bool:
@@ -127,8 +130,13 @@ def value_of(parameter: Parameter) -> str:
         return str(STACK)
     if annotation in ("", "int") and said & (COUNTS | words.STEPS):
         return "1"
+    if annotation in ("", "int") and said & PADDING:
+        return "0"
+    if annotation in ("", "int", "float") and said & MULTIPLES:
+        return "1"
     if annotation in ("", "int") and said & SIZES:
         return "8"
-    if annotation in ("", "float") and said & words.DROPPING - words.SHORTCUT:
+    drops = bool(said & words.DROPPING - words.SHORTCUT) or parameter.name.endswith(("drop", "dropout"))
+    if annotation in ("", "float") and drops:
         return "0.0"  # what else it drops, it is to leave alone
     return {"int": "1", "float": "1.0"}.get(annotation, "")

@@ -55,7 +55,8 @@ def reading_of(name: str, meaning: words.Meaning, sure: int, sides: Sides) -> st
 def _told_by_body(name: str, sides: Sides) -> bool:
     parameter = sides.init.get(name) or sides.call.get(name)
     drops_nothing = parameter is not None and parameter.default == 0.0  # unless it is told to
-    return name in sides.factors and not drops_nothing and set(words.words(name)) <= words.NUMBER
+    told_by_name = set(words.words(name)) & (words.DROPPING | words.KEEPING)
+    return name in sides.factors and not drops_nothing and not told_by_name
 
 
 def switched_on(sides: Sides, given: Collection[str], table: Table) -> dict[str, bool]:

@@ -41,7 +41,7 @@ def settle(spec: Spec, sides: Sides) -> Binding:
         UsageError: As for ``draft``, and if anything is open; the message asks for all of it.
     """
     binding, table = draft(spec, sides)
-    table.refuse(spec, parts=sides.parts)
+    table.refuse(spec, parts=sides.parts, droppers=sides.droppers)
     return binding
 
 

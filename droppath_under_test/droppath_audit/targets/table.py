@@ -47,19 +47,22 @@ class Table:
         """Add a question, with the items that would answer it, the most likely first."""
         self.questions.append(OpenQuestion(text, items))
 
-    def refuse(self, spec: Spec, command: str = "droppath-audit", *, parts: Sequence[str] = ()) -> None:
+    def refuse(
+        self, spec: Spec, command: str = "droppath-audit", *, parts: Sequence[str] = (), droppers: Sequence[str] = ()
+    ) -> None:
         """Raise if anything is open.
 
         Args:
             spec: What was declared.
             command: What is given a SPEC.
             parts: Layers with weights that it makes; several make a block of it, for which a factory is proposed.
+            droppers: Methods of it that drop a path, by their names.
 
         Raises:
             UsageError: It lists everything and prints the command to run next.
         """
         if self.questions:
-            raise _open(spec, self.questions, command, parts)
+            raise _open(spec, self.questions, command, parts, droppers)
 
 
 def listing(names: Iterable[str]) -> str:
@@ -79,7 +82,9 @@ def proposing(spec: str) -> str:
     return f"droppath-audit propose {shlex.quote(spec)} -o audit_me.py"
 
 
-def _open(spec: Spec, questions: list[OpenQuestion], command: str, parts: Sequence[str]) -> UsageError:
+def _open(
+    spec: Spec, questions: list[OpenQuestion], command: str, parts: Sequence[str], droppers: Sequence[str]
+) -> UsageError:
     lines = [f"{spec.name} is not called yet; its signature leaves open:"]
     for question in questions:
         others = f" (or {' or '.join(question.items[1:])})" if len(question.items) > 1 else ""
@@ -91,7 +96,10 @@ def _open(spec: Spec, questions: list[OpenQuestion], command: str, parts: Sequen
         return UsageError(reason, advice=f"\n{advice}")
     if len(parts) > 1:
         made = ", ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
-        advice = f"It makes layers of its own ({made}): a block, of which a factory shows how it drops. Run next:"
+        advice = f"It makes layers of its own ({made}): a block, of which a factory shows how it drops. Run next"
+        place = spec.text.partition("?")[0]
+        methods = [f"{command} {shlex.quote(f'{place}.{name}')}" for name in droppers]
+        advice += f", or audit its method alone ({' or '.join(methods)}):" if methods else ":"
         return NeedsFactory(reason, advice=f"\n{advice}", command=proposing(whole))
     if all(question.items for question in questions):
         return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")

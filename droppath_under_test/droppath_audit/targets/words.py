@@ -140,7 +140,9 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     if meanings:
         if said & NUMBER:
             return meanings[0], 4 if said & PATHS or "dropout" not in said else 3
-        return None if said <= SHORTCUT else (meanings[0], 1 if said & NO_NUMBERS else 2)
+        # ``layerdrop`` is a number, ``drop_layer`` may be a layer, and ``dropout`` is mostly what else is dropped.
+        noun = said & NO_NUMBERS and spoken[-1] not in DROPPING | KEEPING
+        return None if said <= SHORTCUT else (meanings[0], 1 if noun or said == {"dropout"} else 2)
     if not said & NUMBER:
         return None
     if "depth" in said and said & {"stochastic", "stoch", "sd"}:
@@ -297,6 +299,12 @@ def drops_paths(name: str) -> bool:
     """Return whether a class is called like a layer that drops paths, such as ``DropPath``."""
     said = set(words(name))
     return bool(said & {"drop", "stochastic", "stoch"} and said & {"path", "paths", "connect", "depth"})
+
+
+def drops(name: str) -> bool:
+    """Return whether a method is called like one that drops a path, such as ``_drop_path`` or ``drop_connect``."""
+    said = set(words(name))
+    return drops_paths(name) and not said & {*SWITCHES, *CALLED, "rate", "rates", "prob", "get", "set", "make", "build"}
 
 
 def switch(name: str) -> bool:

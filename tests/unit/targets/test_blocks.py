@@ -9,6 +9,7 @@ import torch
 
 from droppath_audit.frameworks.torch.block_factor import factory_of
 from droppath_audit.targets.loader import proposed
+from droppath_audit.targets.own_code import own_functions
 
 SAMPLES = 4096
 BOUND = 6.0  # standard deviations: sound code is outside once in 5e8 runs; what keeps 1/2 for 3/4 is 32 of them away
@@ -44,6 +45,19 @@ class Exchanged(Bottleneck):
 class Idle(Bottleneck):
     def factor(self, y):
         return 1.0
+
+class Survives(nn.Module):
+    """Named for what the method is called, and given what is kept; beside what another layer drops out."""
+    def __init__(self, width, dropout, layerdrop, padding, stochastic_depth_prob=1.0):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(width, width, 1 + 2 * padding, padding=padding), nn.BatchNorm2d(width)
+        self.stochastic_depth_prob = stochastic_depth_prob
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        if self.training:
+            y = y * (torch.rand(len(y), 1, 1, 1) < self.stochastic_depth_prob) / self.stochastic_depth_prob
+        return x + y
 
 class Together(Bottleneck):
     def factor(self, y):
@@ -186,6 +200,28 @@ def test_what_mixes_samples_is_no_way_to_call_a_block():
 def test_what_returns_its_input_alone_is_no_block():
     with pytest.raises(ValueError, match="never returns anything but its input"):
         factory_of(lambda *_: torch.nn.Identity(), lambda block, z, *_: block(z), (2, 8))(0.5)
+
+
+def test_a_rate_that_a_body_scales_by_is_what_is_kept_unless_its_name_says_more(blocks):
+    make, text = made(blocks, "Survives")
+    assert "stochastic_depth_prob=1.0 - drop_prob" in text
+    assert "padding=0" in text
+    assert "dropout=0.0" in text
+    assert "layerdrop=0.0" in text
+    found = factors(make, 0.25)
+    assert set(found.tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+    assert kept_as_asked(found, 0.75)
+
+
+def test_what_is_dropped_is_zero_also_where_what_is_kept_is_nearly(blocks):
+    assert set(factors(made(blocks, "Bottleneck")[0], 1.0 - 1e-9).tolist()) == {0.0}
+
+
+def test_code_that_is_looked_at_is_that_of_the_block(blocks):
+    make, _ = made(blocks, "Bottleneck")
+    named = {one.__qualname__ for one in own_functions(make)}
+    assert {"Bottleneck.__init__", "Bottleneck.factor", "Bottleneck.forward"} <= named
+    assert not any("factory_of" in one for one in named)
 
 
 def test_a_layer_whose_factory_runs_is_no_block(file):

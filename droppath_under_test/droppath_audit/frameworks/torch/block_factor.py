@@ -174,9 +174,9 @@ def factory_of(
                 "branches are dropped: the output is not that of a dropped branch plus a multiple of the branch"
             )
         keep_prob = 1.0 - drop_prob
-        for value in (0.0, 1.0, keep_prob, 1.0 / keep_prob if keep_prob else 0.0):  # but for rounding in the block
-            m = torch.where((m - value).abs() <= exact * max(1.0, value), value, m)
-        return m
+        values = torch.tensor([0.0, 1.0, keep_prob, 1.0 / keep_prob if keep_prob else 0.0], dtype=m.dtype)
+        least, nearest = (m[:, None] - values).abs().min(dim=1)  # which it is, but for rounding in the block
+        return torch.where(least <= exact * values[nearest].clamp(min=1.0), values[nearest], m)
 
     def make(drop_prob: float) -> Callable[[torch.Tensor, bool], torch.Tensor]:
         blocks = {training: built(drop_prob, training) for training in (True, False)}
