@@ -47,7 +47,7 @@ def or_instead(spec: str, do: Callable[[Instead], T], imports: Sequence[str] = (
     """Return what is done with a SPEC, or with what is audited in its place.
 
     A target whose file cannot be imported is lifted out of it, where it needs nothing that is missing. Of a block a
-    factory is written that shows how it drops, where that runs as it is.
+    factory is written that shows how it drops, where that runs as it is; else the method of it that drops is audited.
 
     Args:
         spec: The SPEC.
@@ -72,12 +72,11 @@ def or_instead(spec: str, do: Callable[[Instead], T], imports: Sequence[str] = (
         said = f"{error.reason} {_name(spec)} needs nothing of that, and is audited apart from its file: {apart}"
     except NeedsFactory as error:
         factory = _factory(error.command, folder() / "factories", imports)
-        if factory is None:
+        if factory is None and not error.others:
             raise
-        found = factory
-        said = (
-            f"{_name(spec)} does more than drop. It is audited by the factor of the branch that it drops: {found.spec}"
-        )
+        found = factory or Instead(shlex.split(error.others[0])[1])
+        by = "the factor of its branch" if factory else "its method that drops"
+        said = f"{_name(spec)} does more than drop. It is audited by {by}: {found.spec}"
         if found.skip:
             said += f"\nLeft out, since a factor says nothing of it: {', '.join(found.skip)}"
     click.echo(f"droppath-audit: {visible(said)}", err=True)

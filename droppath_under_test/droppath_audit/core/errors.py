@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Self
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Self
 
 
 class UsageError(Exception):
@@ -18,31 +18,40 @@ class UsageError(Exception):
         detail: What helps only with ``-v``, such as the traceback of a failed import.
         advice: What to do about it, as it follows the reason.
         command: The command to run next, which ends the message on a line of its own.
+        others: Commands of which the advice tells, and that do as well.
 
     Attributes:
         message: All of it but the detail.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, advice: str = "", command: str = "") -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, advice: str = "", command: str = "", others: Sequence[str] = ()
+    ) -> None:
         self.message = f"{reason}{advice}" + (f"\n  {command}" if command else "")
         super().__init__(self.message)
         self.reason, self.detail, self.advice, self.command = reason, detail, advice, command
+        self.others = tuple(others)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return its parts, by which ``from_json`` and ``refusal`` make another."""
         return {
             "refused": self.reason,
             "detail": self.detail,
             "advice": self.advice,
             "command": self.command,
+            "others": self.others,
             "kind": type(self).__name__,
         }
 
     @classmethod
     def from_json(cls, parts: Mapping[str, object]) -> Self:
         """Return the error of these parts."""
-        reason, detail, *others = (str(parts.get(key, "")) for key in ("refused", "detail", "advice", "command"))
-        return cls(reason, detail, advice=others[0], command=others[1])
+        reason, detail, advice, command = (
+            str(parts.get(key, "")) for key in ("refused", "detail", "advice", "command")
+        )
+        others = parts.get("others")
+        told = [*map(str, others)] if isinstance(others, (list, tuple)) else []
+        return cls(reason, detail, advice=advice, command=command, others=told)
 
 
 class Unimportable(UsageError):

@@ -151,6 +151,13 @@ class Stage(nn.Module):
             kept = torch.rand(len(x), 1, 1, 1) >= self.skip_rate
             y = torch.where(kept, y / ((1.0 - self.skip_rate) or 1.0), torch.zeros_like(y))
         return x + y
+
+class WithMethod(Stage):
+    def drop_path(self, y, p, training):
+        if not training or p == 0.0:
+            return y
+        kept = torch.rand((len(y),) + (1,) * (y.ndim - 1), dtype=torch.float64) >= p
+        return torch.where(kept, y / ((1.0 - p) or 1.0), torch.zeros_like(y))
 """
 
 
@@ -197,3 +204,15 @@ def test_a_block_of_which_no_factory_runs_is_refused_with_the_command_that_write
     words = shlex.split(said.partition(": ")[2])[1:]
     assert words[0] == "audit_me.py:make?form=factory&dtypes=float32"
     assert {"DP4*", "DP206"} <= set(words)
+
+
+def test_else_it_is_audited_by_its_method_that_drops(
+    stage: str, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setattr("droppath_audit.instead.SECONDS", 0.01)
+    status, _, said = command_line(stage.replace("Stage", "WithMethod"), *QUICKLY)
+    assert status == 0
+    assert said.splitlines() == [
+        "droppath-audit: WithMethod does more than drop. It is audited by its method that drops: "
+        "stage.py:WithMethod.drop_path"
+    ]
