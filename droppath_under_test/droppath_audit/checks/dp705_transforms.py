@@ -3,8 +3,9 @@
 What it checks
     The layer is mapped over an axis of its own with random numbers for each entry (``vmap``), and called through
     ``functional_call``; at standard effort ``grad`` and ``jvp`` differentiate it, too. Values, and both derivatives,
-    must be those of kept and dropped samples; not all entries may have the same mask; and evaluation gives x. What the
-    framework itself refuses of an operation, such as drawing into a tensor that it does not map, is not applicable.
+    must be those of kept and dropped samples; not all entries may have the same mask; and evaluation gives x. A wrong
+    derivative is a MUST, since nobody is told. What the framework itself refuses, such as drawing into a tensor that it
+    does not map, is not applicable.
 Why it matters
     Per-sample gradients, ensembles and meta-learning run models under these transforms. A layer that tests for them
     and then does something else is a layer that drops nothing, or the same samples everywhere, in just that training.
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 DROP_PROB, ENTRIES, BATCH = 0.5, 64, 4  # 64 masks are alike by chance once in 2^63
 VMAP, FUNCTIONAL, GRAD, JVP = "vmap", "functional_call", "grad", "jvp"
 EVALUATED = {VMAP: "vmap in evaluation", FUNCTIONAL: "functional_call in evaluation"}
-ALIKE = "alike"
+ALIKE, DERIVATIVE = "alike", "derivative"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class UnderTransforms(Check[Seen, DtypeCase]):
         """Fail where a single value or derivative is not what it is without the transform."""
         observed = [f"{way.name}: {way.wrong}" for way in seen.ways if way.wrong]
         if observed:
-            return Verdict.failed("; ".join(observed), promised="what it does without them")
+            derived = any(way.kind == DERIVATIVE for way in seen.ways)
+            level = Level.MUST if derived else None
+            return Verdict.failed("; ".join(observed), promised="what it does without them", level=level)
         asked = ", ".join(way.name for way in seen.ways if not way.refused)
         refused = "; ".join(f"{way.name} not asked: {way.refused}" for way in seen.ways if way.refused)
         return Verdict.passed(f"{asked} as without{f' ({refused})' if refused else ''}")
@@ -213,8 +216,8 @@ class _Asking:
         framework, dialect = self._probe.framework, self._probe.at.dialect
         given, found, dropped = (framework.numpy(tensor) for tensor in (direction, derivative, y))
         if np.any(found[dropped == 0] != 0):
-            return [Violation("derivative", "a dropped element has a derivative")]
+            return [Violation(DERIVATIVE, "a dropped element has a derivative")]
         if np.any(found[dropped != 0] == 0):
-            return [Violation("derivative", "a kept element has no derivative")]
+            return [Violation(DERIVATIVE, "a kept element has no derivative")]
         wrong = training_violations(given, found, DROP_PROB, self._probe.dtype, dialect)
-        return [Violation("derivative", f"in the derivative: {violation.text}") for violation in wrong]
+        return [Violation(DERIVATIVE, f"in the derivative: {violation.text}") for violation in wrong]

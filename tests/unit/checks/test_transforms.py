@@ -48,5 +48,11 @@ def test_a_broken_one_is_a_broken_should():
     assert observed.startswith("vmap: ")
 
 
+def test_a_wrong_derivative_is_a_broken_must():
+    outcome, must, observed = judged("droppath_audit.mutants.transforms:passes_every_tangent")
+    assert (outcome, must) == ("fail", True)
+    assert "jvp: a dropped element has a derivative" in observed
+
+
 def test_what_is_wrong_without_a_transform_is_left_to_other_checks():
     assert judged("droppath_audit.mutants.values:never_scaled", "quick")[0] == "not-applicable"
