@@ -169,7 +169,7 @@ def _perform(targets: tuple[str, ...], options: dict[str, Any], waivers: tuple[W
             _load_once(targets, settings, options)
         if options["plan"]:
             for spec in targets:
-                or_instead(spec, lambda it: _plan(it.spec, it.settings(settings), options), options["imports"])
+                or_instead(spec, lambda it: _plan(it.spec, it.settings(settings), options), options)
             return HOLDS
         reports, failed = _audits(targets, settings, options)
     for report in reports:
@@ -206,7 +206,7 @@ def _load_once(targets: tuple[str, ...], settings: Settings, options: dict[str, 
     """
     for spec in targets:
         try:
-            or_instead(spec, lambda it: _make_once(it.spec, it.settings(settings), options), options["imports"])
+            or_instead(spec, lambda it: _make_once(it.spec, it.settings(settings), options), options)
         except UsageError as error:
             raise UsageError(
                 _naming(spec, error, error.reason), error.detail, advice=error.advice, command=error.command
@@ -226,7 +226,7 @@ def _audits(targets: tuple[str, ...], settings: Settings, options: dict[str, Any
     failed = 0
     for spec in in_turn(targets, options["exchange"]):
         try:
-            audited = or_instead(spec, lambda it: _audit(it.spec, it.settings(settings), options), options["imports"])
+            audited = or_instead(spec, lambda it: _audit(it.spec, it.settings(settings), options), options)
             reports.append(audited)
         except Interrupted as error:
             click.echo(f"droppath-audit: {visible(error.message)}", err=True)

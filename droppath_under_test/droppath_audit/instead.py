@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from droppath_audit.core.errors import NeedsFactory, Unimportable
+from droppath_audit.core.errors import Interrupted, NeedsFactory, Unimportable
 from droppath_audit.core.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from droppath_audit.run.plan import Settings
 
 T = TypeVar("T")
-SECONDS = 120.0  # in which a factory is written, or there is none
+SECONDS, BEAT_SECONDS = 120.0, 0.1  # in which a factory is written, or there is none; between two looks at a signal
 FACTORY = "audit_me.py"
 
 
@@ -43,7 +45,7 @@ class Instead:
         return replace(settings, skip=(*settings.skip, *self.skip)) if self.skip else settings
 
 
-def or_instead(spec: str, do: Callable[[Instead], T], imports: Sequence[str] = ()) -> T:
+def or_instead(spec: str, do: Callable[[Instead], T], options: Mapping[str, Any]) -> T:
     """Return what is done with a SPEC, or with what is audited in its place.
 
     A target whose file cannot be imported is lifted out of it, where it needs nothing that is missing. Of a block a
@@ -52,10 +54,11 @@ def or_instead(spec: str, do: Callable[[Instead], T], imports: Sequence[str] = (
     Args:
         spec: The SPEC.
         do: What to do.
-        imports: Modules to import before the target.
+        options: ``imports`` and ``interruption``, as the command line gave them.
 
     Raises:
         UsageError: As what is done, where there is nothing to put in its place.
+        Interrupted: If somebody asks for the end while a factory is written.
     """
     from droppath_audit.run.journal import folder
 
@@ -71,7 +74,7 @@ def or_instead(spec: str, do: Callable[[Instead], T], imports: Sequence[str] = (
         found = Instead(apart)
         said = f"{error.reason} {_name(spec)} needs nothing of that, and is audited apart from its file: {apart}"
     except NeedsFactory as error:
-        factory = _factory(error.command, folder() / "factories", imports)
+        factory = _factory(error.command, folder() / "factories", options)
         if factory is None and not error.others:
             raise
         found = factory or Instead(shlex.split(error.others[0])[1])
@@ -87,25 +90,48 @@ def _name(spec: str) -> str:
     return spec.partition("?")[0].rpartition(":")[2]
 
 
-def _factory(command: str, folder: Path, imports: Sequence[str]) -> Instead | None:
+def _factory(command: str, folder: Path, options: Mapping[str, Any]) -> Instead | None:
     """Write the factory that a command proposes, in a process of its own; None where it does not run as it is."""
     from droppath_audit.targets.proposing import RUNS
 
     spec = shlex.split(command)[2]
     file = folder / sha256(f"{Path.cwd()}\0{spec}".encode()).hexdigest()[:12] / FACTORY
-    asked = ["propose", spec, "-o", str(file), *(word for module in imports for word in ("--import", module))]
-    with suppress(OSError, subprocess.TimeoutExpired):
+    own = file.with_name(f"{os.getpid()}_{FACTORY}")  # other ranks write theirs
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        ran = subprocess.run(  # noqa: S603 - our own interpreter and our own module
-            [sys.executable, "-m", "droppath_audit", *asked],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        runs, _, printed = ran.stderr.rstrip().rpartition("\n")[2].partition(": droppath-audit ")
-        if ran.returncode == 0 and runs == RUNS:
+        own.unlink(missing_ok=True)
+        runs, _, printed = _proposed(spec, own, options).rpartition("\n")[2].partition(": droppath-audit ")
+        if runs == RUNS:
+            own.replace(file)
             words = shlex.split(printed)
-            return Instead(words[0], tuple(words[words.index("--skip") + 1 :: 2]) if "--skip" in words else ())
+            skipped = tuple(words[words.index("--skip") + 1 :: 2]) if "--skip" in words else ()
+            return Instead(words[0].replace(str(own), str(file)), skipped)
+        own.unlink(missing_ok=True)
     return None
+
+
+def _proposed(spec: str, file: Path, options: Mapping[str, Any]) -> str:
+    """Have a factory written into a file, and return what is said of it; an empty text where that takes too long."""
+    from droppath_audit.run import processes
+
+    imports = [word for module in options["imports"] for word in ("--import", module)]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+        [sys.executable, "-m", "droppath_audit", "propose", spec, "-o", str(file), *imports],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline, interruption = time.monotonic() + SECONDS, options["interruption"]
+    while True:
+        try:
+            return process.communicate(timeout=BEAT_SECONDS)[1].rstrip()
+        except subprocess.TimeoutExpired:
+            if not interruption.told and time.monotonic() < deadline:
+                continue
+        processes.kill_tree(process.pid)
+        process.communicate()
+        if interruption.told:
+            raise Interrupted(f"Interrupted while a factory for {spec} was being written.", interruption.signal)
+        return ""

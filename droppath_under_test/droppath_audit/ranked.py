@@ -79,7 +79,7 @@ def _follow(
     with interruption.listening(at_once=options["no_isolation"]):
         for spec in () if options["plan"] else in_turn(targets, exchange):
             try:
-                or_instead(spec, one, options["imports"])
+                or_instead(spec, one, options)
             except RankLost:
                 raise
             except UsageError as error:

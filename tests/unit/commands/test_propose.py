@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from droppath_audit import instead
+from droppath_audit.core.interruption import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,3 +220,21 @@ def test_else_it_is_audited_by_its_method_that_drops(
         "droppath-audit: WithMethod does more than drop. It is audited by its method that drops: "
         "stage.py:WithMethod.drop_path"
     ]
+
+
+def test_whoever_ends_it_while_a_factory_is_written_is_heard(
+    stage: str, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    def interrupted(interruption: Interruption) -> bool:
+        interruption.signal = signal.SIGTERM
+        return True
+
+    def writes(*given: object) -> str:
+        monkeypatch.setattr(Interruption, "told", property(interrupted))
+        return proposed(*given)
+
+    proposed = instead._proposed
+    monkeypatch.setattr(instead, "_proposed", writes)
+    status, _, said = command_line(stage, *QUICKLY)
+    assert status == 128 + signal.SIGTERM
+    assert said == f"droppath-audit: Interrupted while a factory for {stage}?init.channels=8 was being written.\n"

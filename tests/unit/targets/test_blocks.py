@@ -217,6 +217,11 @@ def test_what_is_dropped_is_zero_also_where_what_is_kept_is_nearly(blocks):
     assert set(factors(made(blocks, "Bottleneck")[0], 1.0 - 1e-9).tolist()) == {0.0}
 
 
+def test_what_is_declared_of_a_block_is_declared_of_its_factory(blocks):
+    items = proposed(f"{blocks}:Together?granularity=batch&scaling=none", runs=lambda _: False).items
+    assert items == ("form=factory", "granularity=batch", "scaling=none", "dtypes=float32")
+
+
 def test_code_that_is_looked_at_is_that_of_the_block(blocks):
     make, _ = made(blocks, "Bottleneck")
     named = {one.__qualname__ for one in own_functions(make)}
