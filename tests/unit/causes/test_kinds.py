@@ -306,6 +306,18 @@ def test_the_line_is_named_with_what_happens_there(name: str, explained: Mapping
     assert [number for number, _ in found["around"]] == sorted(number for number, _ in found["around"])
 
 
+@pytest.mark.parametrize(("seen", "blamed"), [("a factor of 1", ("scaling", 5)), ("a factor of 1.5", ("drawing", 9))])
+def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
+    tmp_path: Path, seen: str, blamed: tuple[str, int]
+) -> None:
+    lines = ("if torch.rand(()) < drop_prob:", "    return torch.zeros_like(x)", "return x + 0.0")
+    (tmp_path / "layers_0.py").write_text(HEAD + function(*lines), encoding="utf-8")
+    script = "import torch\nfrom layers_0 import layer\n" + ONES + TRAIN
+    asked = {"check": "DP201", "message": f"x = 2 became 2, {seen}"}
+    (found,) = told(tmp_path, [{"text": script, "kinds": list(kinds_of("DP201")), "asked": asked}])
+    assert (found.get("kind"), found.get("line")) == blamed, found
+
+
 def test_a_sound_line_is_not_blamed(tmp_path: Path) -> None:
     scripts = []
     for number, definition in enumerate(SOUND.values()):
