@@ -83,6 +83,16 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "rate", "DP103", function("mask = torch.full((n, 1), 0.65).bernoulli_(0.65)  # here", "return x * mask / keep"),
         ONES + TRAIN,
     ),
+    "another probability of bernoulli_ in half precision": (
+        "rate", "DP103",
+        function("q = keep * 0.9  # here", "mask = x.new_empty((n, 1)).bernoulli_(q)", "return x * mask / keep"),
+        "x = torch.ones((8, 4), dtype=torch.float16)\n" + TRAIN,
+    ),
+    "a probability of bernoulli that was rounded": (
+        "resolution", "DP103",
+        function("q = x.new_full((n, 1), keep)", "mask = torch.bernoulli(q)  # here", "return x * mask / keep"),
+        "x = torch.ones((8, 4), dtype=torch.float16)\n" + TRAIN,
+    ),
     "rounded after it was drawn": (
         "resolution", "DP103", function("u = torch.rand(n).to(torch.bfloat16)  # here", RETURN), ONES + TRAIN,
     ),

@@ -22,7 +22,9 @@ def find(story: Story, asked: Asked) -> Found | None:
                 continue
             if operation.random and "bernoulli" not in operation.name:
                 return Found(operation.spot, _said(f"{operation.name} draws in {made.dtype}", made.dtype), FIX)
-            if operation.random and operation.given and operation.given[0].dtype in DIGITS:
+            # A number that it was given is compared as such, whatever the tensor is that is filled.
+            told = operation.given and not operation.numbers
+            if operation.random and told and operation.given[-1].dtype in DIGITS:
                 return Found(operation.spot, f"the probability of {operation.name} is rounded to {made.dtype}", FIX)
             wide = [one for one in operation.given if one.draws and one.dtype in ("float32", "float64")]
             if wide and not operation.random and _rounds(operation.factors):
