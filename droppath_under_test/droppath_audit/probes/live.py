@@ -103,13 +103,17 @@ class LiveProbe(Driver[Case_co]):
             self.drawn += found[-1].decisions
         return found
 
+    def _decided(self, batch: int) -> int:
+        """Return how many decisions a call makes for so many samples."""
+        return 1 if self._at.per_call else batch
+
     def decisions(self, calls: int, batch: int, *, share: float = SHARE) -> list[Decisions]:
         """Draw masks from one layer, later ones with every question."""
         if self._source is None:
             self._source = self.source()
         batch = self.in_time(batch)
         masks = self._source.draw(calls, batch, self.clock.part(share))
-        self.drawn += masks.size
+        self.drawn += len(masks) * self._decided(batch)
         # Where a call is one decision its first sample speaks for it; that the others agree is DP104's to show.
         return [whole(masks[:, :1] if self._at.per_call else masks, batch)]
 
@@ -147,7 +151,7 @@ class LiveProbe(Driver[Case_co]):
                 break
             for name, source in sources:
                 masks[name][number] = source.draw(1, batch)[0]
-        self.drawn += len(sources) * calls * batch
+        self.drawn += len(sources) * calls * self._decided(batch)
         pairs = tuple((INSTANCES[one], INSTANCES[other]) for one, other in PAIRS if other < len(sources))
         return Instances(masks, dict.fromkeys(masks, np.arange(calls)), pairs, without)
 
@@ -197,7 +201,7 @@ class LiveProbe(Driver[Case_co]):
                 if not np.array_equal(self.framework.bits(x), clean):
                     x = self.tensor(values)  # a target that writes to its input breaks DP004, not this promise
             if outputs:
-                self.drawn += len(outputs) * shape[0]
+                self.drawn += len(outputs) * self._decided(shape[0])
                 yield self._told(drop_prob, values, clean, outputs, request, first + start)
 
     def _asked(self, requests: Sequence[Request]) -> Iterator[tuple[Request, tuple[int, ...], int]]:

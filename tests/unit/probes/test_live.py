@@ -50,6 +50,15 @@ def test_counting_needs_a_rule_that_ends_it() -> None:
         probe_of(identity).count()
 
 
+@pytest.mark.parametrize(("granularity", "each"), [("sample", 8), ("batch", 1)])
+def test_what_was_drawn_is_counted_in_decisions(granularity: str, each: int) -> None:
+    probe = probe_of(identity, granularity=granularity)
+    probe.decisions(4, 8)
+    assert probe.drawn == 4 * each
+    found = probe.instances(3, 8)
+    assert probe.drawn == (4 + 3 * len(found.masks)) * each
+
+
 def test_what_raises_for_some_batches_leaves_the_others() -> None:
     def picky(x: torch.Tensor, drop_prob: float) -> torch.Tensor:
         if len(x) == 2:
