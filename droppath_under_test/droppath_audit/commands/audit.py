@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from droppath_audit.auditing import REFERENCE, effort_option, perform, running_options, selection_options
 from droppath_audit.commands import Command
 from droppath_audit.config import asked_configuration
+from droppath_audit.core.errors import UsageError
 
+SUBCOMMANDS = ("propose", "model", "scan")  # which take other options
 EXAMPLES = """\b
 Examples:
   droppath-audit my_package.layers:DropPath --effort quick
@@ -46,4 +50,24 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     targets = specs or configuration.targets or (REFERENCE,)
     for spec in targets:
         parse(spec)  # a slip of the pen in any of them is answered before the first is audited
-    return perform(targets, options, configuration.waivers)
+    try:
+        return perform(targets, options, configuration.waivers)
+    except UsageError as error:
+        if not error.command or error.command.split()[1] in SUBCOMMANDS:
+            raise
+        command = shlex.join([*shlex.split(error.command), *_given(click.get_current_context())])
+        raise type(error)(error.reason, error.detail, advice=error.advice, command=command) from error
+
+
+def _given(context: click.Context) -> list[str]:
+    """Return the options of a command line as they were given, for the command to run next."""
+    words = []
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or not given or name not in context.params:
+            continue
+        value = context.params[name]
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [option.opts[0]] if option.is_flag else [option.opts[0], str(one)]
+    return words

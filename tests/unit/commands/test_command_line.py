@@ -437,3 +437,15 @@ def test_an_attribute_that_does_not_exist_is_refused() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'adit'"):
         _ = droppath_audit.adit
+
+
+def test_the_command_to_run_next_keeps_the_options_that_were_given(tmp_path, monkeypatch, command_line):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text("def drop(x, p, training, depth):\n    return x\n", encoding="utf-8")
+    given = ("--effort", "quick", "--only", "DP1xx", "--only", "DP301", "--strict")
+    status, _, refusal = command_line("own.py:drop", *given)
+    assert status == 2
+    *_, last = refusal.rstrip().splitlines()
+    assert last == f"  droppath-audit 'own.py:drop?arg.depth=2' {' '.join(given)}"
+    status, _, refusal = command_line("own.py:drop")
+    assert refusal.endswith("\n  droppath-audit 'own.py:drop?arg.depth=2'\n")
