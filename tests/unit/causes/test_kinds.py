@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,10 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a factor of nothing": (
         "not_finite", "DP301", function(DRAW, "y = x / keep  # here", "return y * (u < keep).view(-1, 1)"),
+        ONES + "assert layer(x, drop_prob=1.0, training=True).isfinite().all()\n",
+    ),
+    "a quotient by a tensor of zero": (
+        "not_finite", "DP301", function(DRAW, "q = torch.tensor(keep)  # here", "return x * (u < keep).view(-1, 1) / q"),
         ONES + "assert layer(x, drop_prob=1.0, training=True).isfinite().all()\n",
     ),
     "infinities times zero": (
@@ -312,6 +317,7 @@ def test_the_line_is_named_with_what_happens_there(name: str, explained: Mapping
     found = explained[name]
     assert (found.get("kind"), [found.get("line")]) == (kind, marked), found
     assert found["sentence"]
+    assert not re.search(r"\blift_fresh|\b_[a-z]", found["sentence"]), "a name that nobody has written"
     assert found["fix"].endswith((".", "1)."))
     assert [number for number, _ in found["around"]] == sorted(number for number, _ in found["around"])
 

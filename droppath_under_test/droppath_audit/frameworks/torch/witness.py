@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SHAPES = ("_like", "new_", "empty", "zeros", "ones", "full", "arange", "scalar_tensor")
 """In names of operations whose values come from no tensor that they are given."""
+_WRITTEN_AS = {"lift_fresh": "tensor", "_to_copy": "to", "_local_scalar_dense": "item"}
+"""How somebody who never looked inside of torch knows an operation."""
 
 
 class TorchWitness(Witness):
@@ -120,7 +122,7 @@ class TorchWitness(Witness):
         writes = [_key(tensor) for tensor in _written_among(op, arguments)]
         changes, factors = self._compared(given, before, returned)
         return result, {
-            "name": name,
+            "name": _WRITTEN_AS.get(name, name),
             "given": tuple(given),
             "returned": tuple(self.describe(tensor) for tensor in returned),
             "numbers": tuple(numbers),
