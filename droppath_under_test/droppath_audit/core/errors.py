@@ -88,7 +88,7 @@ class TargetRaised(Exception):
         kind: Name of the exception's class, such as ``"ValueError"``.
         text: Its message.
         traceback: Its traceback, without the frames of this package.
-        bases: Names of the classes that its class derives from.
+        bases: Names of the classes that its class derives from; none for a class of Python's own.
     """
 
     def __init__(self, kind: str, text: str, traceback: str = "", bases: tuple[str, ...] = ()) -> None:

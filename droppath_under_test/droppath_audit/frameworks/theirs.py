@@ -21,8 +21,10 @@ def reraise(error: BaseException) -> NoReturn:
     """Raise what the target raised as TargetRaised, with the frames that are not this package's driving code."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     text = "".join(traceback.format_list(frames))
-    bases = tuple(base.__name__ for base in type(error).__mro__[1:])
-    raise TargetRaised(type(error).__name__, first_line(error), text, bases) from error
+    kind = type(error)
+    # One of Python's own says what it means by its own name: NotImplementedError refuses nothing, RuntimeError may.
+    bases = () if kind.__module__ == "builtins" else tuple(base.__name__ for base in kind.__mro__[1:])
+    raise TargetRaised(kind.__name__, first_line(error), text, bases) from error
 
 
 @contextmanager

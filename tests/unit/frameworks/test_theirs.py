@@ -39,3 +39,9 @@ def test_what_derives_from_an_expected_class_is_one_of_it():
     assert raised.value.kind == "Rejected"
     assert raised.value.as_one_of("AssertionError", "ValueError") == "ValueError"
     assert raised.value.as_one_of("AssertionError") == "Rejected"
+
+
+def test_what_python_raises_itself_is_what_it_is_called():
+    with pytest.raises(TargetRaised) as raised, theirs():
+        raise NotImplementedError("floor of integers")
+    assert raised.value.as_one_of("RuntimeError") == "NotImplementedError"
