@@ -182,6 +182,14 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         ),
         ONES + TRAIN,
     ),
+    "numbers one by one that are all of them": (
+        "scaling", "DP303",
+        function(
+            "rows = []", "for row in x:", "    kept = torch.rand(()) < keep", "    rows.append(torch.where(kept, row, 0.0))",
+            "return torch.stack(rows) / keep**2  # here",
+        ),
+        ONES + TRAIN,
+    ),
     "zeros that nothing connects to x": (
         "detaching", "DP405",
         function(DRAW, "mask = u < keep", "if not mask.any():", "    return torch.zeros_like(x)  # here", "return x * mask.view(-1, 1) / keep"),
@@ -320,6 +328,10 @@ def test_the_line_is_named_with_what_happens_there(name: str, explained: Mapping
     assert not re.search(r"\blift_fresh|\b_[a-z]", found["sentence"]), "a name that nobody has written"
     assert found["fix"].endswith((".", "1)."))
     assert [number for number, _ in found["around"]] == sorted(number for number, _ in found["around"])
+
+
+def test_an_unconnected_output_is_named_by_what_makes_it(explained: Mapping[str, dict[str, Any]]) -> None:
+    assert explained["zeros that nothing connects to x"]["sentence"].startswith("zeros_like makes the output")
 
 
 @pytest.mark.parametrize(("seen", "blamed"), [("a factor of 1", ("scaling", 5)), ("a factor of 1.5", ("drawing", 9))])
