@@ -27,7 +27,8 @@ DEFAULT = "audit"
 
 
 @cache
-def _names() -> tuple[str, ...]:
+def subcommands() -> tuple[str, ...]:
+    """Return the names of the files in this folder."""
     return tuple(module.name for module in iter_modules(__path__))
 
 
@@ -49,25 +50,26 @@ class Commands(click.Group):
     """The group of subcommands; what is none of them is a SPEC."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names of the files in this folder."""
-        return sorted(_names())
+        """Return the subcommands, in the order of their names."""
+        return sorted(subcommands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a subcommand, importing its file."""
-        if cmd_name not in _names():
+        if cmd_name not in subcommands():
             return None
         return cast("click.Command", import_module(f"{__name__}.{cmd_name}").command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default subcommand in front, unless the first word is one or asks for help."""
         first = args[0] if args else ""
-        if first not in (*_names(), "--help", "-h", "--version"):
+        if first not in (*subcommands(), "--help", "-h", "--version"):
             if first and not first.startswith("-") and not _is_target(first):
                 from droppath_audit.targets.known import known_systems
 
                 raise UsageError(
                     f"{first!r} is neither a subcommand, nor a known name ('droppath-audit list --known'), nor a SPEC "
-                    "(package.module:Name or path/to/file.py:Name)." + nearest(first, (*_names(), *known_systems()))
+                    "(package.module:Name or path/to/file.py:Name)."
+                    + nearest(first, (*subcommands(), *known_systems()))
                 )
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)

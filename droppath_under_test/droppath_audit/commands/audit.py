@@ -9,11 +9,10 @@ import click
 from click.core import ParameterSource
 
 from droppath_audit.auditing import REFERENCE, effort_option, perform, running_options, selection_options
-from droppath_audit.commands import Command
+from droppath_audit.commands import Command, subcommands
 from droppath_audit.config import asked_configuration
 from droppath_audit.core.errors import UsageError
 
-SUBCOMMANDS = ("propose", "model", "scan")  # which take other options
 EXAMPLES = """\b
 Examples:
   droppath-audit my_package.layers:DropPath --effort quick
@@ -53,10 +52,11 @@ def command(specs: tuple[str, ...], **options: Any) -> int:
     try:
         return perform(targets, options, configuration.waivers)
     except UsageError as error:
-        if not error.command or error.command.split()[1] in SUBCOMMANDS:
+        words = shlex.split(error.command)
+        if not words or words[1] in subcommands():  # which take other options
             raise
-        command = shlex.join([*shlex.split(error.command), *_given(click.get_current_context())])
-        raise type(error)(error.reason, error.detail, advice=error.advice, command=command) from error
+        command = shlex.join([*words, *_given(click.get_current_context())])
+        raise error.from_json({**error.to_json(), "command": command}) from error
 
 
 def _given(context: click.Context) -> list[str]:

@@ -18,7 +18,7 @@ from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.targets import words
 from droppath_audit.targets.own_code import OWN_CODE
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
-from droppath_audit.targets.proposing import Proposal, dialect_of
+from droppath_audit.targets.proposing import Proposal, declared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -236,10 +236,8 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         "# From here on nothing is of this block alone.", blocks.block_source(), "", way.made(),
         f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
-    always = ["training=always"] if binding.mode_at == "always" else []
-    return Proposal(
-        "\n".join(text) + "\n", ("form=factory", *always, *dialect_of(binding), "dtypes=float32"), skipped=SKIPPED
-    )
+    items = ("form=factory", *declared_of(binding), "dtypes=float32")
+    return Proposal("\n".join(text) + "\n", items, skipped=SKIPPED)
 
 
 def _one_position(way: _Way) -> bool:

@@ -119,15 +119,15 @@ def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
     residual = {"r", "x"} <= {argument.role for argument in invocation.call}
     lines = _given(invocation.call, sides.call, binding)
     body += _lines(f"return {called}", [line.replace(ZEROS, "shortcut") for line in lines] if residual else lines)
-    always = ["training=always"] if binding.mode_at == "always" else []
     form = "form=residual-factory" if residual else "form=factory"
     text = [_heading(residual=residual), "", *imports, "", "", *_make(construct, body, residual=residual)]
-    return Proposal("\n".join(text) + "\n", (form, *always, *dialect_of(binding)))
+    return Proposal("\n".join(text) + "\n", (form, *declared_of(binding)))
 
 
-def dialect_of(binding: Binding) -> list[str]:
-    """Return the items of a SPEC that declare what a factory promises as its target does."""
-    return [
+def declared_of(binding: Binding) -> list[str]:
+    """Return the items of a SPEC that declare of a factory what its target is and promises."""
+    always = ["training=always"] if binding.mode_at == "always" else []
+    return always + [
         f"{key}={value}"
         for key, value in binding.dialect.to_json().items()
         if key in ("granularity", "scaling", "keep_prob_zero") and value not in ("sample", "inverted", "zeros")
