@@ -182,6 +182,14 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         ),
         ONES + TRAIN,
     ),
+    "chunks of which each is scaled once": (
+        "meeting_x", "DP202",
+        function(
+            "out = []", "for part in x.split(2):", "    u = torch.rand(2, 1)",
+            "    out.append(torch.where(u < keep, part / keep, 0.0))  # here", "return torch.cat(out)",
+        ),
+        ONES + TRAIN,
+    ),
     "numbers one by one that are all of them": (
         "scaling", "DP303",
         function(

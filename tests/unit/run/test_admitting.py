@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.targets.loader import load
+from droppath_audit.probes.admission import admission
+from droppath_audit.targets.loader import load, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -517,3 +518,17 @@ def test_a_mode_is_offered_in_the_words_of_the_body(layers: Callable[..., str]) 
     with pytest.raises(UsageError, match=r"add arg\.mode=sample \(or arg\.mode=batch\)"):
         load(layers("of_a_mode"))
     assert load(layers("of_a_mode?granularity=batch")).target.dialect.granularity == "batch"
+
+
+class OutOfRange(ValueError):
+    """As a project has errors of its own."""
+
+
+def test_a_refusal_by_a_class_that_derives_from_a_known_one_is_one():
+    def drop(x, drop_prob, training):
+        if drop_prob >= 1.0:
+            raise OutOfRange("below 1")
+        return x
+
+    shown = admission(load_object(drop, {}).target, "cpu", "float32", whole=False)
+    assert shown.refuses_keep_prob_zero
