@@ -4,6 +4,8 @@ Answers go to a scratch file as they come, named by the code and the versions th
 of the check and that of the subject. So an interrupted run continues where it stopped, a check that changes is asked
 again and no other, and no answer comes from code that is no longer there. No figure on the page has another source.
 
+``python -m tools.calibrating --parts kills`` measures one part of the page; the others stay, each with its commit.
+
 ``python -m tools.calibrating --only DP402 --page build/dp402.md`` asks one check alone, after a change of it, where
 earlier answers are gone.
 """
@@ -17,7 +19,7 @@ from pathlib import Path
 from droppath_audit.checks import catalogue
 from droppath_audit.run.processes import cores
 from tools import DOCS, ROOT
-from tools.calibrating.asking import Numbers, all_answers
+from tools.calibrating.asking import PARTS, Numbers, all_answers
 from tools.calibrating.page import Page
 from tools.calibrating.scratch import Scratch
 
@@ -52,6 +54,7 @@ def main() -> int:
     parser.add_argument("--synthetic", type=whole, default=2000, help="audits of the synthetic target")
     parser.add_argument("--jobs", type=positive, default=cores(), help="processes at a time")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for results of interrupted runs")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="measure these alone; others stay")
     parser.add_argument("--page", type=Path, default=PAGE, help="what to write")
     parser.add_argument("--only", nargs="+", choices=tuple(catalogue()), metavar="CHECK", help="ask these checks alone")
     options = parser.parse_args()
@@ -60,8 +63,8 @@ def main() -> int:
     checks = tuple(check for check in catalogue() if check in (options.only or catalogue()))
     scratch = Scratch(options.scratch)
     numbers = Numbers(options.seeds, options.audits, options.standard, options.synthetic)
-    measured = all_answers(numbers, scratch, options.jobs, checks)
-    page = Page(measured)
+    measured = all_answers(numbers, scratch, options.jobs, checks, options.parts)
+    page = Page(measured, options.page.read_text(encoding="utf-8") if options.page.exists() else "")
     options.page.write_text(page.text, encoding="utf-8")
     sys.stderr.write(f"{options.page} is written\n")
     sys.stderr.writelines(f"wrong  {line}\n" for line in page.wrong)

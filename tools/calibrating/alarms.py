@@ -6,44 +6,71 @@ joined with earlier ones on others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.selftest.examination import killing_result, results
+from droppath_audit.selftest.processes import Lost, answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from droppath_audit.core.result import Result
+    from droppath_audit.targets.loader import Loaded
+
+LIMIT = 600.0  # seconds that a mutant has under one seed
 
 
 @dataclass(frozen=True)
-class Kill:
-    """A mutant under one root seed.
+class Kills:
+    """A mutant under several root seeds.
 
     Attributes:
         spec: SPEC of the mutant.
-        seed: Root seed.
+        seeds: Root seeds.
         checks: Ids of the checks to ask.
-        hints: The trial of each check that killed it under another seed: the one to try first.
     """
 
     spec: str
-    seed: int
+    seeds: Sequence[int]
     checks: tuple[str, ...]
-    hints: Mapping[str, str] = field(default_factory=dict)
 
 
-def kills(job: Kill) -> dict[str, str]:
-    """Return, by check, the trial that kills the mutant at effort standard (empty: none)."""
+@dataclass(frozen=True)
+class _Kill:
+    """What is asked in a process of its own: one seed, and the trial of each check that killed under another."""
+
+    seed: int
+    hints: Mapping[str, str]
+
+
+def kills(job: Kills) -> dict[str, list[str]]:
+    """Return, by check, the trial that kills the mutant at effort standard under each seed (empty: none).
+
+    The mutant is loaded and admitted once; every seed has a fork of its own, so that nothing of one reaches another.
+
+    Raises:
+        RuntimeError: If a seed has no answer.
+    """
     from droppath_audit.run.admitting import admitted
     from droppath_audit.targets.loader import load
 
-    loaded = admitted(load(job.spec))
-    found = {
-        check: killing_result(loaded, check, seed=job.seed, first=job.hints.get(check, "")) for check in job.checks
-    }
+    loaded, hints = admitted(load(job.spec)), dict[str, str]()
+    found: dict[str, list[str]] = {check: [] for check in job.checks}
+    asked = (_Kill(seed, dict(hints)) for seed in job.seeds)  # one by one, with what the seeds before have shown
+    for one, answer in answers(partial(_killing, loaded, job.checks), asked, workers=1, limit=LIMIT, here=True):
+        if isinstance(answer, Lost):
+            raise RuntimeError(f"seed {one.seed}: {answer.reason}")
+        for check, trial in answer.items():
+            found[check].append(trial)
+        hints |= {check: trial for check, trial in answer.items() if trial}
+    return found
+
+
+def _killing(loaded: Loaded, checks: tuple[str, ...], one: _Kill) -> dict[str, str]:
+    found = {check: killing_result(loaded, check, seed=one.seed, first=one.hints.get(check, "")) for check in checks}
     return {check: "" if result is None else result.trial.id for check, result in found.items()}
 
 

@@ -12,7 +12,7 @@ from droppath_audit.selftest.examination import REFERENCE, Subject, subjects
 from droppath_audit.targets.loader import load
 from tools.calibrating.alarms import (
     Audit,
-    Kill,
+    Kills,
     SyntheticAudits,
     audited,
     kills,
@@ -23,11 +23,13 @@ from tools.calibrating.page import BUDGET
 from tools.calibrating.questions import Part, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from tools.calibrating.scratch import Scratch
 
 CHUNK = 20  # synthetic audits a process
+SEEDS = 5  # under which a process asks one mutant
+PARTS = ("kills", "audits", "synthetic")
 SHARE_OF_REFERENCE = 4  # one audit in so many is the reference's
 
 
@@ -53,19 +55,23 @@ def plain() -> set[str]:
     return {trial.check for trial in make(load(REFERENCE).facts, Settings("quick"))}
 
 
-def kill_question(one: Subject, seed: int, scratch: Scratch) -> Question:
-    """Ask the checks that claim a mutant to kill it; first by the trials that did so under seeds before."""
+def kill_questions(one: Subject, number: int, scratch: Scratch) -> list[Question]:
+    """Ask the checks that claim a mutant to kill it under each of so many seeds."""
+    name = f"kills/{scratch.digests.subject(one)}"
+    return [
+        Question(f"{name}/{seeds.start}-{seeds.stop}", one.claims, partial(Kills, one.spec, seeds))
+        for seeds in parts(number, SEEDS)
+    ]
 
-    def key(of: int) -> str:
-        return f"kills/{scratch.digests.subject(one)}/{of}"
 
-    def job(checks: tuple[str, ...]) -> Kill:
-        hints: dict[str, str] = {}
-        for before in range(seed):
-            hints |= {check: trial for check, trial in scratch.known(key(before), checks).items() if trial}
-        return Kill(one.spec, seed, checks, hints)
+def parts(number: int, most: int) -> list[range]:
+    """Return the numbers from 0 on in parts of at most so many."""
+    return [range(start, min(start + most, number)) for start in range(0, number, most)]
 
-    return Question(key(seed), one.claims, job)
+
+def by_seed(answer: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return the answers of all checks under each seed."""
+    return [dict(zip(answer, one, strict=True)) for one in zip(*answer.values(), strict=True)]
 
 
 def together(answer: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -90,60 +96,53 @@ def audit_questions(
     return asked
 
 
-def all_answers(numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[str, ...]) -> dict[str, Any]:
-    """Return all answers: kills by mutant and seed, audits by SPEC and effort, synthetic audits, and what was lost."""
+def all_answers(
+    numbers: Numbers, scratch: Scratch, workers: int, checks: tuple[str, ...], wanted: Container[str] = PARTS
+) -> dict[str, Any]:
+    """Return all answers of the wanted parts.
+
+    Kills are by mutant and seed, audits by effort and subject, synthetic audits in order; of every part, what was lost.
+    """
     asked_by_all = plain()
     # What shows in other variants alone is compiled for every trial: one seed asks it, that of the kill matrix.
     claimable = {check for check in checks if check in asked_by_all or catalogue()[check].benchmark}
     everyone = [replace(one, claims=tuple(check for check in one.claims if check in claimable)) for one in subjects()]
-    lost = list[str]()
-
-    def answered(title: str, function: Any, asked: dict[str, list[Question]]) -> dict[str, list[dict[str, Any]]]:
-        part = Part(title, scratch, workers)
-        found = part.run(function, [question for questions in asked.values() for question in questions])
-        lost.extend(part.lost)
-        return {name: [found[one.key] for one in questions if one.key in found] for name, questions in asked.items()}
-
-    claimed = [one for one in everyone if one.claims]
-    by_mutant = answered(
-        "kills",
-        kills,
-        {one.name: [kill_question(one, seed, scratch) for seed in range(numbers.seeds)] for one in claimed},
-    )
-
-    sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
-    alike = tuple(check for check in checks if check in asked_by_all)
-    by_effort = {
-        effort: answered(f"{effort} audits", audited, audit_questions(sound, effort, number, alike, scratch))
-        for effort, number in (("quick", numbers.quick), ("standard", numbers.standard))
-    }
-
-    drawing = tuple(check for check in statistical() if check in checks)
-    chunks = [range(start, min(start + CHUNK, numbers.synthetic)) for start in range(0, numbers.synthetic, CHUNK)]
-    drawn = answered(
-        f"synthetic audits, {CHUNK} at a time",
-        synthetic_audits,
-        {
-            "synthetic": [
-                Question(f"synthetic/{chunk.start}-{chunk.stop}", drawing, partial(SyntheticAudits, chunk, BUDGET))
-                for chunk in chunks
-            ]
-        },
-    )["synthetic"]
-    return {
+    lost: dict[str, list[str]] = {}
+    found: dict[str, Any] = {
         "checks": checks,
         "elsewhere": tuple(check for check in checks if check not in claimable),
         "seeds": numbers.seeds,
-        "claims": {one.name: one.claims for one in claimed},
-        "kills": by_mutant,
-        "audits": {
-            effort: {name: [together(answer) for answer in found] for name, found in by_variant.items()}
-            for effort, by_variant in by_effort.items()
-        },
-        "synthetic": [
-            together(dict(zip(answer, one, strict=True)))
-            for answer in drawn
-            for one in zip(*answer.values(), strict=True)
-        ],
         "lost": lost,
     }
+
+    def answered(part: str, title: str, function: Any, asked: dict[str, list[Question]]) -> dict[str, list[Any]]:
+        running = Part(title, scratch, workers)
+        there = running.run(function, [question for questions in asked.values() for question in questions])
+        lost.setdefault(part, []).extend(running.lost)
+        return {name: [there[one.key] for one in questions if one.key in there] for name, questions in asked.items()}
+
+    if "kills" in wanted:
+        claimed = [one for one in everyone if one.claims]
+        asked = {one.name: kill_questions(one, numbers.seeds, scratch) for one in claimed}
+        by_mutant = answered("kills", f"kills under {SEEDS} seeds at a time", kills, asked)
+        found["claims"] = {one.name: one.claims for one in claimed}
+        found["kills"] = {name: [one for some in answer for one in by_seed(some)] for name, answer in by_mutant.items()}
+    if "audits" in wanted:
+        sound = [Subject("the reference", REFERENCE, sound=True), *(one for one in everyone if one.sound)]
+        alike = tuple(check for check in checks if check in asked_by_all)
+        found["audits"] = {}
+        for effort, number in (("quick", numbers.quick), ("standard", numbers.standard)):
+            asked = audit_questions(sound, effort, number, alike, scratch)
+            by_variant = answered("audits", f"{effort} audits", audited, asked)
+            found["audits"][effort] = {name: [together(one) for one in some] for name, some in by_variant.items()}
+    if "synthetic" in wanted:
+        drawing = tuple(check for check in statistical() if check in checks)
+        asked = {
+            "synthetic": [
+                Question(f"synthetic/{seeds.start}-{seeds.stop}", drawing, partial(SyntheticAudits, seeds, BUDGET))
+                for seeds in parts(numbers.synthetic, CHUNK)
+            ]
+        }
+        drawn = answered("synthetic", f"synthetic audits, {CHUNK} at a time", synthetic_audits, asked)["synthetic"]
+        found["synthetic"] = [together(one) for some in drawn for one in by_seed(some)]
+    return found

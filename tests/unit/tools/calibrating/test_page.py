@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from droppath_audit.checks import catalogue
 from droppath_audit.selftest import processes
 from tools.calibrating import questions, scratch
 from tools.calibrating.__main__ import main
-from tools.calibrating.asking import Numbers, all_answers, kill_question
+from tools.calibrating.alarms import Kills, kills
+from tools.calibrating.asking import Numbers, all_answers, kill_questions
 from tools.calibrating.page import Page
 from tools.calibrating.questions import Part, Question
 from tools.calibrating.scratch import Digests, Scratch
@@ -37,16 +40,16 @@ def measured(**changes):
             "standard": {"the reference": [quick()] * 7},
         },
         "synthetic": [quick(rng.random(10)) for _ in range(2000)],
-        "lost": [],
+        "lost": {"kills": [], "audits": [], "synthetic": []},
     } | changes
 
 
 def test_a_page_of_what_is_as_it_should_be(monkeypatch):
     monkeypatch.setattr("tools.calibrating.page.commit", lambda: "0123abc")
     page = Page(measured())
-    assert " at commit 0123abc, torch" in page.text
+    assert page.text.count(" at commit 0123abc, torch") == 3
     assert page.wrong == []
-    assert "Every figure is as it should be." in page.text
+    assert page.text.count("Every figure is as it should be.") == 3
     assert "| `floor_mask` | DP101 3, DP102 3 |" in page.text
     assert "6 of 6 kills by 2 claims on 1 mutants" in page.text
     assert "150 audits of correct code at effort quick" in page.text
@@ -69,6 +72,19 @@ def test_a_seed_without_an_answer_is_not_counted_as_a_kill():
     assert "floor_mask: DP101 kills it under 2 of 3 seeds" in page.wrong
 
 
+def test_a_part_is_measured_anew_and_the_others_stay(monkeypatch):
+    monkeypatch.setattr("tools.calibrating.page.commit", lambda: "0123abc")
+    first = Page(measured(synthetic=[quick([1.0], ["DP102[x]: biased"])] * 2000))
+    monkeypatch.setattr("tools.calibrating.page.commit", lambda: "4567def")
+    second = Page(measured(lost={"kills": ["floor_mask: crashed"]}), first.text)
+    assert second.wrong == ["floor_mask: crashed"]
+    whole, changed = first.text.split("\n## "), second.text.split("\n## ")
+    assert [part == other for part, other in zip(whole, changed, strict=True)] == [True, False, True, True]
+    assert "commit 4567def" in changed[1]
+    assert "- floor_mask: crashed" in changed[1]
+    assert Page(measured(lost={"kills": []})).text.count("Not measured yet.") == 2
+
+
 def test_an_alarm_is_named():
     for effort in ("quick", "standard"):
         audits = measured()["audits"]
@@ -86,7 +102,7 @@ def test_p_values_that_are_too_small_are_named():
     rng = np.random.default_rng(np.random.SeedSequence(0))
     audits = {"the reference": [quick(rng.random((2, 10)).min(axis=0)) for _ in range(100)]}
     page = Page(measured(audits={"quick": audits}))
-    assert "the reference: p-values of DP101 are smaller than they may be" in page.wrong
+    assert "the reference, at effort quick: p-values of DP101 are smaller than they may be" in page.wrong
 
 
 def test_more_alarms_than_the_budget_allows_are_named():
@@ -232,17 +248,39 @@ def test_the_digest_of_what_is_shared_is_also_that_of_the_code_that_asks(tmp_pat
     assert Digests().shared != before
 
 
-def test_jobs_get_hints_from_earlier_seeds(tmp_path):
+def test_a_mutant_is_asked_under_some_seeds_at_a_time(tmp_path):
     from droppath_audit.selftest.examination import Subject
 
-    kept, one = Scratch(tmp_path), Subject("m", "m:m", ("DP101", "DP102"))
-    kept.add("kills/m/0", {"DP101": "DP101[a]", "DP102": ""})
-    kept.add("kills/m/1", {"DP101": "DP101[b]", "DP102": "DP102[c]"})
-    kept.add("kills/m/3", {"DP101": "DP101[never]"})
-    question = kill_question(one, 2, kept)
-    job = question.job(("DP101", "DP102"))
-    assert (question.key, job.seed, job.checks) == ("kills/m/2", 2, ("DP101", "DP102"))
-    assert job.hints == {"DP101": "DP101[b]", "DP102": "DP102[c]"}
+    asked = kill_questions(Subject("m", "m:m", ("DP101",)), 12, Scratch(tmp_path))
+    assert [one.key for one in asked] == ["kills/m/0-5", "kills/m/5-10", "kills/m/10-12"]
+    assert [one.job(("DP101",)) for one in asked][2] == Kills("m:m", range(10, 12), ("DP101",))
+
+
+def test_the_trial_that_killed_is_tried_first_under_the_next_seed(monkeypatch):
+    """What a seed leaves behind in its process does not reach the next one, and what it found does."""
+    left = []
+
+    def instead(_, check, *, seed, first):
+        if check == "DP102" and seed == 0:
+            return None
+        left.append(seed)
+        trial = f"{check}[{'' if len(left) == 1 else 'spoilt, '}{first or 'none'} before {seed}]"
+        return types.SimpleNamespace(trial=types.SimpleNamespace(id=trial))
+
+    monkeypatch.setattr("tools.calibrating.alarms.killing_result", instead)
+    found = kills(Kills("droppath_reference:DropPath", range(3), ("DP101",)))
+    assert found == {"DP101": [
+        "DP101[none before 0]",
+        "DP101[DP101[none before 0] before 1]",
+        "DP101[DP101[DP101[none before 0] before 1] before 2]",
+    ]}  # fmt: skip
+    assert kills(Kills("droppath_reference:DropPath", range(2), ("DP102",))) == {"DP102": ["", "DP102[none before 1]"]}
+
+
+def test_a_seed_that_is_lost_loses_the_job(monkeypatch):
+    monkeypatch.setattr("tools.calibrating.alarms.killing_result", lambda *_, **__: os._exit(3))
+    with pytest.raises(RuntimeError, match="seed 4: the process ended with exit status 3"):
+        kills(Kills("droppath_reference:DropPath", range(4, 6), ("DP101",)))
 
 
 def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(tmp_path, monkeypatch):
@@ -253,14 +291,15 @@ def test_one_check_alone_is_asked_of_those_it_claims_and_of_sound_code(tmp_path,
     def instead(function, upcoming, *, workers, limit):
         for job in upcoming:
             asked.append(job)
-            yield job, dict.fromkeys(job.checks, "" if hasattr(job, "hints") else {"alarms": [], "open": [], "p": []})
+            nothing = [""] * len(job.seeds) if isinstance(job, Kills) else {"alarms": [], "open": [], "p": []}
+            yield job, dict.fromkeys(job.checks, nothing)
 
     monkeypatch.setattr(questions, "answers", instead)
     found = all_answers(Numbers(2, 30, 10, 20), Scratch(tmp_path), 1, ("DP402",))
     assert {job.checks for job in asked} == {("DP402",)}
     claimed = {one.name: ("DP402",) for one in subjects() if "DP402" in one.claims}
     assert found["claims"] == claimed
-    assert len(asked) == 2 * len(claimed) + 30 + 10
+    assert len(asked) == len(claimed) + 30 + 10
     assert {effort: sum(map(len, one.values())) for effort, one in found["audits"].items()} == {
         "quick": 30,
         "standard": 10,
