@@ -197,6 +197,7 @@ class Asked:
         granularity: What one decision covers, as declared.
         scaling: How kept samples are scaled, as declared.
         refusing: Whether the check wants some arguments to be refused.
+        mask: Whether what is returned is the mask, by which x is multiplied elsewhere.
     """
 
     check: str
@@ -204,6 +205,7 @@ class Asked:
     granularity: str = "sample"
     scaling: str = "inverted"
     refusing: bool = False
+    mask: bool = False
 
 
 @dataclass(frozen=True)

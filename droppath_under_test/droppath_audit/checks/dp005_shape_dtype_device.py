@@ -1,8 +1,9 @@
 """DP005 shape-dtype-device: the output has the shape, dtype and device of x, for every rank from 1 on.
 
 What it checks
-    In training and in evaluation, for inputs of rank 1 to 6, the output has exactly the shape, the dtype and the
-    device of x. An input fixed by the SPEC is tried at several batch sizes instead.
+    In training, also where all samples are dropped, and in evaluation, for inputs of rank 1 to 6, the output has
+    exactly the shape, the dtype and the device of x. An input fixed by the SPEC is tried at several batch sizes
+    instead.
 Why it matters
     A mask of fixed rank broadcasts (16, 4) to (16, 1, 16, 4) without an error, and an output widened to float32
     silently turns the rest of a half-precision network into single precision.
@@ -21,6 +22,7 @@ from droppath_audit.core.case import DtypeCase
 from droppath_audit.core.check import Check
 from droppath_audit.core.errors import TargetRaised
 from droppath_audit.core.grid import Dtypes
+from droppath_audit.core.output import NUMBER
 from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
 from droppath_audit.probes.live import LiveProbe
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2, 2))
 BATCHES = (1, 3, 16)
 DROP_PROB = 0.3
+NEARLY_ONE = 0.999  # a drop_prob at which all samples are dropped, once in two hundred calls not
 RANKS = (4, 3, 2, 5, 6, 1)  # of which an input is suggested, the likeliest first
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A call whose output is another than promised: shape of x, mode, both in words."""
+    """A call whose output is another than promised: drop_prob, shape of x, mode, both in words."""
 
+    drop_prob: float
     shape: tuple[int, ...]
     training: bool
     promised: str
@@ -69,7 +73,7 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
             return _driven(probe)
         changed = [block for block in probe.at.blocks if block.output_dtype != block.dtype]
         wrong = [
-            Changed(block.shape, block.training, f"{block.dtype}{list(block.shape)}",
+            Changed(DROP_PROB, block.shape, block.training, f"{block.dtype}{list(block.shape)}",
                     f"{block.output_dtype}{list(block.shape)}")
             for block in changed[:1]
         ]  # fmt: skip
@@ -83,6 +87,7 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
             return Verdict.passed(f"{seen.calls} of {seen.calls} calls keep shape, dtype and device")
         others = f"; {seen.changed} of {seen.calls} calls differ" if seen.changed > 1 else ""
         mode = "training" if first.training else "evaluation"
+        mode += f" at drop_prob {first.drop_prob:g}" if first.drop_prob != DROP_PROB else ""
         hint = ""
         if seen.kept and len(first.shape) != len(seen.kept):
             sizes = ",".join(map(str, seen.kept[1:]))
@@ -92,7 +97,7 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
     def show(self, seen: Seen, at: DtypeCase, script: Script) -> None:
         """Make the first call that changed something."""
         if isinstance(script, LiveScript) and seen.first is not None:
-            script.plain(DROP_PROB, seen.first.shape, training=seen.first.training)
+            script.plain(seen.first.drop_prob, seen.first.shape, training=seen.first.training)
             script.same_info()
         else:
             script.same_dtype(DROP_PROB)
@@ -100,7 +105,11 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
 
 def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     """Run every shape in both modes."""
-    layer, framework, fixed = probe.make(DROP_PROB), probe.framework, probe.target.fixed_shape
+    framework, fixed = probe.framework, probe.target.fixed_shape
+    # Here a number is none, whatever else takes it for a tensor.
+    target = probe.target.prepared(output=None) if probe.target.output == NUMBER else probe.target
+    layer, dropping = target.make(DROP_PROB), target.make(NEARLY_ONE)
+    asked = [*((layer, DROP_PROB, training) for training in probe.modes), (dropping, NEARLY_ONE, True)]
     shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else list(SHAPES)
     shapes = [shape for shape in shapes if probe.target.can_be_given(shape)]
     wrong: list[Changed] = []
@@ -109,14 +118,14 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
         before = len(wrong)
         x = probe.ones(shape)
         promised = str(framework.info(x))
-        for training in probe.modes:
+        for one, drop_prob, training in asked:
             try:
-                found = str(framework.info(layer(x, training=training)))
+                found = str(framework.info(one(x, training=training)))
             except (TargetRaised, TypeError) as error:
                 found = str(error)
             if found != promised:
-                wrong.append(Changed(shape, training, promised, found))
+                wrong.append(Changed(drop_prob, shape, training, promised, found))
         if len(wrong) == before and not fixed:
             kept.append(shape)
     likeliest = min(kept, key=lambda shape: RANKS.index(len(shape)), default=())
-    return Seen(len(shapes) * len(probe.modes), len(wrong), wrong[0] if wrong else None, likeliest)
+    return Seen(len(shapes) * len(asked), len(wrong), wrong[0] if wrong else None, likeliest)

@@ -124,6 +124,10 @@ class Target(Protocol):
     """Whether it runs its branch itself, and a call has to show whether it adds the shortcut."""
     runs_branch: bool
     """Whether it is given the branch as a function or layer, and calls it itself."""
+    output: int | str | None
+    """Which of several outputs is audited, as ``output=`` says it, or ``NUMBER``; None where there is one tensor."""
+    says_mask: bool
+    """Whether its name says that what it returns is the mask."""
     follows: bool
     """Whether its layers are converted to x's dtype and device."""
     keyed: bool

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.frameworks.capabilities import Layers, has
+from droppath_audit.core.output import NUMBER, is_number
+from droppath_audit.frameworks.capabilities import Compiling, Layers, has
 from droppath_audit.probes.inputs import BATCH, FEATURES, features, first_taken
 from droppath_audit.probes.stacks import placed
 
@@ -101,6 +102,10 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
     several = _several(target, dtype, device)
     target = target.prepared(**several)
     output = several.get("output") if several else _output(target, dtype, device)
+    if output is None and not several and target.says_mask and _is_mask(target, dtype, device):
+        output = "mask"
+    if output is None and not several and _gives_numbers(target, dtype, device):
+        output = NUMBER
     if output is not None:
         target = target.prepared(output=output)
     smallest, error = _smallest(target, dtype, device)
@@ -188,6 +193,18 @@ def _output(target: Target, dtype: str, device: str) -> int | str | None:
         with suppress(TargetRaised, NotApplicable):
             return target.make(DROP_PROB).first_tensor(target.framework.ones(shape, dtype, device))
     return None
+
+
+def _gives_numbers(target: Target, dtype: str, device: str) -> bool:
+    """Return whether a number comes back where all samples are dropped."""
+    compiling = has(target.framework, Compiling)
+    if target.output is not None or (compiling is not None and compiling.tried()):
+        return False  # what is compiled would be compiled again for another drop_prob
+    for shape in ((BATCH, *found) for found in FEATURES):
+        with suppress(TargetRaised, NotApplicable):
+            layer, x = target.make(NEARLY_ONE), target.framework.ones(shape, dtype, device)
+            return any(is_number(layer(x, training=True)) for _ in range(MASKS))
+    return False
 
 
 def _is_mask(target: Target, dtype: str, device: str) -> bool:

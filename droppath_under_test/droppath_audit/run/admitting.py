@@ -14,6 +14,7 @@ from droppath_audit.core import wire
 from droppath_audit.core.errors import NeedsFactory, UsageError
 from droppath_audit.core.grid import DTYPES
 from droppath_audit.core.invocation import Invocation
+from droppath_audit.core.output import NUMBER
 from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
@@ -219,7 +220,11 @@ def _shown(first: Admission, *, follows: bool) -> list[str]:
         notes.append("it is converted to the dtype of x, as the model that holds it is")
     if first.several:
         notes.append("the branch that it is given returns a tuple, of its output and all that it is given beside x")
-    if first.output is not None:
+    if first.output == NUMBER:
+        notes.append("a number that comes back is taken for a tensor full of it: DP005 judges that")
+    elif first.output == "mask":
+        notes.append("output=mask, by its name, and zeros and one other number come back whatever x is")
+    elif first.output is not None:
         notes.append(f"output={first.output}: of several outputs the first tensor is audited")
     if first.ranks:
         notes.append(f"x of rank {', '.join(map(str, first.ranks))} alone is taken: the others are DP005's finding")

@@ -157,6 +157,7 @@ def asked(result: Result, facts: Facts) -> dict[str, Any]:
         "granularity": facts.dialect.granularity,
         "scaling": facts.dialect.scaling,
         "refusing": check_of(result.trial.check).wants_refusals,
+        "mask": isinstance(facts.invocation, Invocation) and facts.invocation.output == "mask",
     }
 
 

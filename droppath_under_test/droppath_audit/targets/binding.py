@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.arrangement import Arrangement
 from droppath_audit.core.invocation import Argument, Invocation, kept
+from droppath_audit.core.output import NUMBER
 from droppath_audit.targets import words
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Binding:
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
         init_source: Constructor argument that takes the generator to draw from; empty where there is none.
         call: The call's arguments.
-        output: Index of the output, its key, its attribute after a dot, ``mask``, or None.
+        output: Index of the output, its key, its attribute after a dot, ``mask``, None, or ``NUMBER``.
         input: Shape of inputs with -1 for the batch, or None.
         arrangement: Where the target has its decisions.
         follows: Whether the layer is converted to x's dtype and device, as a model that holds it would be.
@@ -60,6 +61,7 @@ class Binding:
         ranks: Ranks of x that it takes; empty for all.
         adds: Whether the branch that it is given adds the shortcut to its output.
         several: Whether the branch that it is given returns a tuple, of its output and all that it is given beside x.
+        says_mask: Whether the name of what is audited says that a mask comes back.
         index: Item of the SPEC that would say which layer of a stack this is, without its value; empty where there is
             no such argument, or the SPEC says it.
         notes: What names suggested and did not prove.
@@ -87,9 +89,15 @@ class Binding:
     ranks: tuple[int, ...] = ()
     adds: bool = False
     several: bool = False
+    says_mask: bool = False
     index: str = ""
     notes: tuple[str, ...] = ()
     form_open: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether a call is given x alone, and what it returns is the output."""
+        return self.call == (Slot("x"),) and not (self.arrangement or self.follows or self.output is not None)
 
     @property
     def evaluates(self) -> bool:
@@ -217,7 +225,7 @@ class Binding:
             attribute=self.probability.name
             if self.probability and self.probability_at in ("init", "attribute")
             else "",
-            output=self.output,
+            output=None if self.output == NUMBER else self.output,
             residual=self.dialect.form == "residual",
             arrangement=self.arrangement,
             follows=self.follows,

@@ -15,7 +15,6 @@ from droppath_audit.frameworks.executions import Executions
 from droppath_audit.frameworks.own_code import OwnCode
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
-from droppath_audit.targets.binding import Slot
 from droppath_audit.targets.branch import Branch
 from droppath_audit.targets.constructing import constructed
 from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Framework, Tensor
     from droppath_audit.frameworks.settings import Change
     from droppath_audit.frameworks.way import Way
-    from droppath_audit.targets.binding import Binding
-
-_PLAIN_CALL = (Slot("x"),)
+    from droppath_audit.targets.binding import Binding, Slot
 
 
 def _target_does(action: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -66,6 +63,8 @@ class BoundTarget:
         self.follows = binding.follows
         self.index = binding.index
         self.runs_branch = binding.runs_branch
+        self.output = binding.output
+        self.says_mask = binding.says_mask
         self.left_at_import: tuple[Change, ...] = ()
         self.apart = False
         self.way: Way | None = None
@@ -148,9 +147,7 @@ class BoundLayer:
         self._running = Running(target.way, per_call=target.dialect.granularity == "batch")
         self._followed: dict[int, tuple[str, str]] = {}
         binding, self._runs_branch = target.binding, target.binding.runs_branch
-        self._only_x = binding.call == _PLAIN_CALL and not (
-            binding.arrangement or binding.follows or binding.output is not None
-        )
+        self._only_x = binding.plain
         # A constructor that refuses the probability must be seen here, not at the first call.
         self._instance(True)
 

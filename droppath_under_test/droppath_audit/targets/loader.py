@@ -338,6 +338,8 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
     binding = bind_factory(spec) if spec.factory else settle(spec, sides_of(obj, spec, adapter, keys))
     if binding.keyed and keys is None:
         raise UsageError(f"The call of {spec.name} takes a random key, and {adapter.name} {Keys.lacking}.")
+    named = getattr(found.obj, "__name__", "")  # of a method, too, for which a factory stands
+    binding = replace(binding, says_mask=bool(words.MASK & set(words.words(named))))
     target = BoundTarget(obj, binding, framework)
     version, layouts, around = adapter.version(), has(framework, Layouts), has(framework, Surroundings)
     executions = has(framework, Executions)

@@ -87,6 +87,7 @@ STEPS, OF_STEPS = {"step", "epoch", "iteration", "iter"}, {"steps", "epochs", "i
 
 GAINS = {"gamma", "gain", "layerscale"}
 
+MASK = {"mask", "masks", "noise"}
 INDEX = {"batch", "index", "indices", "idx", "id", "ids", "node", "nodes", "vec", "vector"}
 
 _SHORT = {"dp": ("drop", "path"), "dpr": ("drop", "path", "rate"), "sdr": ("stochastic", "depth", "rate")}

@@ -342,6 +342,15 @@ def test_an_unconnected_output_is_named_by_what_makes_it(explained: Mapping[str,
     assert explained["zeros that nothing connects to x"]["sentence"].startswith("zeros_like makes the output")
 
 
+@pytest.mark.parametrize(("mask", "kind"), [(False, "detaching"), (True, None)])
+def test_a_mask_is_not_computed_from_x(tmp_path: Path, mask: bool, kind: str | None) -> None:
+    (tmp_path / "layers_0.py").write_text(HEAD + function("return torch.bernoulli(torch.ones(x.shape[0], 1))"))
+    asked = {"check": "DP405", "message": "the output does not require a gradient", "mask": mask}
+    script = "import torch\nfrom layers_0 import layer\n" + ONES + "x.requires_grad_()\n" + TRAIN
+    (found,) = told(tmp_path, [{"text": script, "kinds": ["detaching"], "asked": asked}])
+    assert found.get("kind") == kind, found
+
+
 @pytest.mark.parametrize(("seen", "blamed"), [("a factor of 1", ("scaling", 5)), ("a factor of 1.5", ("drawing", 9))])
 def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
     tmp_path: Path, seen: str, blamed: tuple[str, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,6 @@ from droppath_audit.targets.loader import load, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from droppath_audit.core.report import Report
 
@@ -91,6 +91,19 @@ def one_coin(x, drop_prob, training):
         return x
     kept = torch.rand((), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - drop_prob) or 1.0)
+
+def number_where_dropped(x, drop_prob, training):
+    if training and torch.rand(()).item() < drop_prob:
+        return 0
+    return x / (1.0 - drop_prob) if training else x
+
+def zeros_of_their_own(x, drop_prob, training):
+    y = drop(x, drop_prob, training)
+    return y if y.any() or not training else torch.zeros(x.shape)
+
+def drop_mask(x, drop_prob):
+    kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
+    return kept.to(x.dtype) / ((1.0 - drop_prob) or 1.0)
 
 def one_coin_a_token(x, drop_prob, training):
     if not training or drop_prob == 0.0:
@@ -427,6 +440,42 @@ def test_of_several_outputs_the_first_tensor_is_audited(
     assert bad(report) == {}
     assert report.facts.called == called
     assert f"output={output}: of several outputs the first tensor is audited" in report.facts.notes
+
+
+def test_a_number_in_the_place_of_a_tensor_is_one_finding(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    report = isolated(f"{layers('number_where_dropped')}?granularity=batch", "DP005", "DP103", "DP201", "DP202")
+    ((check, results),) = bad(report).items()
+    assert (check, len(results)) == ("DP005", 4)
+    assert "returned int, not a tensor in training at drop_prob 0.999" in results[0].verdict.observed
+    assert report.facts.notes[-1] == "a number that comes back is taken for a tensor full of it: DP005 judges that"
+    with pytest.raises(AttributeError, match="'int' object"):
+        exec(results[0].snippet, {})  # noqa: S102 - a script is there to be run
+
+
+def test_what_is_lost_where_all_samples_are_dropped_is_seen(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    found = bad(isolated(layers("zeros_of_their_own"), "DP005"))["DP005"]
+    assert {result.trial.case.coordinates["dtype"] for result in found} == {"float64", "float16", "bfloat16"}
+    assert all("in training at drop_prob 0.999" in result.verdict.observed for result in found)
+
+
+def test_a_mask_is_taken_for_one_by_its_name_and_its_values(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    given = layers("drop_mask")
+    report = isolated(given, "DP005", "DP103", "DP201")
+    assert bad(report) == {}
+    assert report.facts.invocation.output == "mask"
+    assert "output=mask, by its name, and zeros and one other number come back whatever x is" in report.facts.notes
+    other = Path(given.rpartition(":")[0])
+    other.write_text(other.read_text(encoding="utf-8").replace("drop_mask", "drop_it"), encoding="utf-8")
+    assert (
+        "add output=mask to the SPEC"
+        in bad(isolated(given.replace("drop_mask", "drop_it"), "DP201"))["DP201"][0].verdict.hint
+    )
 
 
 def test_tensors_that_are_given_together_must_be_dropped_together(

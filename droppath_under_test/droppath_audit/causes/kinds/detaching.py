@@ -29,7 +29,7 @@ def find(story: Story, asked: Asked) -> Found | None:
             if all(not one.tracked for one in operation.given if one.of_x):
                 return Found(operation.spot, f"what {operation.name} is given of x is not tracked any more", FIX)
         made = [one for one in call.operations if one.returned and one.returned[0].key == call.returned.key]
-        if made and not made[-1].returned[0].of_x:
+        if made and not made[-1].returned[0].of_x and not asked.mask:
             # Later ones hand on what the first has made.
             return Found(made[0].spot, f"{made[0].name} makes the output, which is not computed from x", SELECT)
     return None
