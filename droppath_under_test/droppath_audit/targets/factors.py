@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from droppath_audit.targets.bodies import assignments, definition_of, is_name
@@ -24,8 +25,9 @@ def factors(obj: Any) -> set[str]:
     if not inspect.isclass(obj):
         tree = definition_of(obj)
         return _found([tree], _named(tree)) if tree is not None else set()
-    trees = [definition_of(method) for method in vars(obj).values() if inspect.isfunction(method)]
-    made = definition_of(vars(obj).get("__init__"))
+    methods = _methods(obj)
+    trees = [definition_of(method) for method in methods.values()]
+    made = definition_of(methods.get("__init__"))
     held = {
         ast.unparse(target): value.id
         for target, stored in assignments(made)
@@ -33,6 +35,13 @@ def factors(obj: Any) -> set[str]:
         if isinstance(value, ast.Name)
     }
     return _found([tree for tree in trees if tree is not None], held)
+
+
+def _methods(cls: type) -> dict[str, FunctionType]:
+    """Return the methods that a class defines or takes over from bases of its own package, by name."""
+    package = cls.__module__.partition(".")[0]
+    own = [base for base in reversed(cls.__mro__) if base.__module__.partition(".")[0] == package]
+    return {name: held for base in own for name, held in vars(base).items() if isinstance(held, FunctionType)}
 
 
 def _named(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:

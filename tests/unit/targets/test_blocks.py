@@ -59,6 +59,15 @@ class Survives(nn.Module):
             y = y * (torch.rand(len(y), 1, 1, 1) < self.stochastic_depth_prob) / self.stochastic_depth_prob
         return x + y
 
+class Normal(Survives):
+    """Some samples are kept, many times over, where none is to be."""
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        if self.training:
+            noise = torch.floor(torch.randn(len(y), 1, 1, 1) + self.stochastic_depth_prob)
+            y = y * noise / self.stochastic_depth_prob
+        return x + y
+
 class Together(Bottleneck):
     def factor(self, y):
         return (torch.rand(()) < self.survival_rate).to(y) / self.survival_rate
@@ -144,6 +153,12 @@ def test_a_faulty_block_shows_its_fault(blocks, name, values, keep_prob):
     found = factors(made(blocks, name)[0], 0.25)
     assert set(found.tolist()) == values
     assert kept_as_asked(found, keep_prob) or keep_prob == 1.0
+
+
+def test_what_is_kept_a_billion_times_over_is_none_dropped(blocks):
+    found = factors(made(blocks, "Normal")[0], 0.25)
+    assert {0.0, 1 / 0.75, -1 / 0.75} < {round(float(one) * 0.75) / 0.75 for one in found}
+    assert (found == 0).double().mean().item() == pytest.approx(0.372, abs=BOUND * math.sqrt(0.372 * 0.628 / SAMPLES))
 
 
 def test_a_block_that_decides_once_a_batch_does_so_here(blocks):

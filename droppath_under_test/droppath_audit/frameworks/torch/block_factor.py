@@ -156,7 +156,9 @@ def factory_of(
         b = next((y for y in kept if all(apart(y, other) for other in like)), None)
         if b is None:
             raise ValueError("the block never returns anything but its input")
-        others = [y for y in (*dropped, *like, torch.zeros_like(b)) if apart(y, b)]
+        # What was kept though hardly anything is to be is scaled by the reciprocal of as little: it is none dropped.
+        moderate = [y for y in dropped if bool(y.norm() < 1e3 * b.norm())]
+        others = [y for y in (*moderate, *like, torch.zeros_like(b)) if apart(y, b)]
         a = next((y for y in like if on_a_line(y, others[0], b)), others[0])
         rising = (b > a) & (a > 0.0)  # through a ReLU after the addition, these are as they were before it
         return a, b, rising if bool(rising.any()) else a != b
