@@ -22,7 +22,8 @@ class Facts:
         spec: The SPEC as it was given, or a description of the object handed to ``audit``.
         stands_for: The SPEC that it names, where it is a known name.
         kind: ``class``, ``function``, ``instance``, ``factory``, ``recording``, ``model`` or ``schedule``.
-        origin: ``file:line`` of its definition, or an empty text.
+        origin: ``file:line`` of its definition, or an empty text; of a factory that names the code under test, of that.
+        factory: ``file:line`` of such a factory, or an empty text.
         package: Distribution and version it came from, such as ``timm 1.0.31``, or an empty text.
         arguments: How probability and mode are told, such as ``drop_prob · train()/eval()``.
         called: How it is constructed and called, by roles, such as ``DropPath(drop_prob=p)(x)``.
@@ -64,6 +65,7 @@ class Facts:
     framework_version: str
     devices: dict[str, tuple[str, ...]]
     stands_for: str = ""
+    factory: str = ""
     called: str = ""
     notes: tuple[str, ...] = ()
     evaluates: bool = True

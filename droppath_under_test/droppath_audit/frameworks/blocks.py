@@ -29,6 +29,10 @@ class Blocks(Capability):
         """Return what the imports and the source define."""
 
     @abstractmethod
+    def own_parts(self, block: Any) -> tuple[str, ...]:
+        """Return the names of the parts of a block whose classes are not the framework's."""
+
+    @abstractmethod
     def block_dtypes(self) -> tuple[str, ...]:
         """Return the dtypes that a block may compute in, as source text, the most exact first."""
 

@@ -133,7 +133,7 @@ def identity(facts: Facts) -> dict[str, Any]:
     """Return what must be the same wherever answers on a target are put together, as plain data."""
     told = wire.dump(facts)
     del told["import_seconds"]
-    return {"facts": told, "source": source.digest(facts.origin)}
+    return {"facts": told, "source": [source.digest(file) for file in (facts.origin, facts.factory)]}
 
 
 def _locked(file: IO[bytes]) -> bool:

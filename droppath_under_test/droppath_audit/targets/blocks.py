@@ -36,7 +36,8 @@ VALUES = 48  # ways to fill in what the constructor, or the call, must be given
 SEEDS = 3
 CALLS = 8  # at each rate, of five samples
 RATES = (0.5, 0.25)
-PARTS = ("GivenPart()", "GivenPart(None)")  # what stands for attention returns its weights too
+GIVEN = "GivenPart"
+PARTS = (f"{GIVEN}()", f"{GIVEN}(None)")  # what stands for attention returns its weights too
 HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
 
 x is not given to the block. It is called on one fixed input, as often as x has samples, and m is the factor by which
@@ -106,15 +107,21 @@ class _Trial:
 
         On one position alone a decision a position looks like one a sample, so that is taken where nothing else runs.
         """
-        runs = None
+        runs = idle = None
         for way in self._running():
             if runs is not None and _one_position(way) and not _one_position(runs):
                 continue
             for finer in self._finer(way):
                 if time.monotonic() > self._until:
-                    return runs or way
-                if self._answers(finer):
+                    return idle or runs or way
+                factors = self._factors(finer)
+                # Of a block that was changed, some have to be dropped, and some kept: else what it dropped is lost.
+                if len(factors) > 1:
                     return finer
+                if factors and not (finer.silent or finer.bare):
+                    idle = idle or finer
+            if idle is not None:
+                return idle
             runs = runs or way
         return runs
 
@@ -138,9 +145,7 @@ class _Trial:
         for init in islice(product(*self._init), VALUES):
             way, given = _Way(init), islice(product(*self._call), VALUES)
             with suppress(Exception):  # whatever it raises, it is not to be given this
-                block = self._names(way)["build"](0.0, True)
-                inside = self._layers.parts(block) if self._layers is not None else ()
-                switched = tuple(place for place, name in inside if words.drops_paths(name))
+                switched = self._named(self._built(way))
                 for call, features in product(given, _features(self._sizes)):
                     if time.monotonic() > self._until:
                         return
@@ -161,20 +166,35 @@ class _Trial:
         for seed in range(SEEDS):
             yield replace(way, seed=seed)
         with suppress(Exception):
-            block = self._names(way)["build"](0.0, True)
+            block = self._built(way)
+            own = self._blocks.own_parts(block)
+            if set(own) - set(way.switched):  # one of them may drop, whatever it is called
+                for seed in range(SEEDS):
+                    yield replace(way, seed=seed, switched=own)
             inside = self._layers.parts(block) if self._layers is not None else ()
             held = self._layers.numbers(block) if self._layers is not None else ()
             norms = tuple(place for place, name in inside if "norm" in name.lower() and "." not in place)
-            parts = list(dict.fromkeys(name.partition(".")[0] for name in held if "." in name))
+            adding = {name.partition(".")[0] for name in held if "." in name}
+            adding |= {place for place, name in inside if name == GIVEN}
+            parts = [place for place, _ in inside if place in adding]
             silent = [(), *((part,) for part in reversed(parts) if part not in norms)]
             yield from (replace(way, silent=one) for one in silent[1:])
             yield from (replace(way, bare=norms, silent=one) for one in silent if norms)
 
-    def _answers(self, way: _Way) -> bool:
-        """Return whether every sample of several calls is kept or dropped as a whole.
+    def _built(self, way: _Way) -> Any:
+        """Return a block that drops: many hold nothing that could, where the rate is zero."""
+        build = self._names(way)["build"]
+        with suppress(Exception):
+            return build(RATES[0], True)
+        return build(0.0, True)
 
-        Of a block that was changed, some have to be dropped, and some kept: else what it dropped is what it lost.
-        """
+    def _named(self, block: Any) -> tuple[str, ...]:
+        """Return the names of the parts of a block whose classes are called like layers that drop paths."""
+        inside = self._layers.parts(block) if self._layers is not None else ()
+        return tuple(place for place, name in inside if words.drops_paths(name))
+
+    def _factors(self, way: _Way) -> set[float]:
+        """Return by what samples are multiplied; nothing where not each is kept or dropped as a whole in all calls."""
         with suppress(Exception):
             make, x, seen = self._make(way), self._x(), set[float]()
             for drop_prob in RATES:
@@ -182,8 +202,8 @@ class _Trial:
                 layer(x, False)
                 for _ in range(CALLS):
                     seen |= set(self._framework.numpy(layer(x, True)).ravel().tolist())
-            return len(seen) > 1 or not (way.silent or way.bare)
-        return False
+            return seen
+        return set()
 
     def _x(self) -> Any:
         return self._framework.ones((BATCH, 1), "float32", "cpu")

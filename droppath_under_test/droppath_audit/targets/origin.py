@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import inspect
+import sys
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 
@@ -18,10 +21,26 @@ def source_of(obj: Any) -> str:
     try:
         obj = inspect.unwrap(obj)
         source = obj if inspect.isclass(obj) or inspect.isfunction(obj) else type(obj)
+        if inspect.isclass(source) and source.__module__ not in sys.modules:
+            return _by_its_methods(source)
         file, line = inspect.getsourcefile(source), inspect.getsourcelines(source)[1]
     except (TypeError, OSError, ValueError):
         return ""
     return f"{file}:{line}" if file else ""
+
+
+def _by_its_methods(cls: type) -> str:
+    """Return file and line of a class in a file that was run by its path, which no module is there to tell of."""
+    files = {held.__code__.co_filename for held in vars(cls).values() if inspect.isfunction(held)}
+    for file in sorted(files):
+        body: list[ast.stmt] = ast.parse(Path(file).read_text(encoding="utf-8")).body
+        found: ast.ClassDef | None = None
+        for name in cls.__qualname__.split("."):
+            found = next((one for one in body if isinstance(one, ast.ClassDef) and one.name == name), None)
+            body = found.body if found else []
+        if found is not None:
+            return f"{Path(file).absolute()}:{found.lineno}"
+    return ""
 
 
 def package_of(obj: Any) -> str:

@@ -59,6 +59,52 @@ class Survives(nn.Module):
             y = y * (torch.rand(len(y), 1, 1, 1) < self.stochastic_depth_prob) / self.stochastic_depth_prob
         return x + y
 
+class Thin(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, y):
+        return y * (torch.rand(len(y), 1, 1, 1) >= self.rate) / (1.0 - self.rate) if self.training else y
+
+class DropPath(Thin):
+    pass
+
+class Modern(nn.Module):
+    """Holds what drops only where anything is to be dropped."""
+    kind = DropPath
+
+    def __init__(self, dim, drop_path=0.0):
+        super().__init__()
+        self.mix, self.norm = nn.Conv2d(dim, dim, 3, padding=1, groups=dim), nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(0.1), nn.Linear(4 * dim, dim))
+        self.gamma = nn.Parameter(1e-6 * torch.ones(dim))
+        self.drop_path = self.kind(drop_path) if drop_path > 0.0 else nn.Identity()
+
+    def forward(self, x):
+        y = self.gamma * self.mlp(self.norm(self.mix(x).permute(0, 2, 3, 1)))
+        return x + self.drop_path(y.permute(0, 3, 1, 2))
+
+class OtherName(Modern):
+    kind = Thin
+
+class Handed(nn.Module):
+    """Both of its branches are handed over, and scaled one after the other."""
+    def __init__(self, size, self_attn, feed_forward, stochastic_depth_rate=0.0):
+        super().__init__()
+        self.self_attn, self.feed_forward, self.rate = self_attn, feed_forward, stochastic_depth_rate
+        self.before, self.between = nn.LayerNorm(size), nn.LayerNorm(size)
+
+    def forward(self, x, mask):
+        factor = 1.0
+        if self.training and self.rate > 0.0:
+            if torch.rand(1).item() < self.rate:
+                return x, mask
+            factor = 1.0 / (1.0 - self.rate)
+        h = self.before(x)
+        x = x + factor * self.self_attn(h, h, h, mask)
+        return x + factor * self.feed_forward(self.between(x)), mask
+
 class Normal(Survives):
     """Some samples are kept, many times over, where none is to be."""
     def forward(self, x):
@@ -135,7 +181,7 @@ def kept_as_asked(found, keep_prob):
     )
 
 
-@pytest.mark.parametrize("name", ["Bottleneck", "Encoder"])
+@pytest.mark.parametrize("name", ["Bottleneck", "Encoder", "Modern", "OtherName"])
 def test_a_sound_block_multiplies_its_branch_as_a_sound_layer_does_x(blocks, name):
     make, _ = made(blocks, name)
     found = factors(make, 0.25)
@@ -177,6 +223,14 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
     assert "dropout=0.0" in text
     assert "self_attn=GivenPart(None)" in text
     assert "mask=None" in text
+
+
+def test_two_branches_that_are_handed_over_do_not_look_like_one(blocks):
+    make, text = made(blocks, "Handed")
+    assert "silent=('feed_forward',)" in text
+    torch.manual_seed(0)
+    layer = make(0.25)
+    assert {layer(torch.ones(1, 1), True).item() for _ in range(60)} == {0.0, torch.tensor(1 / 0.75).item()}
 
 
 def test_what_drops_parts_of_a_sample_is_refused_and_not_made_to_fit(blocks):

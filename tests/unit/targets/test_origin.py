@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import runpy
 import sys
 from types import SimpleNamespace
 
@@ -29,6 +30,15 @@ def test_a_package_is_found_by_what_it_installed_whatever_its_name(tmp_path, mon
     assert package_of(SimpleNamespace(__module__="some_module.layers")) == "Renamed-Package 1.2"
     assert package_of(SimpleNamespace(__module__="some")) == ""
     assert package_of(SimpleNamespace(__module__="layers")) == ""
+
+
+def test_a_class_of_a_file_that_was_run_by_its_path_is_found_there(tmp_path, monkeypatch):
+    text = "x = 1\n\nclass Outer:\n    class Layer:\n        def forward(self): ...\n\nclass Empty:\n    pass\n"
+    (tmp_path / "layers.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names = runpy.run_path("layers.py")
+    assert source_of(names["Outer"].Layer) == f"{tmp_path / 'layers.py'}:4"
+    assert source_of(names["Empty"]) == ""
 
 
 def test_every_module_that_is_installed_has_the_package_that_the_standard_library_names():

@@ -19,19 +19,27 @@ NEARLY = 1e-9  # a drop_prob at which all is kept, and 1 - NEARLY at which all i
 
 
 class GivenPart(torch.nn.Module):
-    """What a block is given as a part of its branch: it returns what it is given first.
+    """What a block is given as a part of its branch: it returns the sine of what it is given first.
+
+    As a linear function it would hide that several of its kind are added one after the other.
 
     Args:
         beside: What it returns beside that, as attention returns weights.
+
+    Attributes:
+        silent: Whether it returns zeros.
     """
+
+    silent = False
 
     def __init__(self, *beside: Any) -> None:
         super().__init__()
         self._beside = beside
 
     def forward(self, *given: Any, **named: Any) -> Any:
-        """Return the first argument, alone or with what stands beside it."""
+        """Return the sine of the first argument, alone or with what stands beside it."""
         first = next(iter((*given, *named.values())))
+        first = torch.zeros_like(first) if self.silent else torch.sin(first)
         return (first, *self._beside) if self._beside else first
 
 
@@ -100,6 +108,8 @@ def factory_of(
                     values = 1.0 + 0.5 * spread(parameter.shape, number)
                 parameter.data = values.to(parameter)  # not what was drawn, written over
         for name, part in block.named_modules():
+            if isinstance(part, GivenPart):
+                part.silent = any(f"{name}.".startswith(f"{other}.") for other in silent)
             follows = not name or any(f"{name}.".startswith(f"{other}.") for other in switched)
             part.training = training and follows
         return block

@@ -28,6 +28,11 @@ class TorchBlocks(Blocks):
         """Return what ``block_factor`` defines."""
         return vars(block_factor)
 
+    def own_parts(self, block: Any) -> tuple[str, ...]:
+        """Return the names of the modules inside whose classes come from elsewhere than torch."""
+        inside = ((name, type(part).__module__.partition(".")[0]) for name, part in block.named_modules() if name)
+        return tuple(name for name, package in inside if package != "torch")
+
     def block_dtypes(self) -> tuple[str, ...]:
         """Return float64, and float32 for a block that computes in no other."""
         return ("torch.float64", "torch.float32")

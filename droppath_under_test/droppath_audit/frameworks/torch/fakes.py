@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.fakes import DRAWN, MET, MOVED, READ, STRAYED, FakeDevices, Passage
 from droppath_audit.frameworks.theirs import is_ours
+from droppath_audit.frameworks.torch.drawing import draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -192,7 +193,7 @@ class _Operation:
             note(Passage(READ, name, words(self._there[0].raw)))
         args, kwargs = pytree.tree_map(self._bare, (self._args, self._kwargs))
         result = func(*args, **kwargs)
-        if torch.Tag.nondeterministic_seeded in func.tags and not stays:
+        if not stays and draws(func, args, kwargs):
             for tensor in pytree.tree_leaves(result):
                 if isinstance(tensor, torch.Tensor) and tensor.numel():
                     note(Passage(DRAWN, name, words(tensor), named=self._names_a_generator()))

@@ -6,7 +6,6 @@ A dispatch mode sees what forward, backward, checkpointing, ``vmap`` and scripte
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.frameworks.tape import BERNOULLI, INTEGER, MOST_DRAWS, OTHER, UNIFORM, Draw
 from droppath_audit.frameworks.torch import devices
+from droppath_audit.frameworks.torch.drawing import draws, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,18 +121,9 @@ class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not _is_random(func):
+        if not draws(func, args, kwargs):
             return func(*args, **kwargs)
-        parameters = func._schema.arguments
-        defaults = {p.name: p.default_value for p in parameters if p.has_default_value()}
-        names = [p.name for p in parameters]
-        arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
-        return self._handle(func, arguments, lambda: func(*args, **kwargs))
-
-
-@cache
-def _is_random(op: Any) -> bool:
-    return torch.Tag.nondeterministic_seeded in op.tags
+        return self._handle(func, named(func, args, kwargs), lambda: func(*args, **kwargs))
 
 
 def _drawn(name: str, result: Any) -> torch.Tensor:

@@ -10,10 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from droppath_audit.frameworks.torch.drawing import draws
 from droppath_audit.frameworks.witness import FEW_ELEMENTS, MOST_ELEMENTS, MOST_LOOKED, Seen, Witness, Witnessing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _SHAPES = ("_like", "new_", "empty", "zeros", "ones", "full", "arange", "scalar_tensor")
 """In names of operations whose values come from no tensor that they are given."""
@@ -100,14 +101,15 @@ class TorchWitness(Witness):
         self._held.append(tensor)  # or another could take its memory, and its label
         self._labels[_key(tensor)] = label
 
-    def ran(self, op: Any, arguments: list[Any], run: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    def ran(self, op: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return what an operation returns, and what is known of it."""
-        name, random = op.overloadpacket.__name__, torch.Tag.nondeterministic_seeded in op.tags
+        name, random = op.overloadpacket.__name__, draws(op, args, kwargs)
+        arguments = [*args, *kwargs.values()]
         leaves = tree_leaves(arguments)
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         given = [self.describe(tensor) for tensor in tensors]
         before = [tensor.detach().clone() if _written(op) and self._small(tensor) else tensor for tensor in tensors]
-        result = run()
+        result = op(*args, **kwargs)
         returned = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if random:
             self._drawn += 1
@@ -184,7 +186,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if not self._wanted():
             return func(*args, **kwargs)
-        result, noted = self._witness.ran(func, [*args, *kwargs.values()], lambda: func(*args, **kwargs))
+        result, noted = self._witness.ran(func, args, kwargs)
         self._note(func, noted)
         return result
 
