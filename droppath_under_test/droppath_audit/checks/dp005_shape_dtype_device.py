@@ -36,6 +36,7 @@ SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2
 BATCHES = (1, 3, 16)
 DROP_PROB = 0.3
 NEARLY_ONE = 0.999  # a drop_prob at which all samples are dropped, once in two hundred calls not
+NUMBERS = "where nothing is kept, zeros like x are to come back: a sum with them has the dtype and the graph of x"
 RANKS = (4, 3, 2, 5, 6, 1)  # of which an input is suggested, the likeliest first
 
 
@@ -88,7 +89,7 @@ class ShapeDtypeDevice(Check[Seen, DtypeCase]):
         others = f"; {seen.changed} of {seen.calls} calls differ" if seen.changed > 1 else ""
         mode = "training" if first.training else "evaluation"
         mode += f" at drop_prob {first.drop_prob:g}" if first.drop_prob != DROP_PROB else ""
-        hint = ""
+        hint = NUMBERS if first.found.endswith("not a tensor") else ""
         if seen.kept and len(first.shape) != len(seen.kept):
             sizes = ",".join(map(str, seen.kept[1:]))
             hint = f"if other ranks are not meant to be taken, add input=B{',' * bool(sizes)}{sizes} to the SPEC"

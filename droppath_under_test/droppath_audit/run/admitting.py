@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from contextlib import nullcontext
 from dataclasses import replace
@@ -35,6 +36,7 @@ ADDS = "of a layer that returns its input where it skips the branch: the branch 
 NEITHER = "at drop_prob = 0 it returns neither what that returned nor the shortcut plus that."
 OF_GPUS = {"cuda", "gpu", "gpus"}  # words in the name of an argument that asks for one
 PATIENT_SECONDS = 20.0  # for one that was late
+_BARE = re.compile(r"no attribute '_(modules|parameters|buffers|\w*hooks\w*)'|before Module.__init__\(\) call")
 ASKING_SECONDS = 10.0  # in which a fork answers; without an answer the trials show what is the matter
 
 
@@ -186,13 +188,19 @@ def _all_raise(facts: Facts, shown: Admission, target: BoundTarget) -> UsageErro
         command = f"droppath-audit {shlex.quote(completed(facts.spec, [item]))}"
         advice = f"\nRun next, with {item}, since there is no GPU:"
         return UsageError(said, shown.traceback, advice=advice, command=command)
-    asks = "\n  --device cuda      where there is a GPU: it asks for one" if cuda else ""
+    if _BARE.search(shown.raised):
+        return UsageError(
+            f"{said}\nIts constructor does not call super().__init__() before anything else.", shown.traceback
+        )
+    if cuda and "cuda" not in facts.devices:
+        command = f"droppath-audit {shlex.quote(facts.spec)} --device cuda"
+        return UsageError(said, shown.traceback, advice="\nRun next, where there is a GPU:", command=command)
     return UsageError(
         said,
         shown.traceback,
         advice=f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"
         "\n  input=B,4,8,8      if it takes other shapes than (B, 1), (B, 1, 1), (B, 1, 1, 1) and (B,)"
-        f"\n  call=(x,p,training) if it is called in another way{asks}"
+        f"\n  call=(x,p,training) if it is called in another way"
         "\nOr a factory to edit:",
         command=proposing(facts.spec),
     )

@@ -203,16 +203,28 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         found: What explains results, by their trials' ids; others that are broken in the same way have the same.
     """
     ways = {_way(result): found[result.trial.id] for result in results if result.trial.id in found}
+    explained = {
+        result.trial.id: found.get(result.trial.id)
+        or _told(result)
+        or ways.get(_way(result))
+        or _at_definition(result, facts)
+        for result in results
+        if result.bad
+    }
+    # What a kind says that knows no mistake belongs to the first that another knows in the line.
+    precise: dict[tuple[str, int], str] = {}
+    for one in explained.values():
+        if one.kind not in VAGUE:
+            precise.setdefault((one.place.file, one.place.line), one.kind)
     groups: dict[tuple[str, str, int], list[Result]] = {}
-    explained: dict[str, Found] = {}
     for result in results:
         if not result.bad:
             continue
-        one = found.get(result.trial.id) or _told(result) or ways.get(_way(result)) or _at_definition(result, facts)
-        # What no line was found for is told check by check.
-        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else ""
+        one = explained[result.trial.id]
+        # What no line was found for is told check by check, and two mistakes in a line one by one.
+        kind = precise.get((one.place.file, one.place.line), "") if one.kind in VAGUE else one.kind
+        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else kind
         groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
-        explained[result.trial.id] = one
     causes = [_cause(group, explained) for group in groups.values()]
     return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), one.kind in VAGUE, -len(one.checks))))
 

@@ -36,7 +36,7 @@ class Calling:
         how = self._how
         lines: list[str] = []
         if how.kind == "class":
-            branch = any(argument.role == "branch" for argument in how.init)
+            branch = any("branch" in (argument.role, *argument.roles) for argument in how.init)
             lines = [
                 *(self._branch() if branch else ()),
                 f"layer = {self._apply(how.name, how.init, drop_prob, training)}",

@@ -51,6 +51,7 @@ class Binding:
         init_positional: Names of the constructor arguments that follow them and cannot be passed by name.
         init: Constructor arguments by name.
         init_branch: Constructor argument that takes the branch, for layers that wrap it.
+        listed: Whether that argument takes it in a list.
         init_source: Constructor argument that takes the generator to draw from; empty where there is none.
         call: The call's arguments.
         output: Index of the output, its key, its attribute after a dot, ``mask``, None, or ``NUMBER``.
@@ -80,6 +81,7 @@ class Binding:
     init_positional: tuple[str, ...] = ()
     init: dict[str, Any] = field(default_factory=dict)
     init_branch: str | None = None
+    listed: bool = False
     init_source: str = ""
     output: int | str | None = None
     input: tuple[int, ...] | None = None
@@ -238,7 +240,8 @@ class Binding:
         """Return the arguments of the constructor, the positional ones first."""
         named = {}
         if self.init_branch is not None:
-            named[self.init_branch] = Argument("branch", self.init_branch)
+            one = Argument("branch", self.init_branch)
+            named[self.init_branch] = replace(one, role="list", roles=("branch",)) if self.listed else one
         if self.probability is not None and self.probability_at == "init":
             named[self.probability.name] = Argument("p", self.probability.name)
         if self.init_source:

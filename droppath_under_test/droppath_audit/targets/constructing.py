@@ -49,7 +49,8 @@ def constructed(
     if binding.init_source:
         keywords[binding.init_source] = ask(framework, Sources).source()
     if binding.init_branch is not None:
-        keywords[binding.init_branch] = ask(framework, Layers).branch(branch)
+        given = ask(framework, Layers).branch(branch)
+        keywords[binding.init_branch] = [given] if binding.listed else given
     positional = [keywords.pop(name) for name in binding.init_positional]
     return _neutral(obj(*binding.init_args, *positional, **keywords), binding, framework)
 

@@ -25,7 +25,7 @@ def factors(obj: Any) -> set[str]:
     if not inspect.isclass(obj):
         tree = definition_of(obj)
         return _found([tree], _named(tree)) if tree is not None else set()
-    methods = _methods(obj)
+    methods = methods_of(obj)
     trees = [definition_of(method) for method in methods.values()]
     made = definition_of(methods.get("__init__"))
     held = {
@@ -37,7 +37,7 @@ def factors(obj: Any) -> set[str]:
     return _found([tree for tree in trees if tree is not None], held)
 
 
-def _methods(cls: type) -> dict[str, FunctionType]:
+def methods_of(cls: type) -> dict[str, FunctionType]:
     """Return the methods that a class defines or takes over from bases of its own package, by name."""
     package = cls.__module__.partition(".")[0]
     own = [base for base in reversed(cls.__mro__) if base.__module__.partition(".")[0] == package]

@@ -40,6 +40,7 @@ from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.factors import factors
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
+from droppath_audit.targets.listed import listed
 from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.own_code import OWN_CODE, numbers, own_functions
 from droppath_audit.targets.parameters import Sides, required
@@ -237,7 +238,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             sides = _with_body(sides, method)
             return replace(
                 sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls),
-                factors=factors(cls), droppers=droppers(cls),
+                factors=factors(cls), droppers=droppers(cls), listed=listed(cls),
             )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)

@@ -40,6 +40,7 @@ class Sides:
         keys: The framework, where it takes random keys.
         source: Argument of a constructor that takes the generator to draw from, where it would make one of its own.
         called: Arguments of a constructor that are stored and called, as a branch is.
+        listed: Arguments of a constructor whose parts are layers.
         passed: Arguments of the call that are handed on or returned and nothing else.
         tensors: Arguments of the call of which what only tensors have is read.
         moded: Arguments of the call whose own mode is read, as that of a branch.
@@ -59,6 +60,7 @@ class Sides:
     keys: Keys | None = None
     source: str = ""
     called: Set[str] = frozenset()
+    listed: Set[str] = frozenset()
     passed: Set[str] = frozenset()
     tensors: Set[str] = frozenset()
     moded: Set[str] = frozenset()

@@ -170,6 +170,8 @@ def _text(argument: Argument, binding: Binding) -> str:
         return "not training" if binding.mode is not None and binding.mode.inverted else "training"
     if argument.role == "constant":
         return argument.text
+    if "branch" in argument.roles:
+        return f"[...],  # {MARK}: the branch, in a list; return y minus the shortcut below"
     if argument.role == "list":
         return f"[{', '.join({'r': ZEROS}.get(role, role) for role in argument.roles)}]"
     if argument.role in ("branch", "f"):

@@ -111,6 +111,9 @@ def branch_of(spec: Spec, sides: Sides, bound: set[str]) -> str | None:
     for name in open_:
         if words.function(name):
             return name
+    several = [name for name in open_ if name in sides.listed]
+    if len(several) == 1:
+        return several[0]
     modules = [name for name, p in open_.items() if "Module" in words.annotated(p) or name in sides.called]
     variadic = inspect.Parameter.VAR_POSITIONAL
     modules += [name for name, p in sides.init.items() if p.kind is variadic and name in sides.called and not spec.args]

@@ -36,6 +36,16 @@ def forgets_to_return(x, drop_prob, training):
     y = drop(x, drop_prob, training)
     return None if training and drop_prob else y
 
+def always_moves(x, drop_prob, training):
+    raise AssertionError("Torch not compiled with CUDA enabled")
+
+class ForgetsItsBase(nn.Module):
+    def __init__(self, drop_prob):
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        return drop(x, self.drop_prob, self.training)
+
 def moves(x, drop_prob, training, use_cuda=True):
     if use_cuda:
         raise AssertionError("Torch not compiled with CUDA enabled")  # as x.cuda() does
@@ -291,6 +301,21 @@ def test_what_asks_for_a_gpu_unless_it_is_told_not_to_is_told(layers: Callable[.
         admitted(load(spec))
     assert str(refused.value).endswith(f"droppath-audit '{spec}?arg.use_cuda=false'")
     assert admitted(load(f"{spec}?arg.use_cuda=false")).facts.refused == {}
+
+
+def test_what_asks_for_a_gpu_in_any_case_is_given_the_command_for_one(layers: Callable[..., str]) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    spec = layers("always_moves")
+    with pytest.raises(UsageError, match=r"Run next, where there is a GPU:\n  droppath-audit .* --device cuda$"):
+        admitted(load(spec))
+
+
+def test_a_constructor_that_forgets_its_base_is_told_so(layers: Callable[..., str]) -> None:
+    from droppath_audit.run.admitting import admitted
+
+    with pytest.raises(UsageError, match=r"does not call super\(\).__init__\(\) before anything else\.$"):
+        admitted(load(layers("ForgetsItsBase")))
 
 
 def test_a_dtype_that_is_refused_is_one_finding(layers: Callable[..., str], isolated: Callable[..., Report]) -> None:

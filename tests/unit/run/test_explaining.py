@@ -65,14 +65,14 @@ def test_findings_of_one_line_are_one_cause_and_of_two_lines_two(results: dict[s
     assert [(one.place.line, one.checks) for one in causes] == [(7, ("DP102", "DP103")), (9, ("DP201",))]
 
 
-def test_what_one_line_makes_is_one_cause_which_another_kind_than_a_vague_one_names(
+def test_two_mistakes_in_one_line_are_two_causes_and_a_vague_kind_belongs_to_the_first(
     results: dict[str, Result], facts: Facts
 ) -> None:
     told = broken(results, DP101="worst at 0.3", DP102="kept 0.5", DP201="x is 3")
     ids = [first(told, check) for check in ("DP101", "DP102", "DP201")]
     found = dict(zip(ids, (replace(RATE, kind="drawing"), RATE, replace(RATE, kind="scaling")), strict=True))
     causes = gathered(told, facts, found)
-    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP101", "DP102", "DP201"))]
+    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP101", "DP102")), ("scaling", ("DP201",))]
 
 
 def test_what_knows_no_mistake_comes_last(results: dict[str, Result], facts: Facts) -> None:

@@ -51,6 +51,8 @@ CONVENTIONS = [
     Convention("StoresAndCalls?init.scale=2&form=residual", form="residual"),
     Convention("with_one_word_more"),
     Convention("WrapsAnyNumber?form=residual", form="residual"),
+    Convention("StackInAList?form=residual", form="residual"),
+    Convention("CallsInTurn?form=residual", form="residual"),
     Convention("ToldItsModeAtFirst"),
     Convention("past_a_bypass"),
     Convention("ByTwoConfigurations"),

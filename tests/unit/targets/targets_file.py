@@ -616,6 +616,34 @@ class WrapsAnyNumber(nn.Module):
         return x + (drop(y, self.rate, self.training) if self.training else y)
 
 
+class StackInAList(nn.Module):
+    """Takes the layers that it calls in turn as a list."""
+
+    def __init__(self, layers, rates=None, path_drop=0.1):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.rates = rates or [path_drop] * len(layers)
+
+    def forward(self, x):
+        for layer, rate in zip(self.layers, self.rates, strict=True):
+            y = layer(x)
+            x = x + (drop(y, rate, self.training) if self.training else y)
+        return x
+
+
+class CallsInTurn(nn.Module):
+    """Keeps the list as it is given."""
+
+    def __init__(self, blocks, p):
+        super().__init__()
+        self.blocks, self.p = blocks, p
+
+    def forward(self, x):
+        for _, block in enumerate(self.blocks):
+            x = x + drop(block(x), self.p if self.training else 0.0, self.training)
+        return x
+
+
 class ToldItsModeAtFirst(nn.Module):
     """Is constructed for training or for evaluation, though a module has modes of its own."""
 
