@@ -216,8 +216,10 @@ class Found:
         spot: The line.
         sentence: What happens.
         fix: What to change.
+        of_number: Whether a wrong number first appears there, whatever is made of it elsewhere.
     """
 
     spot: Spot
     sentence: str
     fix: str
+    of_number: bool = False

@@ -47,6 +47,7 @@ class Found:
     place: Place
     sentence: str
     fix: str
+    of_number: bool = False
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Found | None:
@@ -56,7 +57,8 @@ class Found:
             line = int(message["line"])
             text = next((text.strip() for number, text in around if number == line), "")
             place = Place(str(message["file"]), line, str(message["function"]), text, around)
-            return cls(str(message["kind"]), place, str(message["sentence"]), str(message["fix"]))
+            of_number = message["of_number"] is True
+            return cls(str(message["kind"]), place, str(message["sentence"]), str(message["fix"]), of_number)
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -211,22 +213,30 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         for result in results
         if result.bad
     }
-    # What a kind says that knows no mistake belongs to the first that another knows in the line.
-    precise: dict[tuple[str, int], str] = {}
-    for one in explained.values():
-        if one.kind not in VAGUE:
-            precise.setdefault((one.place.file, one.place.line), one.kind)
+    mistakes: dict[tuple[str, int], dict[str, str]] = {}
+    for result in results:
+        if result.bad and (one := explained[result.trial.id]).kind not in (*VAGUE, DEFINITION):
+            families = mistakes.setdefault((one.place.file, one.place.line), {})
+            families.setdefault(result.trial.check[2], _mistake(one))
     groups: dict[tuple[str, str, int], list[Result]] = {}
     for result in results:
         if not result.bad:
             continue
         one = explained[result.trial.id]
-        # What no line was found for is told check by check, and two mistakes in a line one by one.
-        kind = precise.get((one.place.file, one.place.line), "") if one.kind in VAGUE else one.kind
-        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else kind
+        # What no line was found for is told check by check, and two mistakes in a line one by one. What a kind says
+        # that knows none belongs to one that was found for the family of the check, or else to the first.
+        there = mistakes.get((one.place.file, one.place.line), {})
+        nearest = there.get(result.trial.check[2], next(iter(there.values()), ""))
+        apart = nearest if one.kind in VAGUE else _mistake(one)
+        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else apart
         groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
     causes = [_cause(group, explained) for group in groups.values()]
     return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), one.kind in VAGUE, -len(one.checks))))
+
+
+def _mistake(one: Found) -> str:
+    """Return what is the same for findings of one mistake in a line: a wrong number makes wrong rates and factors."""
+    return "number" if one.of_number else one.kind
 
 
 def _cause(group: Sequence[Result], explained: Mapping[str, Found]) -> Cause:

@@ -197,6 +197,7 @@ def witnessed(
         "function": one.spot.function,
         "around": around(one.spot.file, one.spot.line),
         "sentence": one.sentence,
+        "of_number": one.of_number,
         "fix": one.fix,
     }
     return told, watching.story.total

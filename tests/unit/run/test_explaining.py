@@ -75,6 +75,21 @@ def test_two_mistakes_in_one_line_are_two_causes_and_a_vague_kind_belongs_to_the
     assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP101", "DP102")), ("scaling", ("DP201",))]
 
 
+def test_a_wrong_number_is_one_cause_whatever_is_made_of_it(results: dict[str, Result], facts: Facts) -> None:
+    told = broken(results, DP102="kept 0.5", DP201="x is 3")
+    rate, scale = replace(RATE, of_number=True), replace(RATE, kind="scaling", of_number=True)
+    causes = gathered(told, facts, {first(told, "DP102"): rate, first(told, "DP201"): scale})
+    assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP102", "DP201"))]
+
+
+def test_what_knows_no_mistake_belongs_to_the_one_of_its_family(results: dict[str, Result], facts: Facts) -> None:
+    told = broken(results, DP102="kept 0.5", DP201="x is 3", DP203="mean 2")
+    ids = [first(told, check) for check in ("DP102", "DP201", "DP203")]
+    kinds = (RATE, replace(RATE, kind="scaling"), replace(RATE, kind="meeting_x"))
+    causes = gathered(told, facts, dict(zip(ids, kinds, strict=True)))
+    assert {(one.kind, one.checks) for one in causes} == {("rate", ("DP102",)), ("scaling", ("DP201", "DP203"))}
+
+
 def test_what_knows_no_mistake_comes_last(results: dict[str, Result], facts: Facts) -> None:
     told = broken(results, DP101="worst at 0.3", DP103="keeps 1/2", DP201="x is 3")
     there = replace(RATE, kind="drawing", place=replace(HERE, line=9))

@@ -34,6 +34,7 @@ def find(story: Story, asked: Asked) -> Found | None:
                     f"{operation.name} decides by {used:.6g}, where drop_prob = {p:.6g} was asked for: "
                     f"{name}{used if number is None else number.value:.6g} here",
                     FIX,
+                    of_number=number is not None,
                 )
     return None
 

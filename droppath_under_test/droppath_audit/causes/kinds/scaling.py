@@ -78,4 +78,4 @@ def _found(operation: Operation, call: Call, made: list[Call], wanted: float, wh
     odd = [number for number in used if not close(number, wanted) and not close(number, 1.0 / wanted)]
     number = first_seen(call, made, odd[0]) if odd else None
     spot = operation.spot if number is None else number.spot
-    return Found(spot, f"{operation.name} {what}", FIX)
+    return Found(spot, f"{operation.name} {what}", FIX, of_number=number is not None)
