@@ -42,7 +42,7 @@ from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.listed import listed
 from droppath_audit.targets.origin import package_of, source_of
-from droppath_audit.targets.own_code import OWN_CODE, numbers, own_functions
+from droppath_audit.targets.own_code import named_by, numbers, own_functions
 from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
@@ -349,8 +349,8 @@ def _describe(obj: Any, spec: Spec, devices: tuple[str, ...], started: float, fo
         spec=spec.text,
         stands_for=spec.known.spec if spec.known is not None else "",
         kind=binding.kind,
-        origin=source_of(getattr(found.obj, OWN_CODE, found.obj)),
-        factory=source_of(found.obj) if hasattr(found.obj, OWN_CODE) else "",
+        origin=source_of(named_by(found.obj) or found.obj),
+        factory=source_of(found.obj) if named_by(found.obj) else "",
         package=package_of(found.obj),
         arguments=binding.describe(),
         called=binding.called(),

@@ -26,6 +26,11 @@ EXACT = 2**53  # below it every whole number is a float
 MOST_HELD = 16  # numbers of a module's own list, or table, that are read
 
 
+def named_by(obj: Any) -> Any:
+    """Return the code under test that a factory names in its attribute ``OWN_CODE``; None where it names none."""
+    return vars(obj).get(OWN_CODE) if isinstance(obj, FunctionType) else None
+
+
 def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     """Return the functions of a target's own code, those nearest to it first.
 
@@ -36,7 +41,7 @@ def own_functions(obj: Any) -> tuple[FunctionType, ...]:
     Args:
         obj: A class, a function, an instance, or what partly applies or wraps one of these.
     """
-    start = _written(_behind(getattr(obj, OWN_CODE, obj) if isinstance(obj, FunctionType) else obj))
+    start = _written(_behind(named_by(obj) or obj))
     home = _home(start)
     if home is None:
         return ()
