@@ -25,6 +25,7 @@ from droppath_audit.core.grid import Dtypes
 from droppath_audit.core.output import NUMBER
 from droppath_audit.core.selection import Selection
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.frameworks.capabilities import Compiling, has
 from droppath_audit.probes.live import LiveProbe
 from droppath_audit.scripts import LiveScript
 
@@ -111,15 +112,20 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
     target = probe.target.prepared(output=None) if probe.target.output == NUMBER else probe.target
     layer, dropping = target.make(DROP_PROB), target.make(NEARLY_ONE)
     asked = [*((layer, DROP_PROB, training) for training in probe.modes), (dropping, NEARLY_ONE, True)]
+    compiling = has(framework, Compiling)
     shapes = [(batch, *fixed[1:]) for batch in BATCHES] if fixed else list(SHAPES)
     shapes = [shape for shape in shapes if probe.target.can_be_given(shape)]
     wrong: list[Changed] = []
     kept: list[tuple[int, ...]] = []
+    calls = 0
     for shape in shapes:
         before = len(wrong)
         x = probe.ones(shape)
         promised = str(framework.info(x))
         for one, drop_prob, training in asked:
+            if one is dropping and compiling is not None and compiling.tried():
+                continue  # each drop_prob of a rank is another program, whose compilation takes long
+            calls += 1
             try:
                 found = str(framework.info(one(x, training=training)))
             except (TargetRaised, TypeError) as error:
@@ -129,4 +135,4 @@ def _driven(probe: LiveProbe[DtypeCase]) -> Seen:
         if len(wrong) == before and not fixed:
             kept.append(shape)
     likeliest = min(kept, key=lambda shape: RANKS.index(len(shape)), default=())
-    return Seen(len(shapes) * len(asked), len(wrong), wrong[0] if wrong else None, likeliest)
+    return Seen(calls, len(wrong), wrong[0] if wrong else None, likeliest)

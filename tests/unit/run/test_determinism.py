@@ -38,7 +38,13 @@ def full() -> dict[str, dict[str, Any]]:
 
 
 def test_two_processes_of_their_own_and_this_one_give_the_same_report(full: dict[str, Any]) -> None:
-    assert comparable(audit(SPEC, effort="quick")) == full
+    here = comparable(audit(SPEC, effort="quick"))
+    # Ageing ends by processor time where a machine is slow, and is marked then.
+    late = {trial for report in (here, full) for trial, result in report.items() if result["stopped_by_time"]}
+    assert late <= {"DP604[cpu-float32]"}
+    assert {trial: result for trial, result in here.items() if trial not in late} == {
+        trial: result for trial, result in full.items() if trial not in late
+    }
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def unscaled(x, drop_prob, training):
 def drops_the_shortcut(x, shortcut, drop_prob, training):
     return x + drop(shortcut, drop_prob, training, but(shortcut, *range(1, shortcut.ndim)))
 
-def mask_alone(x, drop_prob, training):
+def zeros_and_ones(x, drop_prob, training):
     return drop(torch.ones_like(x[:, :1]) if x.ndim > 1 else torch.ones_like(x), drop_prob, training,
                 but(x, *range(1, x.ndim)))
 
@@ -102,9 +102,9 @@ def test_what_covers_a_decision_is_read_from_the_axes(
 
 
 def test_a_mask_alone_suggests_that_it_is_one(file: Path, isolated: Callable[..., Report]) -> None:
-    (hint,) = hints(isolated(f"{file}:mask_alone", "DP001", "DP201"))
+    (hint,) = hints(isolated(f"{file}:zeros_and_ones", "DP001", "DP201"))
     assert hint.endswith("if that is the mask, add output=mask to the SPEC")
-    assert not isolated(f"{file}:mask_alone?output=mask", "DP001", "DP201").findings
+    assert not isolated(f"{file}:zeros_and_ones?output=mask", "DP001", "DP201").findings
 
 
 def test_axes_are_read_at_the_only_rank_that_is_taken(file: Path, isolated: Callable[..., Report]) -> None:
