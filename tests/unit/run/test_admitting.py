@@ -111,6 +111,11 @@ def zeros_of_their_own(x, drop_prob, training):
     y = drop(x, drop_prob, training)
     return y if y.any() or not training else torch.zeros(x.shape)
 
+def refuses_high_rates(x, drop_prob, training):
+    if drop_prob > 0.99:
+        raise ValueError("drop_prob must be at most 0.99")
+    return drop(x, drop_prob, training)
+
 def drop_mask(x, drop_prob):
     kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - drop_prob
     return kept.to(x.dtype) / ((1.0 - drop_prob) or 1.0)
@@ -485,6 +490,12 @@ def test_what_is_lost_where_all_samples_are_dropped_is_seen(
     found = bad(isolated(layers("zeros_of_their_own"), "DP005"))["DP005"]
     assert {result.trial.case.coordinates["dtype"] for result in found} == {"float64", "float16", "bfloat16"}
     assert all("in training at drop_prob 0.999" in result.verdict.observed for result in found)
+
+
+def test_a_rate_that_is_refused_says_nothing_of_what_comes_back(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    assert not isolated(layers("refuses_high_rates"), "DP005").findings
 
 
 def test_a_mask_is_taken_for_one_by_its_name_and_its_values(
