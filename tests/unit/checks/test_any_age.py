@@ -24,7 +24,13 @@ def age(target, effort="quick", seed=0):
     return catalogue()["DP604"].collect(probe), probe
 
 
-def test_a_sound_layer_is_as_new_after_so_many_switches_and_calls():
+@pytest.fixture
+def patient(monkeypatch):
+    """Let no machine be too slow for the ages that are asked for."""
+    monkeypatch.setattr("droppath_audit.checks.dp604_any_age.SECONDS", (60.0, 60.0, 60.0))
+
+
+def test_a_sound_layer_is_as_new_after_so_many_switches_and_calls(patient):
     seen, probe = age(DropPath)
     assert (seen.found, seen.age.switches, seen.age.calls) == ((), 500, CALLS[0])
     assert seen.repeatable
@@ -66,7 +72,7 @@ def test_a_layer_that_stops_after_so_many_switches_is_found(switches):
     assert "switches of mode" in report.findings[0].verdict.observed
 
 
-def test_a_drift_that_no_batch_shows_is_found_beside_a_fresh_layer():
+def test_a_drift_that_no_batch_shows_is_found_beside_a_fresh_layer(patient):
     class Drifting(DropPath):
         calls = 0
 
