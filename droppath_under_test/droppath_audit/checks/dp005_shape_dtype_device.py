@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHAPES = ((7,), (5, 3), (5, 3, 2), (5, 3, 4, 2), (3, 2, 1, 2, 2), (3, 1, 2, 1, 2, 2))
 BATCHES = (1, 3, 16)
 DROP_PROB = 0.3
-NEARLY_ONE = 0.999  # a drop_prob at which all samples are dropped, once in two hundred calls not
+NEARLY_ONE = 0.999  # a drop_prob at which a call drops all samples, but for once in sixty of the largest batch
 NUMBERS = "where nothing is kept, zeros like x are to come back: a sum with them has the dtype and the graph of x"
 RANKS = (4, 3, 2, 5, 6, 1)  # of which an input is suggested, the likeliest first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-NUMBER = "number"
+NUMBER = "<number>"  # which is no index and no key that output= can name
 """What calls have shown, and no SPEC says: a number may come back, which is taken for a tensor full of it."""
 
 

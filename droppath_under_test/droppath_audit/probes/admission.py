@@ -102,10 +102,11 @@ def admission(target: Target, device: str, dtype: str, *, whole: bool) -> Admiss
     several = _several(target, dtype, device)
     target = target.prepared(**several)
     output = several.get("output") if several else _output(target, dtype, device)
-    if output is None and not several and target.says_mask and _is_mask(target, dtype, device):
-        output = "mask"
-    if output is None and not several and _gives_numbers(target, dtype, device):
-        output = NUMBER
+    if output is None and not several:
+        if target.says_mask and _is_mask(target, dtype, device):
+            output = "mask"
+        elif _gives_numbers(target, dtype, device):
+            output = NUMBER
     if output is not None:
         target = target.prepared(output=output)
     smallest, error = _smallest(target, dtype, device)

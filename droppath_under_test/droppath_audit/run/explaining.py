@@ -223,12 +223,13 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         if not result.bad:
             continue
         one = explained[result.trial.id]
-        # What no line was found for is told check by check, and two mistakes in a line one by one. What a kind says
-        # that knows none belongs to one that was found for the family of the check, or else to the first.
-        there = mistakes.get((one.place.file, one.place.line), {})
-        nearest = there.get(result.trial.check[2], next(iter(there.values()), ""))
-        apart = nearest if one.kind in VAGUE else _mistake(one)
-        apart = f"{result.trial.check} {result.level}" if one.kind == DEFINITION else apart
+        if one.kind == DEFINITION:  # what no line was found for is told check by check
+            apart = f"{result.trial.check} {result.level}"
+        elif one.kind in VAGUE:  # it belongs to a mistake that was found for the family of the check, or to the first
+            there = mistakes.get((one.place.file, one.place.line), {})
+            apart = there.get(result.trial.check[2], next(iter(there.values()), ""))
+        else:
+            apart = _mistake(one)
         groups.setdefault((apart, one.place.file, one.place.line), []).append(result)
     causes = [_cause(group, explained) for group in groups.values()]
     return tuple(sorted(causes, key=lambda one: (_ORDER.index(one.level), one.kind in VAGUE, -len(one.checks))))

@@ -171,7 +171,7 @@ class _Trial:
             if set(own) - set(way.switched):  # one of them may drop, whatever it is called
                 for seed in range(SEEDS):
                     yield replace(way, seed=seed, switched=own)
-            inside = self._layers.parts(block) if self._layers is not None else ()
+            inside = self._inside(block)
             held = self._layers.numbers(block) if self._layers is not None else ()
             norms = tuple(place for place, name in inside if "norm" in name.lower() and "." not in place)
             adding = {name.partition(".")[0] for name in held if "." in name}
@@ -190,8 +190,11 @@ class _Trial:
 
     def _named(self, block: Any) -> tuple[str, ...]:
         """Return the names of the parts of a block whose classes are called like layers that drop paths."""
-        inside = self._layers.parts(block) if self._layers is not None else ()
-        return tuple(place for place, name in inside if words.drops_paths(name))
+        return tuple(place for place, name in self._inside(block) if words.drops_paths(name))
+
+    def _inside(self, block: Any) -> tuple[tuple[str, str], ...]:
+        """Return the names of the parts of a block, each with that of its class."""
+        return self._layers.parts(block) if self._layers is not None else ()
 
     def _factors(self, way: _Way) -> set[float]:
         """Return by what samples are multiplied; nothing where not each is kept or dropped as a whole in all calls."""

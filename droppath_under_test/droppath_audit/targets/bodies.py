@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.targets import words
@@ -53,7 +54,14 @@ def is_name(node: ast.AST, *names: str) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-def _arguments(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def methods_of(cls: type) -> dict[str, FunctionType]:
+    """Return the methods that a class defines or takes over from bases of its own package, by name."""
+    package = cls.__module__.partition(".")[0]
+    own = [base for base in reversed(cls.__mro__) if base.__module__.partition(".")[0] == package]
+    return {name: held for base in own for name, held in vars(base).items() if isinstance(held, FunctionType)}
+
+
+def argument_names(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """Return the arguments of a function that have names of their own."""
     return {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
 
@@ -191,7 +199,7 @@ def moded(function: Any) -> set[str]:
 def _arguments_with(function: Any, read: set[str]) -> set[str]:
     """Return the arguments of which a function reads one of these attributes."""
     tree = definition_of(function)
-    return {name for name in _arguments(tree) if read & {*attributes(tree, name)}} if tree is not None else set()
+    return {name for name in argument_names(tree) if read & {*attributes(tree, name)}} if tree is not None else set()
 
 
 def addends(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -281,7 +289,7 @@ def unpacked(function: Any) -> dict[str, tuple[str, ...]]:
     tree = definition_of(function)
     if tree is None:
         return {}
-    arguments = _arguments(tree)
+    arguments = argument_names(tree)
     found: dict[str, dict[int, str]] = {}
     for target, value in assignments(tree):
         if isinstance(target, (ast.Tuple, ast.List)) and is_name(value, *arguments):
@@ -374,7 +382,7 @@ def passed_on(function: Any) -> set[str]:
         )
     }
     used = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in handed}
-    return _arguments(tree) - used
+    return argument_names(tree) - used
 
 
 def calls(function: Any, name: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from droppath_audit.targets.bodies import assignments, definition_of, is_name
+from droppath_audit.targets.bodies import argument_names, assignments, definition_of, is_name, methods_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ def factors(obj: Any) -> set[str]:
     """
     if not inspect.isclass(obj):
         tree = definition_of(obj)
-        return _found([tree], _named(tree)) if tree is not None else set()
+        return _found([tree], {name: name for name in argument_names(tree)}) if tree is not None else set()
     methods = methods_of(obj)
     trees = [definition_of(method) for method in methods.values()]
     made = definition_of(methods.get("__init__"))
@@ -35,17 +34,6 @@ def factors(obj: Any) -> set[str]:
         if isinstance(value, ast.Name)
     }
     return _found([tree for tree in trees if tree is not None], held)
-
-
-def methods_of(cls: type) -> dict[str, FunctionType]:
-    """Return the methods that a class defines or takes over from bases of its own package, by name."""
-    package = cls.__module__.partition(".")[0]
-    own = [base for base in reversed(cls.__mro__) if base.__module__.partition(".")[0] == package]
-    return {name: held for base in own for name, held in vars(base).items() if isinstance(held, FunctionType)}
-
-
-def _named(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
-    return {argument.arg: argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
 
 
 def _found(trees: Sequence[ast.AST], held: dict[str, str]) -> set[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from droppath_audit.targets.bodies import assignments, definition_of
-from droppath_audit.targets.factors import methods_of
+from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,7 @@ def listed(cls: type) -> set[str]:
     made = definition_of(methods.get("__init__"))
     if made is None:
         return set()
-    names = {argument.arg: argument.arg for argument in (*made.args.args, *made.args.kwonlyargs)}
+    names = {name: name for name in argument_names(made)}
     held = {
         ast.unparse(target): one
         for target, stored in assignments(made)

@@ -237,6 +237,10 @@ class Named(DropPath):
         both = drop(torch.stack([x, z], 1), self.drop_prob, self.training)
         return {"hidden": both[:, 0], "other": both[:, 1]}
 
+class NamedNumber(DropPath):
+    def forward(self, x):
+        return {"number": drop(x, self.drop_prob, self.training)}
+
 class Output:
     def __init__(self, hidden):
         self.hidden = hidden
@@ -461,6 +465,7 @@ def test_what_computes_more_than_a_gain_is_refused(
         ("Pairs", "Pairs(drop_prob=p)([x, x])", "0"),
         ("Named", "Named(drop_prob=p)(x, z=x)", "hidden"),
         ("Attribute", "Attribute(drop_prob=p)(x)", ".hidden"),
+        ("NamedNumber", "NamedNumber(drop_prob=p)(x)", "number"),
     ],
 )
 def test_of_several_outputs_the_first_tensor_is_audited(
