@@ -105,12 +105,34 @@ class Handed(nn.Module):
         x = x + factor * self.self_attn(h, h, h, mask)
         return x + factor * self.feed_forward(self.between(x)), mask
 
+class HandedAlone(nn.Module):
+    """The same without norms: two identities would be a branch of another scale."""
+    def __init__(self, size, self_attn, feed_forward, stochastic_depth_rate=0.0):
+        super().__init__()
+        self.self_attn, self.feed_forward, self.rate = self_attn, feed_forward, stochastic_depth_rate
+
+    def forward(self, x):
+        if self.training and torch.rand(1).item() < self.rate:
+            return x
+        factor = 1.0 / (1.0 - self.rate) if self.training else 1.0
+        x = x + factor * self.self_attn(x)
+        return x + factor * self.feed_forward(x)
+
 class Normal(Survives):
     """Some samples are kept, many times over, where none is to be."""
     def forward(self, x):
         y = self.norm(self.conv(x))
         if self.training:
             noise = torch.floor(torch.randn(len(y), 1, 1, 1) + self.stochastic_depth_prob)
+            y = y * noise / self.stochastic_depth_prob
+        return x + y
+
+class OffByOne(Survives):
+    """All samples are kept, many times over, where none is to be."""
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        if self.training:
+            noise = torch.floor(torch.rand(len(y), 1, 1, 1) - 1.0 + self.stochastic_depth_prob)
             y = y * noise / self.stochastic_depth_prob
         return x + y
 
@@ -207,6 +229,12 @@ def test_what_is_kept_a_billion_times_over_is_none_dropped(blocks):
     assert (found == 0).double().mean().item() == pytest.approx(0.372, abs=BOUND * math.sqrt(0.372 * 0.628 / SAMPLES))
 
 
+def test_what_is_kept_in_every_call_at_a_rate_of_nearly_one_is_none_dropped_either(blocks):
+    found = factors(made(blocks, "OffByOne")[0], 0.25)
+    assert set(found.tolist()) == {0.0, -torch.tensor(1 / 0.75).item()}
+    assert kept_as_asked(found, 0.25)
+
+
 def test_a_block_that_decides_once_a_batch_does_so_here(blocks):
     make, _ = made(blocks, "Together")
     layer, x = make(0.5), torch.ones(64, 1)
@@ -225,8 +253,9 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
     assert "mask=None" in text
 
 
-def test_two_branches_that_are_handed_over_do_not_look_like_one(blocks):
-    make, text = made(blocks, "Handed")
+@pytest.mark.parametrize("name", ["Handed", "HandedAlone"])
+def test_two_branches_that_are_handed_over_do_not_look_like_one(blocks, name):
+    make, text = made(blocks, name)
     assert "silent=('feed_forward',)" in text
     torch.manual_seed(0)
     layer = make(0.25)
