@@ -9,8 +9,9 @@ from __future__ import annotations
 _SURE = ("raising", "writing", "not_finite")
 LAW = (
     "remembered",
-    "returning",
     "ignoring",
+    "unused",
+    "returning",
     "overwriting",
     "redrawing",
     "subsets",
@@ -21,7 +22,7 @@ LAW = (
 )
 """Kinds of mistake in how decisions are made."""
 OF_FAMILY = {
-    "0": (*_SURE, "unasked", "scaling", "changing", "departing", "returning"),
+    "0": (*_SURE, "unasked", "unused", "scaling", "changing", "departing", "returning"),
     "1": (*_SURE, *LAW, "scaling", "drawing", "meeting_x"),
     "2": (*_SURE, "returning", "scaling", "resolution", "rate", "meeting_x", "drawing"),
     "3": (*_SURE, "departing", "detaching", *LAW, "scaling", "drawing", "meeting_x"),

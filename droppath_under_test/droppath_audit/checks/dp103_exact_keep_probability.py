@@ -138,8 +138,16 @@ def _describe(law: MaskLaw, at: Cell) -> str:
         f"drops {float(dropped):.9g}{relative}; mean output {float(law.mean):.7g} of x"
     )
     if law.other_values:
-        factor = multiplier(at.drop_prob, at.dialect.scaling) if at.drop_prob < 1.0 else 1.0
-        shown = ", ".join(f"{value / factor:.4g}" for value, _ in law.others[:3])
-        more = ", …" if law.other_values > 3 else ""
-        text += f"; {float(law.other_share):.6g} of the masks are neither 0 nor 1 but {shown}{more}"
+        values = _other_values(law, at)
+        # What is broken comes first: where the rate is right, its deviation only leads astray.
+        text = f"{values}; {text}" if law.other_share > abs(_deviation(law, at)) else f"{text}; {values}"
     return f"{text} ({law.draw}; {law.generator})"
+
+
+def _other_values(law: MaskLaw, at: Cell) -> str:
+    factor = multiplier(at.drop_prob, at.dialect.scaling) if at.drop_prob < 1.0 else 1.0
+    shown = ", ".join(f"{value / factor:.4g}" for value, _ in law.others[:3])
+    more = ", …" if law.other_values > 3 else ""
+    text = f"{float(law.other_share):.6g} of the masks are neither 0 nor 1 but {shown}{more}"
+    unscaled = factor != 1.0 and law.other_values == 1 and float(law.others[0][0]) == 1.0
+    return f"{text}: what is kept came back as it is" if unscaled else text

@@ -13,6 +13,7 @@ from droppath_audit.core.visible import visible_texts
 from droppath_audit.report.causes import show_causes
 from droppath_audit.report.console import progress_on
 from droppath_audit.report.cost_table import show_costs
+from droppath_audit.report.declaring import declaring
 from droppath_audit.report.findings import row, show_findings, unbroken
 from droppath_audit.report.network import show_network
 from droppath_audit.report.overview import by_variant, checks, families, part_run, summary, unseen
@@ -101,6 +102,10 @@ class Terminal:
             self._print((checks if self._verbose else families)(self._console.width, results))
         show_costs(self._console, report)
         self._not_seen(report)
+        if meant := declaring(report):
+            self._print()
+            self._print("    if all that the hints name is meant, run next")
+            unbroken(self._console, Text(f"    {meant}"))
         self._print()
         self._print(summary(report))
         if report.findings and not self._verbose:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.causes import VAGUE
+from droppath_audit.causes.kinds import raising
 from droppath_audit.causes.order import OF_FAMILY
 from droppath_audit.checks import check as check_of
 from droppath_audit.core.case import EAGER
@@ -205,10 +206,13 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         found: What explains results, by their trials' ids; others that are broken in the same way have the same.
     """
     ways = {_way(result): found[result.trial.id] for result in results if result.trial.id in found}
+    raised = {_NUMBER.sub("#", f"raised {one.sentence.removeprefix(raising.SAID)}"): one
+              for one in found.values() if one.sentence.startswith(raising.SAID)}  # fmt: skip
     explained = {
         result.trial.id: found.get(result.trial.id)
         or _told(result)
         or ways.get(_way(result))
+        or next((one for said, one in raised.items() if said in _NUMBER.sub("#", result.verdict.observed)), None)
         or _at_definition(result, facts)
         for result in results
         if result.bad
@@ -266,4 +270,6 @@ def _told(result: Result) -> Found | None:
 def _at_definition(result: Result, facts: Facts) -> Found:
     file, _, line = facts.origin.rpartition(":")
     place = Place(file, int(line)) if file and line.isdecimal() else Place()
-    return Found(DEFINITION, place, result.verdict.observed, result.fix)
+    # Whatever promise was asked for, an exception says nothing of how it is broken.
+    fix = raising.FIX if result.verdict.observed.startswith("raised ") else result.fix
+    return Found(DEFINITION, place, result.verdict.observed, fix)

@@ -140,6 +140,16 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         + function("y = dropped(x, drop_prob)", "return y"),
         ONES + TRAIN,
     ),
+    "a product that nobody takes": (
+        "unused", "DP103", function("mask = x.new_empty((n, 1)).bernoulli_(keep)  # here", "x.div(keep).mul(mask)", "return x"), ONES + TRAIN,
+    ),
+    "dropout whose result nobody takes": (
+        "unused", "DP102",
+        module("mask = torch.ones(n, 1)", "torch.nn.functional.dropout(mask, self.drop_prob)  # here", "return x * mask"), CALLED,
+    ),
+    "a number that is true": (
+        "unused", "DP104", function("if torch.empty(1).uniform_():  # here", "    return 0.0 * x", "return x / keep"), ONES + TRAIN,
+    ),
     "a mask of ones": (
         "ignoring", "DP112", function(DRAW, "mask = torch.ones(n, 1) > 0  # here", "return x.where(mask, 0 * x) / keep"),
         ONES + TRAIN,
@@ -154,6 +164,10 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "no factor": (
         "scaling", "DP203", function(DRAW, "return x * (u < keep).view(-1, 1)  # here"), ONES + TRAIN,
+    ),
+    "divided by a tensor of ones": (
+        "scaling", "DP201",
+        function("by = torch.ones(n, 1)", "mask = torch.rand(n, 1) < keep", "y = torch.div(x, by)  # here", "return y * mask"), ONES + TRAIN,
     ),
     "a factor of nothing": (
         "not_finite", "DP301", function(DRAW, "y = x / keep  # here", "return y * (u < keep).view(-1, 1)"),
@@ -291,6 +305,13 @@ SOUND = {
     "a custom function": OWN.replace(" * 2, None  # here", ", None") + function(DRAW, "return Own.apply(x, (u < keep).view(-1, 1) / keep)"),
     "a buffer": module("self.noise = torch.empty(n, 1) if self.noise is None else self.noise", "self.noise.uniform_()", "return x * (self.noise < keep) / keep"),
 }  # fmt: skip
+# Numbers that reach what is returned, though not through tensors alone.
+USED = {
+    "Python decides": function("if torch.rand(1).item() < keep:", "    return x / keep", "return 0.0 * x"),
+    "Python decides by a truth": function("keeps = torch.rand(1) < keep", "if keeps:", "    return x / keep", "return 0.0 * x"),
+    "a list decides": function("kept = torch.bernoulli(torch.full((n,), keep)).tolist()", "return torch.stack([row * (one / keep) for row, one in zip(x, kept)])"),
+    "one more number than it needs": function("torch.rand(1)", DRAW, RETURN),
+}  # fmt: skip
 SURE = [name for name in catalogue() if name not in VAGUE]
 BACKWARD = "x.requires_grad_()\nfor _ in range(40):\n    layer(x, drop_prob=0.3, training=True).sum().backward()\n"
 
@@ -351,16 +372,52 @@ def test_a_mask_is_not_computed_from_x(tmp_path: Path, mask: bool, kind: str | N
     assert found.get("kind") == kind, found
 
 
-@pytest.mark.parametrize(("seen", "blamed"), [("a factor of 1", ("scaling", 5)), ("a factor of 1.5", ("drawing", 9))])
+TORCHS, PYTHONS = "if torch.rand(()) < drop_prob:", "if random.random() < drop_prob:"
+AS_IT_IS, BY_MORE = "x = 2 became 2, a factor of 1", "x = 2 became 3, a factor of 1.5"
+CAME_BACK = "x = -0.3 came back as it is, which is neither 0 nor a kept value, -0.6: x of shape [8, 4]"
+OF_ITSELF = "6 of 6 kept elements have a wrong gradient, such as 0.49 for a cotangent of 0.49"
+OF_ANOTHER = "6 of 6 kept elements have a wrong gradient, such as 0.49 for a cotangent of 0.493"
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept", "seen", "blamed"),
+    [
+        (TORCHS, "return x + 0.0", AS_IT_IS, ("scaling", 5)),
+        (TORCHS, "return x + 0.0", BY_MORE, ("drawing", 9)),
+        (PYTHONS, "return x", AS_IT_IS, ("scaling", 5)),
+        (TORCHS, "return x + 0.0", CAME_BACK, ("scaling", 5)),
+        (TORCHS, "return x + 0.0", OF_ITSELF, ("scaling", 5)),
+        (TORCHS, "return x + 0.0", OF_ANOTHER, ("drawing", 9)),
+    ],
+)
 def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
-    tmp_path: Path, seen: str, blamed: tuple[str, int]
+    tmp_path: Path, condition: str, kept: str, seen: str, blamed: tuple[str, int]
 ) -> None:
-    lines = ("if torch.rand(()) < drop_prob:", "    return torch.zeros_like(x)", "return x + 0.0")
+    lines = (condition, "    return torch.zeros_like(x)", kept)
     (tmp_path / "layers_0.py").write_text(HEAD + function(*lines), encoding="utf-8")
     script = "import torch\nfrom layers_0 import layer\n" + ONES + TRAIN
-    asked = {"check": "DP201", "message": f"x = 2 became 2, {seen}"}
+    asked = {"check": "DP201", "message": seen}
     (found,) = told(tmp_path, [{"text": script, "kinds": list(kinds_of("DP201")), "asked": asked}])
     assert (found.get("kind"), found.get("line")) == blamed, found
+
+
+@pytest.mark.parametrize(("seen", "kind"), [("8 of 8 calls change strides", "departing"), ("kept 9 of 9", None)])
+def test_other_strides_explain_nothing_but_strides(tmp_path: Path, seen: str, kind: str | None) -> None:
+    lines = (DRAW, "x = x.contiguous()", RETURN)
+    (tmp_path / "layers_0.py").write_text(HEAD + function(*lines), encoding="utf-8")
+    script = "import torch\nfrom layers_0 import layer\nx = torch.ones((4, 8)).t()\n" + TRAIN
+    asked = {"check": "DP114", "message": seen}
+    (found,) = told(tmp_path, [{"text": script, "kinds": ["departing"], "asked": asked}])
+    assert found.get("kind") == kind, found
+
+
+def test_a_number_that_decides_by_way_of_python_is_used(tmp_path: Path) -> None:
+    scripts = []
+    for number, definition in enumerate(USED.values()):
+        (tmp_path / f"layers_{number}.py").write_text(HEAD + definition, encoding="utf-8")
+        text = f"import torch\nfrom layers_{number} import layer\n" + ONES + TRAIN
+        scripts.append({"text": text, "kinds": ["unused"], "asked": {"check": "DP102"}})
+    assert dict(zip(USED, told(tmp_path, scripts), strict=True)) == {name: {} for name in USED}
 
 
 def test_a_sound_line_is_not_blamed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -63,6 +64,19 @@ def test_masks_other_than_0_and_1_weigh_by_their_share_and_are_named() -> None:
     assert "of the masks are neither 0 nor 1 but 2" in verdict(other=2).observed
     assert verdict(other=3).level is Level.SHOULD
     assert verdict(other=2**16).level is Level.MUST
+
+
+def test_what_is_broken_comes_first_and_a_kept_one_that_is_not_scaled_is_called_so() -> None:
+    cell, right = Cell("cpu", dtype="float32", drop_prob=0.3), law(Fraction(0), 0.3)
+    unscaled = replace(right, others=((1.0, right.states // 2),), other_states=right.states // 2, other_values=1)
+    off, text = (
+        replace(unscaled, keep_prob=Fraction(1, 8)),
+        "0.5 of the masks are neither 0 nor 1 but 0.7: what is kept came",
+    )
+    assert catalogue()["DP103"].judge(unscaled, cell, 0.0).observed.startswith(text)
+    assert catalogue()["DP103"].judge(off, cell, 0.0).observed.startswith("keeps 1/8 = 0.125")
+    assert text in catalogue()["DP103"].judge(off, cell, 0.0).observed
+    assert "came back" not in verdict(other=3).observed
 
 
 def test_exact_numbers_are_printed() -> None:

@@ -331,3 +331,29 @@ def test_a_cause_has_the_hint_of_any_of_its_trials(events: Events) -> None:
     assert of_another in {result.trial.id for result in results if result.bad}
     lines = lines_of(shown(iter([AuditFinished(replace(last.report, results=results, causes=(CAUSE,)))])))
     assert f"    hint     {told}" in lines
+
+
+def test_what_all_hints_name_is_one_command(events: Events) -> None:
+    *_, last = events(SOME)
+    spec = "file.py:layer?arg.mode=row&scaling=inverted"
+    hints = iter(
+        [
+            "if the layer means one decision a batch, add granularity=batch to the SPEC",
+            "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC",
+        ]
+    )
+    results = tuple(
+        replace(
+            result,
+            verdict=replace(result.verdict, hint=next(hints, "")),
+            reproduce=f"droppath-audit '{spec}' --only {result.trial.id} --seed 3",
+        )
+        if result.bad
+        else result
+        for result in last.report.results
+    )
+    report = replace(last.report, results=results, facts=replace(last.report.facts, spec=spec))
+    assert next(hints, None) is None
+    lines = lines_of(shown(iter([AuditFinished(report)])))
+    command = "droppath-audit 'file.py:layer?arg.mode=row&granularity=batch&scaling=eval' --seed 3"
+    assert lines[lines.index("    if all that the hints name is meant, run next") + 1] == f"    {command}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from droppath_audit.causes.kinds import raising
 from droppath_audit.checks import catalogue
 from droppath_audit.commands import main
 from droppath_audit.core.cause import DEFINITION, Place
@@ -108,6 +109,22 @@ def test_what_is_broken_in_the_same_way_has_the_same_cause_whatever_its_numbers(
         ("rate", (told[0].trial.id, told[1].trial.id)),
         (DEFINITION, (told[2].trial.id,)),
     ]
+
+
+def test_what_raises_the_same_is_the_same_mistake_whatever_was_asked(results: dict[str, Result], facts: Facts) -> None:
+    said, there = (
+        "ValueError: no 0.5 here",
+        replace(RATE, kind="raising", sentence="this line raises ValueError: no 1.0 here"),
+    )
+    told = broken(results, DP001=f"raised {said}", DP002=f"raised {said}", DP114=f"x is 3; raised {said}: x of rank 2",
+                  DP004="raised TypeError: another", DP102="kept 0.5")  # fmt: skip
+    causes = gathered(told, facts, {first(told, "DP001"): there})
+    assert [(one.kind, one.checks) for one in causes] == [
+        ("raising", ("DP001", "DP002", "DP114")),
+        (DEFINITION, ("DP004",)),
+        (DEFINITION, ("DP102",)),
+    ]
+    assert (causes[1].fix, causes[2].fix) == (raising.FIX, "Mend it.")
 
 
 def test_the_gravest_come_first_and_what_asks_for_all_at_once_tells_least(

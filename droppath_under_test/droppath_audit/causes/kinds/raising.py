@@ -9,6 +9,8 @@ from droppath_audit.causes.story import Found
 if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Story
 
+SAID = "this line raises "
+FIX = "Take what the check hands over here, or refuse it clearly."
 REFUSALS = ("ValueError", "TypeError")
 """What a layer raises where it refuses an argument, as some checks want it to."""
 
@@ -24,4 +26,4 @@ def find(story: Story, asked: Asked) -> Found | None:
     kind, text, spot = raised
     first = (text.strip().splitlines() or [""])[0]
     said = f"{kind}: {first}" if first else kind
-    return Found(spot, f"this line raises {said}", "Take what the check hands over here, or refuse it clearly.")
+    return Found(spot, f"{SAID}{said}", FIX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import condition, drawing
+from droppath_audit.causes.kinds._seeing import asks_another, condition, drawing
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ def find(story: Story, asked: Asked) -> Found | None:
         drops = call.drop_prob is not None and 0.0 < call.drop_prob <= 1.0 and call.training is not False
         same = call.x is not None and call.returned is not None and call.returned.key == call.x.key
         at = condition(call)
-        if not drops or not same or any(drawing([call])) or at is None:
-            continue
+        if not drops or not same or at is None or any(drawing([call])) or any(map(asks_another, call.foreign)):
+            continue  # what is kept may come back as it is
         # A probability that became 0 on the way says more than the condition that it meets.
         nothing = next((one for one in call.numbers if one.name and one.value == 0.0), None)
         return Found(

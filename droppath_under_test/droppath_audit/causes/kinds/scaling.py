@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Call, Operation, Story
 
 ROUNDING = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
-_AS_IT_IS = re.compile(r"\ba factor of 1(?![.\d])")
+_AS_IT_IS = re.compile(
+    r"\ba factor of 1(?![.\d])|\bcame back as it is\b|wrong gradient, such as (\S+) for a cotangent of \1(?![.\d])"
+)
 FIX = "Divide what is kept by keep_prob, once, as a number in double precision."
 
 
@@ -49,7 +51,8 @@ def find(story: Story, asked: Asked) -> Found | None:
                 return _found(one, call, made, wanted, f"multiplies by {factor:.6g}, where {wanted:.6g} was promised")
         if len(scaled) > 1:
             return _found(scaled[1][0], call, made, wanted, "multiplies once more")
-        last = next((one for one, _ in reversed(factors) if one.numbers), None)
+        # By a tensor, too, x is divided for this alone.
+        last = next((one for one, _ in reversed(factors) if one.numbers or one.name.rstrip("_") == "div"), None)
         if not scaled and last is not None:
             return _found(last, call, made, wanted, f"multiplies by 1, where {wanted:.6g} was promised")
         if not scaled and at is not None:

@@ -1,0 +1,34 @@
+"""What to run where everything that looks meant is meant: one command with the items that all hints name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from droppath_audit.core.case import EAGER
+
+if TYPE_CHECKING:
+    from droppath_audit.core.report import Report
+
+_ITEM = re.compile(r"\badd (\w+=\S+) to the SPEC")
+
+
+def declaring(report: Report) -> str:
+    """Return the command that audits under everything that hints suggest; empty where they suggest nothing.
+
+    Of several values for one item the first counts, and takes the place of what the SPEC says.
+    """
+    broken = [one for one in (*report.findings, *report.warnings) if one.trial.case.variant == EAGER]
+    items: dict[str, str] = {}
+    for result in broken:
+        for item in _ITEM.findall(result.verdict.hint):
+            items.setdefault(item.partition("=")[0], item)
+    if not items or not report.facts.importable:
+        return ""
+    words = shlex.split(broken[0].reproduce)
+    at, only = words.index(report.facts.spec), words.index("--only")
+    name, _, said = report.facts.spec.partition("?")
+    kept = [one for one in said.split("&") if one and one.partition("=")[0] not in items]
+    words[at] = f"{name}?{'&'.join((*kept, *items.values()))}"
+    return shlex.join((*words[:only], *words[only + 2 :]))
