@@ -244,6 +244,11 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "in place": (
         "writing", "DP004", function(DRAW, "x /= keep  # here", "return x * (u < keep).view(-1, 1)"), ONES + TRAIN,
     ),
+    "scales in evaluation, and works in place in training": (
+        "changing", "DP001",
+        function("if not training:", "    return x * keep  # here", DRAW, "x *= (u < keep).view(-1, 1)", "return x / keep", off=""),
+        ONES + "layer(x, drop_prob=0.3, training=True)\nlayer(x, drop_prob=0.3, training=False)\nassert False\n",
+    ),
     "draws in evaluation": (
         "unasked", "DP503", function("u = torch.rand(n)  # here", "if not training or drop_prob == 0.0:", "    return x", RETURN, off=""),
         ONES + "layer(x, drop_prob=0.3, training=False)\nassert False\n",
