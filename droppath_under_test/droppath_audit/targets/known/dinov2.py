@@ -26,7 +26,6 @@ SYSTEMS = (
             Broken("DP110", "float32", "a batch of 1 is never dropped, and int() takes a part of a sample from others"),
             Broken("DP114", "", "every row in training meets the factor of its batch"),
             Broken("DP201", ALL, "the factor is B over the number kept, not 1/keep_prob"),
-            Broken("DP203", "float64 float32 float16", "frequency and factor are both those of the batch at hand"),
             Broken("DP205", "float16", "the factor B overflows float16, which raises"),
             Broken("DP206", ALL, "at drop_prob = 1 one sample is kept"),
             Broken("DP301", ALL, "at keep_prob = 0 one sample is kept, scaled by B"),
