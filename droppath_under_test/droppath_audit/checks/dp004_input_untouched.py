@@ -66,6 +66,7 @@ class InputUntouched(Check[Seen, DtypeCase]):
     where = Dtypes()
     in_variants = Dtypes(("float32",))
     driven = "the tensor must be looked at after the call"
+    causes = ("raising", "writing")
     mutants = ("writes_its_input", "clamps_its_input", "adds_to_its_shortcut", "UsesItsOutputAgain")
 
     def collect(self, probe: LiveProbe[DtypeCase]) -> Seen:

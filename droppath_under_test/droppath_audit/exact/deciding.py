@@ -8,13 +8,15 @@ random levels that all numbers of a call share; where it is not so, nothing is s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from droppath_audit.core.errors import NotApplicable
+from droppath_audit.exact.decided import Decided
 from droppath_audit.exact.numbers import Coins, Uniforms
 from droppath_audit.frameworks.tape import BERNOULLI, OTHER, UNIFORM
 
@@ -44,54 +46,6 @@ COARSE = 2**17  # numbers of a draw in half precision at most
 
 class OtherDraws(NotApplicable):
     """A call made other draws than the first."""
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What chosen numbers showed.
-
-    Attributes:
-        draw: The call that decides, in words; empty where there is none.
-        why_not: Why chosen numbers say nothing of the law here; empty where they do.
-        silent: Whether nothing was drawn at all.
-        low: The keep probability is not below this, where it is known.
-        high: And not above this.
-        together: Two samples (elements, where these are decided alone) that one number decides.
-        opposed: Whether it decides them in opposite ways.
-        stuck: A decision that no number changes, where others follow theirs.
-        again: The end of the draw at which, where all numbers are, the call draws again, though one at the other end
-            prevents that, whichever it is; None where there is none.
-        highest: The highest number of the draw.
-        witness: A number in [0, 1) that decides wrongly, where there is one.
-        wanted: Whether it should keep.
-        upward: Whether the decision that it makes is kept by large numbers; None where all numbers are to decide alike.
-        coarse: Whether the draw has so few numbers that several states round to each.
-    """
-
-    draw: str = ""
-    why_not: str = ""
-    silent: bool = False
-    low: Fraction = Fraction(0)
-    high: Fraction = Fraction(1)
-    together: tuple[int, ...] = ()
-    opposed: bool = False
-    stuck: int | None = None
-    again: float | None = None
-    highest: float = 1.0
-    witness: float | None = None
-    wanted: bool = False
-    upward: bool | None = None
-    coarse: bool = False
-
-    @property
-    def known(self) -> bool:
-        """Whether it says between which numbers the keep probability lies."""
-        return not self.why_not and not self.dependent
-
-    @property
-    def dependent(self) -> bool:
-        """Whether not every decision follows a number of its own."""
-        return bool(self.together) or self.stuck is not None or self.again is not None
 
 
 def decide(
@@ -134,6 +88,8 @@ def decide(
     try:
         numbers = Coins(draw) if draw.kind == BERNOULLI else Uniforms(draw, tape)
         deciding = _Deciding(call, tape, draw, numbers, rng, draws=len(draws), brief=brief)
+        if len(draws) > 1 and keep_prob not in (0, 1) and all(one.numbers == kept.size for one in draws):
+            deciding = deciding.of_one_draw(kept.size)
         return deciding.asked(asked, keep_prob, tolerance, kept.size)
     except NotApplicable as error:
         return replace(asked, why_not=str(error))
@@ -155,6 +111,7 @@ class _Deciding:
     ) -> None:
         self._call, self._tape, self._draw, self._numbers, self._rng = call, tape, draw, numbers, rng
         self._draws, self._brief = draws, brief
+        self._total, self._first = draw.numbers, 0  # of all draws, and of those before the one that decides
         self._unit_interval = draw.kind == UNIFORM and (draw.low, draw.high) == (0.0, 1.0)
 
     def asked(self, asked: Decided, keep_prob: Fraction, tolerance: Fraction, units: int) -> Decided:
@@ -179,7 +136,32 @@ class _Deciding:
             return replace(asked, low=min(both), high=max(both))
         return self._around(asked, self._numbers, upward, keep_prob, tolerance)
 
+    def of_one_draw(self, units: int) -> _Deciding:
+        """Return the same for the one draw that decides, where each could and no other does; else what is there.
+
+        A block with two branches of which one adds nothing draws for both.
+
+        Raises:
+            OtherDraws: If a call makes others.
+        """
+        rows = np.repeat(
+            np.eye(self._draws, dtype=np.bool_), units, axis=1
+        )  # for each draw the numbers that are its own
+        ends = [self._kept(np.array([np.full(self._total, low)]))[0] for low in (True, False)]
+        moved = [
+            any((one != end).any() for one, end in zip(self._kept(np.array([~row, row])), ends, strict=True))
+            for row in rows
+        ]
+        if sum(moved) != 1:
+            return self
+        one = copy(self)
+        one._draw, one._first = replace(self._draw, shape=(units,)), moved.index(True) * units
+        return one
+
     def _feed(self, numbers: Numbers) -> Kept:
+        if numbers.size < self._total:  # what the other draws give is left to chance
+            own, numbers = numbers, self._numbers.ends(self._rng.random(self._total) < 0.5)
+            numbers[self._first : self._first + own.size] = own
         with self._tape.replace(numbers, in_turn=self._draws > 1) as drawn:
             kept = self._call()
         if (len(drawn), sum(drawn)) != (self._draws, numbers.size):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.causes import VAGUE
 from droppath_audit.causes.kinds import raising
-from droppath_audit.causes.order import OF_FAMILY
+from droppath_audit.causes.order import OF_FAMILY, OF_X
 from droppath_audit.checks import check as check_of
 from droppath_audit.core.case import EAGER
 from droppath_audit.core.cause import DEFINITION, Cause, Place
@@ -35,6 +35,7 @@ MOST = 64  # scripts of an audit
 MOST_OF_A_CHECK = 12
 GENERATORS = ("seeding", "other_generator", "remembered")
 GRADIENTS = ("detaching", "backward")
+_OF_WRITING = re.compile(r"\bwritten to\b|\bhas other values\b")
 _OF_GENERATORS = re.compile(r"\bseeds?\b|as many before")
 _NUMBER = re.compile(r"\d[\d.,e+-]*|nan|inf")
 _ORDER = (Level.MUST, Level.SHOULD, Level.INFO)
@@ -126,7 +127,7 @@ class _Witness:
             scripts=[
                 {
                     "text": result.snippet,
-                    "kinds": list(kinds_of(result.trial.check, result.verdict.observed)),
+                    "kinds": list(kinds_of(result.trial.check, result.verdict.observed, block=bool(facts.factory))),
                     "asked": asked(result, facts),
                 }
                 for result in results
@@ -145,11 +146,19 @@ class _Witness:
         return found
 
 
-def kinds_of(check: str, message: str = "") -> tuple[str, ...]:
-    """Return the kinds of mistake that are asked, in order, where a check is broken, and says so in these words."""
-    first = GENERATORS if _OF_GENERATORS.search(message) else ()
+def kinds_of(check: str, message: str = "", *, block: bool = False) -> tuple[str, ...]:
+    """Return the kinds of mistake that are asked, in order, where a check is broken, and says so in these words.
+
+    Args:
+        check: Its id.
+        message: What was observed.
+        block: Whether the code that is watched is a block's, which x is never given to.
+    """
+    first = ("writing",) if _OF_WRITING.search(message) else ()
+    first = (*first, *(GENERATORS if _OF_GENERATORS.search(message) else ()))
     first = (*first, *(GRADIENTS if "gradient" in message else ()))
-    return tuple(dict.fromkeys((*check_of(check).causes, *first, *OF_FAMILY[check[2]])))
+    kinds = dict.fromkeys((*check_of(check).causes, *first, *OF_FAMILY[check[2]]))
+    return tuple(kind for kind in kinds if not (block and kind in OF_X))
 
 
 def asked(result: Result, facts: Facts) -> dict[str, Any]:

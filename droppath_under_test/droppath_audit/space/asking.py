@@ -12,7 +12,8 @@ import numpy as np
 
 from droppath_audit.core.configuration import FLOAT, NEW, NO_SURROUNDING, Configuration
 from droppath_audit.core.errors import NotApplicable, TargetRaised
-from droppath_audit.exact.deciding import LARGE, Decided, decide
+from droppath_audit.exact.decided import Decided
+from droppath_audit.exact.deciding import LARGE, decide
 from droppath_audit.frameworks.capabilities import Autograd, Taped, has
 from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
 from droppath_audit.probes.dependence import Proposal, Table, most_suspicious, paired, table

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from droppath_audit.core.configuration import Configuration
-    from droppath_audit.exact.deciding import Decided
+    from droppath_audit.exact.decided import Decided
     from droppath_audit.probes.dependence import Proposal, Table
     from droppath_audit.scripts import LiveScript
     from droppath_audit.space.asking import Found

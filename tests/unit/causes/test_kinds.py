@@ -406,6 +406,16 @@ def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
     assert (found.get("kind"), found.get("line")) == blamed, found
 
 
+@pytest.mark.parametrize(("seen", "kind"), [("raised ValueError: no", "raising"), ("192 of 192 are NaN", None)])
+def test_what_raises_explains_nothing_that_no_exception_was_seen_in(
+    tmp_path: Path, seen: str, kind: str | None
+) -> None:
+    (tmp_path / "layers_0.py").write_text(HEAD + function(DRAW, "raise ValueError('no')"), encoding="utf-8")
+    script = "import torch\nfrom layers_0 import layer\n" + ONES + TRAIN
+    (found,) = told(tmp_path, [{"text": script, "kinds": ["raising"], "asked": {"check": "DP302", "message": seen}}])
+    assert found.get("kind") == kind, found
+
+
 @pytest.mark.parametrize(("seen", "kind"), [("8 of 8 calls change strides", "departing"), ("kept 9 of 9", None)])
 def test_other_strides_explain_nothing_but_strides(tmp_path: Path, seen: str, kind: str | None) -> None:
     lines = (DRAW, "x = x.contiguous()", RETURN)
@@ -462,9 +472,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], lis
         (folder / f"layers_{number}.py").write_text(HEAD + definition, encoding="utf-8")
         start = f"import torch\nfrom layers_{number} import layer\ntorch.manual_seed(0)\n" + ONES
         dropped = "assert layer(x, drop_prob=1.0, training=True).isfinite().all()\n"
-        kept = [kind for kind in kinds_of("DP102") if kind != "writing"]
         scripts += [
-            {"text": start + TRAIN, "kinds": kept, "asked": {"check": "DP102"}},
+            {"text": start + TRAIN, "kinds": list(kinds_of("DP102")), "asked": {"check": "DP102"}},
             {
                 "text": start + (dropped if values == "not_finite" else TRAIN),
                 "kinds": list(kinds_of(ASKED[values])),

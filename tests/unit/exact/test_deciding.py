@@ -53,6 +53,33 @@ def test_draws_of_one_kind_are_one_whose_numbers_come_in_order():
     assert found.low <= Fraction(0.7) <= found.high
 
 
+def one_of(draws, which, threshold, *, dtype=torch.float64, also=None):
+    drawn = [torch.rand(SIZE, dtype=dtype) for _ in range(draws)]
+    mask = drawn[which] < threshold
+    return mask if also is None else mask & (drawn[also] < threshold)
+
+
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize(("draws", "which"), [(2, 0), (2, 1), (3, 1)])
+def test_of_several_draws_as_large_as_the_mask_the_one_that_decides_is_asked(draws, which, brief):
+    found = asked(lambda: one_of(draws, which, 0.7), brief=brief)
+    assert found.known
+    assert found.low <= Fraction(0.7) <= found.high
+    assert found.high - found.low <= Fraction(1, 2**18)
+    wrong = asked(lambda: one_of(draws, which, 0.71), brief=brief)
+    assert wrong.low > Fraction(0.7)
+    assert 0.7 <= wrong.witness <= 0.71
+
+
+def test_of_several_draws_a_tiled_one_is_seen_and_two_that_decide_together_are_left_alone():
+    def tiled():
+        torch.rand(SIZE)
+        return torch.rand(SIZE)[: SIZE // 2].repeat(2) < 0.7
+
+    assert len(asked(tiled).together) == 2
+    assert not asked(lambda: one_of(2, 0, 0.7**0.5, also=1)).known
+
+
 def test_a_part_with_another_threshold_is_seen():
     found = asked(lambda: in_parts(0.7, 0.7, 0.71, 0.7))
     assert found.low > Fraction(0.7)

@@ -98,6 +98,12 @@ def test_what_knows_no_mistake_comes_last(results: dict[str, Result], facts: Fac
     assert [one.kind for one in gathered(told, facts, found)] == ["rate", "drawing"]
 
 
+def test_a_block_is_not_blamed_for_computing() -> None:
+    assert {"changing", "returning", "writing"} <= set(kinds_of("DP114"))
+    assert not {"changing", "returning", "writing"} & set(kinds_of("DP114", block=True))
+    assert kinds_of("DP114", block=True)[:2] == ("raising", "not_finite")
+
+
 def test_what_is_broken_in_the_same_way_has_the_same_cause_whatever_its_numbers(
     results: dict[str, Result], facts: Facts
 ) -> None:

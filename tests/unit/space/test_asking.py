@@ -8,7 +8,7 @@ import torch
 from droppath_audit import audit
 from droppath_audit.core.configuration import Configuration
 from droppath_audit.core.verdict import Outcome
-from droppath_audit.exact.deciding import Decided
+from droppath_audit.exact.decided import Decided
 from droppath_audit.probes.dependence import Proposal
 from droppath_audit.space.asking import Found
 from droppath_audit.space.judging import TESTS, broken

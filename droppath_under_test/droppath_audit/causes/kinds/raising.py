@@ -24,6 +24,8 @@ def find(story: Story, asked: Asked) -> Found | None:
     if raised is None or raised[2] is None:
         return None
     kind, text, spot = raised
+    if asked.message and kind not in asked.message:
+        return None  # the script ends there, and what was observed is something else
     first = (text.strip().splitlines() or [""])[0]
     said = f"{kind}: {first}" if first else kind
     return Found(spot, f"{SAID}{said}", FIX)
