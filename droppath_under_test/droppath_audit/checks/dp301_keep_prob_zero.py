@@ -99,7 +99,7 @@ class KeepProbZero(Check[Seen, DtypeCase]):
     def judge(self, seen: Seen, at: DtypeCase, alpha: float) -> Verdict:
         """Fail on a single element that is not zero."""
         if seen.refusal:
-            hint = "a layer that is to refuse keep_prob = 0 raises ValueError, and declares keep_prob_zero=raises"
+            hint = "if keep_prob = 0 is to be refused, by ValueError, add keep_prob_zero=raises to the SPEC"
             return Verdict.failed(f"raises {seen.refusal}", promised=PROMISED, hint=hint)
         observed = []
         if seen.nan:

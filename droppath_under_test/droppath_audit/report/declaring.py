@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import EAGER
+from droppath_audit.core.verdict import SWAPPED
 
 if TYPE_CHECKING:
     from droppath_audit.core.report import Report
@@ -20,9 +21,12 @@ def declaring(report: Report) -> str:
     Of several values for one item the first counts, and takes the place of what the SPEC says.
     """
     broken = [one for one in (*report.findings, *report.warnings) if one.trial.case.variant == EAGER]
+    hints = [one.verdict.hint for one in broken]
+    # Where the rate is read the wrong way round, what else is suggested is so under another rate.
+    swapped = [hint for hint in hints if hint.startswith(SWAPPED)]
     items: dict[str, str] = {}
-    for result in broken:
-        for item in _ITEM.findall(result.verdict.hint):
+    for hint in swapped or hints:
+        for item in _ITEM.findall(hint):
             items.setdefault(item.partition("=")[0], item)
     if not items or not report.facts.importable:
         return ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from droppath_audit.causes import VAGUE
 from droppath_audit.causes.kinds import raising
+from droppath_audit.causes.kinds.scaling import AS_IT_IS
 from droppath_audit.causes.order import OF_FAMILY, OF_X
 from droppath_audit.checks import check as check_of
 from droppath_audit.core.case import EAGER
@@ -154,10 +155,11 @@ def kinds_of(check: str, message: str = "", *, block: bool = False) -> tuple[str
         message: What was observed.
         block: Whether the code that is watched is a block's, which x is never given to.
     """
-    first = ("writing",) if _OF_WRITING.search(message) else ()
-    first = (*first, *(GENERATORS if _OF_GENERATORS.search(message) else ()))
-    first = (*first, *(GRADIENTS if "gradient" in message else ()))
-    kinds = dict.fromkeys((*check_of(check).causes, *first, *OF_FAMILY[check[2]]))
+    said = ("raising", "writing") if _OF_WRITING.search(message) else ()
+    said = (*said, *(("raising", "scaling") if AS_IT_IS.search(message) else ()))
+    then = GENERATORS if _OF_GENERATORS.search(message) else ()
+    then = (*then, *(GRADIENTS if "gradient" in message else ()))
+    kinds = dict.fromkeys((*said, *check_of(check).causes, *then, *OF_FAMILY[check[2]]))
     return tuple(kind for kind in kinds if not (block and kind in OF_X))
 
 

@@ -6,12 +6,13 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from droppath_audit.targets.bodies import argument_names, assignments, definition_of, is_name, methods_of
+from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MULTIPLYING = {"div", "mul", "divide", "multiply", "true_divide"}
+MAKING = {"float", "tensor", "as_tensor", "asarray", "array"}  # a number of one
 
 
 def factors(obj: Any) -> set[str]:
@@ -48,7 +49,7 @@ def _found(trees: Sequence[ast.AST], held: dict[str, str]) -> set[str]:
             for number, others in _products(node):
                 # What multiplies numbers alone, as a place in a stack does, makes a rate and scales nothing.
                 if {name.id for one in others for name in ast.walk(one) if isinstance(name, ast.Name)} - numbers:
-                    factor.add(ast.unparse(number))
+                    factor.add(ast.unparse(_as_number(number)))
     at_zero = {text for tree in trees for text in _compared_with_zero(tree)}
     return {name for key, name in held.items() if key in factor - complement - at_zero}
 
@@ -68,6 +69,8 @@ def _products(node: ast.AST) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
         yield node.right, [node.left]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         yield node.right, [node.left]
+    elif isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Mult, ast.Div)):
+        yield node.value, [node.target]
     elif _multiplies(node):
         yield node.args[-1], [node.func, *node.args[:-1]]
 
@@ -98,7 +101,9 @@ def _multiplies(node: ast.AST) -> TypeGuard[ast.Call]:
 
 
 def _as_number(value: ast.expr) -> ast.expr:
-    """Return what a number is made of, ``p`` of ``float(p)``; else the value."""
-    if isinstance(value, ast.Call) and is_name(value.func, "float") and len(value.args) == 1:
-        return value.args[0]
+    """Return what a number is made of, ``p`` of ``float(p)`` and of ``torch.tensor(p)``; else the value."""
+    if isinstance(value, ast.Call) and value.args:
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        if name in MAKING:
+            return value.args[0]
     return value

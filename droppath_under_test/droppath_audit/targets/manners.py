@@ -26,10 +26,18 @@ def set_mode(layer: Any, training: bool) -> None:
     """Switch a layer's mode unless it is in it already; DP003 judges an attribute that hides the layer's own train."""
     if getattr(layer, "training", None) is not training and hasattr(layer, "train") and hasattr(layer, "eval"):
         if not callable(layer.train) and callable(getattr(type(layer), "train", None)):
-            type(layer).train(layer, training)
+            _switch_by_class(layer, training)
             return
         # Not train(training): classes that are no layers have a train() without arguments.
         layer.train() if training else layer.eval()
+
+
+def _switch_by_class(layer: Any, training: bool) -> None:
+    """Switch a layer whose attribute hides its ``train``, by that of its class."""
+    try:
+        type(layer).train(layer, training)
+    except TypeError:  # of a class that is no layer, it takes no mode
+        (type(layer).train if training else type(layer).eval)(layer)
 
 
 def _pickled(instance: Any) -> Any:

@@ -104,4 +104,4 @@ def _open(
     if all(question.items for question in questions):
         return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")
     advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"
-    return UsageError(reason, advice=f"\n{advice}", command=proposing(whole))
+    return NeedsFactory(reason, advice=f"\n{advice}", command=proposing(whole))

@@ -17,6 +17,7 @@ from droppath_audit.core.cause import Cause, Place
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished, AuditStarted
 from droppath_audit.core.level import Level
+from droppath_audit.core.verdict import SWAPPED
 from droppath_audit.report.console import PlainConsole
 from droppath_audit.report.terminal import Terminal
 from tests.in_part import in_part
@@ -333,15 +334,23 @@ def test_a_cause_has_the_hint_of_any_of_its_trials(events: Events) -> None:
     assert f"    hint     {told}" in lines
 
 
-def test_what_all_hints_name_is_one_command(events: Events) -> None:
+BATCH = "if the layer means one decision a batch, add granularity=batch to the SPEC"
+EVAL = "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC"
+PROB = f"{SWAPPED}: if p is the keep probability, add prob=p:keep to the SPEC"
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ((BATCH, EVAL), "arg.mode=row&granularity=batch&scaling=eval"),
+        ((BATCH, PROB), "arg.mode=row&scaling=inverted&prob=p:keep"),
+        ((BATCH, SWAPPED), ""),
+    ],
+)
+def test_what_all_hints_name_is_one_command(events: Events, said: tuple[str, str], query: str) -> None:
     *_, last = events(SOME)
     spec = "file.py:layer?arg.mode=row&scaling=inverted"
-    hints = iter(
-        [
-            "if the layer means one decision a batch, add granularity=batch to the SPEC",
-            "kept values are not scaled, and evaluation is: if both are meant, add scaling=eval to the SPEC",
-        ]
-    )
+    hints = iter(said)
     results = tuple(
         replace(
             result,
@@ -355,5 +364,6 @@ def test_what_all_hints_name_is_one_command(events: Events) -> None:
     report = replace(last.report, results=results, facts=replace(last.report.facts, spec=spec))
     assert next(hints, None) is None
     lines = lines_of(shown(iter([AuditFinished(report)])))
-    command = "droppath-audit 'file.py:layer?arg.mode=row&granularity=batch&scaling=eval' --seed 3"
-    assert lines[lines.index("    if all that the hints name is meant, run next") + 1] == f"    {command}"
+    head = "    if all that the hints name is meant, run next"
+    printed = lines[lines.index(head) + 1] if head in lines else ""
+    assert printed == (f"    droppath-audit 'file.py:layer?{query}' --seed 3" if query else "")

@@ -98,6 +98,15 @@ def test_what_knows_no_mistake_comes_last(results: dict[str, Result], facts: Fac
     assert [one.kind for one in gathered(told, facts, found)] == ["rate", "drawing"]
 
 
+def test_what_is_said_of_a_kept_value_or_of_x_asks_the_kind_that_knows_of_it_first() -> None:
+    assert kinds_of("DP103", "all are neither 0 nor 1 but 0.7: what is kept came back as it is")[:2] == (
+        "raising",
+        "scaling",
+    )
+    assert kinds_of("DP114", "x was written to")[:2] == ("raising", "writing")
+    assert "scaling" not in kinds_of("DP102", "kept 0.5")[:4]
+
+
 def test_a_block_is_not_blamed_for_computing() -> None:
     assert {"changing", "returning", "writing"} <= set(kinds_of("DP114"))
     assert not {"changing", "returning", "writing"} & set(kinds_of("DP114", block=True))

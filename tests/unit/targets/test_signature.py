@@ -344,6 +344,14 @@ def scales_by_what_it_keeps(x, p, training):
     return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
 
 
+def scales_in_place_by_what_it_keeps(x, p, training):
+    if training:
+        return x if torch.rand(()) < p else 0.0 * x
+    y = x + 0.0
+    y *= torch.as_tensor(p)
+    return y
+
+
 def scales_by_what_it_drops(x, p, training):
     if not training or p == 0.0:
         return x
@@ -369,6 +377,7 @@ def makes_a_rate_of_it(x, p, training, layer_idx=3):
     [
         (makes_a_rate_of_it, "drop"),
         (scales_by_what_it_keeps, "keep"),
+        (scales_in_place_by_what_it_keeps, "keep"),
         (scales_by_what_it_drops, "drop"),
         (drops_nothing_by_default, "drop"),
         (refuses_a_part, "keep"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Call, Operation, Story
 
 ROUNDING = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
-_AS_IT_IS = re.compile(
+AS_IT_IS = re.compile(
     r"\ba factor of 1(?![.\d])|\bcame back as it is\b|wrong gradient, such as (\S+) for a cotangent of \1(?![.\d])"
 )
 FIX = "Divide what is kept by keep_prob, once, as a number in double precision."
@@ -57,7 +57,7 @@ def find(story: Story, asked: Asked) -> Found | None:
             return _found(last, call, made, wanted, f"multiplies by 1, where {wanted:.6g} was promised")
         if not scaled and at is not None:
             return Found(at.spot, f"x meets the mask, and is never multiplied by {wanted:.6g}", FIX)
-        if not measured and _AS_IT_IS.search(asked.message):
+        if not measured and AS_IT_IS.search(asked.message):
             # A condition decides, and no mask: of the function it is known that nothing in it multiplies.
             return Found(call.spot, f"what is kept is never multiplied by {wanted:.6g}", FIX)
     return None
