@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.frameworks.capabilities import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Blocks(Capability):
@@ -31,6 +31,18 @@ class Blocks(Capability):
     @abstractmethod
     def own_parts(self, block: Any) -> tuple[str, ...]:
         """Return the names of the parts of a block whose classes are not the framework's."""
+
+    @abstractmethod
+    def shape_keeping_parts(self, block: Any, call: Callable[[], Any]) -> Mapping[str, tuple[None, ...]]:
+        """Return the direct parts that hold weights, norms aside, and keep the shape of what they are given.
+
+        Args:
+            block: The block.
+            call: Calls it.
+
+        Returns:
+            What stands beside the first tensor that each returns, by its name, as None for each.
+        """
 
     @abstractmethod
     def block_dtypes(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.frameworks.blocks import Blocks
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.targets import words
+from droppath_audit.targets.manners import set_mode
 from droppath_audit.targets.own_code import OWN_CODE
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 from droppath_audit.targets.proposing import Proposal, declared_of
@@ -48,6 +49,9 @@ gradients, dtypes, shapes, devices or values of x in the block.{further}
 SILENT = """
 The block drops more than one branch. What {names} adds is nothing here, so that one is seen alone; name another part
 in ``silent`` to see the next."""
+SIMPLE = """
+Something that computes less stands in the place of {names}:
+whether a branch is dropped does not depend on what it computes, and calls are many."""
 BARE = """
 It runs without {names}: behind a normalisation no factor could be told."""
 ONE_POSITION = """
@@ -68,6 +72,7 @@ class _Way:
     bare: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     switched: tuple[str, ...] = ()
+    simple: tuple[tuple[str, tuple[None, ...]], ...] = ()
 
     def made(self) -> str:
         fields = [
@@ -76,6 +81,7 @@ class _Way:
             f"bare={self.bare!r}" if self.bare else "",
             f"silent={self.silent!r}" if self.silent else "",
             f"switched={self.switched!r}" if self.switched else "",
+            f"simple={dict(self.simple)!r}" if self.simple else "",
         ]
         return f"make = factory_of(build, run, {self.features}, {', '.join(field for field in fields if field)})"
 
@@ -117,7 +123,7 @@ class _Trial:
                 factors = self._factors(finer)
                 # Of a block that was changed, some have to be dropped, and some kept: else what it dropped is lost.
                 if len(factors) > 1:
-                    return finer
+                    return self._simpler(finer, factors)
                 if factors and not (finer.silent or finer.bare):
                     idle = idle or finer
             if idle is not None:
@@ -180,6 +186,21 @@ class _Trial:
             silent = [(), *((part,) for part in reversed(parts) if part not in norms)]
             yield from (replace(way, silent=one) for one in silent[1:])
             yield from (replace(way, bare=norms, silent=one) for one in silent if norms)
+
+    def _simpler(self, way: _Way, factors: set[float]) -> _Way:
+        """Return the way with something cheap in the place of parts that decide nothing, if the factors stay."""
+        with suppress(Exception):
+            names = self._names(way)
+            block, run = names["build"](RATES[0], False), names["run"]
+            set_mode(block, training=False)  # else a branch that is dropped runs none of its parts
+            x = self._framework.ones((BATCH, *way.features), "float32", "cpu")
+            parts = self._blocks.shape_keeping_parts(block, lambda: run(block, x, RATES[0], False))
+            spared = {part.partition(".")[0] for part in (*way.switched, *way.bare)}
+            other = replace(way, simple=tuple((name, beside) for name, beside in parts.items() if name not in spared))
+            # Of a block that decides once a call, some calls show a part of the factors by chance.
+            if other.simple and any(self._factors(other) == factors for _ in range(SEEDS)):
+                return other
+        return way
 
     def _built(self, way: _Way) -> Any:
         """Return a block that drops: many hold nothing that could, where the rate is zero."""
@@ -252,6 +273,7 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         return None
     further = SILENT.format(names=" and ".join(way.silent)) if way.silent else ""
     further += BARE.format(names=" and ".join(way.bare)) if way.bare else ""
+    further += SIMPLE.format(names=" and ".join(name for name, _ in way.simple)) if way.simple else ""
     further += ONE_POSITION if _one_position(way) else ""
     text = [
         HEADING.format(further=further), "", "from __future__ import annotations", "",

@@ -88,6 +88,12 @@ class Modern(nn.Module):
 class OtherName(Modern):
     kind = Thin
 
+class Inside(Modern):
+    """What drops is a part of a part."""
+    def __init__(self, dim, drop_path=0.0):
+        super().__init__(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, dim), DropPath(drop_path))
+
 class Handed(nn.Module):
     """Both of its branches are handed over, and scaled one after the other."""
     def __init__(self, size, self_attn, feed_forward, stochastic_depth_rate=0.0):
@@ -203,7 +209,7 @@ def kept_as_asked(found, keep_prob):
     )
 
 
-@pytest.mark.parametrize("name", ["Bottleneck", "Encoder", "Modern", "OtherName"])
+@pytest.mark.parametrize("name", ["Bottleneck", "Encoder", "Modern", "OtherName", "Inside"])
 def test_a_sound_block_multiplies_its_branch_as_a_sound_layer_does_x(blocks, name):
     make, _ = made(blocks, name)
     found = factors(make, 0.25)
@@ -251,6 +257,19 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
     assert "dropout=0.0" in text
     assert "self_attn=GivenPart(None)" in text
     assert "mask=None" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "simple"),
+    [
+        ("Modern", {"mix": (), "mlp": ()}),
+        ("Inside", {"mix": ()}),
+        ("Encoder", {"feed": ()}),
+        ("Conditioned", {"conv": (), "to_bias": ()}),
+    ],
+)
+def test_parts_that_decide_nothing_have_something_cheap_in_their_place(blocks, name, simple):
+    assert f"simple={simple!r}" in made(blocks, name)[1]
 
 
 @pytest.mark.parametrize("name", ["Handed", "HandedAlone"])

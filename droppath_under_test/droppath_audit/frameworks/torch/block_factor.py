@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 NEARLY = 1e-9  # a drop_prob at which all is kept, and 1 - NEARLY at which all is dropped, without a division by zero
 
@@ -67,6 +67,7 @@ def factory_of(
     bare: Sequence[str] = (),
     silent: Sequence[str] = (),
     switched: Sequence[str] = (),
+    simple: Mapping[str, Sequence[Any]] = {},
 ) -> Callable[[float], Callable[[torch.Tensor, bool], torch.Tensor]]:
     """Return ``make(drop_prob)``, whose layer multiplies each sample of x by the factor m that the block draws for it.
 
@@ -83,6 +84,7 @@ def factory_of(
         silent: Parts whose parameters are zero, so that what they add is nothing: of a block that drops several
             branches all but one.
         switched: Parts that follow the mode; all others stay in evaluation, so that norms and dropouts stand still.
+        simple: Parts in whose place a ``GivenPart`` stands, which costs nothing, each with what it returns beside.
     """
     exact = 1e-9 if dtype == torch.float64 else 1e-4
 
@@ -99,6 +101,8 @@ def factory_of(
                 random.setstate(state)
             for name in bare:
                 setattr(block, name, torch.nn.Identity())
+            for name, beside in simple.items():
+                setattr(block, name, GivenPart(*beside))
             for number, (name, parameter) in enumerate(block.named_parameters()):
                 if any(f"{name}.".startswith(f"{part}.") for part in silent):
                     values = torch.zeros(parameter.shape)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from droppath_audit.frameworks.blocks import Blocks
 from droppath_audit.frameworks.torch import block_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class TorchBlocks(Blocks):
@@ -33,6 +35,22 @@ class TorchBlocks(Blocks):
         inside = ((name, type(part).__module__.partition(".")[0]) for name, part in block.named_modules() if name)
         return tuple(name for name, package in inside if package != "torch")
 
+    def shape_keeping_parts(self, block: Any, call: Callable[[], Any]) -> Mapping[str, tuple[None, ...]]:
+        """Return those of which every call returned a tensor as large as the first that it was given."""
+        seen: dict[str, set[int]] = {}  # how many things stand beside it; -1 where the shape is another
+        held = [
+            part.register_forward_hook(_noting(seen.setdefault(name, set())), with_kwargs=True)
+            for name, part in block.named_children()
+            if next(part.parameters(), None) is not None and "norm" not in type(part).__name__.lower()
+        ]
+        try:
+            call()
+        finally:
+            for handle in held:
+                handle.remove()
+        beside = {name: found.pop() for name, found in seen.items() if len(found) == 1}
+        return {name: (None,) * count for name, count in beside.items() if count >= 0}
+
     def block_dtypes(self) -> tuple[str, ...]:
         """Return float64, and float32 for a block that computes in no other."""
         return ("torch.float64", "torch.float32")
@@ -40,3 +58,15 @@ class TorchBlocks(Blocks):
     def given_beside(self, size: int) -> tuple[str, ...]:
         """Return what may be a mask, an embedding, a map, a memory, or a time."""
         return ("None", f"z.new_zeros(len(z), {size})", "torch.zeros_like(z)", "z.new_zeros(len(z))")
+
+
+def _noting(seen: set[int]) -> Callable[..., None]:
+    """Return a hook that notes how many things stand beside a tensor as large as the first that a part was given."""
+
+    def note(_: Any, given: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        first = next(iter((*given, *named.values())), None)
+        parts = output if isinstance(output, tuple) and output else (output,)
+        shapes = [one.shape for one in (first, parts[0]) if isinstance(one, torch.Tensor)]
+        seen.add(len(parts) - 1 if len(shapes) == 2 and shapes[0] == shapes[1] else -1)
+
+    return note
