@@ -69,7 +69,7 @@ class Scale(Check[Fates, Cell]):
         observed = (
             f"{seen.misscaled} of {kept} kept values are off; x = {x:.6g} became {y:.6g}, a factor of {y / x:.6g}"
         )
-        near, hint = 0.01 * abs(factor - 1.0), ""
+        near, hint = 0.01 * min(abs(factor - 1.0), 1.0), ""
         if at.dialect.scaling == "inverted" and abs(low - 1.0) < near and abs(high - 1.0) < near:
             hint = "kept values are not scaled at all; if that is meant, add scaling=none to the SPEC"
         return Verdict.failed(observed, promised=f"x times {factor:.6g}, up to rounding", hint=hint)

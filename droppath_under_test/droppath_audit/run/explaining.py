@@ -37,6 +37,7 @@ MOST_OF_A_CHECK = 12
 GENERATORS = ("seeding", "other_generator", "remembered")
 GRADIENTS = ("detaching", "backward")
 _OF_WRITING = re.compile(r"\bwritten to\b|\bhas other values\b")
+_OF_FORM = re.compile(r"\w+\[[\d, ]*\] on \w")  # a dtype, a shape and a device
 _OF_GENERATORS = re.compile(r"\bseeds?\b|as many before")
 _NUMBER = re.compile(r"\d[\d.,e+-]*|nan|inf")
 _ORDER = (Level.MUST, Level.SHOULD, Level.INFO)
@@ -156,6 +157,7 @@ def kinds_of(check: str, message: str = "", *, block: bool = False) -> tuple[str
         block: Whether the code that is watched is a block's, which x is never given to.
     """
     said = ("raising", "writing") if _OF_WRITING.search(message) else ()
+    said = (*said, *(("raising", "departing") if _OF_FORM.search(message) else ()))
     said = (*said, *(("raising", "scaling") if AS_IT_IS.search(message) else ()))
     then = GENERATORS if _OF_GENERATORS.search(message) else ()
     then = (*then, *(GRADIENTS if "gradient" in message else ()))

@@ -104,6 +104,7 @@ def test_what_is_said_of_a_kept_value_or_of_x_asks_the_kind_that_knows_of_it_fir
         "scaling",
     )
     assert kinds_of("DP114", "x was written to")[:2] == ("raising", "writing")
+    assert kinds_of("DP001", "the output is float32[64, 4, 3] on cpu")[:2] == ("raising", "departing")
     assert "scaling" not in kinds_of("DP102", "kept 0.5")[:4]
 
 
