@@ -115,6 +115,7 @@ class Call:
         spot: Where the function begins.
         drop_prob: What it was asked for; None where nobody knows.
         training: Its mode; None where nobody knows.
+        block_drop_prob: What a factory asked of the block that this is a call of; None where it is none.
         constructs: Whether a layer is made.
         backward: Whether it is part of a backward pass.
         graph: Whether gradients are recorded where it begins.
@@ -134,6 +135,7 @@ class Call:
     spot: Spot
     drop_prob: float | None = None
     training: bool | None = None
+    block_drop_prob: float | None = None
     constructs: bool = False
     backward: bool = False
     graph: bool = True

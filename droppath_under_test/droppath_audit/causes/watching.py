@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.witness import Witness
 
 MOST_NUMBERS, MOST_OPERATIONS, MOST_FOREIGN = 2000, 2000, 2000  # that are told of one call
+MOST_BETWEEN = 6  # frames between a block and the function of a factory that calls it
 MOST_LOOKS = 400  # at what the process shares, after lines of the target
 _GRADIENTS, _AGAIN = ("autograd/graph.py", "autograd/__init__.py"), "utils/checkpoint.py"
 """Ends of the files whose functions stand between a script and what runs in a backward pass, or runs again there."""
@@ -162,6 +163,7 @@ class Watching:
         call = Call(_spot(frame), constructs=code.co_name in ("__init__", "__new__", "__post_init__"))
         call.backward = code.co_name in ("backward", "vjp", "jvp") or _in_a_backward_pass(frame)
         call.drop_prob, call.training = self._probability(values, layer, call), self._mode(values, layer)
+        call.block_drop_prob = _of_a_block(frame) if call.drop_prob is None and not call.constructs else None
         if self._witness is not None:
             call.graph = self._witness.records_graph()
             if not call.constructs:
@@ -316,6 +318,18 @@ class _Following:
         if event == "return":
             self._watching.left(frame, argument, self._last)
         return self.follow
+
+
+def _of_a_block(frame: FrameType) -> float | None:
+    """Return the rate that the ``run`` of a block's factory was given; None where no such function called."""
+    at = frame.f_back
+    for _ in range(MOST_BETWEEN):
+        if at is None:
+            return None
+        if at.f_code.co_name == "run" and {"block", "z"} <= at.f_locals.keys():
+            return float(at.f_locals["drop_prob"])
+        at = at.f_back
+    return None
 
 
 def _spot(frame: FrameType, line: int = 0) -> Spot:

@@ -64,6 +64,26 @@ MAKING = """class Branch(torch.nn.Module):
 """
 
 
+BLOCK = """class layer(torch.nn.Module):
+    def __init__(self, survival=1.0):
+        super().__init__()
+        self.survival = survival
+
+    def forward(self, x):
+        if self.training and torch.rand(()) >= self.survival:
+            return x
+        return x + 0.5 * torch.sin(2.0 * x)
+"""
+RUN = """def run(block, z, drop_prob, training):
+    return block(z)
+
+block = layer(survival=0.7)
+for _ in range(40):
+    y = run(block, x, 0.3, True)
+assert False, y
+"""
+
+
 def module(*lines: str) -> str:
     return MODULE.format("\n".join(f"        {line}" for line in lines))
 
@@ -79,6 +99,9 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "def drawn(n, p):\n    return torch.rand(n) < 1.0 - p\n\n\n"
         + function("mask = drawn(n, drop_prob / 3)  # here", "return x * mask.view(-1, 1) / keep"),
         ONES + TRAIN,
+    ),
+    "a rate that a block does not take": (
+        "rate", "DP102", BLOCK.replace("= survival", "= 0.8  # here"), ONES + RUN,
     ),
     "a probability of bernoulli": (
         "rate", "DP103", function("mask = torch.full((n, 1), 0.65).bernoulli_(0.65)  # here", "return x * mask / keep"),
@@ -404,6 +427,15 @@ def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
     asked = {"check": "DP201", "message": seen}
     (found,) = told(tmp_path, [{"text": script, "kinds": list(kinds_of("DP201")), "asked": asked}])
     assert (found.get("kind"), found.get("line")) == blamed, found
+
+
+@pytest.mark.parametrize(("seen", "line"), [(AS_IT_IS, 10), (BY_MORE, None)])
+def test_a_block_that_never_scales_is_told_from_what_it_computes(tmp_path: Path, seen: str, line: int | None) -> None:
+    (tmp_path / "layers_0.py").write_text(HEAD + BLOCK, encoding="utf-8")
+    text = "import torch\nfrom layers_0 import layer\n" + ONES + RUN
+    kinds = list(kinds_of("DP201", seen, block=True))[:3]
+    (found,) = told(tmp_path, [{"text": text, "kinds": kinds, "asked": {"check": "DP201", "message": seen}}])
+    assert (found.get("kind"), found.get("line")) == ("scaling" if line else None, line), found
 
 
 @pytest.mark.parametrize(("seen", "kind"), [("raised ValueError: no", "raising"), ("192 of 192 are NaN", None)])

@@ -18,7 +18,7 @@ def find(story: Story, asked: Asked) -> Found | None:
     """Return the line at which the number first appears with which what was drawn is compared."""
     made = [call for call in story.calls if call.constructs]
     for call in story.plain():
-        p = call.drop_prob
+        p = call.drop_prob if call.drop_prob is not None else call.block_drop_prob
         if p is None or call.training is False:
             continue
         for operation in call.operations:

@@ -12,6 +12,7 @@ from droppath_audit.causes.story import Found
 if TYPE_CHECKING:
     from droppath_audit.causes.story import Asked, Call, Operation, Story
 
+ALL_BUT_ONE = 1.0 - 1e-6  # a rate above which a factory looks at what a block makes of a dropped branch
 ROUNDING = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 AS_IT_IS = re.compile(
     r"\ba factor of 1(?![.\d])|\bcame back as it is\b|wrong gradient, such as (\S+) for a cotangent of \1(?![.\d])"
@@ -24,6 +25,11 @@ def find(story: Story, asked: Asked) -> Found | None:
     made = [call for call in story.calls if call.constructs]
     for call in story.plain():
         p = call.drop_prob
+        if call.block_drop_prob and call.training is not False and AS_IT_IS.search(asked.message):
+            # What else a block computes multiplies as well, so no line of it tells.
+            return Found(
+                call.spot, f"what is kept is never multiplied by {1.0 / (1.0 - call.block_drop_prob):.6g}", FIX
+            )
         evaluates = asked.scaling == "eval" and call.training is False
         if p is None or not (call.interior or evaluates) or not 0.0 < p < 1.0:
             continue
