@@ -16,7 +16,7 @@ from droppath_audit.frameworks.own_code import OwnCode
 from droppath_audit.frameworks.theirs import reraise, theirs
 from droppath_audit.targets import words
 from droppath_audit.targets.branch import Branch
-from droppath_audit.targets.constructing import constructed
+from droppath_audit.targets.constructing import constructed, kept_as_given
 from droppath_audit.targets.manners import COPIES, BoundManners, own_default, set_mode
 from droppath_audit.targets.outputs import chosen, tensors_in
 from droppath_audit.targets.own_code import arguments, numbers, own_functions
@@ -225,6 +225,8 @@ class BoundLayer:
             held = getattr(instance, probability.name, None) if probability is not None else None
             if probability is None or not isinstance(held, (int, float)) or held != argument:
                 raise NotApplicable("the probability is not kept, as a number, under the argument's name")
+            if not kept_as_given(self._target.obj, self._binding, self._framework, self._handed, held):
+                raise NotApplicable("what is kept under the argument's name is another number")
             _target_does(setattr, instance, probability.name, self._binding.argument(drop_prob))
         self._drop_prob = drop_prob
         self._running.capture_anew()

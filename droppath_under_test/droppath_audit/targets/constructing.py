@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from droppath_audit.frameworks.base import Framework
     from droppath_audit.targets.binding import Binding
 
+HALF, QUARTER = 0.5, 0.25
+
 
 def constructed(
     obj: Any, binding: Binding, framework: Framework, drop_prob: float, branch: Callable[..., Any], *, training: bool
@@ -53,6 +55,24 @@ def constructed(
         keywords[binding.init_branch] = [given] if binding.listed else given
     positional = [keywords.pop(name) for name in binding.init_positional]
     return _neutral(obj(*binding.init_args, *positional, **keywords), binding, framework)
+
+
+def kept_as_given(obj: Any, binding: Binding, framework: Framework, branch: Callable[..., Any], held: object) -> bool:
+    """Return whether a number that an instance holds under the probability's name is what it was given.
+
+    One half may as well be what it lacks of 1, which another rate tells.
+
+    Args:
+        obj: As ``constructed`` takes it, with the next three.
+        binding: See there.
+        framework: See there.
+        branch: See there.
+        held: The number.
+    """
+    if binding.kind != "class" or binding.probability is None or held != HALF:
+        return True
+    other = constructed(obj, binding, framework, QUARTER, branch, training=True)
+    return bool(getattr(other, binding.probability.name, None) == binding.argument(QUARTER))
 
 
 def _neutral(instance: Any, binding: Binding, framework: Framework) -> Any:
