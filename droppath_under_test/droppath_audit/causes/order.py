@@ -32,6 +32,7 @@ OF_FAMILY = {
         "detaching",
         "other_generator",
         "remembered",
+        "subsets",
         "sharing",
         "backward",
         "changing",

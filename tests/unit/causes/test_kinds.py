@@ -133,6 +133,12 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a subset": (
         "subsets", "DP105", function("u = torch.randperm(n) / n  # here", RETURN), ONES + TRAIN,
     ),
+    "a subset in order": (
+        "subsets", "DP401",
+        function("kept = torch.randperm(n)[: int(n * keep)].sort().values  # here",
+                 "mask = torch.zeros(n, 1).index_fill_(0, kept, 1.0)", "return x * mask * n / len(kept)"),
+        ONES + TRAIN,
+    ),
     "numbers of another distribution": (
         "subsets", "DP102", function("u = torch.randn(n).abs()  # here", RETURN), ONES + TRAIN,
     ),
