@@ -19,7 +19,7 @@ from droppath_audit.targets import words
 from droppath_audit.targets.manners import set_mode
 from droppath_audit.targets.own_code import OWN_CODE
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
-from droppath_audit.targets.proposing import Proposal, declared_of
+from droppath_audit.targets.proposing import MARK, Proposal, declared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +54,9 @@ Something that computes less stands in the place of {names}:
 whether a branch is dropped does not depend on what it computes, and calls are many."""
 BARE = """
 It runs without {names}: behind a normalisation no factor could be told."""
+UNSEEN = (
+    f"# {MARK}: no sample was seen kept or dropped as a whole; other features, or parts in silent or bare, may show it"
+)
 ONE_POSITION = """
 A sample is one vector, and a decision for each position of a sequence or map would not be told from one a sample."""
 SKIPPED = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")  # of x, which the block never sees
@@ -62,7 +65,7 @@ LIKELY_PARTS = {"attn", "attention", "ffn", "mlp", "forward", "mixer", "conv", "
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to build and call a block, as source text."""
+    """One way to build and call a block, as source text, and whether samples were seen kept or dropped as a whole."""
 
     init: tuple[str, ...]
     call: tuple[str, ...] = ()
@@ -73,6 +76,7 @@ class _Way:
     silent: tuple[str, ...] = ()
     switched: tuple[str, ...] = ()
     simple: tuple[tuple[str, tuple[None, ...]], ...] = ()
+    shown: bool = True
 
     def made(self) -> str:
         fields = [
@@ -119,7 +123,7 @@ class _Trial:
                 continue
             for finer in self._finer(way):
                 if time.monotonic() > self._until:
-                    return idle or runs or way
+                    return idle or runs or replace(way, shown=False)
                 factors = self._factors(finer)
                 # Of a block that was changed, some have to be dropped, and some kept: else what it dropped is lost.
                 if len(factors) > 1:
@@ -128,7 +132,7 @@ class _Trial:
                     idle = idle or finer
             if idle is not None:
                 return idle
-            runs = runs or way
+            runs = runs or replace(way, shown=False)
         return runs
 
     def source(self, way: _Way) -> str:
@@ -278,7 +282,8 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
     text = [
         HEADING.format(further=further), "", "from __future__ import annotations", "",
         *blocks.block_imports(), *imports, "", "", trial.source(way), "", "",
-        "# From here on nothing is of this block alone.", blocks.block_source(), "", way.made(),
+        "# From here on nothing is of this block alone.", blocks.block_source(), "",
+        *([] if way.shown else [UNSEEN]), way.made(),
         f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
     items = ("form=factory", *declared_of(binding), "dtypes=float32")

@@ -189,9 +189,9 @@ def blocks(tmp_path):
     return path
 
 
-def made(blocks, name):
+def made(blocks, name, *, complete=True):
     proposal = proposed(f"{blocks}:{name}", runs=lambda _: False)
-    assert proposal.complete
+    assert proposal.complete is complete
     assert "dtypes=float32" in proposal.items
     names = {}
     exec(compile(proposal.text, name, "exec"), names)  # noqa: S102 - the text is ours
@@ -282,7 +282,8 @@ def test_two_branches_that_are_handed_over_do_not_look_like_one(blocks, name):
 
 
 def test_what_drops_parts_of_a_sample_is_refused_and_not_made_to_fit(blocks):
-    make, _ = made(blocks, "Pieces")
+    make, text = made(blocks, "Pieces", complete=False)
+    assert "FILL IN: no sample was seen kept or dropped as a whole" in text
     with pytest.raises(RuntimeError, match="neither kept nor dropped as a whole"):
         factors(make, 0.5, samples=64)
 
