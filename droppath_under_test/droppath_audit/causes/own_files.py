@@ -17,7 +17,7 @@ _RUN = re.compile(r"""\brunpy\.run_path\(['"]([^'"]+)['"]\)""")
 _OURS = Path(droppath_audit.__file__).parent
 
 
-def ownership(origin: str) -> Callable[[str], bool]:
+def ownership(origin: str, factory: str = "") -> Callable[[str], bool]:
     """Return what tells whether a file belongs to the code under test.
 
     That is all of the top-level package in which the target is defined, or, outside of any package, of its folder. Of a
@@ -26,6 +26,7 @@ def ownership(origin: str) -> Callable[[str], bool]:
 
     Args:
         origin: The file in which the target is defined.
+        factory: A file that was written to drive a block, and holds nothing of it.
     """
     file = Path(origin).absolute()
     ran = [Path(path).absolute() for path in _RUN.findall(_text(file))]
@@ -37,6 +38,8 @@ def ownership(origin: str) -> Callable[[str], bool]:
         if name.startswith("<"):
             return False
         path = Path(name).absolute()
+        if factory and path == Path(factory).absolute():
+            return False
         return not roots.isdisjoint(path.parents) and (installed or not INSTALLED & set(path.parts))
 
     return owns

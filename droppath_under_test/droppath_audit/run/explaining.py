@@ -184,6 +184,7 @@ def called(facts: Facts, invocation: Invocation) -> dict[str, Any]:
     order = [role for one in invocation.call for role in (one.roles or (one.role,)) if role in ("x", "r")]
     return {
         "origin": facts.origin.rpartition(":")[0],
+        "factory": facts.factory.rpartition(":")[0],
         "roles": {**roles, "attribute": invocation.attribute},
         "keep": invocation.keep,
         "inverted": invocation.inverted,

@@ -142,7 +142,7 @@ def witnessed(
 
     Args:
         script: Its ``text``, the ``kinds`` to ask in order, and the fields of ``causes.story.Asked`` (``asked``).
-        target: What the target is called: ``origin``, ``roles``, ``keep``, ``inverted``, ``second``;
+        target: What the target is called: ``origin``, ``factory``, ``roles``, ``keep``, ``inverted``, ``second``;
             ``seconds`` after which the script is ended.
         framework: Its framework.
         skipped: Of how many calls only the first are looked at.
@@ -163,7 +163,7 @@ def witnessed(
             raise Enough
 
     watching = Watching(
-        ownership(target["origin"]),
+        ownership(target["origin"], target["factory"]),
         target["roles"],
         SCRIPT,
         keep=target["keep"],

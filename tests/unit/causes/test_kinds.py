@@ -179,6 +179,9 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a number that is true": (
         "unused", "DP104", function("if torch.empty(1).uniform_():  # here", "    return 0.0 * x", "return x / keep"), ONES + TRAIN,
     ),
+    "written to x, which the next call is given": (
+        "writing", "DP114", function("keep = keep * 1.0", DRAW, "x *= (u < keep).view(-1, 1)  # here", "return x / keep"), ONES + TRAIN,
+    ),
     "a mask of ones": (
         "ignoring", "DP112", function(DRAW, "mask = torch.ones(n, 1) > 0  # here", "return x.where(mask, 0 * x) / keep"),
         ONES + TRAIN,
@@ -365,7 +368,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 def told(folder: Path, scripts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     apart, found = Apart("run.witnessing"), [dict[str, Any]() for _ in scripts]
     apart.send(
-        scripts=scripts, framework="torch", path=[str(folder), *apart.path], origin=str(folder / "layers_0.py"),
+        scripts=scripts, framework="torch", path=[str(folder), *apart.path], origin=str(folder / "layers_0.py"), factory="",
         roles={"p": "drop_prob", "training": "training", "attribute": "drop_prob"},
         keep=False, inverted=False, second=False, seconds=20.0,
     )  # fmt: skip

@@ -22,3 +22,10 @@ def test_a_factory_owns_what_it_runs_by_a_path_and_nothing_beside_that(tmp_path:
     assert not owns(str(tmp_path / "other" / "block.py"))
     assert not owns("<string>")
     assert not ownership(str(tmp_path / "state" / "without.py"))(str(block))
+
+
+def test_a_file_that_was_written_to_drive_a_block_is_not_the_block_s(tmp_path: Path) -> None:
+    owns = ownership(str(tmp_path / "block.py"), str(tmp_path / "audit_me.py"))
+    assert owns(str(tmp_path / "block.py"))
+    assert not owns(str(tmp_path / "audit_me.py"))
+    assert ownership(str(tmp_path / "block.py"))(str(tmp_path / "audit_me.py"))

@@ -22,7 +22,8 @@ def find(story: Story, asked: Asked) -> Found | None:
     for call in story.calls:
         own = {number for _, operation in drawing([call]) for one in operation.returned for number in one.draws}
         for operation in call.operations if call.interior else ():
-            old = sorted(operation.draws - own)
+            # What is written to x, by an earlier call, comes with it.
+            old = sorted(operation.draws - own - (call.x.draws if call.x is not None else frozenset()))
             if not old:
                 continue
             if operation.name.rstrip("_") in MAKING and not operation.of_x:
