@@ -30,6 +30,7 @@ from droppath_audit.core.check import Check, Design
 from droppath_audit.core.configuration import Configuration
 from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Verdict
+from droppath_audit.probes.clock import Stopwatch
 from droppath_audit.space.asking import COUNTED, Asking, Found
 from droppath_audit.space.constants import around, tried
 from droppath_audit.space.judging import TESTS, broken, exactly_broken
@@ -46,14 +47,16 @@ if TYPE_CHECKING:
     from droppath_audit.probes.live import LiveProbe
     from droppath_audit.scripts import LiveScript
 
+SECONDS = 15.0  # for all calls around a number, which is half of what a trial may take: a usual target needs one
 MOST = 40  # calls around one number, by which its share of α is divided
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen around the number, up to the first call that is wrong, and of how many calls."""
+    """What was seen around the number, up to the first call that is wrong, and how many calls there was no time for."""
 
     found: tuple[Found, ...]
+    left: int = 0
 
 
 class NumbersInTheCode(Check[Seen, ConstantCase]):
@@ -97,7 +100,11 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
         """Ask in every configuration, until one is wrong."""
         asking = Asking(probe, int(probe.rng.integers(2**31)))
         found: list[Found] = []
-        for wanted in probe.at.configurations:
+        watch, most = Stopwatch(), len(probe.at.configurations)
+        for number, wanted in enumerate(probe.at.configurations):
+            if watch.seconds > SECONDS:
+                probe.clock.stopped = True
+                return Seen(tuple(found), most - number)
             with suppress(NotApplicable):  # a shape that the target does not take
                 one = asking.found(asking.in_time(wanted))
                 if exactly_broken(one):
@@ -113,6 +120,9 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
                 return Verdict.failed(f"{observed}: {one.at.describe()}", promised=promised, p_value=p_value)
         counted = sum(one.decisions for one in seen.found)
         how = f", {counted} decisions counted" if counted else ""
+        if seen.left:
+            done = f"time ran out after {len(seen.found)} calls around {at.told}, with {seen.left} left"
+            return Verdict.inconclusive(f"{done}: they are right{how}")
         return Verdict.passed(f"{len(seen.found)} calls around {at.told} are right{how}")
 
     def show(self, seen: Seen, at: ConstantCase, script: LiveScript) -> None:

@@ -7,8 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from droppath_audit.checks import catalogue
+from droppath_audit.checks import catalogue, dp115_numbers_in_the_code
+from droppath_audit.core.case import ConstantCase
 from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.verdict import Outcome
+from droppath_audit.probes.live import LiveProbe
 from droppath_audit.space.constants import MOST, MOST_NUMBERS, around, tried
 from droppath_audit.targets.loader import load
 
@@ -62,3 +65,13 @@ def test_every_number_has_a_trial_of_its_own_that_another_seed_does_not_rename()
     assert [at.slug for at in first] == [at.slug for at in second]
     assert "cpu-777" in {at.slug for at in first}
     assert [at.configurations for at in first] != [at.configurations for at in second]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(-1.0, 5), (60.0, 0)])
+def test_what_there_is_no_time_for_is_told_and_no_finding(monkeypatch, seconds, left):
+    monkeypatch.setattr(dp115_numbers_in_the_code, "SECONDS", seconds)
+    at = ConstantCase("cpu", effort=EFFORTS["quick"], constant=96.0, configurations=tuple(tried_around(96.0))[:5])
+    probe = LiveProbe(load("droppath_reference:DropPath").target, at, np.random.default_rng(0))
+    seen = CHECK.collect(probe)
+    assert (seen.left, probe.clock.stopped) == (left, left > 0)
+    assert CHECK.judge(seen, at, 1e-9).outcome is (Outcome.INCONCLUSIVE if left else Outcome.PASS)
