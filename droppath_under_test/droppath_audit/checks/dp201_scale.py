@@ -34,6 +34,7 @@ from droppath_reference.law import kept_interval, multiplier
 if TYPE_CHECKING:
     from droppath_audit.scripts.script import Script
 
+SOME = 40  # dropped decisions, of which one at least is seen but for once in 2e17 batches
 BATCH = 16_384
 
 
@@ -70,7 +71,8 @@ class Scale(Check[Fates, Cell]):
             f"{seen.misscaled} of {kept} kept values are off; x = {x:.6g} became {y:.6g}, a factor of {y / x:.6g}"
         )
         near, hint = 0.01 * min(abs(factor - 1.0), 1.0), ""
-        if at.dialect.scaling == "inverted" and abs(low - 1.0) < near and abs(high - 1.0) < near:
+        drops = seen.zero > 0 or at.drop_prob * seen.decisions < SOME  # what never drops means nothing by its factor
+        if drops and at.dialect.scaling == "inverted" and abs(low - 1.0) < near and abs(high - 1.0) < near:
             hint = "kept values are not scaled at all; if that is meant, add scaling=none to the SPEC"
         return Verdict.failed(observed, promised=f"x times {factor:.6g}, up to rounding", hint=hint)
 

@@ -195,6 +195,8 @@ def _all_raise(facts: Facts, shown: Admission, target: BoundTarget) -> UsageErro
     if cuda and "cuda" not in facts.devices:
         command = f"droppath-audit {shlex.quote(facts.spec)} --device cuda"
         return UsageError(said, shown.traceback, advice="\nRun next, where there is a GPU:", command=command)
+    if "form=factory" in facts.spec:  # another factory of this one would raise as well
+        return UsageError(f"{said}\nIt was called as {facts.called}. Mend the factory there.", shown.traceback)
     return UsageError(
         said,
         shown.traceback,

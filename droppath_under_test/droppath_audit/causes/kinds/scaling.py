@@ -33,6 +33,8 @@ def find(story: Story, asked: Asked) -> Found | None:
         evaluates = asked.scaling == "eval" and call.training is False
         if p is None or not (call.interior or evaluates) or not 0.0 < p < 1.0:
             continue
+        if not asked.mask and call.x is not None and call.returned is not None and call.returned.shape != call.x.shape:
+            continue  # of what is another tensor no factor is known
         keep_prob = 1.0 - p
         wanted = {"inverted": 1.0 / keep_prob, "none": 1.0}.get(asked.scaling, keep_prob if evaluates else 1.0)
         tolerance = 4 * ROUNDING.get(call.x.dtype if call.x is not None else "", 2.0**-22)
