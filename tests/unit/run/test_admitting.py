@@ -29,6 +29,11 @@ def drop(x, p, training):
     kept = torch.rand((x.shape[0],) + (1,) * (x.dim() - 1), dtype=torch.float64, device=x.device) < 1.0 - p
     return torch.where(kept, x, torch.zeros_like(x)) / ((1.0 - p) or 1.0)
 
+def make_raises(drop_prob):
+    def call(x, training):
+        raise KeyError("missing in every call of what it makes")
+    return call
+
 def raises(x, drop_prob, training):
     raise KeyError("missing in every call")
 
@@ -291,6 +296,17 @@ def test_where_every_call_raises_the_exception_its_line_and_what_to_add_are_said
     assert f'File "{spec.rpartition(":")[0]}", line {line}, in raises' in said
     assert "It was called as raises(x, drop_prob=p, training)" in said
     assert "input=B,4,8,8" in said
+
+
+def test_of_a_factory_that_raises_no_other_factory_is_proposed(
+    layers: Callable[..., str], isolated: Callable[..., Report]
+) -> None:
+    spec = f"{layers('make_raises')}?form=factory"
+    with pytest.raises(UsageError) as caught:
+        isolated(spec)
+    assert "It was called as make_raises(p)(x, training). Mend the factory there." in caught.value.message
+    assert "propose" not in caught.value.message
+    assert not caught.value.command
 
 
 def test_to_return_nothing_is_to_raise(layers: Callable[..., str]) -> None:
