@@ -218,10 +218,11 @@ class Found:
         spot: The line.
         sentence: What happens.
         fix: What to change.
-        of_number: Whether a wrong number first appears there, whatever is made of it elsewhere.
+        mistake: What findings at this line have in common, where that is more or less than their kind: a wrong number,
+            whatever is made of it elsewhere, or a wrong shape and not a wrong dtype.
     """
 
     spot: Spot
     sentence: str
     fix: str
-    of_number: bool = False
+    mistake: str = ""

@@ -51,7 +51,7 @@ class Found:
     place: Place
     sentence: str
     fix: str
-    of_number: bool = False
+    mistake: str = ""
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Found | None:
@@ -61,8 +61,8 @@ class Found:
             line = int(message["line"])
             text = next((text.strip() for number, text in around if number == line), "")
             place = Place(str(message["file"]), line, str(message["function"]), text, around)
-            of_number = message["of_number"] is True
-            return cls(str(message["kind"]), place, str(message["sentence"]), str(message["fix"]), of_number)
+            kind, sentence, fix, mistake = (str(message[key]) for key in ("kind", "sentence", "fix", "mistake"))
+            return cls(kind, place, sentence, fix, mistake)
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -254,8 +254,8 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
 
 
 def _mistake(one: Found) -> str:
-    """Return what is the same for findings of one mistake in a line: a wrong number makes wrong rates and factors."""
-    return "number" if one.of_number else one.kind
+    """Return what is the same for findings of one mistake in a line."""
+    return one.mistake or one.kind
 
 
 def _cause(group: Sequence[Result], explained: Mapping[str, Found]) -> Cause:

@@ -197,7 +197,7 @@ def witnessed(
         "function": one.spot.function,
         "around": around(one.spot.file, one.spot.line),
         "sentence": one.sentence,
-        "of_number": one.of_number,
+        "mistake": one.mistake,
         "fix": one.fix,
     }
     return told, watching.story.total

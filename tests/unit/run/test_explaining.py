@@ -78,9 +78,16 @@ def test_two_mistakes_in_one_line_are_two_causes_and_a_vague_kind_belongs_to_the
 
 def test_a_wrong_number_is_one_cause_whatever_is_made_of_it(results: dict[str, Result], facts: Facts) -> None:
     told = broken(results, DP102="kept 0.5", DP201="x is 3")
-    rate, scale = replace(RATE, of_number=True), replace(RATE, kind="scaling", of_number=True)
+    rate, scale = replace(RATE, mistake="number"), replace(RATE, kind="scaling", mistake="number")
     causes = gathered(told, facts, {first(told, "DP102"): rate, first(told, "DP201"): scale})
     assert [(one.kind, one.checks) for one in causes] == [("rate", ("DP102", "DP201"))]
+
+
+def test_a_wrong_shape_and_a_wrong_dtype_are_two_mistakes_of_one_line(results: dict[str, Result], facts: Facts) -> None:
+    told = broken(results, DP002="float32[4] on cpu", DP005="float64[7, 7] on cpu")
+    shape, dtype = (replace(RATE, kind="departing", mistake=f"departing {what}") for what in ("shape", "dtype"))
+    causes = gathered(told, facts, {first(told, "DP002"): dtype, first(told, "DP005"): shape})
+    assert {one.checks for one in causes} == {("DP002",), ("DP005",)}
 
 
 def test_what_knows_no_mistake_belongs_to_the_one_of_its_family(results: dict[str, Result], facts: Facts) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from droppath_audit.causes.story import Call, Foreign, Number, Operation, Spot
 
 _CONDITION = re.compile(r"(el)?if\b|while\b|match\b|case\b")
+NUMBER = "number"
+"""The mistake of a line at which a wrong number first appears."""
 CLOSE = 1e-6
 """How near two rates are that single precision may round to each other."""
 

@@ -38,6 +38,7 @@ def find(story: Story, asked: Asked) -> Found | None:
                         operation.spot,
                         f"{operation.name} returns {what} {_said(now)}, where x has {_said(wanted)}",
                         FIXES[what],
+                        mistake=f"departing {what}",
                     )
             return None
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import close, first_seen
+from droppath_audit.causes.kinds._seeing import NUMBER, close, first_seen
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def find(story: Story, asked: Asked) -> Found | None:
                     f"{operation.name} decides by {used:.6g}, where drop_prob = {p:.6g} was asked for: "
                     f"{name}{used if number is None else number.value:.6g} here",
                     FIX,
-                    of_number=number is not None,
+                    mistake=NUMBER if number is not None else "",
                 )
     return None
 

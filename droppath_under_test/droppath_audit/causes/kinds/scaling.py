@@ -6,7 +6,7 @@ import re
 from math import prod
 from typing import TYPE_CHECKING
 
-from droppath_audit.causes.kinds._seeing import close, coarse, first_seen, meeting
+from droppath_audit.causes.kinds._seeing import NUMBER, close, coarse, first_seen, meeting
 from droppath_audit.causes.story import Found
 
 if TYPE_CHECKING:
@@ -89,4 +89,4 @@ def _found(operation: Operation, call: Call, made: list[Call], wanted: float, wh
     odd = [number for number in used if not close(number, wanted) and not close(number, 1.0 / wanted)]
     number = first_seen(call, made, odd[0]) if odd else None
     spot = operation.spot if number is None else number.spot
-    return Found(spot, f"{operation.name} {what}", FIX, of_number=number is not None)
+    return Found(spot, f"{operation.name} {what}", FIX, mistake=NUMBER if number is not None else "")
