@@ -34,7 +34,9 @@ class Blocks(Capability):
 
     @abstractmethod
     def shape_keeping_parts(self, block: Any, call: Callable[[], Any]) -> Mapping[str, tuple[None, ...]]:
-        """Return the direct parts that hold weights, norms aside, and keep the shape of what they are given.
+        """Return the direct parts of the framework's own that hold weights and keep the shape of what they are given.
+
+        Norms are none: what lies behind them needs them. What others wrote may seed, or drop, whatever it returns.
 
         Args:
             block: The block.

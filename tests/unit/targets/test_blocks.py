@@ -94,6 +94,20 @@ class Inside(Modern):
         super().__init__(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, dim), DropPath(drop_path))
 
+class Mixing(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.inner = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, x):
+        return self.inner(x)
+
+class OwnPart(Modern):
+    """A part that somebody wrote may do more than compute."""
+    def __init__(self, dim, drop_path=0.0):
+        super().__init__(dim, drop_path)
+        self.mix = Mixing(dim)
+
 class Handed(nn.Module):
     """Both of its branches are handed over, and scaled one after the other."""
     def __init__(self, size, self_attn, feed_forward, stochastic_depth_rate=0.0):
@@ -264,6 +278,7 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
     [
         ("Modern", {"mix": (), "mlp": ()}),
         ("Inside", {"mix": ()}),
+        ("OwnPart", {"mlp": ()}),
         ("Encoder", {"feed": ()}),
         ("Conditioned", {"conv": (), "to_bias": ()}),
     ],

@@ -32,16 +32,17 @@ class TorchBlocks(Blocks):
 
     def own_parts(self, block: Any) -> tuple[str, ...]:
         """Return the names of the modules inside whose classes come from elsewhere than torch."""
-        inside = ((name, type(part).__module__.partition(".")[0]) for name, part in block.named_modules() if name)
-        return tuple(name for name, package in inside if package != "torch")
+        return tuple(name for name, part in block.named_modules() if name and _is_own(part))
 
     def shape_keeping_parts(self, block: Any, call: Callable[[], Any]) -> Mapping[str, tuple[None, ...]]:
-        """Return those of which every call returned a tensor as large as the first that it was given."""
+        """Return those of torch's classes of which every call returned a tensor as large as the first it was given."""
         seen: dict[str, set[int]] = {}  # how many things stand beside it; -1 where the shape is another
         held = [
             part.register_forward_hook(_noting(seen.setdefault(name, set())), with_kwargs=True)
             for name, part in block.named_children()
-            if next(part.parameters(), None) is not None and "norm" not in type(part).__name__.lower()
+            if next(part.parameters(), None) is not None
+            and "norm" not in type(part).__name__.lower()
+            and not any(map(_is_own, part.modules()))
         ]
         try:
             call()
@@ -58,6 +59,11 @@ class TorchBlocks(Blocks):
     def given_beside(self, size: int) -> tuple[str, ...]:
         """Return what may be a mask, an embedding, a map, a memory, or a time."""
         return ("None", f"z.new_zeros(len(z), {size})", "torch.zeros_like(z)", "z.new_zeros(len(z))")
+
+
+def _is_own(part: Any) -> bool:
+    """Return whether a module's class is not torch's."""
+    return type(part).__module__.partition(".")[0] != "torch"
 
 
 def _noting(seen: set[int]) -> Callable[..., None]:
