@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
+from droppath_audit.core.facts import OF_X
 from droppath_audit.frameworks.blocks import Blocks
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.targets import words
@@ -59,7 +60,6 @@ UNSEEN = (
 )
 ONE_POSITION = """
 A sample is one vector, and a decision for each position of a sequence or map would not be told from one a sample."""
-SKIPPED = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")  # of x, which the block never sees
 LIKELY_PARTS = {"attn", "attention", "ffn", "mlp", "forward", "mixer", "conv", "norm", "act", "ssm", "mamba"}
 
 
@@ -287,7 +287,7 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
     items = ("form=factory", *declared_of(binding), "dtypes=float32")
-    return Proposal("\n".join(text) + "\n", items, skipped=SKIPPED)
+    return Proposal("\n".join(text) + "\n", items, skipped=OF_X)
 
 
 def _one_position(way: _Way) -> bool:
