@@ -67,6 +67,7 @@ class Settings:
 TAKEN = ("float32", "float64", "bfloat16", "float16")  # which is tried first in place of another
 
 
+AWAY = 3  # times what a trial may sample where each call waits for a device, or for the Python that is one
 LONGER = (6, 6, 3)  # times what a layer's trial may sample, by effort: a model does more for a decision
 
 
@@ -141,6 +142,8 @@ def _asked_for(settings: Settings) -> Iterator[AnyCheck]:
 def _of_check(check: AnyCheck, facts: Facts, settings: Settings, device: str, way: str) -> Iterator[Trial]:
     """Yield the trials of a check where the target runs in one way; what is left out stands there once, with why."""
     effort = EFFORTS[settings.effort]
+    if device != "cpu":
+        effort = replace(effort, seconds=AWAY * effort.seconds)
     planned = list(check.planned(facts, device, effort, settings.seed))
     cases = [case for case in planned if case.variant == way]
     if not cases and way != EAGER and all(case.variant == EAGER for case in planned):
