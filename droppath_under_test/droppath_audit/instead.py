@@ -78,8 +78,9 @@ def or_instead(spec: str, do: Callable[[Instead], T], options: Mapping[str, Any]
         if factory is None and not error.others:
             raise
         found = factory or Instead(shlex.split(error.others[0])[1])
-        said = f"{_name(spec)} does more than drop. It is audited by its method that drops: {found.spec}"
-        if factory is not None:
+        if factory is None:
+            said = f"{_name(spec)} does more than drop. It is audited by its method that drops: {found.spec}"
+        else:
             by = "the factor of its branch" if found.skip else "a factory that gives it what it asks for"
             said = f"{_name(spec)} is audited by {by}: {found.spec}"
         if found.skip:

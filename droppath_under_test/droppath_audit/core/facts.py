@@ -13,7 +13,7 @@ MODEL = "model"
 SCHEDULE = "schedule"
 """The kind of target that a function of rates is."""
 
-OF_X = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")
+CHECKS_OF_X = ("DP009", "DP010", "DP205", "DP206", "DP302", "DP4*", "DP6*", "DP7*")
 """Checks that say nothing of a factory that drives a block: x is never given to that."""
 
 

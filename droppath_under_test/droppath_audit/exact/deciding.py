@@ -144,9 +144,8 @@ class _Deciding:
         Raises:
             OtherDraws: If a call makes others.
         """
-        rows = np.repeat(
-            np.eye(self._draws, dtype=np.bool_), units, axis=1
-        )  # for each draw the numbers that are its own
+        # For each draw the numbers that are its own.
+        rows = np.repeat(np.eye(self._draws, dtype=np.bool_), units, axis=1)
         ends = [self._kept(np.array([np.full(self._total, low)]))[0] for low in (True, False)]
         moved = [
             any((one != end).any() for one, end in zip(self._kept(np.array([~row, row])), ends, strict=True))

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from droppath_audit.core.case import EAGER
-from droppath_audit.core.facts import OF_X
+from droppath_audit.core.facts import CHECKS_OF_X
 from droppath_audit.core.verdict import SWAPPED
 
 if TYPE_CHECKING:
@@ -36,5 +36,5 @@ def declaring(report: Report) -> str:
     name, _, said = report.facts.spec.partition("?")
     kept = [one for one in said.split("&") if one and one.partition("=")[0] not in items]
     words[at] = f"{name}?{'&'.join((*kept, *items.values()))}"
-    left_out = [word for one in OF_X if report.facts.factory for word in ("--skip", one)]
+    left_out = [word for one in CHECKS_OF_X if report.facts.factory for word in ("--skip", one)]
     return shlex.join((*words[:only], *left_out, *words[only + 2 :]))

@@ -36,9 +36,14 @@ MOST = 64  # scripts of an audit
 MOST_OF_A_CHECK = 12
 GENERATORS = ("seeding", "other_generator", "remembered")
 GRADIENTS = ("detaching", "backward")
-_OF_WRITING = re.compile(r"\bwritten to\b|\bhas other values\b")
-_OF_FORM = re.compile(r"\w+\[[\d, ]*\] on \w")  # a dtype, a shape and a device
-_OF_GENERATORS = re.compile(r"\bseeds?\b|as many before")
+_TOLD = (
+    (re.compile(r"\bwritten to\b|\bhas other values\b"), ("raising", "writing")),
+    (re.compile(r"\w+\[[\d, ]*\] on \w"), ("raising", "departing")),  # a dtype, a shape and a device
+    (AS_IT_IS, ("raising", "scaling")),
+)
+"""Kinds that are asked before those of the check, where what was observed is told in these words."""
+_SUGGESTED = ((re.compile(r"\bseeds?\b|as many before"), GENERATORS), (re.compile("gradient"), GRADIENTS))
+"""Kinds that are asked after those of the check, and before those of its family."""
 _NUMBER = re.compile(r"\d[\d.,e+-]*|nan|inf")
 _ORDER = (Level.MUST, Level.SHOULD, Level.INFO)
 
@@ -156,12 +161,10 @@ def kinds_of(check: str, message: str = "", *, block: bool = False) -> tuple[str
         message: What was observed.
         block: Whether the code that is watched is a block's, which x is never given to.
     """
-    said = ("raising", "writing") if _OF_WRITING.search(message) else ()
-    said = (*said, *(("raising", "departing") if _OF_FORM.search(message) else ()))
-    said = (*said, *(("raising", "scaling") if AS_IT_IS.search(message) else ()))
-    then = GENERATORS if _OF_GENERATORS.search(message) else ()
-    then = (*then, *(GRADIENTS if "gradient" in message else ()))
-    kinds = dict.fromkeys((*said, *check_of(check).causes, *then, *OF_FAMILY[check[2]]))
+    told, suggested = (
+        [kind for words, kinds in table if words.search(message) for kind in kinds] for table in (_TOLD, _SUGGESTED)
+    )
+    kinds = dict.fromkeys((*told, *check_of(check).causes, *suggested, *OF_FAMILY[check[2]]))
     return tuple(kind for kind in kinds if not (block and kind in OF_X))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.core.facts import OF_X
+from droppath_audit.core.facts import CHECKS_OF_X
 from droppath_audit.frameworks.blocks import Blocks
 from droppath_audit.frameworks.capabilities import Layers, has
 from droppath_audit.targets import words
@@ -287,7 +287,7 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
     items = ("form=factory", *declared_of(binding), "dtypes=float32")
-    return Proposal("\n".join(text) + "\n", items, skipped=OF_X)
+    return Proposal("\n".join(text) + "\n", items, skipped=CHECKS_OF_X)
 
 
 def _one_position(way: _Way) -> bool:

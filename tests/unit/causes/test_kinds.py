@@ -438,13 +438,22 @@ def test_where_no_mask_is_made_the_function_is_what_never_multiplies(
     assert (found.get("kind"), found.get("line")) == blamed, found
 
 
-@pytest.mark.parametrize(("seen", "line"), [(AS_IT_IS, 10), (BY_MORE, None)])
-def test_a_block_that_never_scales_is_told_from_what_it_computes(tmp_path: Path, seen: str, line: int | None) -> None:
+@pytest.mark.parametrize(
+    ("seen", "rates", "line"),
+    [(AS_IT_IS, (0.3,), 10), (AS_IT_IS, (1.0, 1.0 - 1e-9), None), (AS_IT_IS, (1.0, 0.3), 10), (BY_MORE, (0.3,), None)],
+)
+def test_a_block_that_never_scales_is_told_from_what_it_computes(
+    tmp_path: Path, seen: str, rates: tuple[float, ...], line: int | None
+) -> None:
     (tmp_path / "layers_0.py").write_text(HEAD + BLOCK, encoding="utf-8")
-    text = "import torch\nfrom layers_0 import layer\n" + ONES + RUN
+    run = RUN.replace(
+        "    y = run(block, x, 0.3, True)\n", "".join(f"    y = run(block, x, {p}, True)\n" for p in rates)
+    )
+    text = "import torch\nfrom layers_0 import layer\n" + ONES + run
     kinds = list(kinds_of("DP201", seen, block=True))[:3]
     (found,) = told(tmp_path, [{"text": text, "kinds": kinds, "asked": {"check": "DP201", "message": seen}}])
     assert (found.get("kind"), found.get("line")) == ("scaling" if line else None, line), found
+    assert "1.42857" in found.get("sentence", "1.42857")
 
 
 @pytest.mark.parametrize(("seen", "kind"), [("raised ValueError: no", "raising"), ("192 of 192 are NaN", None)])

@@ -25,9 +25,8 @@ def find(story: Story, asked: Asked) -> Found | None:
             continue
         for what in FIXES:
             wanted = getattr(call.x, what)
-            if getattr(call.returned, what) == wanted or (what == "strides" and not _of_strides(asked)):
-                continue
-            if what == "strides" and not _promised(call.x, call.returned):
+            meant = what != "strides" or (_of_strides(asked) and _promised(call.x, call.returned))
+            if getattr(call.returned, what) == wanted or not meant:
                 continue
             for operation in call.operations:
                 from_x = [one for one in operation.given if one.of_x]

@@ -25,11 +25,10 @@ def find(story: Story, asked: Asked) -> Found | None:
     made = [call for call in story.calls if call.constructs]
     for call in story.plain():
         p = call.drop_prob
-        if call.block_drop_prob and call.training is not False and AS_IT_IS.search(asked.message):
+        within = call.block_drop_prob or 0.0
+        if 0.0 < within < ALL_BUT_ONE and call.training is not False and AS_IT_IS.search(asked.message):
             # What else a block computes multiplies as well, so no line of it tells.
-            return Found(
-                call.spot, f"what is kept is never multiplied by {1.0 / (1.0 - call.block_drop_prob):.6g}", FIX
-            )
+            return Found(call.spot, f"what is kept is never multiplied by {1.0 / (1.0 - within):.6g}", FIX)
         evaluates = asked.scaling == "eval" and call.training is False
         if p is None or not (call.interior or evaluates) or not 0.0 < p < 1.0:
             continue
