@@ -466,6 +466,21 @@ def test_what_raises_explains_nothing_that_no_exception_was_seen_in(
     assert found.get("kind") == kind, found
 
 
+def test_of_a_tensor_of_another_shape_no_factor_is_known_and_form_and_dtype_are_two_mistakes(tmp_path: Path) -> None:
+    layers = (
+        ("y = x / keep", "return y * (torch.rand(n, 1, 1) < keep)"),
+        ("return (x * (torch.rand(n, 1) < keep)).double()",),
+    )
+    scripts = []
+    for number, lines in enumerate(layers):
+        (tmp_path / f"layers_{number}.py").write_text(HEAD + function(*lines), encoding="utf-8")
+        text = f"import torch\nfrom layers_{number} import layer\n" + ONES + TRAIN
+        scripts += [{"text": text, "kinds": [kind], "asked": {"check": "DP005"}} for kind in ("scaling", "departing")]
+    found = told(tmp_path, scripts)
+    assert [one.get("kind") for one in found] == [None, "departing", "scaling", "departing"], found
+    assert [found[at]["mistake"] for at in (1, 3)] == ["departing shape", "departing dtype"]
+
+
 @pytest.mark.parametrize(("seen", "kind"), [("8 of 8 calls change strides", "departing"), ("kept 9 of 9", None)])
 def test_other_strides_explain_nothing_but_strides(tmp_path: Path, seen: str, kind: str | None) -> None:
     lines = (DRAW, "x = x.contiguous()", RETURN)

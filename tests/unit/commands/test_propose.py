@@ -156,6 +156,19 @@ class Stage(nn.Module):
             y = torch.where(kept, y / ((1.0 - self.skip_rate) or 1.0), torch.zeros_like(y))
         return x + y
 
+class Given(nn.Module):
+    # Both of its sides are handed over.
+    def __init__(self, branch: nn.Module, shortcut: nn.Module, skip_rate: float):
+        super().__init__()
+        self.branch, self.shortcut, self.skip_rate = branch, shortcut, skip_rate
+
+    def forward(self, x):
+        y = self.branch(x)
+        if self.training and self.skip_rate > 0.0:
+            kept = torch.rand(len(x), 1, 1, 1) >= self.skip_rate
+            y = torch.where(kept, y / ((1.0 - self.skip_rate) or 1.0), torch.zeros_like(y))
+        return self.shortcut(x) + y
+
 class WithMethod(Stage):
     def drop_path(self, y, p, training):
         if not training or p == 0.0:
@@ -193,6 +206,15 @@ def test_a_block_is_audited_by_a_factory_that_is_written_for_it(
     assert (again[0], again[2]) == (0, said)
     status, out, _ = command_line(spec, *QUICKLY)
     assert status == 0, "the commands of the report lead there"
+
+
+def test_what_no_spec_can_say_a_factory_says_at_the_first_try(
+    stage: str, command_line: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, out, said = command_line(stage.replace("Stage", "Given"), *QUICKLY)
+    assert status == 0
+    assert "every MUST holds" in out
+    assert said.startswith("droppath-audit: Given is audited by the factor of its branch: ")
 
 
 def test_a_block_of_which_no_factory_runs_is_refused_with_the_command_that_writes_one(

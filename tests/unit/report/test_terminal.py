@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from droppath_audit.checks import catalogue
 from droppath_audit.core.cause import Cause, Place
 from droppath_audit.core.collected import Collected
 from droppath_audit.core.events import AuditFinished, AuditStarted
+from droppath_audit.core.facts import CHECKS_OF_X
 from droppath_audit.core.level import Level
 from droppath_audit.core.verdict import SWAPPED
 from droppath_audit.report.console import PlainConsole
@@ -340,14 +342,15 @@ PROB = f"{SWAPPED}: if p is the keep probability, add prob=p:keep to the SPEC"
 
 
 @pytest.mark.parametrize(
-    ("said", "query"),
+    ("said", "query", "factory"),
     [
-        ((BATCH, EVAL), "arg.mode=row&granularity=batch&scaling=eval"),
-        ((BATCH, PROB), "arg.mode=row&scaling=inverted&prob=p:keep"),
-        ((BATCH, SWAPPED), ""),
+        ((BATCH, EVAL), "arg.mode=row&granularity=batch&scaling=eval", ""),
+        ((BATCH, PROB), "arg.mode=row&scaling=inverted&prob=p:keep", ""),
+        ((BATCH, SWAPPED), "", ""),
+        ((BATCH, EVAL), "arg.mode=row&granularity=batch&scaling=eval", "audit_me.py:9"),
     ],
 )
-def test_what_all_hints_name_is_one_command(events: Events, said: tuple[str, str], query: str) -> None:
+def test_what_all_hints_name_is_one_command(events: Events, said: tuple[str, str], query: str, factory: str) -> None:
     *_, last = events(SOME)
     spec = "file.py:layer?arg.mode=row&scaling=inverted"
     hints = iter(said)
@@ -361,9 +364,10 @@ def test_what_all_hints_name_is_one_command(events: Events, said: tuple[str, str
         else result
         for result in last.report.results
     )
-    report = replace(last.report, results=results, facts=replace(last.report.facts, spec=spec))
+    report = replace(last.report, results=results, facts=replace(last.report.facts, spec=spec, factory=factory))
     assert next(hints, None) is None
     lines = lines_of(shown(iter([AuditFinished(report)])))
     head = "    if all that the hints name is meant, run next"
     printed = lines[lines.index(head) + 1] if head in lines else ""
-    assert printed == (f"    droppath-audit 'file.py:layer?{query}' --seed 3" if query else "")
+    left_out = "".join(f" --skip {shlex.quote(check)}" for check in CHECKS_OF_X if factory)
+    assert printed == (f"    droppath-audit 'file.py:layer?{query}'{left_out} --seed 3" if query else "")

@@ -43,6 +43,11 @@ def test_two_devices_double_the_plan_without_sharing_ids(facts: Facts) -> None:
     away = [name for name in names if catalogue()[name[:5]].away]  # which the CPU is not asked
     assert away
     assert len(names) == len(set(names)) == 2 * len(ids(facts)) + len(away)
+    seconds = {
+        device: {trial.case.effort.seconds for trial in make(both, Settings()) if trial.case.device == device}
+        for device in both.devices
+    }
+    assert seconds == {"cpu": {15.0}, "cuda:0": {45.0}}  # where every call waits
 
 
 @pytest.mark.parametrize("only", [(), ("DP102[cpu-float32-p0.1]",), ("DP1xx",)])
