@@ -45,7 +45,6 @@ class EvalIdentity(Check[Compared, Cell]):
     where = Cells()
     in_variants = Cells((0.3,), ("float32", "bfloat16"))
     recorded = Selection(lambda block: not block.training, "cell", "the recording has no calls in evaluation")
-    causes = ("raising", "changing")  # before what is written to x in training, of which DP004 tells
     mutants = (
         "active_in_evaluation",
         "scaled_in_evaluation",

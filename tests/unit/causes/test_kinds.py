@@ -180,7 +180,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "unused", "DP104", function("if torch.empty(1).uniform_():  # here", "    return 0.0 * x", "return x / keep"), ONES + TRAIN,
     ),
     "written to x, which the next call is given": (
-        "writing", "DP114", function("keep = keep * 1.0", DRAW, "x *= (u < keep).view(-1, 1)  # here", "return x / keep"), ONES + TRAIN,
+        "writing", "DP114", function(DRAW, "x /= keep  # here", "x *= (u < keep).view(-1, 1)", "return x"), ONES + TRAIN,
     ),
     "a mask of ones": (
         "ignoring", "DP112", function(DRAW, "mask = torch.ones(n, 1) > 0  # here", "return x.where(mask, 0 * x) / keep"),
@@ -468,7 +468,7 @@ def test_what_raises_explains_nothing_that_no_exception_was_seen_in(
 
 def test_of_a_tensor_of_another_shape_no_factor_is_known_and_form_and_dtype_are_two_mistakes(tmp_path: Path) -> None:
     layers = (
-        ("y = x / keep", "return y * (torch.rand(n, 1, 1) < keep)"),
+        ("y = x / torch.full((n, 1, 1), keep)", "return y * (torch.rand(n, 1, 1) < keep)"),
         ("return (x * (torch.rand(n, 1) < keep)).double()",),
     )
     scripts = []

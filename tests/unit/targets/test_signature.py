@@ -340,11 +340,11 @@ def test_an_object_whose_attributes_are_read_in_a_sum_is_no_branch_output():
     assert asked(layer) == ["'cloud' must be given a value"]
 
 
-def scales_by_what_it_keeps(x, p, training):
+def scales_by_it(x, p, training):
     return x * (torch.rand(x.shape[0], 1) < p) / p if training else x
 
 
-def scales_in_place_by_what_it_keeps(x, p, training):
+def scales_in_place_by_it(x, p, training):
     if training:
         return x if torch.rand(()) < p else 0.0 * x
     y = x + 0.0
@@ -369,15 +369,15 @@ def refuses_a_part(x, p, training):
 
 
 def makes_a_rate_of_it(x, p, training, layer_idx=3):
-    return scales_by_what_it_keeps(x, 1.0 - p * layer_idx / 12, training)
+    return scales_by_it(x, 1.0 - p * layer_idx / 12, training)
 
 
 @pytest.mark.parametrize(
     ("function", "meaning"),
     [
         (makes_a_rate_of_it, "drop"),
-        (scales_by_what_it_keeps, "keep"),
-        (scales_in_place_by_what_it_keeps, "keep"),
+        (scales_by_it, "keep"),
+        (scales_in_place_by_it, "keep"),
         (scales_by_what_it_drops, "drop"),
         (drops_nothing_by_default, "drop"),
         (refuses_a_part, "keep"),
