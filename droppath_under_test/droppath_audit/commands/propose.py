@@ -59,8 +59,10 @@ def command(spec: str, output: str | None, imports: tuple[str, ...], **_: bool) 
 
 def _tried(proposal: Proposal, imports: tuple[str, ...]) -> str:
     """Return whether a factory runs as it is."""
-    from droppath_audit.targets.proposing import RUNS
+    from droppath_audit.targets.proposing import GUESSED, RUNS
 
+    if GUESSED in proposal.text:
+        return f"It runs with values that are {GUESSED.lower()}, each marked"
     why = _refused(proposal, imports)
     return f"It does not run yet ({why}); mend it, then" if why else RUNS
 

@@ -39,6 +39,7 @@ SEEDS = 3
 CALLS = 8  # at each rate, of five samples
 RATES = (0.5, 0.25)
 GIVEN = "GivenPart"
+LAYER = "GivenLayer"
 PARTS = (f"{GIVEN}()", f"{GIVEN}(None)")  # what stands for attention returns its weights too
 HEADING = '''"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> x * m``, m of a block.
 
@@ -185,7 +186,7 @@ class _Trial:
             held = self._layers.numbers(block) if self._layers is not None else ()
             norms = tuple(place for place, name in inside if "norm" in name.lower() and "." not in place)
             adding = {name.partition(".")[0] for name in held if "." in name}
-            adding |= {place for place, name in inside if name == GIVEN}
+            adding |= {place for place, name in inside if name in (GIVEN, LAYER)}
             parts = [place for place, _ in inside if place in adding]
             silent = [(), *((part,) for part in reversed(parts) if part not in norms)]
             yield from (replace(way, silent=one) for one in silent[1:])
@@ -250,6 +251,8 @@ class _Trial:
         likely = {"true": "True", "false": "False"}.get(value_of(parameter), value_of(parameter))
         if likely:
             return (likely,)
+        if words.repeated(parameter.name):
+            return (f"{LAYER}()", *PARTS)
         if words.function(parameter.name) or set(words.words(parameter.name)) & LIKELY_PARTS:
             return (*PARTS, str(SIZE), "None")
         return (str(SIZE), "1", *PARTS, "None")

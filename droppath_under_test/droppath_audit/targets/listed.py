@@ -1,16 +1,18 @@
-"""Arguments of a constructor that hold several branches: a stack of layers that are called in turn."""
+"""Arguments of a constructor that a stack of layers is made of: several that are called in turn, or one to copy."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING
 
+from droppath_audit.targets import words
 from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LISTS = {"ModuleList", "Sequential"}  # what is handed to the first is a list of layers, or to the second with a star
+COPYING = {"copy", "deepcopy", "clone", "clones", "copies", "repeat"}  # words of the names of what makes several of one
 THROUGH = {"reversed", "list", "tuple", "iter", *LISTS}  # what hands on the parts of a list
 
 
@@ -32,6 +34,16 @@ def listed(cls: type) -> set[str]:
         tree = made if name == "__init__" else definition_of(method)
         found |= set() if tree is None else {{**names, **held}.get(one, "") for one in _called_in_turn(tree)}
     return found & set(names)
+
+
+def copied(cls: type) -> set[str]:
+    """Return the arguments of a class's constructor that are copied: ``clones(layer, n)``, ``deepcopy(layer)``."""
+    made = definition_of(methods_of(cls).get("__init__"))
+    if made is None:
+        return set()
+    calls = (node for node in ast.walk(made) if isinstance(node, ast.Call))
+    given = (part for node in calls if COPYING & {*words.words(_name(node.func))} for part in node.args)
+    return {part.id for part in given if isinstance(part, ast.Name)} & argument_names(made)
 
 
 def _is_list(node: ast.AST) -> bool:

@@ -40,14 +40,14 @@ from droppath_audit.targets.configuring import configured
 from droppath_audit.targets.factors import factors
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
-from droppath_audit.targets.listed import listed
+from droppath_audit.targets.listed import copied, listed
 from droppath_audit.targets.origin import package_of, source_of
 from droppath_audit.targets.own_code import named_by, numbers, own_functions
 from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
-from droppath_audit.targets.standing_in import standing_in, switched
+from droppath_audit.targets.standing_in import of_its_class, standing_in, switched
 from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
@@ -167,13 +167,15 @@ def proposed(text: str, imports: tuple[str, ...] = (), *, runs: Callable[[Propos
     layer = proposing.layer(binding, sides, found.lines)
     if runs is None or (layer.complete and runs(layer)):
         return layer
-    return blocks.block(obj, binding, sides, found.lines, framework_of(adapter, spec)) or layer
+    guess = next((one for one in proposing.guesses(layer, sides) if runs(one)), None)
+    return guess or blocks.block(obj, binding, sides, found.lines, framework_of(adapter, spec)) or layer
 
 
 def _driven(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     """Return what is driven of what a SPEC names, with what that is, its lines, and what is left to say."""
     if spec.factory:
         return found.obj, found, spec
+    found = of_its_class(found, spec)
     obj, made, left = configured(standing_in(found, spec), spec)
     return obj, replace(made, obj=found.obj), left
 
@@ -238,7 +240,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             sides = _with_body(sides, method)
             return replace(
                 sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls),
-                factors=factors(cls), droppers=droppers(cls), listed=listed(cls),
+                factors=factors(cls), droppers=droppers(cls), listed=listed(cls), copied=copied(cls),
             )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)

@@ -41,6 +41,7 @@ class Sides:
         source: Argument of a constructor that takes the generator to draw from, where it would make one of its own.
         called: Arguments of a constructor that are stored and called, as a branch is.
         listed: Arguments of a constructor whose parts are layers.
+        copied: Arguments of a constructor that it copies, as a layer of which it makes a stack.
         passed: Arguments of the call that are handed on or returned and nothing else.
         tensors: Arguments of the call of which what only tensors have is read.
         moded: Arguments of the call whose own mode is read, as that of a branch.
@@ -61,6 +62,7 @@ class Sides:
     source: str = ""
     called: Set[str] = frozenset()
     listed: Set[str] = frozenset()
+    copied: Set[str] = frozenset()
     passed: Set[str] = frozenset()
     tensors: Set[str] = frozenset()
     moded: Set[str] = frozenset()
@@ -126,7 +128,7 @@ def value_of(parameter: Parameter) -> str:
         return "false"
     if "int" not in annotation and words.gain(parameter.name):
         return "1.0"
-    if annotation in ("", "int") and words.stack(parameter.name):
+    if annotation in ("", "int") and (words.stack(parameter.name) or parameter.name == "N"):
         return str(STACK)
     if annotation in ("", "int") and said & words.OF_STEPS:
         return str(STACK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,13 @@ from droppath_audit.targets.calling import pair_of
 from droppath_audit.targets.parameters import VARIADIC, required, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from droppath_audit.core.invocation import Argument
     from droppath_audit.targets.binding import Binding
     from droppath_audit.targets.parameters import Sides
 
-MARK = "FILL IN"
+MARK, GUESSED = "FILL IN", "GUESSED"
 RUNS = "It runs as it is"  # what is said of a factory that does
 ZEROS = "x**0 - 1"  # in any framework, and of infinities and NaN as well
 HEADING = '"""A factory for droppath-audit: ``make(drop_prob)`` returns ``f(x, training) -> y``."""'
@@ -122,6 +122,22 @@ def layer(binding: Binding, sides: Sides, imports: Sequence[str]) -> Proposal:
     form = "form=residual-factory" if residual else "form=factory"
     text = [_heading(residual=residual), "", *imports, "", "", *_make(construct, body, residual=residual)]
     return Proposal("\n".join(text) + "\n", (form, *declared_of(binding)))
+
+
+def guesses(proposal: Proposal, sides: Sides) -> Iterator[Proposal]:
+    """Yield a factory with values for what was left to fill in, each marked; none where more than values is missing.
+
+    What a call is given beside x is zeros like x, at which a factor drops a sample, or nothing. Nor is any value
+    guessed of a block with weights or of a stack, which are no layers that lack one.
+    """
+    open_ = f"...,  # {MARK}: a value for"
+    made, call, body = proposal.text.partition("def call(")
+    if sides.parts or sides.copied or proposal.complete or MARK in proposal.text.replace(open_, ""):
+        return
+    for in_init, in_call in ((None, ZEROS), (None, None), (1, ZEROS)):
+        marked = f",  # {GUESSED}: a value for"
+        text = made.replace(open_, f"{in_init}{marked}") + call + body.replace(open_, f"{in_call}{marked}")
+        yield replace(proposal, text=text)
 
 
 def declared_of(binding: Binding) -> list[str]:

@@ -87,7 +87,8 @@ def place_of(spec: Spec, sides: Sides, given: Mapping[str, Any]) -> tuple[str, d
         }  # fmt: skip
         stacks = [name for name in free if words.stack(name)]
         for name in free:
-            sure = bool(set(words.words(name)) & words.WHICH) or (bool(stacks) and name not in sides.called)
+            held = name in sides.called or name in sides.copied
+            sure = bool(set(words.words(name)) & words.WHICH) or (bool(stacks) and not held)
             if words.place(name) and sure and not words.batch_index(name, spec.name):
                 if name in told:
                     return "", {}
@@ -107,7 +108,9 @@ def branch_of(spec: Spec, sides: Sides, bound: set[str]) -> str | None:
     if spec.branch:
         refuse_unknown(spec, sides.init, [spec.branch])
         return spec.branch
-    open_ = {name: p for name, p in sides.init.items() if name not in bound and required(p) and _may_be_module(p)}
+    # Of a layer that is copied several are called: one that changes nothing would hide whether one of them was.
+    left = {name: p for name, p in sides.init.items() if name not in bound and name not in sides.copied}
+    open_ = {name: p for name, p in left.items() if required(p) and _may_be_module(p)}
     for name in open_:
         if words.function(name):
             return name

@@ -12,12 +12,13 @@ import inspect
 from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets import bodies, words
-from droppath_audit.targets.configuring import NAMES, parameters_of
+from droppath_audit.targets.configuring import parameters_of
+from droppath_audit.targets.constructed import awaited, chosen, iterated, parted, scheduled, set_later, stepped
+from droppath_audit.targets.defining import defined, signed
 from droppath_audit.targets.parameters import VARIADIC, required
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def standing_in(found: Found, spec: Spec) -> Found:
         applied = _applied(found, spec)
         if applied is not None:
             return applied
-        for made in (_iterated, _forwarded, _moded, _held, _scheduled, _set, _chosen, _parted):
+        of_init = (scheduled, set_later, chosen, parted, awaited, stepped)
+        for made in (iterated, _forwarded, _moded, _held, *of_init):
             found = made(found, spec)
     elif not spec.call:
         found = _told(found, spec)
@@ -70,15 +72,28 @@ def switched(found: Found, spec: Spec) -> Found:
                 "",
                 "    return call",
             ]
-            return _made(found, alias, lines, f"what {spec.name} returns is told its mode by train()")
+            return defined(found, alias, lines, f"what {spec.name} returns is told its mode by train()")
     return found
+
+
+def of_its_class(found: Found, spec: Spec) -> Found:
+    """Return the class of an autograd function whose ``apply`` a SPEC names, which says nothing of what it takes."""
+    cls, alias = getattr(found.obj, "__self__", None), spec.name.replace(".", "_")
+    if not inspect.isclass(cls) or found.obj.__name__ != "apply" or not _is_function(cls):
+        return found
+    return replace(found, obj=cls, lines=(*found.lines, f"{alias} = {alias}.__self__"))
+
+
+def _is_function(cls: Any) -> bool:
+    """Return whether ``forward`` and ``backward`` of a class are functions of no instance."""
+    static = [isinstance(inspect.getattr_static(cls, name, None), staticmethod) for name in ("forward", "backward")]
+    return all(static) and callable(getattr(cls, "apply", None))
 
 
 def _applied(found: Found, spec: Spec) -> Found | None:
     """Return the ``apply`` of a class whose ``forward`` and ``backward`` are functions of no instance."""
     cls, alias = found.obj, spec.name.replace(".", "_")
-    static = [isinstance(inspect.getattr_static(cls, name, None), staticmethod) for name in ("forward", "backward")]
-    if not all(static) or not callable(getattr(cls, "apply", None)):
+    if not _is_function(cls):
         return None
     parameters = list(inspect.signature(cls.forward).parameters.values())
     owner = next(base for base in cls.__mro__ if "forward" in vars(base))
@@ -86,7 +101,7 @@ def _applied(found: Found, spec: Spec) -> Found | None:
     heads = [p for p in parameters if p.kind not in VARIADIC]
     passed = ", ".join(p.name for p in heads)  # by position: ``apply`` takes nothing by name
     lines = [f"def {alias}({_heads(heads)}, _of={alias}):", f"    return _of.apply({passed})"]
-    return _made(found, alias, lines, f"{spec.name} is called by its apply")
+    return defined(found, alias, lines, f"{cls.__name__} is called by its apply")
 
 
 def _heads(parameters: Sequence[Parameter]) -> str:
@@ -109,35 +124,7 @@ def _forwarded(found: Found, spec: Spec) -> Found:
     if len(names) != 1:
         return found
     lines = [f"class {alias}({alias}):", f"    __call__ = {alias}.{names[0]}"]
-    return _made(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
-
-
-def _iterated(found: Found, spec: Spec) -> Found:
-    """Return a class of a list of layers that is iterated over, which skips some; called, it runs one branch so."""
-    cls, alias = found.obj, spec.name.replace(".", "_")
-    tree = bodies.definition_of(vars(cls).get("__iter__"))
-    yields = tree is not None and any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
-    if not yields or {"forward", "__call__"} & {*vars(cls)} or spec.branch:
-        return found
-    init = parameters_of(cls)
-    layers = [name for name in init if {"modules", "layers", "blocks"} & {*words.words(name)}]
-    if len(layers) != 1 or {*layers} & {*spec.init}:
-        return found
-    (name,) = layers
-    given = "*[branch]" if init[name].kind is Parameter.VAR_POSITIONAL else f"{name}=[branch]"
-    lines = [
-        f"class {alias}({alias}):",
-        "    def __init__(self, *, branch, **named):",
-        f"        super().__init__({given}, **named)",
-        "",
-        "    def forward(self, x):",
-        "        for layer in self:",
-        "            x = layer(x)",
-        "        return x",
-    ]
-    made = _made(found, alias, lines, f"{spec.name} is iterated over: its only layer is the branch")
-    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
-    return _built_from([Parameter("branch", Parameter.KEYWORD_ONLY), *left], made)
+    return defined(found, alias, lines, f"{spec.name} has no __call__; its {names[0]} is called")
 
 
 def _moded(found: Found, spec: Spec) -> Found:
@@ -158,8 +145,8 @@ def _moded(found: Found, spec: Spec) -> Found:
         f"        self.{mode} = {mode}",
         "        return super().__call__(*given, **named)",
     ]
-    made = _made(found, alias, lines, f"its mode is set: {spec.name} reads it off self.{mode}")
-    return _signed(made, "__call__", called, [*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)])
+    made = defined(found, alias, lines, f"its mode is set: {spec.name} reads it off self.{mode}")
+    return signed(made, "__call__", called, [*parameters, Parameter(mode, Parameter.KEYWORD_ONLY)])
 
 
 def _held(found: Found, spec: Spec) -> Found:
@@ -188,104 +175,8 @@ def _held(found: Found, spec: Spec) -> Found:
         note = f"{parameter.name} is an object that holds {' and '.join(held)} alone"
         left = [p for p in parameters if p is not parameter]
         told_by_name = [Parameter(one, Parameter.KEYWORD_ONLY) for one in held]
-        return _signed(_made(found, alias, lines, note), name, method, [*left, *told_by_name])
+        return signed(defined(found, alias, lines, note), name, method, [*left, *told_by_name])
     return found
-
-
-def _signed(made: Found, name: str, method: Any, parameters: Sequence[Parameter]) -> Found:
-    """Return a class that was made, whose call takes these parameters, and whose body is read as that of ``method``."""
-    called = vars(made.obj)[name]
-    called.__wrapped__ = method
-    called.__signature__ = inspect.Signature(sorted(parameters, key=lambda p: p.kind))
-    return made
-
-
-def _scheduled(found: Found, spec: Spec) -> Found:
-    """Return a class whose constructor takes a number, where it takes a function that returns the probability."""
-    cls, alias = found.obj, spec.name.replace(".", "_")
-    init = parameters_of(cls)
-    functions = {
-        name: rate
-        for name in bodies.stored_and_called(cls)
-        for rate in ("_".join(word for word in words.words(name) if word not in words.CALLED),)
-        if name in init and set(words.words(name)) & words.CALLED and words.probability(rate, spec.name) is not None
-    }
-    if len(functions) != 1 or spec.probability or {*functions, *functions.values()} & {*spec.init}:
-        return found
-    ((name, rate),) = functions.items()
-    if rate in init:
-        return found
-    lines = [
-        f"class {alias}({alias}):",
-        f"    def __init__(self, *, {rate}, **named):",
-        f"        super().__init__({name}=lambda *_, **__: {rate}, **named)",
-    ]
-    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name != name and p.kind not in VARIADIC]
-    made = _made(found, alias, lines, f"{name} is a function that returns {rate}, whatever it is given")
-    return _built_from([Parameter(rate, Parameter.KEYWORD_ONLY), *left], made)
-
-
-def _set(found: Found, spec: Spec) -> Found:
-    """Return a class whose constructor takes the probability that one of its methods sets, where it takes none."""
-    cls, alias = found.obj, spec.name.replace(".", "_")
-    init = parameters_of(cls)
-    given = (*init.values(), *parameters_of(getattr(cls, "forward", None) or cls.__call__).values())
-    configured = any(set(words.words(name)) & NAMES for name in init)
-    if configured or spec.probability or any(words.numeric(p) and words.probability(p.name, spec.name) for p in given):
-        return found
-    setters = {
-        name: said
-        for name in dir(cls)
-        if name.startswith("set_") and inspect.isfunction(getattr(cls, name))
-        for said in (words.probability(name.removeprefix("set_"), spec.name),)
-        if said is not None and said[1] > 1 and len(inspect.signature(getattr(cls, name)).parameters) == 2
-    }
-    if len(setters) != 1:
-        return found
-    (setter,) = setters
-    name = setter.removeprefix("set_")
-    lines = [
-        f"class {alias}({alias}):",
-        f"    def __init__(self, *given, {name}, **named):",
-        "        super().__init__(*given, **named)",
-        f"        self.{setter}({name})",
-    ]
-    told = [*init.values(), Parameter(name, Parameter.KEYWORD_ONLY)]
-    return _built_from(sorted(told, key=lambda p: p.kind), _made(found, alias, lines, f"{name} is set by {setter}"))
-
-
-def _chosen(found: Found, spec: Spec) -> Found:
-    """Return a class whose constructor takes one probability in place of all of a network and the index of one."""
-    cls, alias = found.obj, spec.name.replace(".", "_")
-    several, index = bodies.chosen_by(vars(cls).get("__init__"))
-    one, init = several.removesuffix("s"), parameters_of(cls)
-    free = spec.probability is None and not {several, index} & {*spec.init}
-    if not free or one == several or words.probability(one, spec.name) is None or one in init:
-        return found
-    lines = [
-        f"class {alias}({alias}):",
-        f"    def __init__(self, *, {one}, **named):",
-        f"        super().__init__({several}=[{one}], {index}=0, **named)",
-    ]
-    left = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in init.values() if p.name not in (several, index)]
-    left = [p for p in left if p.kind not in VARIADIC]
-    made = _made(found, alias, lines, f"{several} holds {one} alone, which is that of index 0")
-    return _built_from([Parameter(one, Parameter.KEYWORD_ONLY), *left], made)
-
-
-def _parted(found: Found, spec: Spec) -> Found:
-    """Return a class whose constructor takes the branch by its name, where it takes its parts by position."""
-    cls, alias = found.obj, spec.name.replace(".", "_")
-    if spec.args or spec.branch or not bodies.rests_on_parts(cls):
-        return found
-    lines = [
-        f"class {alias}({alias}):",
-        "    def __init__(self, *, branch, **named):",
-        "        super().__init__(branch, **named)",
-    ]
-    made = _made(found, alias, lines, f"{spec.name} is given the branch in place of its parts")
-    left = [p for p in parameters_of(cls).values() if p.kind is Parameter.KEYWORD_ONLY]
-    return _built_from([Parameter("branch", Parameter.KEYWORD_ONLY), *left], made)
 
 
 def _keyed(found: Found, spec: Spec) -> Found:
@@ -314,7 +205,7 @@ def _keyed(found: Found, spec: Spec) -> Found:
             f"def {alias}(x, *given, _of={alias}, **named):",
             f"    return _of({{{keys[0]!r}: x}}, *given, **named)",
         ]
-    made = _made(found, alias, lines, f"{first.name} is a mapping, of which {keys[0]!r} is x")
+    made = defined(found, alias, lines, f"{first.name} is a mapping, of which {keys[0]!r} is x")
     told = inspect.Signature([*parameters[:cls], first.replace(name="x", annotation=Parameter.empty), *others])
     (getattr(made.obj, name) if cls else made.obj).__signature__ = told
     return made
@@ -341,7 +232,7 @@ def _told(found: Found, spec: Spec) -> Found:
             f"def {alias}(*given, {', '.join(held)}, _of={alias}, **named):",
             f"    return _of({given}, **named)",
         ]
-        made = _made(found, alias, lines, f"{name} is an object that holds {' and '.join(held)} alone")
+        made = defined(found, alias, lines, f"{name} is an object that holds {' and '.join(held)} alone")
         left = [p for p in parameters.values() if p is not parameter and p.name not in held]
         told_by_name = [Parameter(attribute, Parameter.KEYWORD_ONLY) for attribute in held]
         order = sorted([*left, *told_by_name], key=lambda p: p.kind)
@@ -356,23 +247,3 @@ def _read_alone(tree: ast.AST, name: str) -> bool:
     named = [node for node in nodes if bodies.is_name(node, name)]
     read = [node for node in nodes if isinstance(node, ast.Attribute) and bodies.is_name(node.value, name)]
     return len(named) == len(read) > 0 and all(isinstance(node.ctx, ast.Load) for node in read)
-
-
-def _built_from(parameters: Sequence[Parameter], made: Found) -> Found:
-    """Return what was made, a class, whose constructor says that it takes these parameters."""
-    own = Parameter("self", Parameter.POSITIONAL_ONLY)
-    made.obj.__init__.__signature__ = inspect.Signature([own, *parameters])
-    return made
-
-
-def _made(found: Found, alias: str, lines: Sequence[str], note: str) -> Found:
-    """Return what lines define that know the object under its name."""
-    names = {alias: found.obj, "SimpleNamespace": SimpleNamespace}
-    exec(compile("\n".join(lines), f"<{alias} as it is called>", "exec"), names)  # noqa: S102 - we wrote it
-    made: Any = names[alias]
-    if inspect.isclass(made):  # by which a pickle is refused: under its name the module has the class itself
-        made.__module__, made.__qualname__ = found.obj.__module__, f"<locals>.{found.obj.__qualname__}"
-    text = "\n".join(lines)
-    imported = ["from types import SimpleNamespace"] if "SimpleNamespace" in text else []
-    # As one: a line that two of them share would stand in a script once.
-    return replace(found, obj=made, lines=(*found.lines, *imported, "", "", text, ""), notes=(*found.notes, note))

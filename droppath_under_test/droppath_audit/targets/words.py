@@ -83,6 +83,7 @@ ENDS = {
 }  # fmt: skip
 STARTS = {"min", "minimum", "smallest", "first", "start", "begin", "initial", "lower", "low", "lowest"}
 
+STEPPING = {"step", "update", "advance", "next", "increment"}
 STEPS, OF_STEPS = {"step", "epoch", "iteration", "iter"}, {"steps", "epochs", "iterations", "iters"}
 
 GAINS = {"gamma", "gain", "layerscale"}
@@ -294,6 +295,13 @@ def function(name: str, *, in_call: bool = False) -> bool:
     """
     said = set(words(name))
     return bool(said & (FUNCTION - OF_FUNCTION if in_call else FUNCTION)) and not said - FUNCTION - OF_FUNCTION
+
+
+def repeated(name: str) -> bool:
+    """Return whether a name means a layer that a stack is made of, such as ``encoder_layer``."""
+    said = words(name)
+    other = {"norm", "act", "activation", "scale"} | WHICH | COUNTED | SWITCHES
+    return bool(said) and said[-1] in ("layer", "block") and not other & set(said)
 
 
 def drops_paths(name: str) -> bool:

@@ -893,3 +893,49 @@ make_from_lambda = lambda drop_prob: lambda x, training: drop(x, drop_prob, trai
 class NoCall:
     def __init__(self, drop_prob):
         self.drop_prob = drop_prob
+
+
+class ByEpoch(nn.Module):
+    """Its rate is asked for by an epoch that it must be told first."""
+
+    def __init__(self, drop_prob_fn):
+        super().__init__()
+        self.drop_prob_fn = drop_prob_fn
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def forward(self, x):
+        return drop(x, self.drop_prob_fn(self.epoch), self.training)
+
+
+class AtTheLastStep(nn.Module):
+    """Its rate is whole at the last of its steps, and it has none before it is told one."""
+
+    def __init__(self, drop_prob, total_steps):
+        super().__init__()
+        self.drop_prob, self.total_steps = drop_prob, total_steps
+
+    def set_step(self, step):
+        self.step = step
+
+    def forward(self, x):
+        return drop(x, self.drop_prob * self.step / self.total_steps, self.training)
+
+
+class RisesByDegrees(nn.Module):
+    """Its rate is nothing until it was stepped ten times."""
+
+    def __init__(self, drop_prob, warmup=10):
+        super().__init__()
+        self.whole, self.warmup, self.drop_rate, self.count = drop_prob, warmup, 0.0, 0
+
+    def step(self):
+        self.count += 1
+        self.drop_rate = self.whole * min(self.count / self.warmup, 1.0)
+
+    def forward(self, x):
+        return drop(x, self.drop_rate, self.training)
+
+
+applied = DropFunction.apply

@@ -15,6 +15,7 @@ SAMPLES = 4096
 BOUND = 6.0  # standard deviations: sound code is outside once in 5e8 runs; what keeps 1/2 for 3/4 is 32 of them away
 
 FILE = '''
+import copy
 import torch
 from torch import nn
 
@@ -45,6 +46,19 @@ class Exchanged(Bottleneck):
 class Idle(Bottleneck):
     def factor(self, y):
         return 1.0
+
+class Stack(nn.Module):
+    """Layers that are copies of one, each of which a call skips."""
+    def __init__(self, layer, N, death_rate=0.0):
+        super().__init__()
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(N))
+        self.norm, self.death_rate = nn.LayerNorm(layer.size), death_rate
+
+    def forward(self, x, mask):
+        for layer in self.layers:
+            if not self.training or torch.rand(()).item() >= self.death_rate:
+                x = layer(x, mask)
+        return self.norm(x)
 
 class Survives(nn.Module):
     """Named for what the method is called, and given what is kept; beside what another layer drops out."""
@@ -285,6 +299,18 @@ def test_of_several_branches_one_is_seen_alone_and_the_file_says_which_is_not(bl
 )
 def test_parts_that_decide_nothing_have_something_cheap_in_their_place(blocks, name, simple):
     assert f"simple={simple!r}" in made(blocks, name)[1]
+
+
+def test_a_stack_that_copies_a_layer_is_given_one_that_adds(blocks):
+    make, text = made(blocks, "Stack")
+    assert "layer=GivenLayer()" in text
+    assert "N=2" in text
+    assert "silent=('layers.1',)" in text
+    torch.manual_seed(0)
+    layer = make(0.25)
+    found = torch.tensor([layer(torch.ones(1, 1), True).item() for _ in range(400)])
+    assert set(found.tolist()) == {0.0, 1.0}
+    assert (found == 1).double().mean().item() == pytest.approx(0.75, abs=BOUND * math.sqrt(0.25 * 0.75 / 400))
 
 
 @pytest.mark.parametrize("name", ["Handed", "HandedAlone"])

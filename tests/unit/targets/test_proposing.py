@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from click.testing import CliRunner
 from droppath_audit.commands import cli
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets.loader import load, proposed
-from droppath_audit.targets.proposing import MARK, ZEROS
+from droppath_audit.targets.parameters import Sides
+from droppath_audit.targets.proposing import MARK, ZEROS, guesses
 
 
 def propose(*words):
@@ -56,6 +58,36 @@ def test_what_has_marks_is_python_all_the_same(file):
         text = proposed(f"{file}:{name}").text
         assert MARK in text
         compile(text, name, "exec")
+
+
+def test_values_are_guessed_with_which_it_runs_and_stay_marked(tmp_path):
+    layers = tmp_path / "layers.py"
+    layers.write_text(
+        "import torch\n"
+        "class Shake(torch.nn.Module):\n"
+        "    def __init__(self, drop_prob, window):\n"
+        "        super().__init__()\n"
+        "        self.drop_prob = drop_prob\n"
+        "    def forward(self, x, beta):\n"
+        "        if not self.training:\n"
+        "            return x\n"
+        "        kept = torch.rand((len(x),) + (1,) * (x.ndim - 1), dtype=torch.float64) >= self.drop_prob\n"
+        "        return torch.where(kept, x / max(1.0 - self.drop_prob, 1e-9), beta * x)\n"
+    )
+    written = tmp_path / "audit_me.py"
+    assert propose(f"{layers}:Shake", "-o", written).return_value == 0
+    text = written.read_text()
+    assert "window=None,  # GUESSED: a value for window" in text
+    assert f"beta={ZEROS},  # GUESSED: a value for beta" in text
+    make = load(f"{written}:make?form=factory").target.make
+    assert set(make(0.5)(torch.ones(64, 4), training=True).unique().tolist()) == {0.0, 2.0}
+
+
+def test_nothing_is_guessed_where_more_than_values_is_missing(file):
+    sides = Sides("function", {})
+    assert [*guesses(proposed(f"{file}:WrapsBranch"), sides)] == [*guesses(proposed(f"{file}:ByDropProb"), sides)] == []
+    assert len([*guesses(proposed(f"{file}:with_constant"), sides)]) == 3
+    assert [*guesses(proposed(f"{file}:with_constant"), replace(sides, parts=("Linear",)))] == []
 
 
 def test_a_file_that_is_there_is_not_written_over(file, tmp_path):

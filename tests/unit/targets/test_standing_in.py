@@ -31,6 +31,10 @@ def written(tmp_path):
     ("name", "note"),
     [
         ("DropFunction", "DropFunction is called by its apply"),
+        ("applied", "DropFunction is called by its apply"),
+        ("ByEpoch", "set_epoch(0) is called first, without which there is no epoch"),
+        ("AtTheLastStep?init.total_steps=4", "set_step(total_steps) is called first, without which there is no step"),
+        ("RisesByDegrees", "step() is called until drop_rate stays, at most 10,000 times; it begins at 0"),
         ("OnlyForward", "OnlyForward has no __call__; its forward is called"),
         ("reads_the_mode", "module is an object that holds training alone"),
         ("of_a_block", "self is an object that holds drop_rate and training alone"),
