@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from droppath_audit.frameworks.settings import Change, origin
+from droppath_audit.frameworks.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
@@ -62,6 +63,8 @@ class Namespace:
         self.name, self._held = name, held
         self._is_class = isinstance(held, _type)
         self._names = vars(held)
+        self.version = version_of(self._names)  # read before the names: what comes between is seen as a change
+        self.tag = 0 if self.version is None else self.version.value
         # Whatever else a module holds (counters, caches, registers) may change.
         kept = {
             key: value
@@ -85,7 +88,7 @@ class Namespace:
                     yield key, _MISSING, self._names[key]
 
     def intact(self) -> bool:
-        """Return whether nothing was replaced and no name is new, in one comparison: thousands are made each time."""
+        """Return whether nothing was replaced and no name is new, in one comparison."""
         return self._same() and len(self._names) == self._size
 
     def _same(self) -> bool:
@@ -146,9 +149,16 @@ class Functions:
     """
 
     def __init__(self, namespaces: Mapping[str, Any], aside: Container[str] = ()) -> None:
-        self._namespaces = [Namespace(name, held, aside) for name, held in {**_python(), **namespaces}.items()]
+        self._watch([Namespace(name, held, aside) for name, held in {**_python(), **namespaces}.items()])
+        self._imports = version_of(_modules)
+        self._imported = 0 if self._imports is None else self._imports.value
         self._known = frozenset(_modules)
         self._loaded = {space.name: _modules[space.name] for space in self._namespaces if space.name in _modules}
+
+    def _watch(self, namespaces: list[Namespace]) -> None:
+        self._namespaces = namespaces
+        self._versions = [space.version for space in namespaces if space.version is not None]
+        self._tags = [space.tag for space in namespaces if space.version is not None]
 
     @classmethod
     def taken(cls, namespaces: Mapping[str, Any], aside: Container[str] = ()) -> Functions:
@@ -161,7 +171,7 @@ class Functions:
     def narrowed(self, expressions: Set[str]) -> Functions:
         """Return a picture of those namespaces and modules that these expressions of changes are about."""
         part = copy(self)
-        part._namespaces = [found for space in self._namespaces if (found := space.narrowed(expressions)) is not None]
+        part._watch([found for space in self._namespaces if (found := space.narrowed(expressions)) is not None])
         part._loaded = {name: module for name, module in self._loaded.items() if _module(name)[0] in expressions}
         return part
 
@@ -180,15 +190,24 @@ class Functions:
 
     def _current(self) -> bool:
         loaded = _modules.keys() == self._known and not any(self._swapped())
-        return loaded and all(space.intact() for space in self._namespaces)
+        return loaded and not self._written()
+
+    def _written(self) -> list[Namespace]:
+        """Return the namespaces that are not intact. Mostly no number differs, and no object was touched."""
+        if len(self._versions) == len(self._namespaces) and [one.value for one in self._versions] == self._tags:
+            return []
+        changed = (space for space in self._namespaces if space.version is None or space.version.value != space.tag)
+        return [space for space in changed if not space.intact()]
 
     def _replaced(self) -> Iterator[tuple[Namespace, tuple[str, Any, Any]]]:
-        for space in [space for space in self._namespaces if not space.intact()]:
+        for space in self._written():
             for parts in space.replaced():
                 if not self._by_import(space, parts):
                     yield space, parts
 
     def _swapped(self) -> Iterator[str]:
+        if self._imports is not None and self._imports.value == self._imported:
+            return
         # Of these alone: compilers load what they wrote as modules of their own, and forget them.
         if _modules.keys() <= self._known:
             yield from (name for name, module in self._loaded.items() if _modules.get(name) is not module)
