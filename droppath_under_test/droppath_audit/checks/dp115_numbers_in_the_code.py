@@ -18,7 +18,6 @@ Seen in
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -100,16 +99,20 @@ class NumbersInTheCode(Check[Seen, ConstantCase]):
         """Ask in every configuration, until one is wrong."""
         asking = Asking(probe, int(probe.rng.integers(2**31)))
         found: list[Found] = []
-        watch, most = Stopwatch(), len(probe.at.configurations)
+        watch, most, refused = Stopwatch(), len(probe.at.configurations), NotApplicable("no configuration is left")
         for number, wanted in enumerate(probe.at.configurations):
             if watch.seconds > SECONDS:
                 probe.clock.stopped = True
                 return Seen(tuple(found), most - number)
-            with suppress(NotApplicable):  # a shape that the target does not take
+            try:
                 one = asking.found(asking.in_time(wanted))
                 if exactly_broken(one):
                     return Seen((*found, asking.plainest(one, exactly_broken)))
                 found.append(one)
+            except NotApplicable as error:  # a shape that the target does not take
+                refused = error
+        if not found:
+            raise refused
         return Seen(tuple(found))
 
     def judge(self, seen: Seen, at: ConstantCase, alpha: float) -> Verdict:

@@ -157,11 +157,18 @@ class Report:
         return found
 
     @property
+    def _unexamined(self) -> bool:
+        """Whether nothing was run, or nothing that had to hold, though something that has to was asked for."""
+        levels, ran = self.levels, self.counts["run"]
+        asked = any(result.level is Level.MUST for result in self.results)
+        return not ran or (asked and not levels[str(Level.MUST)]["run"])
+
+    @property
     def verdict(self) -> Outcome:
-        """``fail`` with a finding; ``inconclusive`` with an open question, an early end, nothing run; else ``pass``."""
+        """``fail`` with a finding; ``inconclusive`` with an open question, an early end, no MUST run; else ``pass``."""
         if self.findings:
             return Outcome.FAIL
-        return Outcome.INCONCLUSIVE if self.open or self.ended_early or not self.counts["run"] else Outcome.PASS
+        return Outcome.INCONCLUSIVE if self.open or self.ended_early or self._unexamined else Outcome.PASS
 
     @property
     def exit_status(self) -> int:
@@ -174,7 +181,7 @@ class Report:
             return SIGNALLED + signal.Signals[by.group(1)]
         if self.findings:
             return FINDING
-        if self.ended_early or not self.counts["run"]:
+        if self.ended_early or self._unexamined:
             return UNUSABLE
         return OPEN if self.open else HOLDS
 

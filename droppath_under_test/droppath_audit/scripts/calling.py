@@ -99,6 +99,8 @@ class Calling:
         return self._apply(self._target if self._variant == EAGER else "run", how.call, drop_prob, training)
 
     def _branch(self) -> list[str]:
+        if "empty_layer" not in self._spelling.templates:  # a framework without layers calls any function
+            return [f"branch = {self._function()}"]
         if not self._how.residual and not self._how.several:
             counted = [f"branch.forward = {self.around}(branch.forward)"] if self.around else []
             return [f"branch = {self._spelling.identity()}", *counted]

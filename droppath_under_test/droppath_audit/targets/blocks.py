@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 BATCH = 5  # which no size is, so that a batch taken for channels does not fit by chance
 SIZE = 8
+PARTS_OF_SIZE = ("2", "4")  # what a block makes 8 of, four or two times over
 SECONDS = 30.0  # of trying
 VALUES = 48  # ways to fill in what the constructor, or the call, must be given
 SEEDS = 3
@@ -249,6 +250,8 @@ class _Trial:
 
     def _constructor_value(self, parameter: Parameter) -> tuple[str, ...]:
         likely = {"true": "True", "false": "False"}.get(value_of(parameter), value_of(parameter))
+        if likely == str(SIZE):
+            return (likely, *PARTS_OF_SIZE)
         if likely:
             return (likely,)
         if words.repeated(parameter.name):

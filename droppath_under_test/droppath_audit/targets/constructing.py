@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from droppath_audit.frameworks.capabilities import Layers, Sources, ask
+from droppath_audit.frameworks.capabilities import Layers, Sources, ask, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,8 @@ def constructed(
     if binding.init_source:
         keywords[binding.init_source] = ask(framework, Sources).source()
     if binding.init_branch is not None:
-        given = ask(framework, Layers).branch(branch)
+        layers = has(framework, Layers)
+        given = branch if layers is None else layers.branch(branch)  # where there are no layers, any function is called
         keywords[binding.init_branch] = [given] if binding.listed else given
     positional = [keywords.pop(name) for name in binding.init_positional]
     return _neutral(obj(*binding.init_args, *positional, **keywords), binding, framework)

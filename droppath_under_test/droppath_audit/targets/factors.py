@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MULTIPLYING = {"div", "mul", "divide", "multiply", "true_divide"}
+DROPOUTS = ("dropout", "alpha_dropout", "alphadropout", "feature_alpha_dropout")  # what their names begin with
 MAKING = {"float", "tensor", "as_tensor", "asarray", "array"}  # a number of one
 
 
@@ -35,6 +36,28 @@ def factors(obj: Any) -> set[str]:
         if isinstance(value, ast.Name)
     }
     return _found([tree for tree in trees if tree is not None], held)
+
+
+def dropped_out(cls: type) -> set[str]:
+    """Return the arguments of a constructor that a dropout is given, ``Dropout(p)`` or ``F.dropout(x, self.p)``.
+
+    They drop elements, and where another argument may be it no paths.
+    """
+    methods = methods_of(cls)
+    made = definition_of(methods.get("__init__"))
+    if made is None:
+        return set()
+    names = argument_names(made)
+    held = {ast.unparse(to): one.id for to, one in assignments(made) if isinstance(one, ast.Name)}
+    found = set()
+    for name, method in methods.items():
+        known = {**{one: one for one in names if name == "__init__"}, **held}
+        tree = definition_of(method)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.Call) and _called(node).lower().startswith(DROPOUTS):
+                given = (*node.args, *(one.value for one in node.keywords))
+                found |= {known[text] for text in map(ast.unparse, given) if text in known}
+    return found & names
 
 
 def _found(trees: Sequence[ast.AST], held: dict[str, str]) -> set[str]:
@@ -102,8 +125,9 @@ def _multiplies(node: ast.AST) -> TypeGuard[ast.Call]:
 
 def _as_number(value: ast.expr) -> ast.expr:
     """Return what a number is made of, ``p`` of ``float(p)`` and of ``torch.tensor(p)``; else the value."""
-    if isinstance(value, ast.Call) and value.args:
-        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-        if name in MAKING:
-            return value.args[0]
-    return value
+    return value.args[0] if isinstance(value, ast.Call) and value.args and _called(value) in MAKING else value
+
+
+def _called(node: ast.Call) -> str:
+    """Return the name of what is called, without what it is an attribute of."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -37,7 +37,7 @@ from droppath_audit.targets.bodies import (
 )
 from droppath_audit.targets.bound import BoundTarget
 from droppath_audit.targets.configuring import configured
-from droppath_audit.targets.factors import factors
+from droppath_audit.targets.factors import dropped_out, factors
 from droppath_audit.targets.importing import Found, find, import_lines
 from droppath_audit.targets.items import PREFIXES
 from droppath_audit.targets.listed import copied, listed
@@ -240,7 +240,8 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
             sides = _with_body(sides, method)
             return replace(
                 sides, source=_source(cls, init, keys), called=stored_and_called(obj), parts=parts_made(cls),
-                factors=factors(cls), droppers=droppers(cls), listed=listed(cls), copied=copied(cls),
+                factors=factors(cls), dropped_out=dropped_out(cls), droppers=droppers(cls), listed=listed(cls),
+                copied=copied(cls),
             )  # fmt: skip
         if adapter.is_layer(obj) or _holds_probability(obj, spec):
             cls = type(obj)

@@ -47,6 +47,7 @@ class Sides:
         moded: Arguments of the call whose own mode is read, as that of a branch.
         unpacked: Arguments of the call that hold several things, each with their names.
         alike: Arguments of the call that hold several things and are returned part by part, each with their names.
+        dropped_out: Arguments of a constructor that it gives to a dropout of elements.
         factors: Arguments that the body multiplies or divides by as they are.
         method: The function that its call runs, where there is one.
         parts: Layers with weights that its constructor makes: several make a block of it, which is more than drops.
@@ -68,6 +69,7 @@ class Sides:
     moded: Set[str] = frozenset()
     unpacked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped_out: Set[str] = frozenset()
     factors: Set[str] = frozenset()
     method: Any = None
     parts: Sequence[str] = ()

@@ -175,7 +175,14 @@ def _probability(spec: Spec, sides: Sides, given: Mapping[str, Any], table: Tabl
     if spec.probability is not None:
         return spec.probability, _place_of_declared(spec, sides, spec.probability.name)
     found = [
-        (sure, bool(set(words.words(name)) & words.PATHS), -order, name, meaning, place)
+        (
+            (name not in sides.dropped_out, sure),
+            bool(set(words.words(name)) & words.PATHS),
+            -order,
+            name,
+            meaning,
+            place,
+        )
         for order, (place, names) in enumerate(places.items())
         for name in names
         if (said := probability_of(name, spec.name, sides)) is not None
@@ -184,7 +191,7 @@ def _probability(spec: Spec, sides: Sides, given: Mapping[str, Any], table: Tabl
     best = max((entry[:3] for entry in found), default=None)
     chosen = [entry for entry in found if entry[:3] == best]
     if len(chosen) == 1:
-        sure, _, _, name, meaning, place = chosen[0]
+        (_, sure), _, _, name, meaning, place = chosen[0]
         if note := reading_of(name, meaning, sure, sides):
             table.note(note)
         return Probability(name, meaning), place

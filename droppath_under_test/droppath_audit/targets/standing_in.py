@@ -106,11 +106,15 @@ def _applied(found: Found, spec: Spec) -> Found | None:
 
 def _heads(parameters: Sequence[Parameter]) -> str:
     """Return parameters as source text; a default that cannot be written becomes None."""
-    plain = (bool, int, float, str, type(None))
-    return ", ".join(
-        p.name if required(p) else f"{p.name}={p.default!r}" if isinstance(p.default, plain) else f"{p.name}=None"
-        for p in parameters
-    )
+    return ", ".join(p.name if required(p) else f"{p.name}={_written(p.default)}" for p in parameters)
+
+
+def _written(value: Any) -> str:
+    """Return a value as source text; None of what has no such text, such as a tensor."""
+    with suppress(Exception):
+        if ast.literal_eval(text := repr(value)) == value:
+            return text
+    return "None"
 
 
 def _forwarded(found: Found, spec: Spec) -> Found:

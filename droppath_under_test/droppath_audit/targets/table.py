@@ -100,7 +100,10 @@ def _open(
         place = spec.text.partition("?")[0]
         methods = [f"{command} {shlex.quote(f'{place}.{name}')}" for name in droppers]
         advice += f", or audit its method alone ({' or '.join(methods)}):" if methods else ":"
-        return NeedsFactory(reason, advice=f"\n{advice}", command=proposing(whole), others=methods)
+        # Which sizes fit together is found by trying, and no item of the SPEC.
+        said = (question.items[0] for question in questions if question.items)
+        tried = completed(spec.text, (item for item in said if not item.startswith("init.")))
+        return NeedsFactory(reason, advice=f"\n{advice}", command=proposing(tried), others=methods)
     if all(question.items for question in questions):
         return UsageError(reason, advice="\nRun next:", command=f"{command} {shlex.quote(whole)}")
     advice = "No SPEC can say all of it. Run next, and look at the marked lines of the factory that it writes:"

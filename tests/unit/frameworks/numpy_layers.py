@@ -125,6 +125,22 @@ def reuses_its_first_key(x, drop_prob, training, rng):
     return keyed(x, drop_prob, training, copy.deepcopy(first_keys[0]))
 
 
+class AroundABranch:
+    """It calls what it is given: NumPy has no layers, and a branch is any function."""
+
+    def __init__(self, block_fn, survival_prob):
+        self.block_fn, self.survival_prob = block_fn, survival_prob
+
+    def forward(self, x, is_training):
+        return x + drop_path(self.block_fn(x), 1.0 - self.survival_prob, is_training)
+
+
+class AroundABranchAtHalf(AroundABranch):
+    def forward(self, x, is_training):
+        y = self.block_fn(x)
+        return x + (drop_path(y, 1.0 - self.survival_prob, True) if is_training else y * y.dtype.type(0.5))
+
+
 def drops_at_zero(x, drop_prob, training):
     return drop_path(x, max(drop_prob, 1e-3), training)
 

@@ -17,6 +17,7 @@ FILE = Path(__file__).with_name("numpy_layers.py")
 SOUND = (
     "keyed", "DropPath", "Switched", "make?form=factory", "batchwise?granularity=batch", "residual?form=residual",
     "unscaled?scaling=none", "keyed_where_given", "HoldsAGenerator", "MustBeGivenOne", "DrawsFromNumPy",
+    "AroundABranch?form=residual",
 )  # fmt: skip
 # All but what is the law of a generator that they share: the command below asks that of one that is called plainly.
 STYLE = (
@@ -35,6 +36,7 @@ STYLE = (
 
 FAULTS = {
     "ActiveInEvaluation": "DP001",
+    "AroundABranchAtHalf?form=residual": "DP001",
     "drops_at_zero": "DP002",
     "writes_its_input": "DP004",
     "widened": "DP005",

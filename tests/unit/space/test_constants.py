@@ -10,6 +10,7 @@ import pytest
 from droppath_audit.checks import catalogue, dp115_numbers_in_the_code
 from droppath_audit.core.case import ConstantCase
 from droppath_audit.core.effort import EFFORTS
+from droppath_audit.core.errors import NotApplicable
 from droppath_audit.core.verdict import Outcome
 from droppath_audit.probes.live import LiveProbe
 from droppath_audit.space.constants import MOST, MOST_NUMBERS, around, tried
@@ -75,3 +76,13 @@ def test_what_there_is_no_time_for_is_told_and_no_finding(monkeypatch, seconds, 
     seen = CHECK.collect(probe)
     assert (seen.left, probe.clock.stopped) == (left, left > 0)
     assert CHECK.judge(seen, at, 1e-9).outcome is (Outcome.INCONCLUSIVE if left else Outcome.PASS)
+
+
+def test_where_every_shape_is_refused_nothing_is_called_right(monkeypatch):
+    def refusing(*_):
+        raise NotApplicable("it takes no such shape")
+
+    monkeypatch.setattr(dp115_numbers_in_the_code.Asking, "found", refusing)
+    at = ConstantCase("cpu", effort=EFFORTS["quick"], constant=96.0, configurations=tuple(tried_around(96.0))[:5])
+    with pytest.raises(NotApplicable, match="no such shape"):
+        CHECK.collect(LiveProbe(load("droppath_reference:DropPath").target, at, np.random.default_rng(0)))

@@ -47,6 +47,19 @@ class Idle(Bottleneck):
     def factor(self, y):
         return 1.0
 
+class Wide(nn.Module):
+    """Four times as many channels come out as its size says, and x is added to them."""
+    def __init__(self, inplanes, planes, survival_rate=1.0):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(inplanes, planes, 1), nn.Conv2d(planes, 4 * planes, 1)
+        self.survival_rate = survival_rate
+
+    def forward(self, x):
+        y = self.last(self.first(x))
+        if not self.training:
+            return x + y
+        return x + y * torch.bernoulli(torch.full((len(y), 1, 1, 1), self.survival_rate)) / self.survival_rate
+
 class Stack(nn.Module):
     """Layers that are copies of one, each of which a call skips."""
     def __init__(self, layer, N, death_rate=0.0):
@@ -237,7 +250,7 @@ def kept_as_asked(found, keep_prob):
     )
 
 
-@pytest.mark.parametrize("name", ["Bottleneck", "Encoder", "Modern", "OtherName", "Inside"])
+@pytest.mark.parametrize("name", ["Bottleneck", "Wide", "Encoder", "Modern", "OtherName", "Inside"])
 def test_a_sound_block_multiplies_its_branch_as_a_sound_layer_does_x(blocks, name):
     make, _ = made(blocks, name)
     found = factors(make, 0.25)

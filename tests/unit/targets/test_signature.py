@@ -71,6 +71,30 @@ def test_two_arguments_that_could_be_the_probability_are_both_offered():
     ]
 
 
+def test_what_a_dropout_of_elements_is_given_is_not_the_probability_where_another_may_be():
+    class Layer(torch.nn.Module):
+        def __init__(self, drop_rate=0.0, survival_prob=1.0):
+            super().__init__()
+            self.drop_rate, self.kept = drop_rate, survival_prob
+
+        def forward(self, x):
+            x = torch.nn.functional.dropout(x, p=self.drop_rate, training=self.training)
+            return x * (torch.rand(len(x), 1) < self.kept) / self.kept if self.training else x
+
+    class AtOnce(Layer):
+        def __init__(self, drop_rate, survival_prob):
+            super().__init__(0.0, survival_prob)
+            self.dropout = torch.nn.Dropout2d(drop_rate)
+
+    class Alone(Layer):
+        def __init__(self, drop_rate):
+            super().__init__(drop_rate, 1.0 - drop_rate)
+
+    assert arguments(Layer).startswith("class · survival_prob ·")
+    assert arguments(Alone).startswith("class · drop_rate ·")
+    assert "'drop_rate' must be given a value: add init.drop_rate=0.0" in asked(AtOnce)
+
+
 def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():
     def one(x, gamma, training):
         return x

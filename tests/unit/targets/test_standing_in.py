@@ -86,6 +86,24 @@ class Drop(torch.autograd.Function):
     assert load(f"{file}:Drop").facts.called == "Drop(x, p, training)"
 
 
+def test_defaults_are_kept_where_they_can_be_written(written):
+    file = written(
+        """
+class Shake(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, p_drop=0.5, between=[0.5, 1.5], at=torch.ones(1)):
+        assert at is None
+        return x * sum(between) / 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None, None, None
+"""
+    )
+    layer = load(f"{file}:Shake").target.make(0.25)
+    assert torch.equal(layer(torch.ones(4), training=True), torch.ones(4))
+
+
 def test_objects_in_hand_are_called_alike(file):
     from tests.unit.targets.targets_file import OnlyForward, of_a_block
 
