@@ -47,7 +47,7 @@ from droppath_audit.targets.parameters import Sides, required
 from droppath_audit.targets.recognising import makes_layers
 from droppath_audit.targets.settling import bind_factory, draft, settle
 from droppath_audit.targets.spec import Spec, parse
-from droppath_audit.targets.standing_in import of_its_class, standing_in, switched
+from droppath_audit.targets.standing_in import of_its_class, standing_in, switched, uncallable
 from droppath_audit.targets.table import proposing as proposing_command
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def sides_of(obj: Any, spec: Spec, adapter: Adapter, keys: Keys | None) -> Sides
         cls = obj.func if isinstance(obj, partial) else obj
         if inspect.isclass(cls):
             if not any("__call__" in vars(base) for base in cls.__mro__):
-                raise UsageError(f"Instances of {spec.name} cannot be called: it defines no __call__.")
+                raise uncallable(cls, spec)
             init = inspect.signature(obj).parameters
             call, method = _call(cls, adapter)
             sides = Sides("class", call, init, has_modes=adapter.has_modes(cls), keys=keys)

@@ -20,6 +20,7 @@ from droppath_audit.targets.configuring import parameters_of
 from droppath_audit.targets.constructed import awaited, chosen, iterated, parted, scheduled, set_later, stepped
 from droppath_audit.targets.defining import defined, signed
 from droppath_audit.targets.parameters import VARIADIC, required
+from droppath_audit.targets.table import proposing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.importing import Found
     from droppath_audit.targets.spec import Spec
 
+TOLD_TO_DROP = {"apply", "drop", "forward", "call"}  # words of the names of methods that may
 CONTEXTS = ("setup_context",)  # with which the forward of an autograd function takes no context
 
 
@@ -115,6 +117,17 @@ def _written(value: Any) -> str:
         if ast.literal_eval(text := repr(value)) == value:
             return text
     return "None"
+
+
+def uncallable(cls: Any, spec: Spec) -> UsageError:
+    """Return the error of a class without ``__call__``, with a command for a method of it that may drop."""
+    reason = f"Instances of {spec.name} cannot be called: it defines no __call__."
+    drop = [name for name in bodies.methods_of(cls) if words.drops(name) or {*words.words(name)} & TOLD_TO_DROP]
+    if not drop:
+        return UsageError(reason)
+    place, _, query = spec.text.partition("?")
+    method = f"{place}.{drop[0]}{f'?{query}' if query else ''}"
+    return UsageError(reason, advice=" If a method of it drops, run next:", command=proposing(method))
 
 
 def _forwarded(found: Found, spec: Spec) -> Found:

@@ -257,8 +257,13 @@ class Drop:
         return x
 """
     )
-    with pytest.raises(UsageError, match="cannot be called: it defines no __call__"):
+    with pytest.raises(UsageError, match="cannot be called: it defines no __call__") as caught:
         load(f"{file}:Drop")
+    assert "propose" not in caught.value.message
+    file.write_text(file.read_text().replace("def other", "def apply_mask"))
+    with pytest.raises(UsageError, match="If a method of it drops, run next") as caught:
+        load(f"{file}:Drop?training=always")
+    assert f"droppath-audit propose '{file}:Drop.apply_mask?training=always' -o audit_me.py" in caught.value.message
 
 
 def test_a_gain_is_one(file):
