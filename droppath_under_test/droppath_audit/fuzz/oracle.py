@@ -56,6 +56,9 @@ class Violation:
     text: str
 
 
+WRITTEN = Violation("written", "x was written to")
+
+
 def laid_out(framework: Framework, example: Example, dtype: str, device: str) -> Tensor:
     """Return x of an example, with the strides that it names.
 
@@ -114,7 +117,7 @@ def output_violations(target: Target, asked: Asked, y: Tensor, drop_prob: float,
     if framework.info(y) != info:
         return [Violation("info", f"{info} became {framework.info(y)}")]
     if not np.array_equal(framework.bits(asked.x), before):
-        found.append(Violation("written", "x was written to"))
+        found.append(WRITTEN)
     exact = drop_prob == 0.0 or (not training and target.dialect.scaling != "eval")
     if exact and np.array_equal(framework.bits(y), before):
         return found

@@ -15,7 +15,7 @@ from droppath_audit.core.errors import NotApplicable, TargetRaised
 from droppath_audit.exact.decided import Decided
 from droppath_audit.exact.deciding import LARGE, decide
 from droppath_audit.frameworks.capabilities import Autograd, Taped, has
-from droppath_audit.fuzz.oracle import Asked, Violation, gradient_violations, output_violations
+from droppath_audit.fuzz.oracle import WRITTEN, Asked, Violation, gradient_violations, output_violations
 from droppath_audit.probes.dependence import Proposal, Table, most_suspicious, paired, table
 from droppath_audit.probes.pace import samples_in_time
 from droppath_audit.space.configured import Configured, has_graph
@@ -289,6 +289,9 @@ class Asking:
         kept = decisions = 0
         for _ in range(max(1, min(COUNTED_CALLS, MOST // max(1, one.at.elements)))):
             masks.append(mask := configured.kept())
+            # Else later calls would be counted of what the first one left of x.
+            if len(masks) == 1 and not np.array_equal(self._framework.bits(configured.x), configured.before):
+                return replace(one, violation=WRITTEN)
             kept, decisions = kept + int(np.count_nonzero(mask)), decisions + mask.size
             if len(masks) > 1 and decisions >= COUNTED:
                 break

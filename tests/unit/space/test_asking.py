@@ -61,6 +61,17 @@ def test_decisions_of_an_unknown_generator_are_counted_and_paired(layer, observe
     assert not failed or any(observed in text for text in failed)
 
 
+def test_what_writes_to_x_is_not_counted_of_what_it_left():
+    def in_place(x, drop_prob, training):
+        y = alone(x, drop_prob, training)
+        return y if y is x else x.copy_(y)
+
+    report = audit(in_place, effort="quick", only=SOME)
+    failed = [result.verdict.observed for result in report.results if result.outcome is Outcome.FAIL]
+    assert len(failed) > 20
+    assert [text for text in failed if not text.startswith("x was written to")] == []
+
+
 class Pooled(torch.nn.Module):
     """Sound in its law: numbers are drawn in blocks, each of them used once."""
 
