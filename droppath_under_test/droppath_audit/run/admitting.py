@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from droppath_audit.core.recording import Recording
 from droppath_audit.frameworks.capabilities import Compiling, Forking, has
 from droppath_audit.frameworks.guarded import can_be_guarded, guarded
 from droppath_audit.frameworks.process_state import ProcessState
+from droppath_audit.targets.bodies import parts_made
 from droppath_audit.targets.own_code import on_by_default
 from droppath_audit.targets.table import completed, proposing
 
@@ -197,7 +199,9 @@ def _all_raise(facts: Facts, shown: Admission, target: BoundTarget) -> UsageErro
         return UsageError(said, shown.traceback, advice="\nRun next, where there is a GPU:", command=command)
     if "form=factory" in facts.spec:  # another factory of this one would raise as well
         return UsageError(f"{said}\nIt was called as {facts.called}. Mend the factory there.", shown.traceback)
-    return UsageError(
+    # What makes layers with weights is a block, which takes what these do: a factory may find that by trying.
+    block = inspect.isclass(target.obj) and bool(parts_made(target.obj))
+    return (NeedsFactory if block else UsageError)(
         said,
         shown.traceback,
         advice=f"\nIt was called as {facts.called}, with x of one and of four axes. What may help:"

@@ -261,7 +261,8 @@ class _Trial:
         return (str(SIZE), "1", *PARTS, "None")
 
     def _call_value(self, _: Parameter) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for size in self._sizes for text in self._blocks.given_beside(size)))
+        beside = [text for size in self._sizes for text in self._blocks.given_beside(size)]
+        return (*dict.fromkeys(beside), "1.0")  # what a rate or a branch is multiplied by
 
 
 def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], framework: Framework) -> Proposal | None:
@@ -290,10 +291,16 @@ def block(obj: Any, binding: Binding, sides: Sides, imports: Sequence[str], fram
         *blocks.block_imports(), *imports, "", "", trial.source(way), "", "",
         "# From here on nothing is of this block alone.", blocks.block_source(), "",
         *([] if way.shown else [UNSEEN]), way.made(),
-        f"make.{OWN_CODE} = {trial.name}  # lines and numbers that an audit looks at in the code",
+        f"make.{OWN_CODE} = {_written(trial.name, obj)}  # lines and numbers that an audit looks at in the code",
     ]  # fmt: skip
     items = ("form=factory", *declared_of(binding), "dtypes=float32")
     return Proposal("\n".join(text) + "\n", items, skipped=CHECKS_OF_X)
+
+
+def _written(name: str, obj: Any) -> str:
+    """Return the source of the class that somebody wrote, which is a base of what stands in for it."""
+    depth = next((n for n, cls in enumerate(obj.__mro__) if not cls.__qualname__.startswith("<locals>.")), 0)
+    return f"{name}.__mro__[{depth}]" if depth else name
 
 
 def _one_position(way: _Way) -> bool:

@@ -21,7 +21,9 @@ OF_TENSORS = {
 }  # fmt: skip
 
 
-WITH_WEIGHTS = re.compile(r"^(Lazy)?Conv\w*\d|^conv_?\d|Linear$|Norm\w*$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)")
+WITH_WEIGHTS = re.compile(
+    r"^(Lazy)?Conv\w*\d|^conv_?\d|Linear$|Norm\w*$|^norm_layer$|Attention\w*$|^(MLP|Mlp|FeedForward|FFN)"
+)
 
 
 def definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | None:

@@ -40,6 +40,7 @@ class _Kind:
         field: Source of one field, with ``{name}`` and ``{value}``.
         closing: Source after them.
         sections: Which of them stand in an object of the configuration, with the name of that.
+        inner: Which of them parts of the class read alone, to which it hands the configuration on.
     """
 
     opening: str
@@ -47,6 +48,7 @@ class _Kind:
     field: str = "{name}={value}"
     closing: str = ")"
     sections: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    inner: frozenset[str] = frozenset()
 
     def made(self, values: Mapping[str, str]) -> str:
         """Return the source of an object with these values."""
@@ -81,11 +83,20 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
         field
         for field, parameter in fields.items()
         if field == declared
-        or (field not in given and words.numeric(parameter) and words.probability(field, spec.name) is not None)
+        or (
+            field not in given
+            and field not in kind.inner
+            and words.numeric(parameter)
+            and words.probability(field, spec.name) is not None
+        )
     ]
     if not offered:
         _ask(spec, name, fields, parameters)
-        return found.obj, found, spec
+        rates = [
+            p for p in parameters.values() if words.numeric(p) and words.probability(p.name, spec.name) is not None
+        ]
+        if not (rates and fields and required(parameters[name])):
+            return found.obj, found, spec
     beside = {
         other: _kind(found.obj, other, parameter)
         for other, parameter in parameters.items()
@@ -102,6 +113,7 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
         spec = replace(spec, probability=Probability(declared, spec.probability.meaning))
     values = ", ".join(f"{field}={value}" for field, value in _values(fields, given).items() if field not in offered)
     note = f"{name} is made of {listing(offered)}" + (f" with {values}" if values else "")
+    note = note if offered else f"{name} has {values} at likely values"
     note += "".join(f"; {other} has {listing(made.fields)} at likely values" for other, made in beside.items())
     return (
         made,
@@ -195,14 +207,16 @@ def _kind(cls: Any, name: str, parameter: Parameter) -> _Kind:
             known = origin.__name__ in getattr(cls.__init__, "__globals__", {})
             return _Kind(f"{there}(" if known else f"{_imported(origin)}(", fields)
     read, by_key = _read(cls, name)
-    fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in read}
+    beside = [field for field in _handed_on(cls, name) if field not in read]
+    fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in (*read, *beside)}
     if by_key or origin is dict:
         return _Kind("{", fields, "{name!r}: {value}", "}")
     tree = bodies.definition_of(cls.__init__)
     sections = bodies.sections(tree, name) if tree is not None else {}
     inner = {field: section for section, held in sections.items() for field in held}
-    fields = {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in (*read, *inner) if field not in sections}
-    return _Kind("SimpleNamespace(", fields, sections=inner)
+    fields |= {field: Parameter(field, Parameter.KEYWORD_ONLY) for field in inner}
+    left = {field: parameter for field, parameter in fields.items() if field not in sections}
+    return _Kind("SimpleNamespace(", left, sections=inner, inner=frozenset(beside))
 
 
 def _imported(kind: type) -> str:
@@ -225,6 +239,39 @@ def _read(cls: Any, name: str) -> tuple[list[str], bool]:
     attributes = list(dict.fromkeys(_attributes(tree, name)))
     keys = bodies.keys(tree, name)
     return ([*attributes, *keys], bool(keys) and not attributes)
+
+
+def _handed_on(cls: Any, name: str) -> list[str]:
+    """Return the fields that are read of a configuration where a constructor hands it on, and where it is kept.
+
+    It is handed on to classes and functions of the module, ``Attention(config)``, and these may hand it on.
+    """
+    found: dict[str, None] = {}
+    open_, seen = [(getattr(cls, "__init__", None), name)], set()
+    while open_:
+        function, argument = open_.pop()
+        tree = bodies.definition_of(function)
+        if tree is None or (function, argument) in seen:
+            continue
+        seen.add((function, argument))
+        found |= dict.fromkeys(_attributes(tree, argument))
+        for node in ast.walk(tree):
+            called = getattr(function, "__globals__", {}).get(getattr(getattr(node, "func", None), "id", ""))
+            if isinstance(node, ast.Call) and (inspect.isclass(called) or inspect.isfunction(called)):
+                names = [*parameters_of(called)]
+                taken = [*zip(names, node.args, strict=False), *((one.arg, one.value) for one in node.keywords)]
+                inside = called.__init__ if inspect.isclass(called) else called
+                open_ += [(inside, to) for to, value in taken if to is not None and bodies.is_name(value, argument)]
+    kept = [
+        target.attr
+        for target, value in bodies.assignments(bodies.definition_of(cls.__init__))
+        if isinstance(target, ast.Attribute) and bodies.is_name(value, name)
+    ]
+    trees = [tree for method in bodies.methods_of(cls).values() if (tree := bodies.definition_of(method)) is not None]
+    for tree in trees:
+        read = bodies.sections(tree, "self")
+        found |= dict.fromkeys(field for one in kept for field in read.get(one, ()))
+    return [field for field in found if field not in ("get", "keys", "items")]
 
 
 def _attributes(tree: ast.AST, name: str) -> Iterator[str]:

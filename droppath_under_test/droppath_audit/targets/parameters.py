@@ -20,7 +20,8 @@ VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 # What a layer of eight channels would be given: enough for a normalisation, and divisible by heads and groups.
 SIZES = {
     "dim", "dims", "channel", "channels", "width", "size", "features", "planes", "inplanes", "embed", "hidden", "ch",
-    "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output", "growth",
+    "c", "n", "d", "units", "filters", "inp", "oup", "in", "out", "input", "output", "inputs", "outputs",
+    "growth",
 }  # fmt: skip
 PADDING, MULTIPLES = {"padding", "pad"}, {"expand", "expansion", "multiplier", "mult", "dilation"}
 STACK = 2  # layers of a stack: the least of which the first and the last are not the same

@@ -205,7 +205,8 @@ def _probability(spec: Spec, sides: Sides, given: Mapping[str, Any], table: Tabl
             f"The SPEC gives {fixed[0]} a value, and the audit has to choose it: leave out {fixed[0]}=. If it is no "
             "probability, say which argument is: prob=NAME:drop or prob=NAME:keep."
         )
-    likely = [(name, place) for place, names in places.items() for name in _likely(names, place)]
+    modules = sides.listed | sides.called | sides.copied
+    likely = [(name, place) for place, names in places.items() for name in _likely(names, place) if name not in modules]
     has = " and ".join(f"{listing(names)} in its {_WHERE[place]}" for place, names in _names(sides).items())
     meanings = ("drop", "keep") if len(likely) == 1 else ("drop",)
     table.ask(
@@ -253,7 +254,7 @@ def _likely(names: list[str], place: str) -> list[str]:
     left = [
         name for name in names
         if words.mode(name) is None and not any(says(name) for says in others)
-        and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & COUNTS
+        and name not in words.KEYS and name not in DECLARING and not set(words.words(name)) & (COUNTS | words.MASK)
     ]  # fmt: skip
     left = left[1:] if place == "call" and left[:1] == names[:1] else left  # what a call begins with is the input
     return sorted(left, key=lambda name: not set(words.words(name)) & words.NUMBER)

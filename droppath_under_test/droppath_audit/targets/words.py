@@ -25,6 +25,7 @@ NUMBER = {
     "rate", "prob", "proba", "probability", "ratio", "p", "r", "pct", "fraction", "frac", "proportion", "prop",
     "chance", "value",
 }  # fmt: skip
+AMOUNTS = {"factor", "percent", "percentage", "amount", "level", "coef", "odds", "likelihood"}  # if of what is dropped
 PATHS = {
     "path", "paths", "connect", "connection", "depth", "stoch", "stochastic", "layer", "block", "residual", "branch",
     "sample", "row", "sd", "dp", "dc",
@@ -123,7 +124,7 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     """Return what a name says of a probability, and how surely, from 0 to 4; None where it speaks of something else.
 
     4 is a name that says what becomes of paths, and that it is a number; 3 says so of something else; 2 says one of the
-    two, and a number alone is taken as the name of the layer says; 1 may be something else than a number as well; 0
+    two, and a number alone is taken as the name of the layer says; 1 may be another number, or none at all; 0
     says so with one word more, as ``undecayed_dropout_prob`` does, unless that is what else is dropped out.
 
     Args:
@@ -134,11 +135,14 @@ def probability(name: str, of: str) -> tuple[Meaning, int] | None:
     said = set(spoken)
     things = _things(spoken)
     meanings = _meanings(said, things)
-    unknown = said - DROPPING - KEEPING - NUMBER - PATHS
+    amounts = said & AMOUNTS if len(meanings) == 1 else set()
+    unknown = said - DROPPING - KEEPING - NUMBER - PATHS - amounts
     if unknown and len(meanings) == 1 and said & NUMBER and len(unknown) == 1 and not unknown & (OF_OTHERS | CALLED):
         return meanings[0], 0
     if not said or unknown or len(meanings) > 1:
         return None
+    if amounts:
+        return meanings[0], 1
     if meanings:
         if said & NUMBER:
             return meanings[0], 4 if said & PATHS or "dropout" not in said else 3

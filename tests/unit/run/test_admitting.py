@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from droppath_audit.core.errors import UsageError
+from droppath_audit.core.errors import NeedsFactory, UsageError
 from droppath_audit.probes.admission import admission
 from droppath_audit.targets.loader import load, load_object
 
@@ -307,6 +307,27 @@ def test_of_a_factory_that_raises_no_other_factory_is_proposed(
     assert "It was called as make_raises(p)(x, training). Mend the factory there." in caught.value.message
     assert "propose" not in caught.value.message
     assert not caught.value.command
+
+
+def test_of_a_block_that_raises_a_factory_may_find_what_it_takes(
+    tmp_path: Path, isolated: Callable[..., Report]
+) -> None:
+    file = tmp_path / "block.py"
+    file.write_text(
+        "import torch\n"
+        "class Block(torch.nn.Module):\n"
+        "    def __init__(self, drop_path=0.0):\n"
+        "        super().__init__()\n"
+        "        self.norm = torch.nn.LayerNorm(24)\n"
+        "    def forward(self, x):\n"
+        "        return self.norm(x)\n"
+    )
+    with pytest.raises(NeedsFactory, match=r"Every call of .* raised"):
+        isolated(f"{file}:Block")
+    file.write_text(file.read_text().replace("torch.nn.LayerNorm(24)", "max").replace("self.norm(x)", "self.norm(1)"))
+    with pytest.raises(UsageError, match=r"Every call of .* raised") as caught:
+        isolated(f"{file}:Block")
+    assert not isinstance(caught.value, NeedsFactory)
 
 
 def test_to_return_nothing_is_to_raise(layers: Callable[..., str]) -> None:

@@ -60,6 +60,17 @@ class Wide(nn.Module):
             return x + y
         return x + y * torch.bernoulli(torch.full((len(y), 1, 1, 1), self.survival_rate)) / self.survival_rate
 
+class Positioned(nn.Module):
+    """Its rate is a share of what it is given, by the place that a call tells."""
+    def __init__(self, dim, survival_rate=1.0):
+        super().__init__()
+        self.norm, self.survival_rate = nn.LayerNorm(dim), survival_rate
+
+    def forward(self, x, sublayer, position):
+        keep = 1.0 - (1.0 - self.survival_rate) * position
+        y = sublayer(self.norm(x))
+        return x + (y * torch.bernoulli(torch.full((len(y), 1), keep)) / keep if self.training else y)
+
 class Stack(nn.Module):
     """Layers that are copies of one, each of which a call skips."""
     def __init__(self, layer, N, death_rate=0.0):
@@ -250,7 +261,7 @@ def kept_as_asked(found, keep_prob):
     )
 
 
-@pytest.mark.parametrize("name", ["Bottleneck", "Wide", "Encoder", "Modern", "OtherName", "Inside"])
+@pytest.mark.parametrize("name", ["Bottleneck", "Wide", "Positioned", "Encoder", "Modern", "OtherName", "Inside"])
 def test_a_sound_block_multiplies_its_branch_as_a_sound_layer_does_x(blocks, name):
     make, _ = made(blocks, name)
     found = factors(make, 0.25)

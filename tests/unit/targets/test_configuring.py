@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from droppath_audit.core.errors import UsageError
-from droppath_audit.targets.loader import load, load_object
+from droppath_audit.targets.loader import load, load_object, proposed
 
 
 def message(text):
@@ -62,3 +62,50 @@ def test_a_class_in_hand_is_configured_as_well():
 
     layer = load_object(ByConfig, {}).target.make(1.0)
     assert torch.count_nonzero(layer(torch.ones(4, 2), training=True)) == 0
+
+
+HANDED = """
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        assert config.n_embd % config.n_head == 0
+        self.norm, self.drop = nn.LayerNorm(config.n_embd), nn.Dropout(config.path_drop_prob)
+
+    def forward(self, x):
+        return self.drop(self.norm(x))
+
+def scaled(width, of):
+    return width / of.temperature_size
+
+class Block(nn.Module):
+    def __init__(self, config, drop_path=0.0):
+        super().__init__()
+        self.cfg, self.drop_path = config, drop_path
+        self.attn, self.norm, self.scale = Attention(config), nn.LayerNorm(config.n_embd), scaled(8, of=config)
+
+    def forward(self, x):
+        y = self.attn(self.norm(x)) * self.cfg.gamma
+        if self.training and self.drop_path > 0.0:
+            y = y * (torch.rand(len(y), 1, 1) >= self.drop_path) / (1.0 - self.drop_path)
+        return x + y
+"""
+
+
+def test_fields_are_those_of_all_that_the_configuration_is_handed_to_and_the_rate_is_none_of_theirs(tmp_path):
+    file = tmp_path / "block.py"
+    file.write_text(HANDED)
+    facts = load(f"{file}:Block").facts
+    (note,) = [one for one in facts.notes if one.startswith("config has ")]
+    assert {*note.removeprefix("config has ").removesuffix(" at likely values").split(", ")} == {
+        "n_embd=8", "n_head=8", "path_drop_prob=0.0", "temperature_size=8", "gamma=1.0",
+    }  # fmt: skip
+    assert facts.called == "Block(drop_path=p)(x)"
+
+
+def test_a_factory_of_a_configured_block_is_about_the_class_that_somebody_wrote(tmp_path):
+    file = tmp_path / "block.py"
+    file.write_text(HANDED)
+    assert "make.own_code = Block.__mro__[1]" in proposed(f"{file}:Block", runs=lambda _: False).text

@@ -5,6 +5,7 @@ import torch
 
 from droppath_audit.core.errors import UsageError
 from droppath_audit.run.admitting import admitted
+from droppath_audit.targets.bodies import parts_made
 from droppath_audit.targets.loader import load_object
 
 
@@ -93,6 +94,32 @@ def test_what_a_dropout_of_elements_is_given_is_not_the_probability_where_anothe
     assert arguments(Layer).startswith("class · survival_prob ·")
     assert arguments(Alone).startswith("class · drop_rate ·")
     assert "'drop_rate' must be given a value: add init.drop_rate=0.0" in asked(AtOnce)
+
+
+def test_layers_that_helpers_make_are_layers_and_no_list_of_such_is_a_probability():
+    def conv3x3(inplanes, planes):
+        return torch.nn.Conv2d(inplanes, planes, 3, padding=1)
+
+    class Block(torch.nn.Module):
+        def __init__(self, inplanes, planes, norm_layer=torch.nn.BatchNorm2d, keep_prob=0.5):
+            super().__init__()
+            self.conv1, self.bn1 = conv3x3(inplanes, planes), norm_layer(planes)
+
+        def forward(self, x):
+            return x
+
+    class Stack(torch.nn.Module):
+        def __init__(self, module_list, layers_to_drop):
+            super().__init__()
+            self.module_list = module_list
+
+        def forward(self, feats, mask=None):
+            for layer in self.module_list:
+                feats = layer(feats)
+            return feats
+
+    assert parts_made(Block) == ["conv3x3", "norm_layer"]
+    assert asked(Stack)[0].endswith("it has module_list, layers_to_drop in its constructor and feats, mask in its call")
 
 
 def test_a_probability_of_unknown_name_is_asked_for_by_the_name_it_must_have():

@@ -61,6 +61,8 @@ def test_a_name_that_says_more_is_surer():
     assert words.probability("stochastic_depth_rate", "Layer") == words.probability("drop_path_rate", "Layer")
     assert words.probability("prob_bypass", "Layer") == ("drop", 4)
     assert words.probability("drop_prob_fn", "Layer") is None  # which makes one
+    assert words.probability("dropFactor", "Layer") == ("drop", 1)
+    assert words.probability("scale_factor", "DropPath") is None
 
 
 @pytest.mark.parametrize(
