@@ -201,6 +201,12 @@ def _way(result: Result) -> tuple[str, Level, str]:
     return result.trial.check, result.level, _NUMBER.sub("#", result.verdict.observed)[:80]
 
 
+def _head(result: Result) -> tuple[str, Level, str]:
+    """Return in which way a promise is broken, wherever that is: without the configuration that a message ends with."""
+    check, level, _ = _way(result)
+    return check, level, _NUMBER.sub("#", result.verdict.observed).partition(": x of ")[0]
+
+
 def _chosen(results: Iterable[Result]) -> dict[tuple[str, Level, str], Result]:
     """Return of each way in which a check is broken the first result, the gravest first; of many ways some."""
     found: dict[tuple[str, Level, str], Result] = {}
@@ -223,12 +229,14 @@ def gathered(results: Sequence[Result], facts: Facts, found: Mapping[str, Found]
         found: What explains results, by their trials' ids; others that are broken in the same way have the same.
     """
     ways = {_way(result): found[result.trial.id] for result in results if result.trial.id in found}
+    heads = {_head(result): found[result.trial.id] for result in results if result.trial.id in found}
     raised = {_NUMBER.sub("#", f"raised {one.sentence.removeprefix(raising.SAID)}"): one
               for one in found.values() if one.sentence.startswith(raising.SAID)}  # fmt: skip
     explained = {
         result.trial.id: found.get(result.trial.id)
         or _told(result)
         or ways.get(_way(result))
+        or heads.get(_head(result))
         or next((one for said, one in raised.items() if said in _NUMBER.sub("#", result.verdict.observed)), None)
         or _at_definition(result, facts)
         for result in results

@@ -121,6 +121,21 @@ def test_a_block_is_not_blamed_for_computing() -> None:
     assert kinds_of("DP114", block=True)[:2] == ("raising", "not_finite")
 
 
+def test_what_differs_in_its_configuration_alone_has_the_cause_of_the_one_that_was_explained(
+    results: dict[str, Result], facts: Facts
+) -> None:
+    ids = [trial for trial in results if trial.startswith("DP114[")][:3]
+    said = ("keeps 0.5 exactly (rand in bfloat16): x of shape [8, 4], bfloat16, drop_prob 0.5",
+            "keeps 0.501 exactly (rand in bfloat16): x of shape [8, 4, 2], float16, drop_prob 0.4, tracked",
+            "the output is not x, bit for bit: x of shape [8, 4], bfloat16, drop_prob 0.5")  # fmt: skip
+    told = [
+        replace(one, verdict=Verdict.failed(said[ids.index(trial)]), snippet="assert False") if trial in ids else one
+        for trial, one in results.items()
+    ]
+    causes = gathered(told, facts, {ids[0]: RATE})
+    assert [(one.kind, one.trials) for one in causes] == [("rate", tuple(ids[:2])), (DEFINITION, (ids[2],))]
+
+
 def test_what_is_broken_in_the_same_way_has_the_same_cause_whatever_its_numbers(
     results: dict[str, Result], facts: Facts
 ) -> None:
