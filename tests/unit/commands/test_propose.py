@@ -259,4 +259,4 @@ def test_whoever_ends_it_while_a_factory_is_written_is_heard(
     monkeypatch.setattr(instead, "_proposed", writes)
     status, _, said = command_line(stage, *QUICKLY)
     assert status == 128 + signal.SIGTERM
-    assert said == f"droppath-audit: Interrupted while a factory for {stage}?init.channels=8 was being written.\n"
+    assert said == f"droppath-audit: Interrupted while a factory for {stage} was being written.\n"
