@@ -389,15 +389,6 @@ def test_layers_that_a_base_or_a_helper_makes_are_parts_of_a_block():
             super().__init__(width)
             self.conv = conv3x3(width)
 
-    class Copies(torch.nn.Module):
-        def __init__(self, layer, num_layers, layerdrop):
-            super().__init__()
-            self.layers = torch.nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
-
-        def forward(self, x):
-            return x
-
-    assert asked(Copies)[0] == "'layer' must be given a value"  # which is no index of one
     assert parts_made(Block) == ["conv3x3", "BatchNorm2d"]
 
 
