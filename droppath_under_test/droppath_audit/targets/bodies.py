@@ -41,14 +41,18 @@ def parts_made(cls: Any) -> list[str]:
     trees = [definition_of(vars(base).get("__init__")) for base in cls.__mro__]
     nodes = [node for tree in trees if tree is not None for node in ast.walk(tree)]
     calls = [node.func for node in nodes if isinstance(node, ast.Call)]
-    named = [func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls]
-    return [name for name in dict.fromkeys(named) if WITH_WEIGHTS.search(name)]
+    return [name for name in dict.fromkeys(map(name_of, calls)) if WITH_WEIGHTS.search(name)]
 
 
 def droppers(cls: Any) -> list[str]:
     """Return the methods of a class, and of its bases, that are called like ones that drop a path."""
     found = [name for base in cls.__mro__ for name, held in vars(base).items() if inspect.isfunction(held)]
     return [name for name in dict.fromkeys(found) if words.drops(name)]
+
+
+def name_of(node: ast.AST) -> str:
+    """Return the name of what is called or read, without what it is an attribute of; empty where it has none."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def is_name(node: ast.AST, *names: str) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from droppath_audit.targets.spec import Spec
 
 NAMES = {"config", "cfg", "conf", "configuration", "args", "opt", "opts", "options", "hparams", "params", "settings"}
+OF_MAPPINGS = ("get", "keys", "items")  # attributes that are no fields
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,12 @@ def configured(found: Found, spec: Spec) -> tuple[Any, Found, Spec]:
     offered = [
         field
         for field, parameter in fields.items()
-        if field == declared
-        or (
-            field not in given
-            and field not in kind.inner
-            and words.numeric(parameter)
-            and words.probability(field, spec.name) is not None
-        )
+        if field == declared or (field not in given and field not in kind.inner and _rate(parameter, spec))
     ]
     if not offered:
         _ask(spec, name, fields, parameters)
-        rates = [
-            p for p in parameters.values() if words.numeric(p) and words.probability(p.name, spec.name) is not None
-        ]
-        if not (rates and fields and required(parameters[name])):
+        rated = any(_rate(parameter, spec) for parameter in parameters.values())
+        if not (rated and fields and required(parameters[name])):
             return found.obj, found, spec
     beside = {
         other: _kind(found.obj, other, parameter)
@@ -137,6 +130,11 @@ def _ask(spec: Spec, name: str, fields: Mapping[str, Parameter], parameters: Map
         table.refuse(spec)
 
 
+def _rate(parameter: Parameter, spec: Spec) -> bool:
+    """Return whether an argument, or a field, may be the probability by its name."""
+    return words.numeric(parameter) and words.probability(parameter.name, spec.name) is not None
+
+
 def parameters_of(cls: Any) -> Mapping[str, Parameter]:
     """Return the parameters of what is called; none where they cannot be read."""
     try:
@@ -156,7 +154,7 @@ def _argument(obj: Any, spec: Spec) -> str:
         if name not in parameters:
             raise UsageError(f"{spec.name} has no argument {name}; it has {listing(parameters)}.")
         return name
-    others = declared or any(words.probability(name, spec.name) for name, p in parameters.items() if words.numeric(p))
+    others = declared or any(_rate(parameter, spec) for parameter in parameters.values())
     for name, parameter in parameters.items():
         wanted = required(parameter) or name in spec.init or (parameter.default is None and not others)
         if parameter.kind in VARIADIC or not wanted:
@@ -271,11 +269,11 @@ def _handed_on(cls: Any, name: str) -> list[str]:
     for tree in trees:
         read = bodies.sections(tree, "self")
         found |= dict.fromkeys(field for one in kept for field in read.get(one, ()))
-    return [field for field in found if field not in ("get", "keys", "items")]
+    return [field for field in found if field not in OF_MAPPINGS]
 
 
 def _attributes(tree: ast.AST, name: str) -> Iterator[str]:
-    yield from (found for found in bodies.attributes(tree, name) if found not in ("get", "keys", "items"))
+    yield from (found for found in bodies.attributes(tree, name) if found not in OF_MAPPINGS)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and bodies.is_name(node.func, "getattr", "hasattr"):
             yield from bodies.constants(node.args[1:2] if bodies.is_name(node.args[0], name) else [])

@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of
+from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ def dropped_out(cls: type) -> set[str]:
         known = {**{one: one for one in names if name == "__init__"}, **held}
         tree = definition_of(method)
         for node in ast.walk(tree) if tree is not None else ():
-            if isinstance(node, ast.Call) and _called(node).lower().startswith(DROPOUTS):
+            if isinstance(node, ast.Call) and name_of(node.func).lower().startswith(DROPOUTS):
                 given = (*node.args, *(one.value for one in node.keywords))
                 found |= {known[text] for text in map(ast.unparse, given) if text in known}
     return found & names
@@ -125,9 +125,4 @@ def _multiplies(node: ast.AST) -> TypeGuard[ast.Call]:
 
 def _as_number(value: ast.expr) -> ast.expr:
     """Return what a number is made of, ``p`` of ``float(p)`` and of ``torch.tensor(p)``; else the value."""
-    return value.args[0] if isinstance(value, ast.Call) and value.args and _called(value) in MAKING else value
-
-
-def _called(node: ast.Call) -> str:
-    """Return the name of what is called, without what it is an attribute of."""
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return value.args[0] if isinstance(value, ast.Call) and value.args and name_of(value.func) in MAKING else value

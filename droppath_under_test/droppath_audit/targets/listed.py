@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from droppath_audit.targets import words
-from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of
+from droppath_audit.targets.bodies import argument_names, assignments, definition_of, methods_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,24 +42,20 @@ def copied(cls: type) -> set[str]:
     if made is None:
         return set()
     calls = (node for node in ast.walk(made) if isinstance(node, ast.Call))
-    given = (part for node in calls if COPYING & {*words.words(_name(node.func))} for part in node.args)
+    given = (part for node in calls if COPYING & {*words.words(name_of(node.func))} for part in node.args)
     return {part.id for part in given if isinstance(part, ast.Name)} & argument_names(made)
 
 
 def _is_list(node: ast.AST) -> bool:
     """Return whether a node makes a list of layers."""
-    return isinstance(node, ast.Call) and _name(node.func) in LISTS
-
-
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return isinstance(node, ast.Call) and name_of(node.func) in LISTS
 
 
 def _handed_on(node: ast.expr | ast.AST) -> Iterator[str]:
     """Yield the texts of what an expression has its parts from, as they are."""
-    if isinstance(node, ast.Call) and _name(node.func) in THROUGH:
+    if isinstance(node, ast.Call) and name_of(node.func) in THROUGH:
         for argument in node.args:
-            if _name(node.func) != "Sequential" or isinstance(argument, ast.Starred):
+            if name_of(node.func) != "Sequential" or isinstance(argument, ast.Starred):
                 yield from _handed_on(argument)
     elif isinstance(node, ast.Starred):
         yield from _handed_on(node.value)
@@ -84,7 +80,7 @@ def _called_in_turn(tree: ast.AST) -> Iterator[str]:
 
 def _parts(target: ast.expr, whole: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield what a loop gives a name to, with what it is a part of."""
-    made = _name(whole.func) if isinstance(whole, ast.Call) else ""
+    made = name_of(whole.func) if isinstance(whole, ast.Call) else ""
     if isinstance(whole, ast.Call) and isinstance(target, ast.Tuple) and made in ("zip", "enumerate"):
         names = target.elts if made == "zip" else target.elts[1:]
         for name, part in zip(names, whole.args, strict=False):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from droppath_audit.core.errors import UsageError
 from droppath_audit.targets import bodies, words
 from droppath_audit.targets.configuring import parameters_of
-from droppath_audit.targets.constructed import awaited, chosen, iterated, parted, scheduled, set_later, stepped
+from droppath_audit.targets.constructors import awaited, chosen, iterated, parted, scheduled, set_later, stepped
 from droppath_audit.targets.defining import defined, signed
 from droppath_audit.targets.parameters import VARIADIC, required
 from droppath_audit.targets.table import proposing

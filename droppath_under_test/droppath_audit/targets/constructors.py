@@ -158,8 +158,7 @@ def awaited(found: Found, spec: Spec) -> Found:
         f"        self.{method}({reached or 0})",
     ]
     made = defined(found, alias, lines, f"{method}({reached or 0}) is called first, without which there is no {name}")
-    kinds = dict.fromkeys(totals, Parameter.KEYWORD_ONLY)
-    told = [p.replace(kind=kinds.get(p.name, p.kind)) for p in init.values()]
+    told = [p.replace(kind=Parameter.KEYWORD_ONLY) if p.name == reached else p for p in init.values()]
     return built_from(sorted(told, key=lambda p: p.kind), made)
 
 
